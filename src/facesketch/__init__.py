@@ -1,0 +1,36 @@
+"""Face photo to artist's sketch, and sketch to photo.
+
+The public names are loaded when they are first used, so `import facesketch` costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from facesketch.errors import FacesketchError
+    from facesketch.training.trainer import train
+    from facesketch.translate import Translator, load
+
+_PUBLIC = {
+    "FacesketchError": "facesketch.errors",
+    "Translator": "facesketch.translate",
+    "load": "facesketch.translate",
+    "train": "facesketch.training.trainer",
+}
+__all__ = ["FacesketchError", "Translator", "__version__", "load", "train"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name from its module on first use (PEP 562)."""
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'facesketch' has no attribute {name!r}")
+    return getattr(importlib.import_module(_PUBLIC[name]), name)
+
+
+def __dir__() -> list[str]:
+    """List the public names without importing them."""
+    return sorted(__all__)

@@ -1,0 +1,198 @@
+"""The one tree of settings behind the TOML file, the flags and the header of a model file.
+
+Every model is frozen and refuses unknown keys. What belongs to one method alone (its loss, its widths) stands in that
+method's own `Options`; here it travels as `MethodConfig.options` and is checked when the method is looked up.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from facesketch.errors import ConfigError, nearest
+
+Direction = Literal["photo2sketch", "sketch2photo"]
+Kind = Literal["photo", "sketch"]
+DIRECTIONS: tuple[Direction, ...] = ("photo2sketch", "sketch2photo")
+
+
+class Frozen(BaseModel):
+    """A settings model that cannot change and takes no unknown key."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DataConfig(Frozen):
+    """Which pictures, at what size, and how many are kept for validation."""
+
+    folder: Path | None = None
+    """The folder of pairs; `data check` tells how it is understood."""
+    layout: str = "auto"
+    """How the folder is laid out; `auto` tries the known ones."""
+    size: Annotated[int, Field(ge=16, le=2048)] = 256
+    """Pixels of the square frame that pictures are fitted into, never stretched."""
+    photo_channels: Literal[1, 3] = 3
+    """3 for colour photos, 1 for grey."""
+    sketch_channels: Literal[1, 3] = 1
+    """1 for grey sketches, 3 for the study's counts."""
+    validation: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.12
+    """Share of the training subjects kept for validation, when the data names none itself."""
+    workers: Annotated[int, Field(ge=0)] = 0
+    """Processes that prepare batches; 0 prepares them in the training process."""
+
+    def channels(self, kind: Kind) -> int:
+        """Return the channel count of photos or of sketches."""
+        return self.photo_channels if kind == "photo" else self.sketch_channels
+
+
+class AugmentConfig(Frozen):
+    """One random draw per pair, the same for photo and sketch; light touches the photo alone."""
+
+    augment: bool = True
+    """Draw at all."""
+    flip: bool = True
+    """Mirror every second picture left to right."""
+    rotate: Annotated[float, Field(ge=0, le=180)] = 4.0
+    """Largest turn, in degrees."""
+    zoom: Annotated[float, Field(ge=0, lt=0.9)] = 0.05
+    """Largest change of scale, as a share."""
+    shift: Annotated[float, Field(ge=0, lt=0.9)] = 0.04
+    """Largest shift, as a share of the side."""
+    light: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    """Largest change of a photo's brightness and contrast, as a share."""
+
+
+class TrainConfig(Frozen):
+    """How long, how fast and where. `None` takes the method's own value."""
+
+    epochs: Annotated[int, Field(ge=1)] | None = None
+    """Passes over the training pairs."""
+    steps: Annotated[int, Field(ge=1)] | None = None
+    """Optimiser steps, instead of epochs."""
+    batch_size: Annotated[int, Field(ge=1)] | None = None
+    """Pairs per step and process."""
+    accumulate: Annotated[int, Field(ge=1)] = 1
+    """Batches whose gradients are added up before a step."""
+    learning_rate: Annotated[float, Field(gt=0)] | None = None
+    """Step size of Adam."""
+    schedule: Literal["constant", "linear"] = "constant"
+    """`linear` falls to zero over the second half."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Seed of the weights, the data order, the augmentation and the noise."""
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """`auto` takes bf16 where the processor or GPU computes in it."""
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Where to train."""
+    select: Literal["ssim", "mae", "loss"] = "ssim"
+    """Which validation figure decides what `best` is."""
+    samples: Annotated[int, Field(ge=0, le=64)] = 4
+    """Validation pictures on each sample sheet."""
+    sample_every: Annotated[int, Field(ge=1)] = 5
+    """Epochs between two sample sheets."""
+    checkpoint_seconds: Annotated[float, Field(ge=0)] = 120.0
+    """Most seconds between two resumable states; one is also written after every epoch."""
+
+    @model_validator(mode="after")
+    def _one_length(self) -> Self:
+        if self.epochs is not None and self.steps is not None:
+            raise ValueError("epochs and steps both set the length; give one of them")
+        return self
+
+
+class MethodConfig(BaseModel):
+    """The name of a method, and beside it that method's own options."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+    name: str
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Return the method's own options, unchecked."""
+        return dict(self.model_extra or {})
+
+
+class RunConfig(Frozen):
+    """Everything that decides what a run learns."""
+
+    method: MethodConfig
+    direction: Direction = "photo2sketch"
+    data: DataConfig = DataConfig()
+    augment: AugmentConfig = AugmentConfig()
+    train: TrainConfig = TrainConfig()
+
+
+def parse(value: dict[str, Any], origin: str) -> RunConfig:
+    """Check a nested dictionary and return the settings.
+
+    Args:
+        value: sections as in the TOML file.
+        origin: what to name in an error, such as the file's path.
+
+    Raises:
+        ConfigError: an unknown key (the nearest known one is named) or a value out of range.
+    """
+    try:
+        return RunConfig.model_validate(value)
+    except ValidationError as error:
+        raise ConfigError(f"{origin}: {explain(error, RunConfig)}") from error
+
+
+def explain(error: ValidationError, model: type[BaseModel]) -> str:
+    """Turn pydantic's first complaint into one line."""
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        known = _keys(model, [str(part) for part in first["loc"][:-1]])
+        return f"unknown key '{where}'{nearest(str(first['loc'][-1]), known) or '; known: ' + ', '.join(sorted(known))}"
+    message = first["msg"].removeprefix("Value error, ")
+    message = message[0].lower() + message[1:]
+    return f"{where} = {first['input']!r}: {message}" if where and first["type"] != "missing" else f"{where}: {message}".lstrip(": ")
+
+
+def _keys(model: type[BaseModel], path: list[str]) -> list[str]:
+    for part in path:
+        field = model.model_fields.get(part)
+        if field is None or not isinstance(field.annotation, type) or not issubclass(field.annotation, BaseModel):
+            return []
+        model = field.annotation
+    return list(model.model_fields)
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML file into a nested dictionary.
+
+    Raises:
+        ConfigError: the file is missing or is not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read ({type(error).__name__}); give a TOML file with --config") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not TOML: {error}") from error
+
+
+def to_toml(config: RunConfig) -> str:
+    """Return the settings as TOML that `parse(tomllib.loads(...))` reads back to the same settings."""
+    value = config.model_dump(mode="json", exclude_none=True)
+    lines = [f"{key} = {_literal(item)}" for key, item in value.items() if not isinstance(item, dict)]
+    for section, items in value.items():
+        if isinstance(items, dict):
+            lines += ["", f"[{section}]", *(f"{key} = {_literal(item)}" for key, item in items.items())]
+    return "\n".join(lines) + "\n"
+
+
+def _literal(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, float)):
+        return repr(value)
+    if isinstance(value, str):
+        escaped = "".join(c if c.isprintable() and c not in '"\\' else f"\\U{ord(c):08X}" for c in value)
+        return f'"{escaped}"'
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(_literal(item) for item in value) + "]"
+    raise TypeError(f"no TOML for {type(value).__name__}")

@@ -1,0 +1,1 @@
+"""Folders of pictures become pairs, a split, and batches for training."""

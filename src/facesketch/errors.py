@@ -1,0 +1,48 @@
+"""One tree of exceptions for everything a user can get wrong.
+
+Every message is one line that says what was seen, what was expected and what to type. The command line prints it
+without a traceback and exits with 2. Our own mistakes are `assert`s and stay tracebacks.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class FacesketchError(Exception):
+    """A mistake that the user can mend; the message is one line."""
+
+
+class ConfigError(FacesketchError):
+    """An option, a TOML key or a combination of them that is not understood."""
+
+
+class ImageError(FacesketchError):
+    """A picture that cannot be opened, or that is not one."""
+
+
+class DataError(FacesketchError):
+    """A folder of pictures from which no usable pairs come."""
+
+
+class CheckpointError(FacesketchError):
+    """A model file or training state that is torn, foreign or missing."""
+
+
+class OutputError(FacesketchError):
+    """A place that cannot be written to: no rights, no room, or already something else."""
+
+
+class ResourceError(FacesketchError):
+    """Not enough memory, or a device that is not there."""
+
+
+class MissingExtraError(FacesketchError):
+    """A part of the program that needs an extra that is not installed, or weights that were not fetched."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return `"; did you mean 'x'?"` for the closest known name, or `""` when none is close."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f"; did you mean '{close[0]}'?" if close else ""

@@ -1,0 +1,57 @@
+"""Files that are either whole or not there: written under a temporary name, flushed, then renamed."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any
+
+from facesketch.errors import OutputError
+
+
+@contextmanager
+def atomic(path: Path) -> Iterator[IO[bytes]]:
+    """Open a binary file that appears under `path` only once it is complete.
+
+    The bytes go to `.NAME.PID.part` in the same folder, are flushed to the disk, and the file is then renamed over
+    `path`. When the block raises, nothing is left behind and an older `path` stays as it was.
+
+    Raises:
+        OutputError: the folder cannot be made or written, or the disk is full.
+    """
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with part.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError as error:
+        raise OutputError(cannot_write(path, error)) from error
+    finally:
+        with suppress(OSError):
+            part.unlink()
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text atomically."""
+    with atomic(path) as file:
+        file.write(text.encode())
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write indented JSON atomically."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
+
+
+def cannot_write(path: Path, error: OSError) -> str:
+    """Return one line for a failed write: what happened, and what would help."""
+    if error.errno == errno.ENOSPC:
+        return f"{path}: the disk is full; free some room or give another --out"
+    reason = error.strerror or type(error).__name__
+    return f"{path}: cannot be written ({reason.lower()}); give an --out in a folder you may write to"

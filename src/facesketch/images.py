@@ -1,0 +1,214 @@
+"""Open a stranger's picture safely, and carry it between Pillow and float tensors in [-1, 1].
+
+Training and translation both come through here, so a model sees in use what it saw while it learned: EXIF turned, alpha
+composited on white, 16-bit scaled, and the picture fitted into a frame by shrinking and mirrored padding, never stretched.
+"""
+
+from __future__ import annotations
+
+import bz2
+import io
+import math
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+from torch import Tensor
+
+from facesketch.errors import ImageError
+from facesketch.files import atomic
+
+FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "PPM", "GIF", "MPO")
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".ppm", ".pgm", ".pnm", ".gif", ".ppm.bz2"})
+MAX_PIXELS = 100_000_000
+MIN_SIDE = 8
+_MAX_BYTES = 512 << 20
+
+
+def is_picture(path: Path) -> bool:
+    """Tell by its name whether a file is one of the kinds that `open_image` reads."""
+    name = path.name.lower()
+    return not name.startswith(".") and (path.suffix.lower() in SUFFIXES or name.endswith(".ppm.bz2"))
+
+
+def open_image(source: Path | str | bytes, *, box: int | None = None) -> Image.Image:
+    """Open a picture as upright `L` or `RGB`, whatever it was stored as.
+
+    Args:
+        source: a path (`.ppm.bz2` too) or the file's bytes.
+        box: when given, a JPEG may be decoded at a reduced size not smaller than this square, which is faster.
+
+    Returns:
+        A loaded `L` or `RGB` picture: EXIF orientation applied, alpha composited on white, 16-bit scaled to 8.
+
+    Raises:
+        ImageError: not there, empty, not a picture, cut short, smaller than 8 pixels or larger than 100 million.
+    """
+    name = "picture" if isinstance(source, bytes) else str(source)
+    data = source if isinstance(source, bytes) else _read(Path(source))
+    if not data:
+        raise ImageError(f"{name}: the file is empty; expected a picture ({', '.join(FORMATS[:6])})")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            image = Image.open(io.BytesIO(data), formats=FORMATS)
+            _check_size(name, image)
+            if box is not None:
+                image.draft(None, (box, box))
+            return flatten(image)
+    except UnidentifiedImageError as error:
+        raise ImageError(f"{name}: not a picture that can be read; expected {', '.join(FORMATS[:6])}") from error
+    except Image.DecompressionBombError as error:
+        raise ImageError(f"{name}: too many pixels; expected at most {MAX_PIXELS:,}") from error
+    except (OSError, SyntaxError, ValueError, EOFError, OverflowError) as error:
+        raise ImageError(f"{name}: the picture is damaged or cut short ({error}); save it anew") from error
+
+
+def _read(path: Path) -> bytes:
+    try:
+        if path.name.lower().endswith(".bz2"):
+            with bz2.open(path) as file:
+                return _bounded(path, file.read(_MAX_BYTES + 1))
+        if path.stat().st_size > _MAX_BYTES:
+            raise ImageError(f"{path}: {path.stat().st_size >> 20} MiB; expected a picture of at most {_MAX_BYTES >> 20} MiB")
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise ImageError(f"{path}: no such file; give the path of a picture") from error
+    except (OSError, EOFError) as error:
+        raise ImageError(f"{path}: cannot be read ({error}); give the path of a picture") from error
+
+
+def _bounded(path: Path, data: bytes) -> bytes:
+    if len(data) > _MAX_BYTES:
+        raise ImageError(f"{path}: unpacks to more than {_MAX_BYTES >> 20} MiB; expected a picture")
+    return data
+
+
+def _check_size(name: str, image: Image.Image) -> None:
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise ImageError(f"{name}: {width}x{height} is {width * height:,} pixels; expected at most {MAX_PIXELS:,}, so scale it down")
+    if min(width, height) < MIN_SIDE:
+        raise ImageError(f"{name}: {width}x{height} is too small to hold a face; expected at least {MIN_SIDE}x{MIN_SIDE} pixels")
+
+
+def flatten(image: Image.Image) -> Image.Image:
+    """Return the picture upright, as `L` when it holds grey only and `RGB` otherwise, with alpha over white.
+
+    Works on any Pillow mode. 16-bit grey and 32-bit integer grey are scaled to 8 bits; float grey is taken as [0, 1] or,
+    when it holds more, as [0, 255].
+    """
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I") or image.mode == "F":
+        return _scale_grey(image)
+    if image.mode in {"1", "L"} and "transparency" not in image.info:
+        return image.convert("L")
+    if image.mode in {"RGBA", "LA", "PA", "RGBa", "La"} or "transparency" in image.info:
+        rgba = image.convert("RGBA")
+        white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
+        flat = Image.alpha_composite(white, rgba).convert("RGB")
+        return flat.convert("L") if image.mode in {"L", "LA", "La"} else flat
+    return image.convert("RGB")
+
+
+def _scale_grey(image: Image.Image) -> Image.Image:
+    values = np.asarray(image, dtype=np.float64)
+    if not np.isfinite(values).all():
+        raise ValueError("it holds values that are not numbers")
+    if image.mode == "F":
+        top = 1.0 if values.max(initial=0.0) <= 1.0 else 255.0
+    else:  # I;16 always spans 16 bits; a plain I may hold 8, 16 or 32
+        top = 65535.0 if image.mode.startswith("I;16") or values.max(initial=0.0) <= 65535.0 else float(2**31 - 1)
+    return Image.fromarray(np.clip(values / top * 255.0 + 0.5, 0, 255).astype(np.uint8))
+
+
+def to_array(image: Image.Image, channels: int) -> NDArray[np.uint8]:
+    """Return an (H, W, C) uint8 array with 1 (luma) or 3 (RGB) channels."""
+    array = np.asarray(image.convert("L" if channels == 1 else "RGB"))
+    return array[:, :, None] if channels == 1 else array
+
+
+def to_tensor(array: NDArray[np.uint8]) -> Tensor:
+    """Return an (H, W, C) or (N, H, W, C) uint8 array as float32 channels-first in [-1, 1]."""
+    tensor = torch.from_numpy(np.ascontiguousarray(np.moveaxis(array, -1, -3)))
+    return tensor.to(torch.float32).div_(127.5).sub_(1.0)
+
+
+def to_image(tensor: Tensor) -> Image.Image:
+    """Return a (C, H, W) tensor in [-1, 1] as an `L` (C = 1) or `RGB` (C = 3) picture, rounded, clipped."""
+    array = tensor.detach().to("cpu", torch.float32).add(1.0).mul(127.5).round_().clamp_(0, 255).to(torch.uint8).numpy()
+    return Image.fromarray(array[0] if array.shape[0] == 1 else np.ascontiguousarray(np.moveaxis(array, 0, -1)))
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where a picture lies in its frame, so that it can be cut out again.
+
+    Attributes:
+        original: (width, height) of the picture before fitting.
+        content: (width, height) of the picture inside the frame.
+        offset: (left, top) of the picture inside the frame.
+    """
+
+    original: tuple[int, int]
+    content: tuple[int, int]
+    offset: tuple[int, int]
+
+    def cut(self, tensor: Tensor) -> Tensor:
+        """Return the picture's part of a (..., H, W) frame."""
+        (left, top), (width, height) = self.offset, self.content
+        return tensor[..., top : top + height, left : left + width]
+
+
+def content_size(original: tuple[int, int], longest: int | None) -> tuple[int, int]:
+    """Return (width, height) shrunk so that the longer side is at most `longest`; never enlarged."""
+    width, height = original
+    if longest is None or max(width, height) <= longest:
+        return width, height
+    scale = longest / max(width, height)
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def fit(
+    image: Image.Image, channels: int, *, longest: int | None, frame: tuple[int, int] | None = None, multiple: int = 1
+) -> tuple[NDArray[np.uint8], Placement]:
+    """Shrink a picture to at most `longest` and pad it by mirroring to a frame; nothing is stretched.
+
+    Args:
+        image: an `L` or `RGB` picture.
+        channels: 1 or 3.
+        longest: most pixels of the longer side, or None to keep the size.
+        frame: (width, height) of the frame; when None, each side is padded up to the next `multiple`.
+        multiple: what both sides of the frame are a multiple of when `frame` is None.
+
+    Returns:
+        An (H, W, C) uint8 array of the frame's size, and where the picture lies in it.
+    """
+    original, content = image.size, content_size(image.size, longest)
+    if content != original:
+        image = image.resize(content, Image.Resampling.BICUBIC, reducing_gap=3.0)
+    width, height = frame or (math.ceil(content[0] / multiple) * multiple, math.ceil(content[1] / multiple) * multiple)
+    across, down = width - content[0], height - content[1]
+    assert across >= 0, "the frame must hold the picture"
+    assert down >= 0, "the frame must hold the picture"
+    left, top = across // 2, down // 2
+    array = np.pad(to_array(image, channels), ((top, down - top), (left, across - left), (0, 0)), mode="symmetric")
+    return array, Placement(original, content, (left, top))
+
+
+def save_image(image: Image.Image, path: Path, *, quality: int = 95) -> None:
+    """Write a picture atomically, in the format that the name's suffix says.
+
+    Raises:
+        ImageError: the suffix is not a picture's.
+        OutputError: the place cannot be written.
+    """
+    kind = Image.registered_extensions().get(path.suffix.lower())
+    if kind not in FORMATS:
+        raise ImageError(f"{path}: cannot write a '{path.suffix}' picture; name it .png, .jpg, .webp or .tif")
+    with atomic(path) as file:
+        image.save(file, format=kind, quality=quality) if kind in {"JPEG", "WEBP"} else image.save(file, format=kind)

@@ -1,0 +1,1 @@
+"""Plain `nn.Module`s; nothing here knows of losses, data or training."""
