@@ -1,0 +1,79 @@
+"""One random draw, applied to photo and sketch alike, so that a pair stays a pair."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from facesketch.config import AugmentConfig
+
+
+@dataclass(frozen=True)
+class Draw:
+    """What happens to one pair.
+
+    Attributes:
+        mirrored: left and right are swapped.
+        degrees: turn about the centre.
+        zoom: factor of enlargement.
+        shift: (right, down) as shares of the side.
+        brightness: added to a photo in [-1, 1].
+        contrast: factor about a photo's middle grey.
+    """
+
+    mirrored: bool = False
+    degrees: float = 0.0
+    zoom: float = 1.0
+    shift: tuple[float, float] = (0.0, 0.0)
+    brightness: float = 0.0
+    contrast: float = 1.0
+
+    @property
+    def moves(self) -> bool:
+        """Tell whether pixels fall between others, so that the picture must be sampled anew."""
+        return (self.degrees, self.zoom, self.shift) != (0.0, 1.0, (0.0, 0.0))
+
+
+def draw(config: AugmentConfig, rng: np.random.Generator) -> Draw:
+    """Draw once within the limits of `config`."""
+    if not config.augment:
+        return Draw()
+    mirrored = bool(rng.random() < 0.5) and config.flip
+    degrees, zoom, right, down, brightness, contrast = rng.uniform(-1.0, 1.0, size=6).tolist()
+    return Draw(
+        mirrored=mirrored,
+        degrees=degrees * config.rotate,
+        zoom=1.0 + zoom * config.zoom,
+        shift=(right * config.shift, down * config.shift),
+        brightness=brightness * config.light,
+        contrast=1.0 + contrast * config.light,
+    )
+
+
+def move(image: Tensor, drawn: Draw) -> Tensor:
+    """Mirror, turn, scale and shift a (C, H, W) picture in [-1, 1]; what comes in at the edges is mirrored picture."""
+    if drawn.mirrored:
+        image = image.flip(-1)
+    if not drawn.moves:
+        return image
+    height, width = image.shape[-2:]
+    angle, aspect = math.radians(drawn.degrees), height / width
+    cosine, sine = math.cos(angle) / drawn.zoom, math.sin(angle) / drawn.zoom
+    # affine_grid works in units of half a side, so a turn of a picture that is not square needs the aspect
+    inverse = [[cosine, sine * aspect, -2 * drawn.shift[0]], [-sine / aspect, cosine, -2 * drawn.shift[1]]]
+    theta = torch.tensor([inverse], dtype=image.dtype)
+    grid = F.affine_grid(theta, [1, *image.shape], align_corners=False)
+    moved = F.grid_sample(image[None], grid, mode="bicubic", padding_mode="reflection", align_corners=False)
+    return moved[0].clamp_(-1.0, 1.0)
+
+
+def relight(photo: Tensor, drawn: Draw) -> Tensor:
+    """Change brightness and contrast of a photo in [-1, 1]."""
+    if (drawn.brightness, drawn.contrast) == (0.0, 1.0):
+        return photo
+    return photo.mul(drawn.contrast).add_(drawn.brightness).clamp_(-1.0, 1.0)

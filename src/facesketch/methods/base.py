@@ -1,0 +1,143 @@
+"""What a method is: networks, losses, and two duties.
+
+`training_step` is a generator that yields one `Phase` at a time, so that a method reads like its paper. The trainer computes
+the gradients of each phase's loss and steps that phase's optimiser before it asks for the next one.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from facesketch.config import DIRECTIONS, DataConfig, Direction, Frozen, Kind
+from facesketch.data.datasets import Batch
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One part of a training step.
+
+    Attributes:
+        name: the optimiser that this loss moves; a key of `Method.optimisers`.
+        loss: a scalar with a graph.
+        logged: further scalars for the log.
+    """
+
+    name: str
+    loss: Tensor
+    logged: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """How a method is trained when nothing else is asked for."""
+
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    betas: tuple[float, float] = (0.9, 0.999)
+    channels_last: bool = False
+    """Only where no instance norm trains at batch 1: its CPU gradients are wrong in that memory format."""
+
+
+class Options(Frozen):
+    """A method's own settings; a method without any uses this one."""
+
+
+class Method(nn.Module):
+    """The networks and losses of one family of models.
+
+    Class attributes describe the family; `METHODS` maps its name to the class. A subclass sets `multiple` and `fixed` and
+    implements `training_step`, `translate` and `optimisers`.
+
+    Args:
+        options: an instance of the class's own `Options`.
+        data: sizes and channels.
+        direction: what to learn; ignored by a method that learns both at once.
+    """
+
+    title: ClassVar[str]
+    paired: ClassVar[bool] = True
+    study: ClassVar[bool] = True
+    learned: ClassVar[bool] = True
+    both_ways: ClassVar[bool] = False
+    directions: ClassVar[tuple[Direction, ...]] = DIRECTIONS
+    defaults: ClassVar[Defaults]
+    Options: ClassVar[type[Frozen]] = Options
+
+    fixed: bool = False
+    """Translates pictures of exactly `frame(size)` square and no other."""
+    multiple: int = 1
+    """Both sides of a picture must be multiples of this."""
+
+    def __init__(self, options: Frozen, data: DataConfig, direction: Direction) -> None:
+        super().__init__()
+        self.options, self.data, self.direction = options, data, direction
+
+    @property
+    def translates(self) -> tuple[Direction, ...]:
+        """The directions that this trained model serves."""
+        return self.directions if self.both_ways or not self.learned else (self.direction,)
+
+    @property
+    def frame(self) -> int:
+        """Side of the square that training pictures are padded to."""
+        return -(-self.data.size // self.multiple) * self.multiple
+
+    def channels(self, kind: Kind) -> int:
+        """Return the channels of photos or of sketches."""
+        return self.data.channels(kind)
+
+    @property
+    def source_channels(self) -> int:
+        """Channels of what goes in."""
+        return self.channels("photo" if self.direction == "photo2sketch" else "sketch")
+
+    @property
+    def target_channels(self) -> int:
+        """Channels of what comes out."""
+        return self.channels("sketch" if self.direction == "photo2sketch" else "photo")
+
+    @abstractmethod
+    def training_step(self, batch: Batch) -> Iterator[Phase]:
+        """Yield the phases of one step, each with a loss whose graph is still whole."""
+
+    @abstractmethod
+    def translate(self, images: Tensor, direction: Direction) -> Tensor:
+        """Translate pictures.
+
+        Args:
+            images: (N, C, H, W) in [-1, 1], sides multiples of `multiple` (`frame` square when `fixed`).
+            direction: one of `translates`.
+
+        Returns:
+            (N, C', H, W) in [-1, 1].
+        """
+
+    @abstractmethod
+    def optimisers(self, learning_rate: float) -> dict[str, torch.optim.Optimizer]:
+        """Return one optimiser per phase name."""
+
+    def memory(self) -> dict[str, Any]:
+        """Return what a resumed training needs beside weights and optimisers: tensors, numbers, lists of them."""
+        return {}
+
+    def recall(self, memory: Mapping[str, Any]) -> None:
+        """Take back what `memory` returned."""
+
+
+def adam(modules: Iterable[nn.Module], learning_rate: float, betas: tuple[float, float]) -> torch.optim.Optimizer:
+    """Return Adam over the parameters of some networks, fused where the device has it."""
+    parameters = [parameter for module in modules for parameter in module.parameters()]
+    fused = all(parameter.device.type in {"cpu", "cuda"} for parameter in parameters)
+    return torch.optim.Adam(parameters, lr=learning_rate, betas=betas, fused=fused)
+
+
+def power_of_two(size: int) -> int:
+    """Return the next power of two that holds `size`, and at least 32: what the fixed-size networks need."""
+    return max(32, 1 << (size - 1).bit_length())

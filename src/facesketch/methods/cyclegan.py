@@ -1,0 +1,130 @@
+"""CycleGAN: two generators that must undo each other, learned from photos and sketches that need not be pairs.
+
+Zhu et al., "Unpaired image-to-image translation using cycle-consistent adversarial networks", ICCV 2017.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from facesketch.config import DataConfig, Direction, Frozen
+from facesketch.data.datasets import Batch
+from facesketch.losses import adversarial_least_squares, l1
+from facesketch.methods.base import Defaults, Method, Phase, adam
+from facesketch.methods.pool import ImagePool
+from facesketch.networks.blocks import frozen, initialise
+from facesketch.networks.patchgan import PatchGAN
+from facesketch.networks.resnet import ResNetGenerator
+
+LUMA = (0.299, 0.587, 0.114)
+
+
+class CycleGANOptions(Frozen):
+    """Settings of `cyclegan`."""
+
+    cycle_weight: Annotated[float, Field(ge=0)] = 10.0
+    """Weight of coming back to where one started."""
+    identity_weight: Annotated[float, Field(ge=0)] = 5.0
+    """Weight of leaving a picture alone that already is what it should become."""
+    width: Annotated[int, Field(ge=1)] = 64
+    """Channels of the first layer of all four networks."""
+    blocks: Annotated[int, Field(ge=1)] = 9
+    """Residual blocks of each generator."""
+    pool: Annotated[int, Field(ge=0)] = 50
+    """Generated pictures that each discriminator's buffer holds."""
+
+
+class CycleGAN(Method):
+    """Least-squares GANs both ways, bound by cycle consistency; one model serves both directions."""
+
+    title = "CycleGAN"
+    paired = False
+    both_ways = True
+    defaults = Defaults(epochs=100, batch_size=1, learning_rate=2e-4, betas=(0.5, 0.999))
+    Options = CycleGANOptions
+
+    def __init__(self, options: CycleGANOptions, data: DataConfig, direction: Direction) -> None:
+        super().__init__(options, data, direction)
+        photo, sketch, width = data.photo_channels, data.sketch_channels, options.width
+        self.cycle_weight, self.identity_weight = options.cycle_weight, options.identity_weight
+        self.to_sketch = ResNetGenerator(photo, sketch, width=width, blocks=options.blocks)
+        self.to_photo = ResNetGenerator(sketch, photo, width=width, blocks=options.blocks)
+        self.sketch_discriminator = PatchGAN(sketch, width=width)
+        self.photo_discriminator = PatchGAN(photo, width=width)
+        self.sketch_pool, self.photo_pool = ImagePool(options.pool), ImagePool(options.pool)
+        self.multiple = self.to_sketch.stride
+        initialise(self)
+
+    def training_step(self, batch: Batch) -> Iterator[Phase]:
+        """Both generators first, then both discriminators on pictures from their pools."""
+        photo, sketch = batch.photo, batch.sketch
+        with frozen(self.sketch_discriminator, self.photo_discriminator):
+            fake_sketch, fake_photo = self.to_sketch(photo), self.to_photo(sketch)  # (N, C, S, S)
+            adversarial = adversarial_least_squares(self.sketch_discriminator(fake_sketch), True)
+            adversarial = adversarial + adversarial_least_squares(self.photo_discriminator(fake_photo), True)
+            cycle = l1(self.to_photo(fake_sketch), photo) + l1(self.to_sketch(fake_photo), sketch)
+            identity = self._identity(photo, sketch)
+        yield Phase(
+            "generators",
+            adversarial + self.cycle_weight * cycle + self.identity_weight * identity,
+            {"adversarial": adversarial.detach(), "cycle": cycle.detach(), "identity": identity.detach()},
+        )
+
+        d_sketch = self._discriminator_loss(self.sketch_discriminator, sketch, fake_sketch.detach(), self.sketch_pool)
+        d_photo = self._discriminator_loss(self.photo_discriminator, photo, fake_photo.detach(), self.photo_pool)
+        yield Phase("discriminators", d_sketch + d_photo, {"d_sketch": d_sketch.detach(), "d_photo": d_photo.detach()})
+
+    def _identity(self, photo: Tensor, sketch: Tensor) -> Tensor:
+        """Return the identity loss; where the channels differ it is taken on the narrower picture's luma."""
+        if not self.identity_weight:
+            return photo.new_zeros(())
+        channels = self.data.photo_channels, self.data.sketch_channels
+        kept_sketch = self.to_sketch(with_channels(sketch, channels[0]))
+        kept_photo = self.to_photo(with_channels(photo, channels[1]))
+        narrow = min(channels)
+        return l1(with_channels(kept_sketch, narrow), with_channels(sketch, narrow)) + l1(
+            with_channels(kept_photo, narrow), with_channels(photo, narrow)
+        )
+
+    def _discriminator_loss(self, network: PatchGAN, real: Tensor, fake: Tensor, pool: ImagePool) -> Tensor:
+        shown = pool.exchange(fake) if self.training else fake  # a validation must leave the pool as it was
+        real_loss = adversarial_least_squares(network(real), True)
+        return (real_loss + adversarial_least_squares(network(shown), False)) / 2
+
+    def translate(self, images: Tensor, direction: Direction) -> Tensor:
+        """Translate (N, C, H, W) pictures in [-1, 1], sides multiples of 4, either way."""
+        generator = self.to_sketch if direction == "photo2sketch" else self.to_photo
+        return generator(images).float()  # type: ignore[no-any-return]
+
+    def optimisers(self, learning_rate: float) -> dict[str, torch.optim.Optimizer]:
+        """One Adam for both generators and one for both discriminators, β1 0.5."""
+        discriminators = [self.sketch_discriminator, self.photo_discriminator]
+        return {
+            "generators": adam([self.to_sketch, self.to_photo], learning_rate, self.defaults.betas),
+            "discriminators": adam(discriminators, learning_rate, self.defaults.betas),
+        }
+
+    def memory(self) -> dict[str, Any]:
+        """Return the pictures in both pools."""
+        return {"sketch_pool": self.sketch_pool.memory(), "photo_pool": self.photo_pool.memory()}
+
+    def recall(self, memory: Mapping[str, Any]) -> None:
+        """Take back the pictures of both pools."""
+        device = next(self.parameters()).device
+        self.sketch_pool.recall(memory["sketch_pool"], device)
+        self.photo_pool.recall(memory["photo_pool"], device)
+
+
+def with_channels(image: Tensor, channels: int) -> Tensor:
+    """Return a (N, C, H, W) picture with 1 channel (luma) or 3 (repeated)."""
+    if image.shape[1] == channels:
+        return image
+    if channels == 3:
+        return image.expand(-1, 3, -1, -1)
+    weights = torch.tensor(LUMA, dtype=image.dtype, device=image.device).view(1, 3, 1, 1)
+    return (image * weights).sum(dim=1, keepdim=True)

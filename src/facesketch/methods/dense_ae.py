@@ -1,0 +1,56 @@
+"""Dense autoencoder: every pixel to every unit. The study found it vague and heavy, and so will you."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from facesketch import losses
+from facesketch.config import DataConfig, Direction, Frozen
+from facesketch.data.datasets import Batch
+from facesketch.methods.base import Defaults, Method, Phase, adam
+from facesketch.networks.dense import DenseAutoencoder
+
+
+class DenseAEOptions(Frozen):
+    """Settings of `dense-ae`. The study gives no sizes; these keep it under 35 million parameters at 256."""
+
+    loss: Literal["mse", "mae", "bce"] = "mse"
+    """Pixel loss, on [0, 1]."""
+    hidden: Annotated[int, Field(ge=1)] = 128
+    """Units of the layer on either side of the code."""
+    latent: Annotated[int, Field(ge=1)] = 64
+    """Units of the code."""
+
+
+class DenseAE(Method):
+    """Fully connected encoder and decoder with a pixel loss."""
+
+    title = "Dense autoencoder"
+    defaults = Defaults(epochs=500, batch_size=32, learning_rate=1e-3)
+    Options = DenseAEOptions
+    fixed = True
+
+    def __init__(self, options: DenseAEOptions, data: DataConfig, direction: Direction) -> None:
+        super().__init__(options, data, direction)
+        self.loss = options.loss
+        self.generator = DenseAutoencoder(
+            self.source_channels, self.target_channels, self.frame, hidden=(options.hidden,), latent=options.latent
+        )
+
+    def training_step(self, batch: Batch) -> Iterator[Phase]:
+        """One phase: the pixel loss between the picture and the target, both in [0, 1]."""
+        logits = self.generator(batch.source)  # (N, C, S, S)
+        yield Phase("generator", losses.pixel_loss(self.loss, logits, losses.to_unit(batch.target)))
+
+    def translate(self, images: Tensor, direction: Direction) -> Tensor:
+        """Translate (N, C, S, S) pictures in [-1, 1]."""
+        return losses.from_unit(self.generator(images).float().sigmoid())
+
+    def optimisers(self, learning_rate: float) -> dict[str, torch.optim.Optimizer]:
+        """Adam with its usual moments."""
+        return {"generator": adam([self.generator], learning_rate, self.defaults.betas)}

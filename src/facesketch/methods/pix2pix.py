@@ -1,0 +1,83 @@
+"""Pix2Pix: a U-Net and a discriminator that sees source and result together (Isola et al., CVPR 2017)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from facesketch.config import DataConfig, Direction, Frozen
+from facesketch.data.datasets import Batch
+from facesketch.losses import adversarial_bce, l1
+from facesketch.methods.base import Defaults, Method, Phase, adam
+from facesketch.networks.blocks import frozen, initialise
+from facesketch.networks.patchgan import PatchGAN
+from facesketch.networks.unet import UNetGenerator
+
+
+class Pix2PixOptions(Frozen):
+    """Settings of `pix2pix`."""
+
+    l1_weight: Annotated[float, Field(ge=0)] = 100.0
+    """Weight of the absolute difference beside the adversarial loss."""
+    width: Annotated[int, Field(ge=1)] = 64
+    """Channels of the first layer of both networks."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    """Noise of the generator, on the first layers up."""
+    norm: Literal["instance", "batch"] = "instance"
+    """The paper's batch norm at batch 1, with the batch's own statistics at test time too, is instance norm."""
+
+
+class Pix2Pix(Method):
+    """Conditional GAN with the paper's losses: cross-entropy, 100 x L1, discriminator loss halved."""
+
+    title = "Pix2Pix"
+    defaults = Defaults(epochs=100, batch_size=1, learning_rate=2e-4, betas=(0.5, 0.999))
+    Options = Pix2PixOptions
+
+    def __init__(self, options: Pix2PixOptions, data: DataConfig, direction: Direction) -> None:
+        super().__init__(options, data, direction)
+        source, target = self.source_channels, self.target_channels
+        self.l1_weight = options.l1_weight
+        self.generator = UNetGenerator(
+            source, target, data.size, width=options.width, dropout=options.dropout, norm=options.norm
+        )
+        self.discriminator = PatchGAN(source + target, width=options.width, norm=options.norm)
+        self.multiple = self.generator.stride
+        initialise(self)
+
+    def training_step(self, batch: Batch) -> Iterator[Phase]:
+        """Discriminator first, then the generator against the discriminator just improved."""
+        fake = self.generator(batch.source)  # (N, C, S, S)
+
+        real_logits = self.discriminator(torch.cat([batch.source, batch.target], dim=1))
+        fake_logits = self.discriminator(torch.cat([batch.source, fake.detach()], dim=1))
+        real_loss, fake_loss = adversarial_bce(real_logits, True), adversarial_bce(fake_logits, False)
+        yield Phase(
+            "discriminator",
+            (real_loss + fake_loss) / 2,  # the paper halves it, so that it learns more slowly than the generator
+            {"d_real": real_loss.detach(), "d_fake": fake_loss.detach()},
+        )
+
+        with frozen(self.discriminator):
+            adversarial = adversarial_bce(self.discriminator(torch.cat([batch.source, fake], dim=1)), True)
+        distance = l1(fake, batch.target)
+        yield Phase(
+            "generator",
+            adversarial + self.l1_weight * distance,
+            {"adversarial": adversarial.detach(), "l1": distance.detach()},
+        )
+
+    def translate(self, images: Tensor, direction: Direction) -> Tensor:
+        """Translate (N, C, H, W) pictures in [-1, 1], sides multiples of the U-Net's stride."""
+        return self.generator(images).float()  # type: ignore[no-any-return]
+
+    def optimisers(self, learning_rate: float) -> dict[str, torch.optim.Optimizer]:
+        """One Adam per network, β1 0.5."""
+        return {
+            "discriminator": adam([self.discriminator], learning_rate, self.defaults.betas),
+            "generator": adam([self.generator], learning_rate, self.defaults.betas),
+        }
