@@ -20,9 +20,9 @@ DIRECTIONS: tuple[Direction, ...] = ("photo2sketch", "sketch2photo")
 
 
 class Frozen(BaseModel):
-    """A settings model that cannot change and takes no unknown key."""
+    """A settings model that cannot change, takes no unknown key and no number that is not finite."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class DataConfig(Frozen):
@@ -140,6 +140,37 @@ def parse(value: dict[str, Any], origin: str) -> RunConfig:
         raise ConfigError(f"{origin}: {explain(error, RunConfig)}") from error
 
 
+SECTIONS: dict[str, type[Frozen]] = {"data": DataConfig, "augment": AugmentConfig, "train": TrainConfig}
+
+
+def configure(method: str | None, settings: dict[str, Any], file: Path | None = None) -> RunConfig:
+    """Sort flat settings into their sections, over those of a TOML file, and check them.
+
+    Args:
+        method: the method's name, or None to take the file's.
+        settings: `direction`, keys of any section, and otherwise options of the method.
+        file: a TOML file whose values hold where `settings` has none.
+
+    Raises:
+        ConfigError: no method named, an unknown key or a value out of range.
+    """
+    value = read_toml(file) if file else {}
+    sections = {name: dict(value.get(name, {})) for name in (*SECTIONS, "method")}
+    if {"epochs", "steps"} & settings.keys():  # a length given now replaces the file's, whichever it was
+        sections["train"] = {key: item for key, item in sections["train"].items() if key not in {"epochs", "steps"}}
+    for key, item in settings.items():
+        if key == "direction":
+            value[key] = item
+        else:
+            section = next((name for name, model in SECTIONS.items() if key in model.model_fields), "method")
+            sections[section][key] = item
+    if method is not None:
+        sections["method"]["name"] = method
+    if "name" not in sections["method"]:
+        raise ConfigError("no method named; type one of those that 'facesketch methods' lists")
+    return parse(value | sections, str(file or "settings"))
+
+
 def explain(error: ValidationError, model: type[BaseModel]) -> str:
     """Turn pydantic's first complaint into one line."""
     first = error.errors()[0]
@@ -149,7 +180,9 @@ def explain(error: ValidationError, model: type[BaseModel]) -> str:
         return f"unknown key '{where}'{nearest(str(first['loc'][-1]), known) or '; known: ' + ', '.join(sorted(known))}"
     message = first["msg"].removeprefix("Value error, ")
     message = message[0].lower() + message[1:]
-    return f"{where} = {first['input']!r}: {message}" if where and first["type"] != "missing" else f"{where}: {message}".lstrip(": ")
+    if where and first["type"] != "missing":
+        return f"{where} = {first['input']!r}: {message}"
+    return f"{where}: {message}".lstrip(": ")
 
 
 def _keys(model: type[BaseModel], path: list[str]) -> list[str]:

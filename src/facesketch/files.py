@@ -53,5 +53,18 @@ def cannot_write(path: Path, error: OSError) -> str:
     """Return one line for a failed write: what happened, and what would help."""
     if error.errno == errno.ENOSPC:
         return f"{path}: the disk is full; free some room or give another --out"
-    reason = error.strerror or type(error).__name__
+    reason = error.strerror or str(error) or type(error).__name__
     return f"{path}: cannot be written ({reason.lower()}); give an --out in a folder you may write to"
+
+
+def append_text(path: Path, text: str) -> None:
+    """Append UTF-8 text to a log that only ever grows.
+
+    Raises:
+        OutputError: the file cannot be written, or the disk is full.
+    """
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise OutputError(cannot_write(path, error)) from error

@@ -1,7 +1,8 @@
 """Open a stranger's picture safely, and carry it between Pillow and float tensors in [-1, 1].
 
 Training and translation both come through here, so a model sees in use what it saw while it learned: EXIF turned, alpha
-composited on white, 16-bit scaled, and the picture fitted into a frame by shrinking and mirrored padding, never stretched.
+composited on white, 16-bit scaled, and the picture fitted into a frame by shrinking and mirrored padding, never by
+stretching.
 """
 
 from __future__ import annotations
@@ -9,7 +10,9 @@ from __future__ import annotations
 import bz2
 import io
 import math
+import struct
 import warnings
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,11 +25,19 @@ from torch import Tensor
 from facesketch.errors import ImageError
 from facesketch.files import atomic
 
-FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "PPM", "GIF", "MPO")
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".ppm", ".pgm", ".pnm", ".gif", ".ppm.bz2"})
+FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "PPM", "GIF")  # Pillow opens MPO, two JPEGs in one file, as JPEG
+SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".ppm", ".pgm", ".pnm", ".gif", ".ppm.bz2"}
+)
 MAX_PIXELS = 100_000_000
 MIN_SIDE = 8
+LUMA = (0.299, 0.587, 0.114)
 _MAX_BYTES = 512 << 20
+# What Pillow raises on damaged headers, pixels and EXIF, found by flipping bytes in every format.
+_DAMAGED = (
+    *(OSError, EOFError, SyntaxError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError),
+    *(struct.error, zlib.error),
+)
 
 
 def is_picture(path: Path) -> bool:
@@ -64,22 +75,27 @@ def open_image(source: Path | str | bytes, *, box: int | None = None) -> Image.I
         raise ImageError(f"{name}: not a picture that can be read; expected {', '.join(FORMATS[:6])}") from error
     except Image.DecompressionBombError as error:
         raise ImageError(f"{name}: too many pixels; expected at most {MAX_PIXELS:,}") from error
-    except (OSError, SyntaxError, ValueError, EOFError, OverflowError) as error:
+    except _DAMAGED as error:
         raise ImageError(f"{name}: the picture is damaged or cut short ({error}); save it anew") from error
 
 
 def _read(path: Path) -> bytes:
     try:
+        if path.is_dir():
+            raise ImageError(f"{path}: a folder; give the path of one picture in it")
         if path.name.lower().endswith(".bz2"):
             with bz2.open(path) as file:
                 return _bounded(path, file.read(_MAX_BYTES + 1))
         if path.stat().st_size > _MAX_BYTES:
-            raise ImageError(f"{path}: {path.stat().st_size >> 20} MiB; expected a picture of at most {_MAX_BYTES >> 20} MiB")
+            raise ImageError(
+                f"{path}: {path.stat().st_size >> 20} MiB; expected a picture of at most {_MAX_BYTES >> 20} MiB"
+            )
         return path.read_bytes()
     except FileNotFoundError as error:
         raise ImageError(f"{path}: no such file; give the path of a picture") from error
-    except (OSError, EOFError) as error:
-        raise ImageError(f"{path}: cannot be read ({error}); give the path of a picture") from error
+    except (OSError, EOFError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ImageError(f"{path}: cannot be read ({reason}); give the path of a picture") from error
 
 
 def _bounded(path: Path, data: bytes) -> bytes:
@@ -91,27 +107,31 @@ def _bounded(path: Path, data: bytes) -> bytes:
 def _check_size(name: str, image: Image.Image) -> None:
     width, height = image.size
     if width * height > MAX_PIXELS:
-        raise ImageError(f"{name}: {width}x{height} is {width * height:,} pixels; expected at most {MAX_PIXELS:,}, so scale it down")
+        raise ImageError(
+            f"{name}: {width}x{height} is {width * height:,} pixels; expected at most {MAX_PIXELS:,}, so scale it down"
+        )
     if min(width, height) < MIN_SIDE:
-        raise ImageError(f"{name}: {width}x{height} is too small to hold a face; expected at least {MIN_SIDE}x{MIN_SIDE} pixels")
+        raise ImageError(
+            f"{name}: {width}x{height} is too small to hold a face; expected at least {MIN_SIDE}x{MIN_SIDE} pixels"
+        )
 
 
 def flatten(image: Image.Image) -> Image.Image:
     """Return the picture upright, as `L` when it holds grey only and `RGB` otherwise, with alpha over white.
 
-    Works on any Pillow mode. 16-bit grey and 32-bit integer grey are scaled to 8 bits; float grey is taken as [0, 1] or,
-    when it holds more, as [0, 255].
+    Works on any mode that a file opens in. 16-bit grey and 32-bit integer grey are scaled to 8 bits; float grey is
+    taken as [0, 1] or, when it holds more, as [0, 255].
     """
     image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I") or image.mode == "F":
         return _scale_grey(image)
     if image.mode in {"1", "L"} and "transparency" not in image.info:
         return image.convert("L")
-    if image.mode in {"RGBA", "LA", "PA", "RGBa", "La"} or "transparency" in image.info:
+    if image.mode in {"RGBA", "LA", "PA", "RGBa"} or "transparency" in image.info:
         rgba = image.convert("RGBA")
         white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
         flat = Image.alpha_composite(white, rgba).convert("RGB")
-        return flat.convert("L") if image.mode in {"L", "LA", "La"} else flat
+        return flat.convert("L") if image.mode in {"L", "LA"} else flat
     return image.convert("RGB")
 
 
@@ -128,7 +148,7 @@ def _scale_grey(image: Image.Image) -> Image.Image:
 
 def to_array(image: Image.Image, channels: int) -> NDArray[np.uint8]:
     """Return an (H, W, C) uint8 array with 1 (luma) or 3 (RGB) channels."""
-    array = np.asarray(image.convert("L" if channels == 1 else "RGB"))
+    array = np.array(image.convert("L" if channels == 1 else "RGB"))  # a copy: torch warns of read-only arrays
     return array[:, :, None] if channels == 1 else array
 
 
@@ -142,6 +162,15 @@ def to_image(tensor: Tensor) -> Image.Image:
     """Return a (C, H, W) tensor in [-1, 1] as an `L` (C = 1) or `RGB` (C = 3) picture, rounded, clipped."""
     array = tensor.detach().to("cpu", torch.float32).add(1.0).mul(127.5).round_().clamp_(0, 255).to(torch.uint8).numpy()
     return Image.fromarray(array[0] if array.shape[0] == 1 else np.ascontiguousarray(np.moveaxis(array, 0, -1)))
+
+
+def with_channels(images: Tensor, channels: int) -> Tensor:
+    """Return (N, C, H, W) pictures with 1 channel (ITU-R 601 luma) or 3 (repeated), in the range they came in."""
+    if images.shape[1] == channels:
+        return images
+    if channels == 3:
+        return images.expand(-1, 3, -1, -1)
+    return (images * images.new_tensor(LUMA).view(1, 3, 1, 1)).sum(dim=1, keepdim=True)
 
 
 @dataclass(frozen=True)
@@ -204,11 +233,17 @@ def save_image(image: Image.Image, path: Path, *, quality: int = 95) -> None:
     """Write a picture atomically, in the format that the name's suffix says.
 
     Raises:
-        ImageError: the suffix is not a picture's.
+        ImageError: the suffix is not a picture's, or its format cannot hold this picture.
         OutputError: the place cannot be written.
     """
     kind = Image.registered_extensions().get(path.suffix.lower())
     if kind not in FORMATS:
         raise ImageError(f"{path}: cannot write a '{path.suffix}' picture; name it .png, .jpg, .webp or .tif")
+    options = {"quality": quality} if kind in {"JPEG", "WEBP"} else {}
+    encoded = io.BytesIO()  # in memory first: Pillow's own writing to a full disk only says "encoder error -2"
+    try:
+        image.save(encoded, format=kind, **options)
+    except (OSError, ValueError) as error:
+        raise ImageError(f"{path}: {kind} cannot hold this picture ({error}); name it .png") from error
     with atomic(path) as file:
-        image.save(file, format=kind, quality=quality) if kind in {"JPEG", "WEBP"} else image.save(file, format=kind)
+        file.write(encoded.getbuffer())

@@ -1,7 +1,7 @@
 """Pairs become batches: every picture is decoded once, kept as uint8, and drawn from by step number.
 
-What a step sees depends on (seed, epoch, place) alone, never on how many steps ran before in this process. A training that
-was cut off therefore goes on with the very batches it would have had.
+What a step sees depends on (seed, epoch, place) alone, never on how many steps ran before in this process. A training
+that was cut off therefore goes on with the very batches it would have had.
 """
 
 from __future__ import annotations
@@ -59,6 +59,24 @@ class Batch:
     def to(self, device: torch.device) -> Batch:
         """Return the batch on another device."""
         return replace(self, photo=self.photo.to(device), sketch=self.sketch.to(device))
+
+    def channels_last(self) -> Batch:
+        """Return the same batch with the channels of a pixel side by side in memory."""
+        layout = torch.channels_last
+        return replace(
+            self, photo=self.photo.contiguous(memory_format=layout), sketch=self.sketch.contiguous(memory_format=layout)
+        )
+
+    def first(self, count: int) -> Batch:
+        """Return the first few pictures."""
+        return replace(
+            self,
+            photo=self.photo[:count],
+            sketch=self.sketch[:count],
+            photo_stems=self.photo_stems[:count],
+            sketch_stems=self.sketch_stems[:count],
+            placements=self.placements[:count],
+        )
 
     def facing(self, direction: Direction) -> Batch:
         """Return the same pictures with the given direction."""
@@ -156,7 +174,11 @@ class PairDataset(Dataset[Item]):
         photo = int(self._order(epoch, 0)[place])
         sketch = photo if self._paired else int(self._order(epoch, 1)[place])
         item = Item(
-            self.photos[photo], self.sketches[sketch], self.stems[photo], self.stems[sketch], self.photos.placements[photo]
+            self.photos[photo],
+            self.sketches[sketch],
+            self.stems[photo],
+            self.stems[sketch],
+            self.photos.placements[photo],
         )
         return item if self._augment is None else self._drawn(item, self._augment, epoch, place)
 
@@ -198,4 +220,5 @@ def batches(dataset: PairDataset, keys: list[list[Key]], direction: Direction, w
 
     # a generator of its own: the loader would otherwise draw from the random state that the noise of a model comes from
     own = torch.Generator()
-    yield from DataLoader(dataset, batch_sampler=keys, collate_fn=stack, num_workers=workers, generator=own)  # type: ignore[arg-type]
+    loader = DataLoader(dataset, batch_sampler=keys, collate_fn=stack, num_workers=workers, generator=own)  # type: ignore
+    yield from loader

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import ValidationError
 
 from facesketch.config import MethodConfig, RunConfig, explain
@@ -60,7 +62,16 @@ def resolve(config: RunConfig) -> RunConfig:
     return config.model_copy(update={"method": method, "train": train.model_copy(update=filled)})
 
 
-def build(config: RunConfig) -> Method:
-    """Return a fresh method for checked settings; its weights come from torch's global random state."""
+def build(config: RunConfig, *, fresh: bool = True) -> Method:
+    """Return a method for checked settings, its weights drawn from torch's global random state.
+
+    Args:
+        config: the resolved settings.
+        fresh: False when weights will be loaded anyway: files that the options name, such as those of a pretrained
+            encoder, are then not read and need not exist any more.
+    """
     kind = method_class(config.method.name)
-    return kind(kind.Options.model_validate(config.method.options), config.data, config.direction)
+    options = kind.Options.model_validate(config.method.options)
+    if not fresh:
+        options = options.model_copy(update={name: None for name, value in options if isinstance(value, Path)})
+    return kind(options, config.data, config.direction)

@@ -1,7 +1,7 @@
 """What a method is: networks, losses, and two duties.
 
-`training_step` is a generator that yields one `Phase` at a time, so that a method reads like its paper. The trainer computes
-the gradients of each phase's loss and steps that phase's optimiser before it asks for the next one.
+`training_step` is a generator that yields one `Phase` at a time, so that a method reads like its paper. The trainer
+computes the gradients of each phase's loss and steps that phase's optimiser before it asks for the next one.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ class Options(Frozen):
 class Method(nn.Module):
     """The networks and losses of one family of models.
 
-    Class attributes describe the family; `METHODS` maps its name to the class. A subclass sets `multiple` and `fixed` and
-    implements `training_step`, `translate` and `optimisers`.
+    Class attributes describe the family; `METHODS` maps its name to the class. A subclass sets `multiple` and `fixed`
+    and implements `training_step`, `translate` and `optimisers`.
 
     Args:
         options: an instance of the class's own `Options`.

@@ -14,14 +14,13 @@ from torch import Tensor
 
 from facesketch.config import DataConfig, Direction, Frozen
 from facesketch.data.datasets import Batch
+from facesketch.images import with_channels
 from facesketch.losses import adversarial_least_squares, l1
 from facesketch.methods.base import Defaults, Method, Phase, adam
 from facesketch.methods.pool import ImagePool
 from facesketch.networks.blocks import frozen, initialise
 from facesketch.networks.patchgan import PatchGAN
 from facesketch.networks.resnet import ResNetGenerator
-
-LUMA = (0.299, 0.587, 0.114)
 
 
 class CycleGANOptions(Frozen):
@@ -118,13 +117,3 @@ class CycleGAN(Method):
         device = next(self.parameters()).device
         self.sketch_pool.recall(memory["sketch_pool"], device)
         self.photo_pool.recall(memory["photo_pool"], device)
-
-
-def with_channels(image: Tensor, channels: int) -> Tensor:
-    """Return a (N, C, H, W) picture with 1 channel (luma) or 3 (repeated)."""
-    if image.shape[1] == channels:
-        return image
-    if channels == 3:
-        return image.expand(-1, 3, -1, -1)
-    weights = torch.tensor(LUMA, dtype=image.dtype, device=image.device).view(1, 3, 1, 1)
-    return (image * weights).sum(dim=1, keepdim=True)

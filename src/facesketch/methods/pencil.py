@@ -13,10 +13,9 @@ from torch.nn import functional as F
 from facesketch.config import DataConfig, Direction, Frozen
 from facesketch.data.datasets import Batch
 from facesketch.errors import ConfigError
+from facesketch.images import with_channels
 from facesketch.losses import from_unit, to_unit
 from facesketch.methods.base import Defaults, Method, Phase
-
-LUMA = (0.299, 0.587, 0.114)
 
 
 class PencilOptions(Frozen):
@@ -49,20 +48,14 @@ class Pencil(Method):
 
     def translate(self, images: Tensor, direction: Direction) -> Tensor:
         """Draw (N, C, H, W) photos in [-1, 1] as grey sketches in [-1, 1]."""
-        grey = _luma(to_unit(images))  # (N, 1, H, W) in [0, 1]
+        grey = with_channels(to_unit(images), 1)  # (N, 1, H, W) in [0, 1]
         sigma = self.sigma * max(images.shape[-2:]) / 256
         sketch = (grey / _blur(grey, sigma).clamp_min(1e-3)).clamp(0.0, 1.0)
         return from_unit(sketch).expand(-1, self.data.sketch_channels, -1, -1)
 
 
-def _luma(image: Tensor) -> Tensor:
-    if image.shape[1] == 1:
-        return image
-    return (image * image.new_tensor(LUMA).view(1, 3, 1, 1)).sum(dim=1, keepdim=True)
-
-
 def _blur(image: Tensor, sigma: float) -> Tensor:
-    """Blur a (N, 1, H, W) picture by a Gaussian, one axis after the other; the blurred negative is one minus the blurred."""
+    """Blur a (N, 1, H, W) picture by a Gaussian; the blurred negative is one minus the blurred."""
     radius = max(1, int(3 * sigma + 0.5))
     offsets = torch.arange(-radius, radius + 1, dtype=image.dtype, device=image.device)
     kernel = torch.exp(-0.5 * (offsets / sigma) ** 2)

@@ -19,7 +19,8 @@ class ImagePool:
         self.images: list[Tensor] = []
 
     def exchange(self, fresh: Tensor) -> Tensor:
-        """Return a batch of the same shape: each picture is the fresh one or, once the pool is full, by a coin, an old one.
+        """Return a batch of the same shape: each picture is the fresh one or, once the pool is full, by a coin, an
+        old one.
 
         Args:
             fresh: (N, C, H, W), without a graph.

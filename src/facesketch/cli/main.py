@@ -1,0 +1,50 @@
+"""The verbs, and what happens when one of them cannot do what was asked.
+
+Verb modules are light: whatever imports torch is imported inside the function that needs it, so `--help` answers at
+once.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import cyclopts
+from cyclopts.exceptions import CycloptsError
+
+from facesketch import __version__
+from facesketch.cli import data, methods, models, train, translate
+from facesketch.errors import FacesketchError
+
+app = cyclopts.App(
+    name="facesketch",
+    help="Face photo to artist's sketch, and sketch to photo: train, compare and use every family of models.",
+    version=__version__,
+    version_flags=["--version"],
+    help_flags=["--help", "-h"],
+)
+app.command(methods.methods)
+app.command(data.app)
+app.command(train.train)
+app.command(translate.translate)
+app.command(models.app)
+
+
+def main(tokens: Sequence[str] | None = None) -> None:
+    """Run one verb; a user's mistake ends in one line and exit code 2."""
+    try:
+        app(tokens, exit_on_error=False, print_error=False)
+    except FacesketchError as error:
+        _stop(str(error))
+    except CycloptsError as error:
+        _stop(" ".join(str(error).split()))
+    except KeyboardInterrupt:
+        print("facesketch: stopped", file=sys.stderr)  # noqa: T201
+        raise SystemExit(130) from None
+    except BrokenPipeError:
+        raise SystemExit(0) from None
+
+
+def _stop(message: str) -> None:
+    print(f"facesketch: {message}", file=sys.stderr)  # noqa: T201
+    raise SystemExit(2) from None

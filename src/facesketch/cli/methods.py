@@ -1,0 +1,98 @@
+"""`facesketch methods`: what there is to train."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+
+def methods(name: str | None = None, /, *, size: int = 256, json: bool = False) -> None:
+    """List the families of models, or the options of one.
+
+    Parameters
+    ----------
+    name
+        A method, to see its own options.
+    size
+        Pixels of the frame that parameters are counted at.
+    json
+        Print a JSON object instead of a table.
+    """
+    from facesketch.methods import METHODS, method_class
+
+    if name is not None:
+        _print_options(name, method_class(name))
+        return
+    rows = {each: _row(each, size) for each in METHODS}
+    if json:
+        import json as encoder
+
+        sys.stdout.write(encoder.dumps(rows, indent=2) + "\n")
+        return
+    _print_table(rows)
+
+
+def _row(name: str, size: int) -> dict[str, Any]:
+    import torch
+
+    from facesketch.config import DataConfig, MethodConfig, RunConfig
+    from facesketch.methods import METHODS, build, resolve
+    from facesketch.networks.blocks import count_parameters
+
+    kind = METHODS[name]
+    config = resolve(RunConfig(method=MethodConfig(name=name), data=DataConfig(size=size)))
+    with torch.device("meta"):
+        parameters = count_parameters(build(config))
+    return {
+        "title": kind.title,
+        "summary": (kind.__doc__ or "").splitlines()[0],
+        "directions": list(kind.directions),
+        "both_at_once": kind.both_ways,
+        "pairs": "paired" if kind.paired else "unpaired",
+        "learned": kind.learned,
+        "parameters": parameters,
+        "study": kind.study,
+        "options": list(kind.Options.model_fields),
+    }
+
+
+def _print_table(rows: dict[str, dict[str, Any]]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in ("method", "what it is", "directions", "learns from", "parameters", "study"):
+        table.add_column(column, justify="right" if column == "parameters" else "left")
+    for name, row in rows.items():
+        directions = "both at once" if row["both_at_once"] else " or ".join(row["directions"])
+        learns = row["pairs"] if row["learned"] else "nothing"
+        study = "yes" if row["study"] else "no"
+        table.add_row(name, row["summary"], directions, learns, f"{row['parameters']:,}", study)
+    console = Console(highlight=False)
+    console.print(table)
+    console.print("Options of one: facesketch methods NAME. Train one: facesketch train NAME --data DIR --out RUN")
+
+
+def _print_options(name: str, kind: Any) -> None:
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    console.print(f"[bold]{name}[/bold]: {(kind.__doc__ or '').splitlines()[0]}")
+    defaults = kind.defaults
+    if kind.learned:
+        console.print(
+            f"By itself it trains {defaults.epochs} epochs, batch size {defaults.batch_size}, "
+            f"learning rate {defaults.learning_rate:g}."
+        )
+    for option, field in kind.Options.model_fields.items():
+        flag = "--" + option.replace("_", "-")
+        console.print(f"  {flag} ({_choices(field)}) default {field.default}", markup=False)
+
+
+def _choices(field: Any) -> str:
+    from typing import Literal, get_args, get_origin
+
+    if get_origin(field.annotation) is Literal:
+        return "|".join(str(choice) for choice in get_args(field.annotation))
+    return getattr(field.annotation, "__name__", "path")

@@ -1,0 +1,112 @@
+"""`facesketch train`: from a folder of pairs to a model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from facesketch.config import AugmentConfig, DataConfig, Direction, TrainConfig
+from facesketch.errors import ConfigError, nearest
+
+
+def train(
+    method: str | None = None,
+    /,
+    *,
+    data: Path | None = None,
+    out: Path | None = None,
+    direction: Direction | None = None,
+    config: Path | None = None,
+    resume: Path | None = None,
+    quiet: bool = False,
+    pictures: Annotated[DataConfig | None, Parameter(name="*", group="Pictures")] = None,
+    augmentation: Annotated[AugmentConfig | None, Parameter(name="*", group="Augmentation")] = None,
+    training: Annotated[TrainConfig | None, Parameter(name="*", group="Training")] = None,
+    **options: Annotated[str, Parameter(group="The method's own options (see: facesketch methods NAME)")],
+) -> None:
+    """Train a method on a folder of pairs, or go on with a training that was cut off.
+
+    Parameters
+    ----------
+    method
+        One of those that `facesketch methods` lists.
+    data
+        The folder of pairs.
+    out
+        The run folder to make.
+    direction
+        What to learn: photo2sketch (default) or sketch2photo.
+    config
+        A TOML file of settings; options given here come before it.
+    resume
+        A run folder to go on with; needs nothing else. With --epochs or --steps a finished run is made longer.
+    quiet
+        Show no progress.
+    """
+    given = _given(pictures, augmentation, training)
+    if resume is not None:
+        _resume(resume, {**given, **options}, data=data, out=out, method=method, direction=direction, quiet=quiet)
+        return
+    if out is None:
+        raise ConfigError("no place for the run; give a folder with --out")
+    from facesketch.config import configure
+    from facesketch.training.trainer import train as start
+
+    settings = {**_known(method, config, options), **given}
+    if data is not None:
+        settings["folder"] = data
+    if direction is not None:
+        settings["direction"] = direction
+    run = start(configure(method, settings, config), out, quiet=quiet)
+    _say(run, quiet)
+
+
+def _given(*sections: Any) -> dict[str, Any]:
+    return {name: getattr(part, name) for part in sections if part is not None for name in part.model_fields_set}
+
+
+def _known(method: str | None, config: Path | None, options: dict[str, str]) -> dict[str, str]:
+    """Return the method's own options under their names.
+
+    Raises:
+        ConfigError: an option that neither the verb nor the method has; the nearest one is suggested.
+    """
+    from facesketch.config import read_toml
+    from facesketch.methods import method_class
+
+    named = {key.replace("-", "_"): value for key, value in options.items()}
+    if not named:
+        return {}
+    method = method or (read_toml(config).get("method", {}).get("name") if config else None)
+    own = list(method_class(method).Options.model_fields) if method else []
+    fixed = ["data", "out", "direction", "config", "resume", "quiet"]
+    general = [
+        name for part in (DataConfig, AugmentConfig, TrainConfig) for name in part.model_fields if name != "folder"
+    ]
+    for name in named:
+        if name not in own:
+            hint = nearest(name, [*own, *fixed, *general]).replace("_", "-").replace("'", "'--", 1)
+            raise ConfigError(f"unknown option --{name.replace('_', '-')}{hint or '; type: facesketch train --help'}")
+    return named
+
+
+def _resume(folder: Path, given: dict[str, Any], *, quiet: bool, **others: Any) -> None:
+    from facesketch.training.trainer import resume
+
+    extra = [name for name in given if name not in {"epochs", "steps"}] + [
+        n for n, v in others.items() if v is not None
+    ]
+    if extra:
+        raise ConfigError(f"--resume goes on with the run's own settings; leave out {', '.join(extra)}")
+    _say(resume(folder, quiet=quiet, **given), quiet)
+
+
+def _say(run: Path, quiet: bool) -> None:
+    from rich.console import Console
+
+    from facesketch.training.run import summary
+
+    if not quiet:
+        Console(stderr=True, highlight=False, soft_wrap=True).print(summary(run), markup=False)

@@ -1,0 +1,55 @@
+"""Pictures side by side, with names: the sheet one looks at before believing a loss."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PIL import Image, ImageDraw, ImageFont
+
+PAPER, INK, GAP = (255, 255, 255), (40, 40, 40), 6
+
+
+def sheet(
+    rows: Sequence[Sequence[Image.Image | None]],
+    columns: Sequence[str],
+    labels: Sequence[str] = (),
+    *,
+    cell: tuple[int, int] | None = None,
+) -> Image.Image:
+    """Return one picture of a table of pictures.
+
+    Args:
+        rows: pictures, any size and mode; None leaves a place empty. All rows are as long as `columns`.
+        columns: what stands above each column.
+        labels: what stands left of each row, or nothing.
+        cell: (width, height) that pictures are shrunk into; the first picture's size when None.
+    """
+    assert all(len(row) == len(columns) for row in rows), "every row must fill every column"
+    cell = cell or next(picture.size for row in rows for picture in row if picture is not None)
+    font = ImageFont.load_default(size=max(9, min(16, cell[0] // 8)))
+    margin = max((int(font.getlength(label)) for label in labels), default=-2 * GAP) + 2 * GAP
+    header = max(text.count("\n") + 1 for text in columns) * (int(font.size) + 3) + GAP
+    page = Image.new("RGB", (margin + len(columns) * (cell[0] + GAP), header + len(rows) * (cell[1] + GAP)), PAPER)
+    pen = ImageDraw.Draw(page)
+    for place, text in enumerate(columns):
+        across = margin + place * (cell[0] + GAP) + cell[0] // 2
+        pen.multiline_text((across, header // 2), text, fill=INK, font=font, anchor="mm", align="center")
+    for line, row in enumerate(rows):
+        top = header + line * (cell[1] + GAP)
+        if labels:
+            pen.text((GAP, top + cell[1] // 2), labels[line], fill=INK, font=font, anchor="lm")
+        for place, picture in enumerate(row):
+            if picture is not None:
+                _paste(page, picture, (margin + place * (cell[0] + GAP), top), cell)
+    return page
+
+
+def _paste(page: Image.Image, picture: Image.Image, corner: tuple[int, int], cell: tuple[int, int]) -> None:
+    scale = min(cell[0] / picture.width, cell[1] / picture.height, 1.0)
+    size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
+    small = (
+        picture.convert("RGB")
+        if size == picture.size
+        else picture.convert("RGB").resize(size, Image.Resampling.LANCZOS)
+    )
+    page.paste(small, (corner[0] + (cell[0] - size[0]) // 2, corner[1] + (cell[1] - size[1]) // 2))

@@ -1,0 +1,96 @@
+"""Where and how precisely a training computes: one device, or as many processes as torchrun started."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from lightning_fabric import Fabric
+
+from facesketch.config import RunConfig, TrainConfig
+from facesketch.errors import ResourceError
+from facesketch.training.estimate import out_of_memory
+
+
+def launch(settings: TrainConfig) -> Fabric:
+    """Return a launched Fabric for the settings and for the processes that torchrun set up.
+
+    Raises:
+        ResourceError: the device asked for is not there.
+    """
+    processes, local = (int(os.environ.get(name, "1")) for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"))
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # what it would say, the trainer says itself
+    device = _device(settings.device)
+    fabric = Fabric(
+        accelerator=device,
+        devices=local,
+        num_nodes=max(1, processes // local),
+        strategy="ddp" if processes > 1 else "auto",
+        precision="bf16-mixed" if computes_in_bf16(settings.precision, device) else "32-true",
+    )
+    fabric.launch()
+    return fabric
+
+
+def _device(asked: str) -> str:
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if asked == "auto":
+        return next(name for name, found in there.items() if found)
+    if not there[asked]:
+        raise ResourceError(f"--device {asked}: this machine has none; type --device cpu")
+    return asked
+
+
+def computes_in_bf16(precision: str, device: str) -> bool:
+    """Tell whether to compute in bf16: where asked, or by `auto` where the hardware multiplies in it."""
+    if precision != "auto":
+        return precision == "bf16"
+    if device == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    abilities = torch.cpu.get_capabilities()
+    return device == "cpu" and bool(abilities.get("avx512_bf16") or abilities.get("amx_bf16") or abilities.get("bf16"))
+
+
+def is_half(fabric: Fabric) -> bool:
+    """Tell whether a launched Fabric computes in bf16."""
+    return precision_name(fabric) == "bf16-mixed"
+
+
+def precision_name(fabric: Fabric) -> str:
+    """Return the precision that a launched Fabric computes in."""
+    return str(fabric._precision.precision)
+
+
+def device_name(device: torch.device) -> str:
+    """Return a device's name as people know it."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
+def average_gradients(fabric: Fabric, optimiser: torch.optim.Optimizer) -> None:
+    """Replace each gradient by its mean over all processes, in one exchange.
+
+    Explicit rather than by a wrapper round each network: a method may run a network several times before its loss.
+    """
+    if fabric.world_size == 1:
+        return
+    parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    flat = fabric.all_reduce(torch.cat([gradient.reshape(-1) for gradient in gradients]), reduce_op="mean")
+    for gradient, mean in zip(gradients, flat.split([gradient.numel() for gradient in gradients]), strict=True):
+        gradient.copy_(mean.view_as(gradient))
+
+
+@contextmanager
+def memory_errors(config: RunConfig) -> Iterator[None]:
+    """Turn running out of memory into one line that names the next smaller setting."""
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise out_of_memory(config) from error
+    except RuntimeError as error:
+        if "not enough memory" in str(error) or "out of memory" in str(error):
+            raise out_of_memory(config) from error
+        raise

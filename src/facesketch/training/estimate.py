@@ -1,0 +1,112 @@
+"""What a training will cost, told before it starts.
+
+One step is run on the meta device, where tensors have shapes but no numbers, so this takes no memory and almost no time
+whatever the model's size. Floating-point operations are counted there, and so is what the step keeps for its gradients.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+from facesketch.config import RunConfig
+from facesketch.data.datasets import Batch
+from facesketch.errors import ResourceError
+from facesketch.methods import build
+from facesketch.networks.blocks import count_parameters
+
+_OVERHEAD = 1 << 29
+"""Bytes that Python, torch and the decoded pictures of a small set take whatever the model."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """The size of a training.
+
+    Attributes:
+        parameters: trainable numbers in all networks.
+        memory: bytes needed while training: weights, gradients, Adam's moments and the largest step's activations.
+        flops: floating-point operations of one step, forward and backward.
+    """
+
+    parameters: int
+    memory: int
+    flops: int
+
+    def seconds(self, flops_per_second: float) -> float:
+        """Return the seconds one step takes at a given speed."""
+        return self.flops / flops_per_second
+
+
+def estimate(config: RunConfig, *, half: bool) -> Estimate:
+    """Count one training step of a resolved configuration.
+
+    Args:
+        config: the resolved settings.
+        half: whether activations are bf16.
+    """
+    kept: dict[tuple[int, torch.Size], int] = {}
+    owned: set[int] = set()
+
+    def keep(tensor: Tensor) -> Tensor:
+        if id(tensor) not in owned:
+            kept[(tensor.untyped_storage()._cdata, tensor.shape)] = tensor.numel() * tensor.element_size()
+        return tensor
+
+    with torch.random.fork_rng(devices=[]):
+        with torch.device("meta"):
+            method = build(config, fresh=False).train()
+        owned.update(id(parameter) for parameter in method.parameters())
+        optimised = count_parameters(method)
+        batch = _meta_batch(config, method.frame)
+        counter = FlopCounterMode(display=False)
+        with counter, torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            for phase in method.training_step(batch):
+                phase.loss.backward()  # type: ignore[no-untyped-call]
+    activations = sum(kept.values()) // (2 if half else 1)
+    return Estimate(optimised, optimised * 16 + activations + _OVERHEAD, counter.get_total_flops())
+
+
+def _meta_batch(config: RunConfig, frame: int) -> Batch:
+    count, data = config.train.batch_size or 1, config.data
+    photo = torch.empty(count, data.photo_channels, frame, frame, device="meta")
+    sketch = torch.empty(count, data.sketch_channels, frame, frame, device="meta")
+    return Batch(photo, sketch, (), (), (), config.direction)
+
+
+def speed(device: torch.device, half: bool) -> float:
+    """Return floating-point operations a second of this machine, measured on a convolution in 0.1 s."""
+    kind = torch.bfloat16 if half else torch.float32
+    layer = torch.nn.Conv2d(64, 64, 3, padding=1).to(device, kind)
+    image = torch.randn(1, 64, 128, 128, device=device, dtype=kind)
+    with torch.no_grad():
+        layer(image)
+        start, rounds = time.perf_counter(), 0
+        while time.perf_counter() - start < 0.1:
+            layer(image).sum().item()
+            rounds += 1
+    return rounds * 2 * 64 * 64 * 9 * 128 * 128 / (time.perf_counter() - start)
+
+
+def free_memory(device: torch.device) -> int | None:
+    """Return the bytes that are free on a device, or None where the system does not tell."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    try:
+        with open("/proc/meminfo", encoding="ascii") as file:  # noqa: PTH123
+            lines = dict(line.split(":", 1) for line in file)
+        return int(lines["MemAvailable"].split()[0]) * 1024
+    except (OSError, KeyError, ValueError):
+        return None
+
+
+def out_of_memory(config: RunConfig, *, needed: int | None = None, free: int | None = None) -> ResourceError:
+    """Return the error that names the next smaller setting."""
+    batch, size = config.train.batch_size or 1, config.data.size
+    smaller = f"--batch-size {batch // 2}" if batch > 1 else f"--size {max(16, size // 2)}"
+    amount = f" (about {needed / 2**30:.1f} GiB needed, {free / 2**30:.1f} free)" if needed and free else ""
+    return ResourceError(f"out of memory at batch size {batch}, size {size}{amount}; type {smaller}")

@@ -1,0 +1,136 @@
+"""The folder of a training: what is in it, what it says about where it came from, and how it is found again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from facesketch.checkpoint import STATE, WEIGHTS
+from facesketch.config import RunConfig, parse, read_toml, to_toml
+from facesketch.data.index import Pair, index
+from facesketch.data.split import Split, split
+from facesketch.errors import CheckpointError, ConfigError, DataError
+from facesketch.files import write_json, write_text
+from facesketch.methods import method_class, resolve
+from facesketch.training.logs import read_log
+
+CONFIG, LOG, ENVIRONMENT, SAMPLES = "config.toml", "log.jsonl", "environment.json", "samples"
+_PACKAGES = ("facesketch", "torch", "lightning-fabric", "numpy", "pillow", "safetensors", "torchmetrics")
+
+
+def begin(config: RunConfig, out: Path) -> RunConfig:
+    """Make the folder of a new run and write its settings, with everything filled in.
+
+    Raises:
+        ConfigError: an option is off, the method needs no training, or the folder already holds a run.
+    """
+    config = resolve(config)
+    if not method_class(config.method.name).learned:
+        name = config.method.name
+        raise ConfigError(f"{name} needs no training; type: facesketch translate PHOTO --model {name} --out SKETCH")
+    if config.data.folder is None:
+        raise ConfigError("no pictures to learn from; give their folder with --data")
+    if (out / CONFIG).exists() and (out / STATE).exists():
+        raise ConfigError(f"{out}: already holds a run; type: facesketch train --resume {out}, or give another --out")
+    config = config.model_copy(update={"data": config.data.model_copy(update={"folder": config.data.folder.resolve()})})
+    write_config(config, out)
+    (out / LOG).unlink(missing_ok=True)
+    return config
+
+
+def write_config(config: RunConfig, out: Path) -> None:
+    """Write the settings of a run as `config.toml`."""
+    write_text(out / CONFIG, to_toml(config))
+
+
+def reopen(out: Path) -> RunConfig:
+    """Return the settings of a run that exists.
+
+    Raises:
+        CheckpointError: the folder holds no run.
+    """
+    if not (out / CONFIG).exists():
+        raise CheckpointError(f"{out}: no {CONFIG} in it, so not a run; give the --out folder of a training")
+    return parse(read_toml(out / CONFIG), str(out / CONFIG))
+
+
+def read_split(config: RunConfig) -> Split:
+    """Return the pairs that a run may see, split by subject.
+
+    Raises:
+        DataError: nothing pairs, or nothing is left to train on.
+    """
+    assert config.data.folder is not None, "a run has a folder"
+    parts = split(index(config.data.folder, config.data.layout).pairs, validation=config.data.validation)
+    if not parts.train:
+        raise DataError(f"{config.data.folder}: no training pairs; type: facesketch data check {config.data.folder}")
+    return parts
+
+
+def describe(parts: Split, device: str, precision: str) -> dict[str, Any]:
+    """Return what `environment.json` holds: versions, machine, data fingerprint and split hashes."""
+    return {
+        "packages": {name: _version(name) for name in _PACKAGES},
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processors": os.cpu_count(),
+        "device": device,
+        "precision": precision,
+        "data": fingerprint([*parts.train, *parts.validation]),
+        "pairs": {name: len(getattr(parts, name)) for name in ("train", "validation", "test")},
+        "split": {name: parts.hash(name) for name in ("train", "validation", "test")},
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def fingerprint(pairs: Sequence[Pair]) -> str:
+    """Return a sha256 over the stems and the bytes of every picture that training or validation reads."""
+    digest = hashlib.sha256()
+    for pair in pairs:
+        digest.update(pair.stem.encode() + b"\0")
+        for source in (pair.photo, pair.sketch):
+            digest.update(hashlib.sha256(source.path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def record(out: Path, environment: dict[str, Any]) -> None:
+    """Write `environment.json`, or when it is there, check that the data are still the same.
+
+    Raises:
+        DataError: pictures or split have changed since the run began.
+    """
+    path = out / ENVIRONMENT
+    if path.exists():
+        before = json.loads(path.read_text(encoding="utf-8"))
+        if (before["data"], before["split"]) != (environment["data"], environment["split"]):
+            raise DataError(
+                f"{out}: the pictures or their split have changed since this run began; train anew with another --out"
+            )
+        return
+    write_json(path, environment)
+
+
+def finished(out: Path) -> bool:
+    """Tell whether a run came to its end."""
+    lines = read_log(out / LOG)
+    return bool(lines) and lines[-1]["event"] == "end" and (out / WEIGHTS).exists()
+
+
+def summary(out: Path) -> str:
+    """Return one line about a run: which epoch is best, by what, and what to type next."""
+    epochs = [line for line in read_log(out / LOG) if line["event"] == "epoch"]
+    best = next((line for line in reversed(epochs) if line["best"]), None)
+    kept = f"best at epoch {best['epoch']} of {epochs[-1]['epoch']} ({best['why']})" if best else "no validation"
+    return f"{out}: {kept}; type: facesketch translate PICTURE --model {out} --out RESULT.png"

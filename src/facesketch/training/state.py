@@ -1,0 +1,136 @@
+"""A training in progress: what it holds, how it is prepared, kept and taken up again."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+
+from facesketch.checkpoint import load_state, save_state
+from facesketch.config import RunConfig, TrainConfig
+from facesketch.data.datasets import Batch, PairDataset, batches, epoch_keys
+from facesketch.data.split import Split
+from facesketch.errors import ConfigError
+from facesketch.methods import Method, build
+from facesketch.training.logs import Log
+from facesketch.training.run import LOG
+
+
+@dataclass
+class Position:
+    """How far a training has come."""
+
+    step: int = 0
+    """Optimiser steps taken."""
+    epoch: int = 0
+    """Epochs completed."""
+    batches_done: int = 0
+    """Batches taken from the epoch under way."""
+    steps_in_epoch: int = 0
+    sums: dict[str, float] = field(default_factory=dict)
+    """Losses of the epoch under way, added up over its steps."""
+    best: float | None = None
+    """The selecting validation figure of the best model so far."""
+    seconds: float = 0.0
+    """Time spent in steps."""
+
+
+@dataclass
+class Training:
+    """Everything the loop works on."""
+
+    config: RunConfig
+    out: Path
+    fabric: Fabric
+    method: Method
+    optimisers: dict[str, torch.optim.Optimizer]
+    data: PairDataset
+    validation: list[Batch]
+    log: Log
+    total_steps: int
+    position: Position
+
+    @property
+    def settings(self) -> TrainConfig:
+        """The part of the settings that the loop reads most."""
+        return self.config.train
+
+    @property
+    def writes(self) -> bool:
+        """Tell whether this is the one process that validates and writes."""
+        return self.fabric.is_global_zero
+
+
+def prepare(config: RunConfig, out: Path, fabric: Fabric, parts: Split) -> Training:
+    """Build fresh weights from the seed, decode the pictures, and take up the last state if there is one."""
+    settings = config.train
+    assert settings.learning_rate is not None, "settings are resolved"
+    torch.manual_seed(settings.seed)
+    state = load_state(out)
+    method = build(config, fresh=state is None)
+    method.to(fabric.device)
+    if method.defaults.channels_last:
+        method.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimisers = method.optimisers(settings.learning_rate)
+    torch.manual_seed(settings.seed + 1 + fabric.global_rank)  # the noise of each process is its own
+
+    data = PairDataset(
+        parts.train, config.data, config.augment, frame=method.frame, seed=settings.seed, paired=method.paired
+    )
+    total = settings.steps or (settings.epochs or 1) * _steps_per_epoch(config, len(data), fabric.world_size)
+    validation = _validation_batches(config, parts, method) if fabric.is_global_zero else []
+    log = Log(out / LOG, total)
+    training = Training(config, out, fabric, method, optimisers, data, validation, log, total, Position())
+    _take_up(training, state)
+    return training
+
+
+def _steps_per_epoch(config: RunConfig, count: int, world: int) -> int:
+    keys = epoch_keys(count, config.train.batch_size or 1, 0, world=world)
+    if not keys:
+        raise ConfigError(f"{count} training pairs for {world} processes; start fewer processes or add pairs")
+    return math.ceil(len(keys) / config.train.accumulate)
+
+
+def _validation_batches(config: RunConfig, parts: Split, method: Method) -> list[Batch]:
+    data = PairDataset(parts.validation, config.data, None, frame=method.frame)
+    size = min(config.train.batch_size or 1, 8)
+    return list(batches(data, epoch_keys(len(data), size, 0), config.direction)) if parts.validation else []
+
+
+def keep(training: Training) -> None:
+    """Write the state from which `prepare` goes on; in a training of several processes all of them must call this."""
+    fabric, random = training.fabric, torch.get_rng_state()
+    everyones = fabric.all_gather(random).cpu() if fabric.world_size > 1 else random[None]
+    if not training.writes:
+        return
+    training.log.flush()
+    state = {
+        "method": training.method.state_dict(),
+        "optimisers": {name: optimiser.state_dict() for name, optimiser in training.optimisers.items()},
+        "memory": training.method.memory(),
+        "random": everyones,
+        "position": asdict(training.position),
+    }
+    if fabric.device.type == "cuda":
+        state["random_cuda"] = torch.cuda.get_rng_state(fabric.device)
+    save_state(training.out, state)
+
+
+def _take_up(training: Training, state: dict[str, Any] | None) -> None:
+    if state is not None:
+        training.method.load_state_dict(state["method"])
+        for name, optimiser in training.optimisers.items():
+            optimiser.load_state_dict(state["optimisers"][name])
+        training.method.recall(state["memory"])
+        rank = min(training.fabric.global_rank, len(state["random"]) - 1)
+        torch.set_rng_state(state["random"][rank])
+        if "random_cuda" in state and training.fabric.device.type == "cuda":
+            torch.cuda.set_rng_state(state["random_cuda"], training.fabric.device)
+        training.position = Position(**state["position"])
+    if training.writes:
+        training.log.rewind(training.position.step)

@@ -1,0 +1,220 @@
+"""The one training loop.
+
+It knows nothing of GANs: a method's `training_step` yields its losses phase by phase, and the loop owns precision,
+accumulation, devices and stepping.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+
+from facesketch.checkpoint import BEST, WEIGHTS, save_weights
+from facesketch.config import RunConfig, TrainConfig, configure
+from facesketch.data.datasets import Batch, batches, epoch_keys
+from facesketch.images import save_image
+from facesketch.methods import Phase
+from facesketch.training import run
+from facesketch.training.devices import average_gradients, device_name, is_half, launch, memory_errors, precision_name
+from facesketch.training.estimate import estimate, free_memory, out_of_memory
+from facesketch.training.progress import Advance, announce, bar
+from facesketch.training.samples import is_better, sample_sheet, validate
+from facesketch.training.schedule import factor, set_learning_rate
+from facesketch.training.state import Training, keep, prepare
+
+
+def train(
+    method: str | RunConfig, out: str | Path, *, data: str | Path | None = None, quiet: bool = False, **settings: Any
+) -> Path:
+    """Train a method and return the run folder.
+
+    Args:
+        method: a name from `facesketch methods`, or complete settings, which leave nothing to the other arguments.
+        out: the run folder to make.
+        data: the folder of pairs.
+        quiet: show no progress.
+        **settings: `direction`, any key of the TOML file's sections, or an option of the method: `epochs=20`,
+        `l1_weight=50`.
+
+    Raises:
+        ConfigError: an unknown or ill-valued setting, or a folder that already holds a run.
+        DataError: no pairs.
+        ResourceError: not enough memory; the message names the next smaller setting.
+    """
+    if isinstance(method, RunConfig):
+        config = method
+    else:
+        config = configure(method, settings | ({"folder": data} if data is not None else {}))
+    return _carry_out(run.begin(config, Path(out)), Path(out), quiet)
+
+
+def resume(out: str | Path, *, quiet: bool = False, **longer: int) -> Path:
+    """Go on with a run that was cut off, or with `epochs=` or `steps=` make one longer.
+
+    Raises:
+        CheckpointError: no run there, or a torn state.
+        DataError: the pictures have changed since the run began.
+    """
+    folder = Path(out)
+    config = run.reopen(folder)
+    if longer:
+        length = config.train.model_dump() | {"epochs": None, "steps": None} | longer
+        config = config.model_copy(update={"train": TrainConfig(**length)})
+        run.write_config(config, folder)
+    elif run.finished(folder):
+        return folder
+    return _carry_out(config, folder, quiet)
+
+
+def _carry_out(config: RunConfig, out: Path, quiet: bool) -> Path:
+    fabric = launch(config.train)
+    parts = run.read_split(config)
+    cost = estimate(config, half=is_half(fabric))
+    free = free_memory(fabric.device)
+    if free is not None and cost.memory > free:  # on a CPU the system would kill the process without a word
+        raise out_of_memory(config, needed=cost.memory, free=free)
+    quiet = quiet or not fabric.is_global_zero
+    if fabric.is_global_zero:
+        run.record(out, run.describe(parts, device_name(fabric.device), precision_name(fabric)))
+    with memory_errors(config):
+        training = prepare(config, out, fabric, parts)
+        if not quiet:
+            announce(config, parts, cost, fabric, training.total_steps - training.position.step)
+        with bar(config.method.name, training.total_steps, training.position.step, quiet=quiet) as advance:
+            fit(training, advance)
+    return out
+
+
+def fit(training: Training, advance: Advance) -> None:
+    """Run epochs until the steps are done, keeping weights, best weights, samples and a resumable state."""
+    position = training.position
+    while position.step < training.total_steps:
+        _train_epoch(training, advance)
+        position.epoch, position.batches_done = position.epoch + 1, 0
+        if training.writes:
+            _close_epoch(training)
+        position.sums, position.steps_in_epoch = {}, 0
+        keep(training)
+    if training.writes:
+        training.log.event("end", step=position.step, epoch=position.epoch, seconds=round(position.seconds, 3))
+
+
+def _train_epoch(training: Training, advance: Advance) -> None:
+    settings, position, fabric = training.settings, training.position, training.fabric
+    share = {"rank": fabric.global_rank, "world": fabric.world_size}
+    keys = epoch_keys(len(training.data), settings.batch_size or 1, position.epoch, **share)[position.batches_done :]
+    stream = batches(training.data, keys, training.config.direction, training.config.data.workers)
+    training.method.train()
+    kept = time.monotonic()
+    while position.step < training.total_steps and (group := list(islice(stream, settings.accumulate))):
+        started = time.monotonic()
+        losses = optimise(training, group)
+        _note(training, losses, len(group))
+        position.seconds += time.monotonic() - started
+        advance(losses)
+        if fabric.world_size == 1 and time.monotonic() - kept > settings.checkpoint_seconds:
+            keep(training)
+            kept = time.monotonic()
+
+
+def _note(training: Training, losses: dict[str, Tensor], batches_done: int) -> None:
+    position = training.position
+    position.step += 1
+    position.steps_in_epoch += 1
+    position.batches_done += batches_done
+    for name, value in losses.items():
+        position.sums[name] = position.sums.get(name, 0.0) + float(value)
+    training.log.step(position.step, position.epoch, losses)
+
+
+def optimise(training: Training, group: Sequence[Batch]) -> dict[str, Tensor]:
+    """Take one optimiser step and return its losses, averaged over the group and over processes.
+
+    With several batches in a group their gradients are added up, and a phase's optimiser steps on the last one, so the
+    memory stays that of one batch.
+    """
+    fabric, optimisers = training.fabric, training.optimisers
+    rate = factor(training.settings.schedule, training.position.step, training.total_steps)
+    set_learning_rate(optimisers, (training.settings.learning_rate or 0.0) * rate)
+    losses: dict[str, Tensor] = {}
+    for number, batch in enumerate(group, start=1):
+        phases = training.method.training_step(_placed(training, batch))
+        while (phase := _next_phase(fabric, phases)) is not None:
+            fabric.backward(phase.loss / len(group))
+            if number == len(group):
+                average_gradients(fabric, optimisers[phase.name])
+                optimisers[phase.name].step()
+                optimisers[phase.name].zero_grad(set_to_none=True)
+            for name, value in {phase.name: phase.loss.detach(), **phase.logged}.items():
+                losses[name] = losses.get(name, torch.zeros((), device=value.device)) + value / len(group)
+    return {name: _mean(fabric, value) for name, value in losses.items()}
+
+
+def _next_phase(fabric: Fabric, phases: Iterator[Phase]) -> Phase | None:
+    with fabric.autocast():
+        return next(phases, None)
+
+
+def _placed(training: Training, batch: Batch) -> Batch:
+    batch = batch.to(training.fabric.device)
+    return batch.channels_last() if training.method.defaults.channels_last else batch
+
+
+def _mean(fabric: Fabric, value: Tensor) -> Tensor:
+    return fabric.all_reduce(value, reduce_op="mean") if fabric.world_size > 1 else value  # type: ignore[return-value]
+
+
+def _close_epoch(training: Training) -> None:
+    """Validate, write weights and samples, and say in the log why a model was kept as best or not."""
+    position, settings = training.position, training.settings
+    figures = _validate(training)
+    before, better = position.best, bool(figures) and is_better(settings.select, figures, position.best)
+    notes = {"epoch": position.epoch, "step": position.step, "validation": figures}
+    save_weights(training.out / WEIGHTS, training.method, training.config, notes)
+    if better:
+        position.best = figures[settings.select]
+        save_weights(training.out / BEST, training.method, training.config, notes)
+    training.log.event(
+        "epoch",
+        step=position.step,
+        epoch=position.epoch,
+        train={name: round(value / position.steps_in_epoch, 8) for name, value in position.sums.items()},
+        validation=figures,
+        best=better,
+        why=_why(settings.select, figures, before),
+        seconds=round(position.seconds, 3),
+    )
+    due = position.epoch % settings.sample_every == 0 or position.step >= training.total_steps
+    if training.validation and settings.samples and due:
+        _write_samples(training)
+
+
+def _validate(training: Training) -> dict[str, float]:
+    training.method.eval()
+    placed = [_placed(training, batch) for batch in training.validation]
+    with training.fabric.autocast():
+        return validate(training.method, placed) if placed else {}
+
+
+def _why(select: str, figures: dict[str, float], before: float | None) -> str:
+    if not figures:
+        return "no validation pairs, so the last weights are the ones to use"
+    value = figures[select]
+    if before is None:
+        return f"first validation: {select} {value:.4f}"
+    verdict = "better than" if is_better(select, figures, before) else "not better than"
+    return f"{select} {value:.4f} is {verdict} {before:.4f}"
+
+
+def _write_samples(training: Training) -> None:
+    first = training.validation[0].first(training.settings.samples)
+    with training.fabric.autocast():
+        page = sample_sheet(training.method, _placed(training, first))
+    save_image(page, training.out / run.SAMPLES / f"epoch-{training.position.epoch:04d}.png")
