@@ -49,7 +49,17 @@ def save_weights(path: Path, method: Method, config: RunConfig, notes: Mapping[s
         "notes": json.dumps(dict(notes or {})),
     }
     with atomic(path) as file:
-        file.write(safetensors.torch.save(tensors, metadata=header))
+        file.write(_in_order(safetensors.torch.save(tensors, metadata=header)))
+
+
+def _in_order(content: bytes) -> bytes:
+    """Return a safetensors file with its metadata sorted: the library shuffles them, and equal models equal bytes."""
+    start = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:start])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)  # tensors stay aligned
+    return len(text).to_bytes(8, "little") + text + content[start:]
 
 
 def preprocessing(method: Method) -> dict[str, Any]:

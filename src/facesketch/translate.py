@@ -14,7 +14,8 @@ from PIL import Image
 
 from facesketch.checkpoint import load_method, untrained
 from facesketch.config import Direction, MethodConfig, RunConfig
-from facesketch.errors import ConfigError, ImageError, ResourceError
+from facesketch.errors import ConfigError, ImageError
+from facesketch.hardware import pick_device
 from facesketch.images import Placement, fit, flatten, open_image, to_image, to_tensor
 from facesketch.methods import Method, build, resolve
 
@@ -57,7 +58,7 @@ class Translator:
 
     def __init__(self, method: Method, config: RunConfig, *, device: str = "cpu", name: str = "model") -> None:
         self.config, self.name, self.directions = config, name, method.translates
-        self._device = torch.device(_device(device))
+        self._device = torch.device(pick_device(device))
         self._method = method.eval().to(self._device)
 
     def __call__(
@@ -124,15 +125,6 @@ class Translator:
         longest = data.size if resolution == "trained" and method.learned else None
         frame = (method.frame, method.frame) if method.fixed else None
         return fit(picture, channels, longest=longest, frame=frame, multiple=method.multiple)
-
-
-def _device(asked: str) -> str:
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if asked == "auto":
-        return next(name for name, found in there.items() if found)
-    if not there.get(asked, False):
-        raise ResourceError(f"--device {asked}: this machine has none; type --device cpu")
-    return asked
 
 
 def _restore(image: Image.Image, placement: Placement) -> Image.Image:

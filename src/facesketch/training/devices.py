@@ -11,7 +11,7 @@ import torch
 from lightning_fabric import Fabric
 
 from facesketch.config import RunConfig, TrainConfig
-from facesketch.errors import ResourceError
+from facesketch.hardware import pick_device
 from facesketch.training.estimate import out_of_memory
 
 
@@ -23,7 +23,7 @@ def launch(settings: TrainConfig) -> Fabric:
     """
     processes, local = (int(os.environ.get(name, "1")) for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"))
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # what it would say, the trainer says itself
-    device = _device(settings.device)
+    device = pick_device(settings.device)
     fabric = Fabric(
         accelerator=device,
         devices=local,
@@ -33,15 +33,6 @@ def launch(settings: TrainConfig) -> Fabric:
     )
     fabric.launch()
     return fabric
-
-
-def _device(asked: str) -> str:
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if asked == "auto":
-        return next(name for name, found in there.items() if found)
-    if not there[asked]:
-        raise ResourceError(f"--device {asked}: this machine has none; type --device cpu")
-    return asked
 
 
 def computes_in_bf16(precision: str, device: str) -> bool:

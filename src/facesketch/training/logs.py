@@ -46,9 +46,15 @@ class Log:
         self._waiting = []
         append_text(self.path, lines)
 
-    def rewind(self, step: int) -> None:
-        """Drop the lines after `step`, and a last line cut short, which a killed run may have left."""
-        kept = [line for line in read_log(self.path) if line.get("step", 0) <= step and line["event"] != "end"]
+    def rewind(self, step: int, epoch: int) -> None:
+        """Drop what came after a state, and a last line cut short, which a killed run may have left.
+
+        Args:
+            step: optimiser steps taken by then.
+            epoch: epochs completed by then; an epoch's line may stand in the log before its state is written.
+        """
+        kept = [line for line in read_log(self.path) if line["step"] <= step and line["event"] != "end"]
+        kept = [line for line in kept if line["event"] != "epoch" or line["epoch"] <= epoch]
         write_text(self.path, "".join(json.dumps(line) + "\n" for line in kept))
 
 

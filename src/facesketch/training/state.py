@@ -133,4 +133,4 @@ def _take_up(training: Training, state: dict[str, Any] | None) -> None:
             torch.cuda.set_rng_state(state["random_cuda"], training.fabric.device)
         training.position = Position(**state["position"])
     if training.writes:
-        training.log.rewind(training.position.step)
+        training.log.rewind(training.position.step, training.position.epoch)

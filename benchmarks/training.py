@@ -1,0 +1,178 @@
+"""Time a training step of every family beside a plain textbook loop with the same networks and losses.
+
+    python benchmarks/training.py [--size 256] [--rounds 5] [--only pix2pix,cyclegan]
+
+Both sides start from the same weights and see the same pictures, in turn, in one process; what is printed is the
+median of each side's steps and their ratio. The textbook side is what one writes first: fp32, Adam as it comes,
+InstanceNorm2d, and gradients computed wherever autograd finds a weight. Ours is the package's own step, with its
+precision, optimiser, memory format and frozen discriminators.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from facesketch.config import configure
+from facesketch.data.datasets import Batch
+from facesketch.methods import METHODS, Method, build, resolve
+from facesketch.training.devices import computes_in_bf16
+
+Step = Callable[[], None]
+
+
+def adam(*modules: nn.Module, betas: tuple[float, float] = (0.5, 0.999), rate: float = 2e-4) -> torch.optim.Adam:
+    """Return Adam as it comes, neither fused nor batched."""
+    return torch.optim.Adam([p for module in modules for p in module.parameters()], lr=rate, betas=betas)
+
+
+def plain_norms(module: nn.Module) -> None:
+    """Put nn.InstanceNorm2d, with the same scale and shift, where the networks have their own instance norm."""
+    for name, child in module.named_children():
+        if isinstance(child, nn.GroupNorm):
+            norm = nn.InstanceNorm2d(child.num_channels, affine=True)
+            norm.load_state_dict(child.state_dict())
+            setattr(module, name, norm)
+        else:
+            plain_norms(child)
+
+
+def plain_autoencoder(method: Method, batch: Batch) -> Step:
+    """Return the step of an autoencoder: loss, gradients, update."""
+    optimiser = adam(method, betas=(0.9, 0.999), rate=1e-3)
+
+    def step() -> None:
+        optimiser.zero_grad()
+        loss = next(iter(method.training_step(batch))).loss
+        loss.backward()
+        optimiser.step()
+
+    return step
+
+
+def plain_pix2pix(method: Method, batch: Batch) -> Step:
+    """Return the step of a conditional GAN with the paper's losses."""
+    generator, discriminator = method.generator, method.discriminator
+    adam_g, adam_d = adam(generator), adam(discriminator)
+    source, target = batch.source, batch.target
+
+    def against(logits: Tensor, real: bool) -> Tensor:
+        return F.binary_cross_entropy_with_logits(logits, torch.full_like(logits, float(real)))
+
+    def step() -> None:
+        fake = generator(source)
+        adam_d.zero_grad()
+        real_loss = against(discriminator(torch.cat([source, target], 1)), True)
+        fake_loss = against(discriminator(torch.cat([source, fake.detach()], 1)), False)
+        ((real_loss + fake_loss) / 2).backward()
+        adam_d.step()
+        adam_g.zero_grad()
+        adversarial = against(discriminator(torch.cat([source, fake], 1)), True)
+        (adversarial + 100 * F.l1_loss(fake, target)).backward()
+        adam_g.step()
+
+    return step
+
+
+def plain_cyclegan(method: Method, batch: Batch) -> Step:
+    """Return the step of a CycleGAN, without a pool."""
+    to_sketch, to_photo = method.to_sketch, method.to_photo
+    of_sketch, of_photo = method.sketch_discriminator, method.photo_discriminator
+    adam_g, adam_d = adam(to_sketch, to_photo), adam(of_sketch, of_photo)
+    photo, sketch = batch.photo, batch.sketch
+
+    def against(logits: Tensor, real: bool) -> Tensor:
+        return F.mse_loss(logits, torch.full_like(logits, float(real)))
+
+    def step() -> None:
+        adam_g.zero_grad()
+        fake_sketch, fake_photo = to_sketch(photo), to_photo(sketch)
+        adversarial = against(of_sketch(fake_sketch), True) + against(of_photo(fake_photo), True)
+        cycle = F.l1_loss(to_photo(fake_sketch), photo) + F.l1_loss(to_sketch(fake_photo), sketch)
+        identity = method._identity(photo, sketch)
+        (adversarial + 10 * cycle + 5 * identity).backward()
+        adam_g.step()
+        adam_d.zero_grad()
+        for network, real, fake in ((of_sketch, sketch, fake_sketch), (of_photo, photo, fake_photo)):
+            ((against(network(real), True) + against(network(fake.detach()), False)) / 2).backward()
+        adam_d.step()
+
+    return step
+
+
+PLAIN: dict[str, Callable[[Method, Batch], Step]] = {
+    "dense-ae": plain_autoencoder,
+    "conv-ae": plain_autoencoder,
+    "conv-vae": plain_autoencoder,
+    "pix2pix": plain_pix2pix,
+    "cyclegan": plain_cyclegan,
+}
+
+
+def ours(method: Method, batch: Batch, half: bool) -> Step:
+    """Return the package's own step, as its trainer takes it."""
+    if method.defaults.channels_last:
+        method.to(memory_format=torch.channels_last)
+        batch = batch.channels_last()
+    optimisers = method.optimisers(method.defaults.learning_rate)
+
+    def step() -> None:
+        phases = method.training_step(batch)
+        while True:
+            with torch.autocast("cpu", torch.bfloat16, enabled=half):
+                phase = next(phases, None)
+            if phase is None:
+                return
+            phase.loss.backward()
+            optimisers[phase.name].step()
+            optimisers[phase.name].zero_grad(set_to_none=True)
+
+    return step
+
+
+def compare(name: str, size: int, batch_size: int, rounds: int, half: bool) -> tuple[float, float]:
+    """Return the median seconds of a textbook step and of ours, taken in turn."""
+    config = resolve(configure(name, {"size": size, "batch_size": batch_size}))
+    torch.manual_seed(0)
+    textbook, own = build(config).train(), build(config).train()
+    own.load_state_dict(textbook.state_dict())
+    plain_norms(textbook)
+    frame = own.frame
+    photo, sketch = torch.rand(batch_size, 3, frame, frame) * 2 - 1, torch.rand(batch_size, 1, frame, frame) * 2 - 1
+    batch = Batch(photo, sketch, (), (), (), "photo2sketch")
+    sides = [PLAIN[name](textbook, batch), ours(own, batch, half)]
+    times: list[list[float]] = [[], []]
+    for number in range(rounds + 1):
+        for side, step in enumerate(sides):
+            start = time.perf_counter()
+            step()
+            if number:  # the first round warms up
+                times[side].append(time.perf_counter() - start)
+    return statistics.median(times[0]), statistics.median(times[1])
+
+
+def main() -> None:
+    """Print a table of medians and ratios."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--size", type=int, default=256)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--batch-size", type=int, help="for every family; the default is each one's own, at most 8")
+    parser.add_argument("--only", default=",".join(PLAIN))
+    asked = parser.parse_args()
+    half = computes_in_bf16("auto", "cpu")
+    print(f"{asked.size} pixels, {torch.get_num_threads()} threads, ours in {'bf16' if half else 'fp32'}")
+    print(f"{'method':10} {'batch':>5} {'textbook':>10} {'ours':>10} {'ratio':>6}")
+    for name in asked.only.split(","):
+        batch_size = asked.batch_size or min(8, METHODS[name].defaults.batch_size)
+        plain, own = compare(name, asked.size, batch_size, asked.rounds, half)
+        print(f"{name:10} {batch_size:>5} {plain * 1000:8.0f} ms {own * 1000:8.0f} ms {plain / own:6.2f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,149 @@
+"""`facesketch compare`: which of several results is better, as far as the test people can tell."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from itertools import combinations
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+from facesketch.errors import ConfigError
+
+if TYPE_CHECKING:
+    from facesketch.results import Difference, Results
+
+_ALL_PAIRS = 4  # up to so many results are all held against each other
+_WIDTH = 100
+
+
+def compare(
+    results: list[Path],
+    /,
+    *,
+    json: Annotated[bool, Parameter(negative="")] = False,
+    seed: int = 0,
+) -> None:
+    """Compare results on the same pictures, metric by metric and person by person.
+
+    Up to four results are all held against each other; of more, the first against each other one.
+
+    Parameters
+    ----------
+    results
+        Two or more files that `facesketch evaluate --out` wrote.
+    json
+        Print one JSON object instead of tables.
+    seed
+        Of the bootstrap.
+    """
+    if len(results) < 2:
+        raise ConfigError(f"{len(results)} results; expected two or more files that `facesketch evaluate --out` wrote")
+    if seed < 0:
+        raise ConfigError(f"seed = {seed}: expected at least 0; give another --seed")
+    from facesketch.results import Results, require_same_pictures
+
+    loaded = [Results.load(path) for path in results]
+    for other in loaded[1:]:
+        require_same_pictures(loaded[0], other)
+    names = _names(loaded, results)
+    compared = [_compare(loaded, one, other, seed) for one, other in _pairs(len(loaded))]
+    if json:
+        _print_json(loaded[0], names, compared)
+    else:
+        _print_tables(loaded, names, compared)
+
+
+_Compared = tuple[int, int, dict[str, "Difference"]]
+
+
+def _pairs(count: int) -> list[tuple[int, int]]:
+    return [(one, other) for one, other in combinations(range(count), 2) if count <= _ALL_PAIRS or one == 0]
+
+
+def _names(loaded: Sequence[Results], paths: Sequence[Path]) -> list[str]:
+    """Return the results' own names, or their paths where two have the same."""
+    often = Counter(each.name for each in loaded)
+    return [each.name if often[each.name] == 1 else str(path) for each, path in zip(loaded, paths, strict=True)]
+
+
+def _compare(loaded: Sequence[Results], one: int, other: int, seed: int) -> _Compared:
+    from facesketch.results import paired_difference
+
+    first, second = loaded[one], loaded[other]
+    shared = [name for name in first.metrics if name in second.metrics]
+    if not shared:
+        raise ConfigError(f"{first.name} and {second.name} have no metric in common; evaluate both with the same ones")
+    return one, other, {name: paired_difference(first, second, name, seed=seed) for name in shared}
+
+
+def _print_json(first: Results, names: Sequence[str], compared: Sequence[_Compared]) -> None:
+    import json
+
+    comparisons = [
+        {
+            "first": names[one],
+            "second": names[other],
+            "metrics": {
+                name: {"mean": each.mean, "low": each.low, "high": each.high, "verdict": each.verdict}
+                for name, each in differences.items()
+            },
+        }
+        for one, other, differences in compared
+    ]
+    value = {"direction": first.direction, "stems_hash": first.stems_hash, "comparisons": comparisons}
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def _print_tables(loaded: Sequence[Results], names: Sequence[str], compared: Sequence[_Compared]) -> None:
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=_WIDTH)
+    first = loaded[0]
+    people = len(set(first.subjects))
+    console.print(f"{first.direction}, {first.split} split: {len(first.stems)} pictures of {people} subjects")
+    console.print(f"[dim]sha256 of the stems {first.stems_hash}[/dim]", soft_wrap=True)
+    for one, other, differences in compared:
+        console.print()
+        console.print(f"[bold]{_plain(names[one])}[/bold] against [bold]{_plain(names[other])}[/bold]", soft_wrap=True)
+        console.print(_table(loaded[one], loaded[other], (names[one], names[other]), differences))
+    console.print("[dim]difference: the first less the second, with its 95 % bootstrap interval over subjects.[/dim]")
+    console.print(
+        "[dim]Each interval stands by itself: of twenty true draws, one is expected to look like a win.[/dim]"
+    )
+
+
+def _table(first: Results, second: Results, names: tuple[str, str], differences: dict[str, Difference]) -> Any:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+    for title in ("", "", "first", "second", "difference", "95 % interval"):
+        table.add_column(title, justify="right" if title else "left", no_wrap=True)
+    table.add_column("", overflow="fold")
+    for name, found in differences.items():
+        measure = first.metrics[name]
+        one, other = f"{measure.mean:.3f}", f"{second.metrics[name].mean:.3f}"
+        arrow = {"higher": "↑", "lower": "↓"}[measure.better]
+        ends = f"\\[{found.low:+.3f}, {found.high:+.3f}]"
+        title = _plain(measure.title.partition(", ")[0])
+        table.add_row(title, arrow, one, other, f"{found.mean:+.3f}", ends, _verdict(found, names))
+    return table
+
+
+def _verdict(found: Difference, names: tuple[str, str]) -> str:
+    if found.verdict == "no difference shown":
+        return f"[dim]{found.verdict}[/dim]"
+    winner = names[0] if found.verdict == "first is better" else names[1]
+    return f"[bold]{_plain(winner)}[/bold] is better by {abs(found.mean):.3f}"
+
+
+def _plain(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)

@@ -1,0 +1,272 @@
+"""`facesketch evaluate`: every metric with its interval, beside what no model at all would measure."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from facesketch.config import Direction
+from facesketch.errors import ConfigError
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+    from rich.progress import Progress
+
+    from facesketch.results import Better, Results
+
+_WIDTH = 100  # columns of the table where the output is not a terminal
+_ARROWS = {"higher": "↑", "lower": "↓"}
+
+
+def evaluate(
+    model: str | None = None,
+    /,
+    *,
+    data: Path,
+    direction: Direction | None = None,
+    split: Literal["test", "validation", "train"] = "test",
+    protocol: str | None = None,
+    images: Annotated[Path | None, Parameter(name="--images")] = None,
+    metrics: str | None = None,
+    out: Path | None = None,
+    pictures: Path | None = None,
+    name: str | None = None,
+    seed: int = 0,
+    weights: Literal["best", "last"] = "best",
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
+    quiet: bool = False,
+) -> None:
+    """Measure a model on the test pairs, each number with a 95 % interval and beside the floors of the same pairs.
+
+    Floors are what takes no model: copying the input, the mean training picture, the partner of the nearest training
+    picture, and the pencil filter.
+
+    Parameters
+    ----------
+    model
+        A run folder, a model file, or `pencil`; leave it out with --images.
+    data
+        The folder of pairs; a photo and its sketch must have one size.
+    direction
+        Needed with --images, and for a model that serves both: photo2sketch or sketch2photo.
+    split
+        Which pairs to measure on.
+    protocol
+        What the split is called in print: cuhk, cufs, cufsf, fs2k or own. Said in the results, with a warning when
+        the number of pairs is another.
+    images
+        A folder of pictures made by any other program, named by the pairs' stems, to measure instead of a model.
+    metrics
+        Names with commas between, such as ssim,lpips-alex,rank; without it, every metric that applies.
+    out
+        A JSON file for the results; a CSV with one row per picture lands beside it.
+    pictures
+        A folder to keep the translated pictures in.
+    name
+        What to call the results; without it, the run folder's name.
+    seed
+        Of the bootstrap.
+    weights
+        Which of a run's weights: the best on its validation pairs, or the last.
+    device
+        Where to compute.
+    quiet
+        Show no progress.
+    """
+    if (model is None) == (images is None):
+        seen = "neither a model nor pictures" if model is None else f"a model ({model}) and --images {images}"
+        raise ConfigError(f"{seen}; give a run folder, a model file or `pencil`, or else --images DIR")
+    if seed < 0:
+        raise ConfigError(f"seed = {seed}: expected at least 0; give another --seed")
+    if out is not None and out.suffix.lower() == ".csv":
+        raise ConfigError(f"--out {out}: is the name of the table beside the results; name it .json")
+    settings: dict[str, Any] = {
+        "split": split,
+        "protocol": protocol,
+        "metrics": [part.strip() for part in metrics.split(",") if part.strip()] if metrics is not None else None,
+        "seed": seed,
+        "name": name,
+    }
+    with Patience(quiet) as progress:
+        settings["progress"] = progress
+        if model is None:
+            assert images is not None, "one of the two is given"
+            results = _of_images(images, data, direction, pictures, device, settings)
+        else:
+            results = _of_model(model, data, direction, pictures, weights, device, settings)
+    if out is not None:
+        results.save(out)
+    _show(results, out)
+
+
+def _of_model(
+    model: str,
+    data: Path,
+    direction: Direction | None,
+    pictures: Path | None,
+    weights: Literal["best", "last"],
+    device: str,
+    settings: dict[str, Any],
+) -> Results:
+    from facesketch.evaluate import evaluate_model
+    from facesketch.hardware import pick_device
+    from facesketch.translate import load
+
+    translator = load(model, weights=weights, device=device)
+    settings["device"] = pick_device(device)
+    return evaluate_model(translator, data, direction=direction, weights=weights, pictures=pictures, **settings)
+
+
+def _of_images(
+    images: Path,
+    data: Path,
+    direction: Direction | None,
+    pictures: Path | None,
+    device: str,
+    settings: dict[str, Any],
+) -> Results:
+    if direction is None:
+        raise ConfigError("--images needs --direction photo2sketch or sketch2photo: which way were they translated?")
+    if pictures is not None:
+        raise ConfigError("--pictures keeps what a model translates; leave it out with --images")
+    from facesketch.evaluate import evaluate_images
+    from facesketch.hardware import pick_device
+
+    return evaluate_images(images, data, direction=direction, device=pick_device(device), **settings)
+
+
+def _show(results: Results, out: Path | None) -> None:
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=_WIDTH)
+    _print_head(console, results)
+    console.print(_table(results))
+    _print_notes(console, results, out)
+
+
+def _print_head(console: Console, results: Results) -> None:
+    people = len(set(results.subjects))
+    pictures = f"{_count(len(results.stems), 'picture')} of {_count(people, 'subject')}"
+    console.print(f"[bold]{_plain(results.name)}[/bold]  {results.direction}", soft_wrap=True)
+    console.print(f"protocol {results.protocol}, {results.split} split: {pictures}")
+    console.print(f"[dim]sha256 of the stems {results.stems_hash}[/dim]", soft_wrap=True)
+    for line in results.warnings:
+        console.print(f"[yellow]warning: {_plain(line)}[/yellow]", soft_wrap=True)
+
+
+def _table(results: Results) -> RenderableType:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+    table.add_column("", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    table.add_column(_plain(_short(results.name)), justify="right", no_wrap=True, header_style="bold")
+    for floor in results.floors.values():
+        table.add_column(floor.title.replace(" ", "\n", 1), justify="right", no_wrap=True, header_style="none")
+    for name, measure in results.metrics.items():
+        floors = [floor.metrics.get(name) for floor in results.floors.values()]
+        ends = [(each.mean, each.low, each.high) if each else None for each in (measure, *floors)]
+        table.add_row(*_row(measure.title, measure.better, ends))
+    table.add_section()
+    for name, item in results.sets.items():
+        others = [floor.sets.get(name) for floor in results.floors.values()]
+        ends = [(each.value, each.low, each.high) if each else None for each in (item, *others)]
+        table.add_row(*_row(item.title, item.better, ends))
+    return table
+
+
+def _row(title: str, better: Better, ends: list[tuple[float, float, float] | None]) -> list[str]:
+    """Return the cells of a metric: its title, the arrow, the model and the floors that it has to beat."""
+    head, _, note = _plain(title).partition(", ")
+    digits = _digits([each for trio in ends if trio for each in trio])
+    first = ends[0]
+    cells = [f"{head}\n[dim]{note}[/dim]" if note else head, _ARROWS[better]]
+    for place, trio in enumerate(ends):
+        if trio is None or first is None:
+            cells.append("[dim]–[/dim]")
+            continue
+        value, low, high = (f"{each:.{digits}f}" for each in trio)
+        beaten = first[0] > trio[0] if better == "higher" else first[0] < trio[0]
+        style = "bold" if place == 0 else "none" if beaten else "yellow"
+        cells.append(f"[{style}]{value}{'' if place == 0 or beaten else '*'}[/{style}]\n[dim]\\[{low}, {high}][/dim]")
+    return cells
+
+
+def _digits(values: list[float]) -> int:
+    """Return how many decimals to show: fewer for large numbers."""
+    largest = max(abs(value) for value in values)
+    return 3 if largest < 2 else 2 if largest < 100 else 1
+
+
+def _print_notes(console: Console, results: Results, out: Path | None) -> None:
+    from rich.padding import Padding
+
+    console.print("[dim]↑ higher is better, ↓ lower is better; \\[low, high] is the 95 % bootstrap interval[/dim]")
+    console.print("[dim]over subjects (NLDA: over its random divisions); * a floor that the model does not beat[/dim]")
+    for name, why in results.left_out.items():
+        console.print(f"left out: [bold]{_plain(name)}[/bold]")
+        console.print(Padding(_plain(why), (0, 0, 0, 2)))
+    if out is not None:
+        console.print(f"written: {_plain(str(out))} and {_plain(out.with_suffix('.csv').name)}", soft_wrap=True)
+
+
+def _plain(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 16 else f"{name[:15]}…"
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"
+
+
+class Patience:
+    """A bar on a terminal's standard error that appears once work has taken two seconds.
+
+    Args:
+        quiet: never show it.
+    """
+
+    seconds = 2.0
+
+    def __init__(self, quiet: bool = False) -> None:
+        self._quiet, self._start = quiet, time.monotonic()
+        self._bar: Progress | None = None
+
+    def __enter__(self) -> Patience:
+        """Start the clock."""
+        self._start = time.monotonic()
+        return self
+
+    def __call__(self, done: int, total: int, what: str) -> None:
+        """Show how far it is and what comes now."""
+        if self._bar is None and not self._quiet and time.monotonic() - self._start >= self.seconds:
+            self._bar = _bar()
+            self._bar.start()
+            self._task = self._bar.add_task(what, total=total)
+        if self._bar is not None:
+            self._bar.update(self._task, completed=done, total=total, description=what)
+
+    def __exit__(self, *_: object) -> None:
+        """Take the bar away."""
+        if self._bar is not None:
+            self._bar.stop()
+
+
+def _bar() -> Progress:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)

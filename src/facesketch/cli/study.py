@@ -1,0 +1,99 @@
+"""`facesketch study`: the whole grid from one command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from facesketch.study import Study
+
+
+def study(
+    data: Path,
+    /,
+    *,
+    out: Path,
+    preset: Literal["quick", "standard", "study"] = "quick",
+    only: Annotated[list[str] | None, Parameter(consume_multiple=True, negative=())] = None,
+    seeds: int = 1,
+    quiet: bool = False,
+) -> None:
+    """Train and evaluate every family in both directions, and write the report.
+
+    Cut it off anywhere and type the same again: it goes on with what is missing.
+
+    Parameters
+    ----------
+    data
+        The folder of pairs.
+    out
+        The study's folder.
+    preset
+        quick (minutes), standard (an hour or two without a GPU) or study (the study's own sizes and epochs).
+    only
+        Methods, directions or beginnings of cell names, such as `--only pix2pix conv-ae-mse`.
+    seeds
+        How often each cell is trained, each time from another seed.
+    quiet
+        Show no progress.
+    """
+    from facesketch.errors import ConfigError
+    from facesketch.report.build import build_report
+    from facesketch.study import Study
+
+    if seeds < 1:
+        raise ConfigError(f"--seeds {seeds}: expected 1 or more")
+    grid = Study.begin(data, out, preset, only=[part for each in only or [] for part in each.split(",")], seeds=seeds)
+    if not quiet:
+        _announce(grid)
+    failures = _carry_out(grid, quiet=quiet)
+    report = build_report(out)
+    if not quiet:
+        _say(f"sample sheet: {out / 'samples.png'}\nreport:       {report}")
+    if failures:
+        raise SystemExit(1)
+
+
+def _announce(grid: Study) -> None:
+    """Print what is missing and about how long it will take on this machine."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    from facesketch.costs import study_costs
+    from facesketch.training.progress import about
+
+    costs = study_costs(grid)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in ("cell", "parameters", "steps", "memory", "time"):
+        table.add_column(column, justify="left" if column == "cell" else "right")
+    for name, cost in costs.items():
+        table.add_row(
+            name, f"{cost.parameters:,}", f"{cost.steps:,}", f"{cost.memory / 2**30:.1f} GiB", about(cost.seconds)
+        )
+    console = Console(stderr=True, highlight=False)
+    console.print(table)
+    done = sum(grid.done(cell) for cell in grid.cells)
+    total = about(sum(cost.seconds for cost in costs.values())) if costs else "no time"
+    console.print(f"{len(grid.cells)} cells, {done} done, {len(costs)} to train: about {total} on this machine")
+
+
+def _carry_out(grid: Study, *, quiet: bool) -> int:
+    """Go through the cells, naming each; return how many failed."""
+    from facesketch.study import carry_out
+
+    failures = 0
+    for number, (cell, why) in enumerate(carry_out(grid, quiet=quiet), start=1):
+        failures += why is not None
+        if not quiet:
+            _say(f"[{number}/{len(grid.cells)}] {cell.name}: {why or 'done'}")
+    return failures
+
+
+def _say(text: str) -> None:
+    from rich.console import Console
+
+    Console(stderr=True, highlight=False, soft_wrap=True).print(text, markup=False)

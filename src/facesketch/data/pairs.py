@@ -1,0 +1,97 @@
+"""What a pair is: one photo, one sketch of it, who it shows and where both lie."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from PIL import Image
+
+from facesketch.errors import DataError
+from facesketch.images import open_image
+
+Side = Literal["train", "validation", "test"]
+SIDES: tuple[Side, ...] = ("train", "validation", "test")
+Half = Literal["left", "right"]
+
+
+class NoPairsError(DataError):
+    """A folder that is there, but in which no photo has a sketch."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where one picture of a pair is.
+
+    Attributes:
+        path: the picture's file.
+        half: which half of a side-by-side picture; None for the whole picture.
+    """
+
+    path: Path
+    half: Half | None = None
+
+    def open(self, *, box: int | None = None) -> Image.Image:
+        """Open the picture as upright `L` or `RGB`, cut to its half.
+
+        The halves of a picture of odd width leave out its middle column, so that both have the same size.
+
+        Args:
+            box: when given, a JPEG may be decoded at a reduced size not smaller than this square, which is faster.
+
+        Raises:
+            ImageError: the file is missing, damaged or no picture.
+        """
+        image = open_image(self.path, box=box)
+        return image if self.half is None else cut_half(image, self.half)
+
+
+def cut_half(image: Image.Image, half: Half) -> Image.Image:
+    """Return the left or right half of a picture, without the middle column when the width is odd."""
+    width, height = image.size
+    left = 0 if half == "left" else width - width // 2
+    return image.crop((left, 0, left + width // 2, height))
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A photo and the sketch that was drawn of it.
+
+    Attributes:
+        stem: the pair's name, unique in its folder and stable, such as `f-005-01`.
+        subject: who it shows; splits are made by subject.
+        photo: where the photo is.
+        sketch: where the sketch is.
+        split: the side that the data itself puts the pair on, or None where it says nothing.
+        attributes: further columns of `pairs.csv` or of the annotations, as text.
+    """
+
+    stem: str
+    subject: str
+    photo: Source
+    sketch: Source
+    split: Side | None = None
+    attributes: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+
+@dataclass
+class Found:
+    """What one layout makes of a folder. All names are paths relative to the folder.
+
+    Attributes:
+        pairs: the pairs, in any order, each stem once.
+        orphan_photos: photos without a sketch.
+        orphan_sketches: sketches without a photo.
+        duplicates: groups of files that answer to one name; the first of each is used.
+        unreadable: files that are named but missing, or that plainly are no pictures, each with the reason.
+        notes: what else the reader should know, one sentence each.
+    """
+
+    pairs: list[Pair] = field(default_factory=list)
+    orphan_photos: list[str] = field(default_factory=list)
+    orphan_sketches: list[str] = field(default_factory=list)
+    duplicates: list[tuple[str, ...]] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)

@@ -1,0 +1,327 @@
+"""Measure a model, or pictures that any program made, on one side of a split, beside the floors of that side."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+import torch
+from PIL import Image
+
+from facesketch.checkpoint import BEST, WEIGHTS, model_file, read_header
+from facesketch.config import Direction
+from facesketch.data.pairs import Side
+from facesketch.data.tree import stem_of
+from facesketch.errors import ConfigError, DataError, ImageError, nearest
+from facesketch.floors import TITLES, Floors, Progress, Task
+from facesketch.floors import floors as measure_floors
+from facesketch.images import is_picture, open_image, save_image
+from facesketch.measures import Measurement
+from facesketch.methods import build
+from facesketch.networks.blocks import count_parameters
+from facesketch.results import Estimate, Floor, ModelInfo, Results
+from facesketch.translate import Translator
+
+PROTOCOLS: dict[str, tuple[int, int]] = {
+    "cuhk": (88, 100),
+    "cufs": (268, 338),
+    "cufsf": (250, 944),
+    "fs2k": (1058, 1046),
+}
+"""Training and test pairs of the splits that have a name; validation pairs count as training ones."""
+OWN = "own"
+_CUHK_STEM = re.compile(r"[fm][12]?-\d{3}-\d{2}(-sz1)?")
+_FEW_SUBJECTS = 10
+_BATCH = 8
+_EXAMPLES = 3
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """Pictures to be measured, and where they come from."""
+
+    name: str
+    model: ModelInfo
+    pictures: Sequence[Image.Image]
+    seconds: float
+
+
+def evaluate_model(
+    translator: Translator,
+    data: Path,
+    *,
+    direction: Direction | None = None,
+    split: Side = "test",
+    protocol: str | None = None,
+    floors: Floors | None = None,
+    metrics: Sequence[str] | None = None,
+    seed: int = 0,
+    name: str | None = None,
+    weights: Literal["best", "last"] = "best",
+    pictures: Path | None = None,
+    device: str | torch.device = "cpu",
+    progress: Progress | None = None,
+) -> Results:
+    """Translate one side of a split with a model and measure every result against the true picture.
+
+    A photo and its sketch must have one size; pairs may differ from each other. Results are measured at that size.
+
+    Args:
+        translator: the model, as `facesketch.load` returns it.
+        data: the folder of pairs.
+        direction: needed only for a model that serves both.
+        split: which side; the others' pictures are not opened, except that floors learn from training ones.
+        protocol: the split's name in print, a key of `PROTOCOLS` or `own`; None recognises `cuhk`.
+        floors: those that `facesketch.floors.floors` measured on this side, to measure them but once for many models.
+        metrics: some of `facesketch.measures.NAMES`; None for all. With `floors`, theirs.
+        seed: of the bootstrap. With `floors`, theirs.
+        name: what to call the model; None for the run folder's name.
+        weights: which weights of a run folder the translator was loaded with.
+        pictures: a folder for the translated pictures, as PNG under their stems.
+        device: where pictures are compared. With `floors`, theirs.
+        progress: told of each step.
+
+    Raises:
+        ConfigError: a direction the model does not serve, an unknown metric or protocol, or floors of other pictures.
+        DataError: no pairs on this side, or pictures of unlike sizes.
+        ImageError: a picture cannot be read.
+    """
+    way = translator.choose(direction)
+    _require_protocol(protocol)
+    validation = translator.config.data.validation
+    if floors is None:
+        floors = measure_floors(
+            data,
+            direction=way,
+            split=split,
+            metrics=metrics,
+            seed=seed,
+            validation=validation,
+            device=device,
+            progress=progress,
+        )
+    _require_floors_of(floors, data, way, split, metrics)
+    started = time.perf_counter()
+    results = _translate(translator, floors.task, progress)
+    seconds = time.perf_counter() - started
+    if pictures is not None:
+        for stem, picture in zip(floors.task.stems, results, strict=True):
+            save_image(picture, pictures / f"{_file_name(stem)}.png")
+    candidate = _Candidate(name or _name(translator.name), model_info(translator, weights), results, seconds)
+    return _measure(candidate, floors, protocol, progress)
+
+
+def evaluate_images(
+    images: Path,
+    data: Path,
+    *,
+    direction: Direction,
+    split: Side = "test",
+    protocol: str | None = None,
+    floors: Floors | None = None,
+    metrics: Sequence[str] | None = None,
+    seed: int = 0,
+    name: str | None = None,
+    device: str | torch.device = "cpu",
+    progress: Progress | None = None,
+) -> Results:
+    """Measure pictures that any program made, found by their stems under a folder.
+
+    Args:
+        images: the folder of translated pictures; others in it are passed over.
+        data: the folder of pairs.
+        direction: which way the pictures were translated.
+        split: which side of the split they are of.
+        protocol: as in `evaluate_model`.
+        floors: as in `evaluate_model`.
+        metrics: as in `evaluate_model`.
+        seed: as in `evaluate_model`.
+        name: what to call them; None for the folder's name.
+        device: as in `evaluate_model`.
+        progress: told of each step.
+
+    Raises:
+        ConfigError: an unknown metric or protocol, or floors of other pictures.
+        DataError: a picture is missing, two answer to one stem, or one has another size than the true one.
+        ImageError: a picture cannot be read.
+    """
+    _require_protocol(protocol)
+    if floors is None:
+        floors = measure_floors(
+            data, direction=direction, split=split, metrics=metrics, seed=seed, device=device, progress=progress
+        )
+    _require_floors_of(floors, data, direction, split, metrics)
+    pictures = read_images(Path(images), floors.task)
+    model = ModelInfo(method="images", path=str(images))
+    return _measure(_Candidate(name or Path(images).resolve().name, model, pictures, 0.0), floors, protocol, progress)
+
+
+def _require_protocol(protocol: str | None) -> None:
+    if protocol is not None and protocol not in (*PROTOCOLS, OWN):
+        known = ", ".join((*PROTOCOLS, OWN))
+        raise ConfigError(f"unknown protocol '{protocol}'{nearest(protocol, PROTOCOLS)}; known: {known}")
+
+
+def _require_floors_of(
+    floors: Floors, data: Path, direction: Direction, split: Side, metrics: Sequence[str] | None
+) -> None:
+    task = floors.task
+    have, want = (task.folder.resolve(), task.direction, task.split), (Path(data).resolve(), direction, split)
+    if have != want:
+        seen = " ".join(map(str, have))
+        raise ConfigError(f"floors of {seen}; expected those of {' '.join(map(str, want))}, so measure them anew")
+    if metrics is not None and not set(metrics) <= {*floors.yardstick.names, *floors.yardstick.left_out}:
+        raise ConfigError(f"floors in {', '.join(floors.yardstick.names)}; expected {', '.join(metrics)} among them")
+
+
+def _translate(translator: Translator, task: Task, progress: Progress | None) -> list[Image.Image]:
+    results: list[Image.Image] = []
+    for start in range(0, len(task.inputs), _BATCH):
+        if progress is not None:
+            progress(start, len(task.inputs), "translating")
+        results += translator.translate(task.inputs[start : start + _BATCH], task.direction)
+    return results
+
+
+def read_images(folder: Path, task: Task) -> list[Image.Image]:
+    """Return the pictures under a folder that bear the task's stems, in order.
+
+    Raises:
+        DataError: a picture is missing, two answer to one stem, or one has another size than the true one.
+        ImageError: the folder is missing, or a picture cannot be read.
+    """
+    if not folder.is_dir():
+        raise ImageError(f"{folder}: no such folder; give the folder of translated pictures with --images")
+    files: dict[str, list[Path]] = {}
+    for path in sorted(path for path in folder.rglob("*") if is_picture(path) and path.is_file()):
+        files.setdefault(stem_of(PurePosixPath(path.name)), []).append(path)
+    keys = {stem: stem_of(PurePosixPath(f"{_file_name(stem)}.png")) for stem in task.stems}
+    missing = [stem for stem, key in keys.items() if key not in files]
+    if missing:
+        such = ", ".join(missing[:_EXAMPLES]) + (", …" if len(missing) > _EXAMPLES else "")
+        raise DataError(
+            f"{folder}: {len(missing)} of {len(keys)} {task.split} pictures are missing ({such}); "
+            "expected one picture per stem, such as f-039-01.png"
+        )
+    for stem, key in keys.items():
+        if len(files[key]) > 1:
+            raise DataError(
+                f"{folder}: {files[key][0].name} and {files[key][1].name} both answer to '{stem}'; keep one"
+            )
+    pictures = [open_image(files[key][0]) for key in keys.values()]
+    for path, picture, truth in zip((files[key][0] for key in keys.values()), pictures, task.truth, strict=True):
+        if picture.size != truth.size:
+            sizes = f"{picture.width}x{picture.height}, the true picture {truth.width}x{truth.height}"
+            raise DataError(f"{path}: {sizes}; expected one size, so cut the padding off or scale it back")
+    return pictures
+
+
+def _file_name(stem: str) -> str:
+    return re.sub(r"[/\\:]", "-", stem)
+
+
+def _name(path: str) -> str:
+    """Return what to call a model: its run folder, or the file when that lies elsewhere."""
+    place = Path(path)
+    return (
+        place.resolve().parent.name
+        if place.name in {BEST, WEIGHTS}
+        else place.resolve().name.removesuffix(".safetensors")
+    )
+
+
+def model_info(translator: Translator, weights: Literal["best", "last"] = "best") -> ModelInfo:
+    """Return what is known of a loaded model: its settings, its size, and its weights' hash where they lie in a file.
+
+    Args:
+        translator: the loaded model; its `name` is the path it was loaded from.
+        weights: which weights of a run folder it was loaded with.
+    """
+    config, path = translator.config, Path(translator.name)
+    with torch.device("meta"):
+        parameters = count_parameters(build(config, fresh=False))
+    file = model_file(path, weights) if path.exists() else None
+    epoch = read_header(file)[1].get("epoch") if file else None
+    return ModelInfo(
+        method=config.method.name,
+        options=config.method.options,
+        seed=config.train.seed if file else None,
+        epochs=config.train.epochs if file else None,
+        best_epoch=epoch if isinstance(epoch, int) else None,
+        size=config.data.size,
+        parameters=parameters,
+        weights_sha256=hashlib.sha256(file.read_bytes()).hexdigest() if file else None,
+        path=translator.name,
+    )
+
+
+def _measure(candidate: _Candidate, floors: Floors, protocol: str | None, progress: Progress | None) -> Results:
+    task, yardstick, started = floors.task, floors.yardstick, time.perf_counter()
+
+    def tell(metric: str) -> None:
+        if progress is not None:
+            progress(yardstick.names.index(metric), len(yardstick.names), f"{candidate.name}: {metric}")
+
+    found = yardstick.measure(candidate.pictures, tell)
+    protocol = protocol or recognise(task)
+    curves = {name.replace("cmc", "cmc-translated", 1): curve for name, curve in found.curves.items()}
+    direct = floors.found["copy"].curves
+    return Results(
+        name=candidate.name,
+        direction=task.direction,
+        protocol=protocol,
+        split=task.split,
+        stems=task.stems,
+        subjects=task.subjects,
+        stems_hash=task.stems_hash,
+        warnings=tuple(_warnings(task, protocol, floors, found)),
+        model=candidate.model,
+        metrics=found.metrics,
+        sets=found.sets,
+        curves=curves | {name.replace("cmc", "cmc-direct", 1): curve for name, curve in direct.items()},
+        floors={name: _floor(name, each) for name, each in floors.found.items()},
+        left_out=_left_out(floors, found),
+        seconds={"translate": round(candidate.seconds, 3), "measure": round(time.perf_counter() - started, 3)},
+    )
+
+
+def recognise(task: Task) -> str:
+    """Return `cuhk` for 88 and 100 pairs named as CUHK's are, otherwise `own`."""
+    named = all(_CUHK_STEM.fullmatch(pair.stem) for pair in (*task.pairs, *task.references))
+    return "cuhk" if named and task.counts == PROTOCOLS["cuhk"] else OWN
+
+
+def _warnings(task: Task, protocol: str, floors: Floors, found: Measurement) -> list[str]:
+    lines = []
+    expected = PROTOCOLS.get(protocol, task.counts)
+    if expected != task.counts:
+        lines.append(f"{protocol} expects {expected[0]}/{expected[1]}, found {task.counts[0]}/{task.counts[1]}")
+    subjects = floors.yardstick.subject_count
+    if subjects < _FEW_SUBJECTS:
+        people = f"{subjects} subject{'s' if subjects > 1 else ''}"
+        lines.append(f"only {people}: the intervals are too narrow to rely on")
+    kinds = {"translated": found.faceless, "true": floors.yardstick.faceless}
+    for kind, places in kinds.items():
+        if places:
+            pictures = f"{len(places)} {kind} picture{'s' if len(places) > 1 else ''}"
+            lines.append(f"no face found in {pictures}, such as {task.stems[places[0]]}: likeness 0 to everybody")
+    return [*lines, *floors.yardstick.notes]
+
+
+def _floor(name: str, found: Measurement) -> Floor:
+    fields = set(Estimate.model_fields)
+    metrics = {metric: Estimate(**measure.model_dump(include=fields)) for metric, measure in found.metrics.items()}
+    return Floor(title=TITLES[name], metrics=metrics, sets=found.sets)
+
+
+def _left_out(floors: Floors, found: Measurement) -> dict[str, str]:
+    """Return all that was not measured: metrics, floors, and metrics of single floors."""
+    lines = floors.yardstick.left_out | found.left_out | {f"floor {name}": why for name, why in floors.left_out.items()}
+    for floor, measured in floors.found.items():
+        lines |= {f"{name} of floor {floor}": why for name, why in measured.left_out.items() if name not in lines}
+    return lines

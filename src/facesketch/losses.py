@@ -1,0 +1,81 @@
+"""Losses as plain functions of tensors, computed in float32 whatever comes in, each a mean over the batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+PixelLoss = Literal["mse", "mae", "bce"]
+
+
+def to_unit(x: Tensor) -> Tensor:
+    """[-1, 1] -> [0, 1], as float32."""
+    return (x.float() + 1) / 2
+
+
+def from_unit(x: Tensor) -> Tensor:
+    """[0, 1] -> [-1, 1], as float32."""
+    return x.float() * 2 - 1
+
+
+def l1(x: Tensor, target: Tensor) -> Tensor:
+    """Return the mean absolute difference of two tensors of one shape."""
+    return F.l1_loss(x.float(), target.float())
+
+
+def mse(x: Tensor, target: Tensor) -> Tensor:
+    """Return the mean squared difference of two tensors of one shape."""
+    return F.mse_loss(x.float(), target.float())
+
+
+def bce(logits: Tensor, target01: Tensor) -> Tensor:
+    """Return the mean binary cross-entropy of sigmoid(logits) against a target in [0, 1], of one shape.
+
+    A target outside [0, 1] makes this loss unbounded below; it can only come from a mistake of ours, so it is asserted.
+    """
+    target = target01.float()
+    assert target.is_meta or bool(((target >= 0) & (target <= 1)).all()), (
+        "the target of a cross-entropy must lie in [0, 1]; see to_unit"
+    )
+    return F.binary_cross_entropy_with_logits(logits.float(), target)
+
+
+def pixel_loss(name: PixelLoss, logits: Tensor, target01: Tensor) -> Tensor:
+    """Return the loss between sigmoid(logits) and a target in [0, 1]: squared, absolute or cross-entropy."""
+    return _PIXEL_LOSSES[name](logits, target01)
+
+
+_PIXEL_LOSSES: dict[PixelLoss, Callable[[Tensor, Tensor], Tensor]] = {
+    "mse": lambda logits, target: mse(torch.sigmoid(logits.float()), target),
+    "mae": lambda logits, target: l1(torch.sigmoid(logits.float()), target),
+    "bce": bce,
+}
+
+
+def kl_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """Return KL(N(mean, exp(log_variance)) || N(0, 1)): (N, latent) each, summed over the latent, mean over the batch.
+
+    Kingma & Welling 2014, appendix B.
+    """
+    mean, log_variance = mean.float(), log_variance.float()
+    return (0.5 * (mean**2 + log_variance.exp() - 1 - log_variance)).sum(dim=1).mean()
+
+
+def adversarial_bce(logits: Tensor, real: bool) -> Tensor:
+    """Return -log sigmoid(logits) when they should say real, -log(1 - sigmoid(logits)) when fake; any shape.
+
+    Goodfellow et al. 2014; for a generator, `real=True` on its own pictures is the non-saturating form.
+    """
+    return F.softplus(-logits.float() if real else logits.float()).mean()
+
+
+def adversarial_least_squares(logits: Tensor, real: bool) -> Tensor:
+    """Return the mean of (logits - 1)^2 when they should say real, of logits^2 when fake; any shape.
+
+    Mao et al. 2017.
+    """
+    return (logits.float() - float(real)).square().mean()

@@ -1,0 +1,192 @@
+"""Three descriptions of a face to search by: raw pixels, oriented gradients, and the SFace embedding.
+
+The first two need no weights and no face finding; they take aligned pictures of one size. All three return rows that
+`facesketch.metrics.identity` compares.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from facesketch.errors import CheckpointError, ImageError, MissingExtraError
+
+Array = NDArray[np.float64]
+
+FRAME = (200, 250)
+"""(width, height) of the aligned frame."""
+# Where YuNet puts the eyes, the nose and the corners of the mouth on average, over CUHK's photos and sketches
+_FRAME_POINTS = ((71.5, 127.0), (124.5, 127.0), (97.5, 156.0), (75.0, 177.5), (121.0, 179.0))
+_SCORE = 0.6  # below this YuNet's find is not taken for a face
+_LUMA = (0.299, 0.587, 0.114)
+_ORIENTATIONS = 9
+_BLOCK = 2
+
+
+def raw_pixels(images: Tensor) -> Array:
+    """Return the grey pixels of each picture less their mean, at unit length, so that light and contrast drop out.
+
+    Args:
+        images: (N, 1 or 3, H, W), values 0 to 255.
+
+    Returns:
+        (N, H W); the inner product of two rows is their correlation. A picture of one grey gives zeros.
+    """
+    pixels = _grey(images).reshape(len(images), -1)
+    pixels -= pixels.mean(axis=1, keepdims=True)
+    return np.asarray(pixels / np.maximum(np.linalg.norm(pixels, axis=1, keepdims=True), 1e-12))
+
+
+def hog(images: Tensor, cell: int = 10) -> Array:
+    """Return histograms of oriented gradients (Dalal & Triggs, CVPR 2005).
+
+    Nine unsigned orientations per cell, weighted by the gradient's length; blocks of 2x2 cells, one cell apart, each
+    normalised, clipped at 0.2 and normalised again. Rows and columns beyond the last whole cell are left out.
+
+    Args:
+        images: (N, 1 or 3, H, W), values 0 to 255.
+        cell: side of a cell in pixels; 10 divides the 200x250 frame evenly.
+
+    Returns:
+        (N, 36 B) with B = (H // cell - 1) (W // cell - 1) blocks.
+
+    Raises:
+        ImageError: a side is shorter than two cells.
+    """
+    grey = _grey(images)
+    count, height, width = grey.shape
+    rows, columns = height // cell, width // cell
+    if min(rows, columns) < _BLOCK:
+        raise ImageError(f"{width}x{height} pictures; HOG with cells of {cell} needs at least {2 * cell}x{2 * cell}")
+    length, orientation = _gradients(grey)
+    length, orientation = (a[:, : rows * cell, : columns * cell] for a in (length, orientation))
+    bins = np.minimum((orientation * (_ORIENTATIONS / 180)).astype(np.int64), _ORIENTATIONS - 1)
+    cells = np.stack([_sum_cells(length * (bins == b), cell) for b in range(_ORIENTATIONS)], axis=-1) / cell**2
+    corners = [cells[:, i : rows - 1 + i, j : columns - 1 + j] for i in range(_BLOCK) for j in range(_BLOCK)]
+    blocks = np.concatenate(corners, axis=-1)  # (N, rows - 1, columns - 1, 36)
+    return _normalised(np.minimum(_normalised(blocks), 0.2)).reshape(count, -1)
+
+
+def _grey(images: Tensor) -> Array:
+    """Return (N, H, W) luma."""
+    if images.ndim != 4 or images.shape[1] not in {1, 3}:
+        raise ImageError(f"pictures of shape {tuple(images.shape)}; expected (N, 1 or 3, H, W)")
+    values = images.detach().cpu().double()
+    grey = values[:, 0] if values.shape[1] == 1 else torch.einsum("nchw,c->nhw", values, values.new_tensor(_LUMA))
+    return grey.clone().numpy()
+
+
+def _gradients(grey: Array) -> tuple[Array, Array]:
+    """Return the length and the orientation in [0, 180) of central differences, which are 0 along the border."""
+    down, across = np.zeros_like(grey), np.zeros_like(grey)
+    down[:, 1:-1] = grey[:, 2:] - grey[:, :-2]
+    across[:, :, 1:-1] = grey[:, :, 2:] - grey[:, :, :-2]
+    return np.hypot(down, across), np.rad2deg(np.arctan2(down, across)) % 180
+
+
+def _sum_cells(values: Array, cell: int) -> Array:
+    count, height, width = values.shape
+    total: Array = values.reshape(count, height // cell, cell, width // cell, cell).sum(axis=(2, 4))
+    return total
+
+
+def _normalised(blocks: Array) -> Array:
+    scaled: Array = blocks / np.sqrt(np.square(blocks).sum(axis=-1, keepdims=True) + 1e-10)
+    return scaled
+
+
+class FaceEmbedding:
+    """SFace's description of a face: 128 numbers that are alike for pictures of one person (Zhong et al. 2021).
+
+    The face is turned and scaled to SFace's 112x112 by five points. They come from YuNet when `detector` is given;
+    without it, and where YuNet finds no face, pictures of the aligned frame's 4:5 shape are taken to have the eyes, the
+    nose and the mouth where that frame has them.
+
+    Args:
+        model: SFace (`sface` of the fetched weights).
+        detector: YuNet (`yunet`), or None.
+
+    Raises:
+        MissingExtraError: OpenCV is not installed.
+        CheckpointError: OpenCV cannot read a file.
+    """
+
+    def __init__(self, model: Path, detector: Path | None = None) -> None:
+        cv2 = _opencv()
+        self._recogniser = _open(cv2, cv2.FaceRecognizerSF, model)
+        self._detector = None if detector is None else _open(cv2, cv2.FaceDetectorYN, detector, FRAME, _SCORE)
+
+    def embed(self, images: Tensor) -> Array:
+        """Return one unit vector per picture; the inner product of two is their cosine similarity, 1 for the same.
+
+        Args:
+            images: (N, 1 or 3, H, W), RGB or grey, values 0 to 255.
+
+        Returns:
+            (N, 128).
+
+        Raises:
+            ImageError: no face is found in a picture that is not of the aligned frame's shape.
+        """
+        rows = [self._embed_one(picture, number) for number, picture in enumerate(_bgr(images), start=1)]
+        found = np.array(rows, dtype=np.float64).reshape(len(rows), 128)
+        return np.asarray(found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12))
+
+    def _embed_one(self, picture: NDArray[np.uint8], number: int) -> NDArray[np.float32]:
+        face = self._detect(picture)
+        if face is None:
+            face = _frame_face(picture, number, searched=self._detector is not None)
+        crop = self._recogniser.alignCrop(picture, face)
+        return np.array(self._recogniser.feature(crop)[0], dtype=np.float32)  # a copy: OpenCV reuses its memory
+
+    def _detect(self, picture: NDArray[np.uint8]) -> NDArray[np.float32] | None:
+        """Return the surest face: x, y, width, height, five points, score; or None."""
+        if self._detector is None:
+            return None
+        self._detector.setInputSize((picture.shape[1], picture.shape[0]))
+        _, faces = self._detector.detect(picture)
+        return None if faces is None else np.asarray(faces[faces[:, 14].argmax()], dtype=np.float32)
+
+
+def _opencv() -> Any:
+    try:
+        import cv2
+    except ImportError as error:
+        raise MissingExtraError(
+            "comparing faces needs OpenCV, which is not installed: pip install 'facesketch[faces]'"
+        ) from error
+    return cv2
+
+
+def _open(cv2: Any, kind: Any, path: Path, *rest: Any) -> Any:
+    if not path.is_file():
+        raise CheckpointError(f"{path}: no such file; expected an ONNX model, as `facesketch models fetch` brings")
+    try:
+        return kind.create(str(path), "", *rest)
+    except cv2.error as error:
+        raise CheckpointError(f"{path}: OpenCV cannot read it; expected an ONNX model, so fetch it anew") from error
+
+
+def _bgr(images: Tensor) -> Iterator[NDArray[np.uint8]]:
+    """Yield each picture as OpenCV wants it: (H, W, 3), blue first."""
+    if images.ndim != 4 or images.shape[1] not in {1, 3}:
+        raise ImageError(f"pictures of shape {tuple(images.shape)}; expected (N, 1 or 3, H, W)")
+    for image in images:
+        values = image.detach().cpu().double().round().clamp(0, 255).to(torch.uint8).expand(3, -1, -1)
+        yield np.ascontiguousarray(values.flip(0).permute(1, 2, 0).numpy())
+
+
+def _frame_face(picture: NDArray[np.uint8], number: int, *, searched: bool) -> NDArray[np.float32]:
+    """Return the aligned frame's five points, scaled to the picture, in YuNet's layout."""
+    height, width = picture.shape[:2]
+    if abs(width / height - FRAME[0] / FRAME[1]) > 0.01:
+        seen = f"picture {number}: no face found" if searched else f"picture {number} is {width}x{height}"
+        raise ImageError(f"{seen}; expected a face, or an aligned picture of {FRAME[0]}x{FRAME[1]}")
+    points = np.array(_FRAME_POINTS) * (width / FRAME[0], height / FRAME[1])
+    return np.concatenate([(0, 0, width, height), points.ravel(), (1.0,)]).astype(np.float32)

@@ -1,0 +1,80 @@
+"""The parts that several networks share: normalisation, initialisation, freezing and counting."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+from torch import nn
+
+Norm = Literal["instance", "batch", "none"]
+
+_WEIGHTED = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
+_NORMS = (nn.BatchNorm2d, nn.GroupNorm)
+
+
+def normalisation(name: Norm, channels: int) -> nn.Module:
+    """Return the layer that normalises feature maps of `channels` channels; its state is `weight` and `bias`.
+
+    `instance` is instance normalisation (Ulyanov et al. 2016) with a learned scale and shift and no running statistics,
+    so training and translating compute the same. It is written as a group norm of one channel per group: on a CPU the
+    backward pass of `nn.InstanceNorm2d` is wrong, with no error, for batch 1 and a channels-last gradient, and it is
+    slower. Like every instance norm it refuses a map of one pixel, whose spread is always zero.
+    """
+    if name == "instance":
+        return nn.GroupNorm(channels, channels)
+    return nn.BatchNorm2d(channels) if name == "batch" else nn.Identity()
+
+
+def initialise(module: nn.Module, std: float = 0.02) -> None:
+    """Draw weights from N(0, std) and norm scales from N(1, std), and zero all biases, as pix2pix and CycleGAN do.
+
+    Isola et al. 2017, section 6.2; Zhu et al. 2017, section 7.1.
+    """
+    for layer in module.modules():
+        if not isinstance(layer, (*_WEIGHTED, *_NORMS)):
+            continue
+        if layer.weight is not None:
+            nn.init.normal_(layer.weight, 1.0 if isinstance(layer, _NORMS) else 0.0, std)
+        if layer.bias is not None:
+            nn.init.zeros_(layer.bias)
+
+
+def initialise_glorot(module: nn.Module) -> None:
+    """Draw weights uniformly so that signal and gradient keep their spread, and zero all biases (Glorot & Bengio 2010).
+
+    The autoencoders start from it: it is what their study's framework did by default, and their decoders have no norm
+    that would make up for smaller weights.
+    """
+    for layer in module.modules():
+        if isinstance(layer, _WEIGHTED):
+            nn.init.xavier_uniform_(layer.weight)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+
+
+@contextmanager
+def frozen(*modules: nn.Module) -> Iterator[None]:
+    """Let no parameter of `modules` require a gradient inside the block; each is as before after it, even on an error.
+
+    A generator's step through a frozen discriminator skips the discriminator's weight gradients, which nobody uses
+    there; gradients still flow through it to its input.
+    """
+    before = [(parameter, parameter.requires_grad) for module in modules for parameter in module.parameters()]
+    try:
+        for parameter, _ in before:
+            parameter.requires_grad_(False)
+        yield
+    finally:
+        for parameter, required in before:
+            parameter.requires_grad_(required)
+
+
+def count_parameters(module: nn.Module, buffers: bool = False) -> int:
+    """Return how many numbers `module` learns, with `buffers` also the running means and variances of batch norms."""
+    count = sum(parameter.numel() for parameter in module.parameters())
+    if buffers:
+        norms = (layer for layer in module.modules() if isinstance(layer, nn.BatchNorm2d))
+        count += sum(2 * norm.num_features for norm in norms if norm.track_running_stats)
+    return count

@@ -1,0 +1,172 @@
+"""Whatever the method: a training leaves a folder that explains itself, starts fresh and learns."""
+
+from __future__ import annotations
+
+import json
+import math
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import safetensors.torch
+import torch
+from PIL import Image
+from torch import Tensor
+
+from facesketch.checkpoint import read_header
+from facesketch.config import Direction, RunConfig, parse
+from facesketch.data.datasets import Batch
+from facesketch.images import Placement
+from facesketch.methods import METHODS, Method, build, resolve
+from facesketch.training.logs import read_log
+
+NAMES = {"config.toml", "weights.safetensors", "best.safetensors", "state.ckpt", "log.jsonl", "samples"}
+NAMES |= {"environment.json"}
+
+# What falls while a method learns, where it is not the loss of its only phase: a GAN's losses rise and fall.
+FALLS = {"pix2pix": "l1", "cyclegan": "cycle"}
+
+
+def _weights(run: Path) -> dict[str, Tensor]:
+    return safetensors.torch.load_file(run / "weights.safetensors")
+
+
+def _batch(config: RunConfig, method: Method, count: int = 2, direction: Direction = "photo2sketch") -> Batch:
+    side = method.frame
+    photo = torch.rand(count, config.data.photo_channels, side, side) * 2 - 1
+    sketch = torch.rand(count, config.data.sketch_channels, side, side) * 2 - 1
+    stems = tuple(str(number) for number in range(count))
+    return Batch(photo, sketch, stems, stems, (Placement((side, side), (side, side), (0, 0)),) * count, direction)
+
+
+def test_a_run_folder_explains_itself(way: tuple[str, Direction], trained: Callable[..., Path], data: Path) -> None:
+    name, direction = way
+    run = trained(name, direction=direction)
+    assert {path.name for path in run.iterdir()} - {"state.previous.ckpt"} == NAMES
+    config = parse(tomllib.loads((run / "config.toml").read_text()), "config.toml")
+    assert config == resolve(config), "a run's file leaves nothing open"
+    assert (config.method.name, config.direction, config.data.folder) == (name, direction, data)
+    assert set(config.method.options) >= {key for key in METHODS[name].Options.model_fields if key != "encoder_weights"}
+    for file in ("weights.safetensors", "best.safetensors"):
+        assert read_header(run / file)[0] == config
+    environment = json.loads((run / "environment.json").read_text())
+    assert environment["pairs"] == {"train": 8, "validation": 2, "test": 2}
+    assert environment["packages"]["torch"] == torch.__version__
+    assert environment["precision"] == "32-true"
+    assert len(environment["data"]) == len(environment["split"]["test"]) == 64
+
+
+def test_a_run_shows_samples(way: tuple[str, Direction], trained: Callable[..., Path]) -> None:
+    name, direction = way
+    pages = list((trained(name, direction=direction) / "samples").iterdir())
+    assert [page.name for page in pages] == ["epoch-0001.png"]
+    with Image.open(pages[0]) as page:
+        columns, rows = 3 * (2 if METHODS[name].both_ways else 1), 2
+        assert page.size[0] > columns * 32
+        assert page.size[1] > rows * 32
+
+
+def test_every_loss_is_finite_and_logged(way: tuple[str, Direction], trained: Callable[..., Path]) -> None:
+    name, direction = way
+    lines = read_log(trained(name, direction=direction) / "log.jsonl")
+    assert [line["event"] for line in lines] == ["step", "step", "epoch", "end"]
+    for line in lines[:2]:
+        assert line["losses"]
+        assert all(math.isfinite(value) for value in line["losses"].values())
+    epoch = lines[2]
+    assert set(epoch["train"]) == set(lines[0]["losses"])
+    for key, value in epoch["train"].items():
+        assert value == pytest.approx((lines[0]["losses"][key] + lines[1]["losses"][key]) / 2, rel=1e-5, abs=1e-7)
+    assert {"ssim", "mae", "loss"} <= set(epoch["validation"])
+    assert all(math.isfinite(value) for value in epoch["validation"].values())
+
+
+def test_each_training_starts_from_fresh_weights_of_its_seed(learned: str, trained: Callable[..., Path]) -> None:
+    first = _weights(trained(learned, direction="photo2sketch"))
+    again = _weights(trained(learned, direction="photo2sketch", sample_every=7))  # the same but for its samples
+    other = _weights(trained(learned, direction="photo2sketch", seed=1))
+    assert first.keys() == again.keys() == other.keys()
+    assert all(torch.equal(first[key], again[key]) for key in first)
+    drawn = [key for key in first if key.endswith("weight") and first[key].ndim > 1]
+    assert drawn
+    assert not any(torch.equal(first[key], other[key]) for key in drawn)
+
+
+def test_thirty_steps_lower_the_loss(learned: str, trained: Callable[..., Path]) -> None:
+    run = trained(learned, steps=30, augment=False, learning_rate=2e-3, samples=0)
+    epochs = [line["train"] for line in read_log(run / "log.jsonl") if line["event"] == "epoch"]
+    name = FALLS.get(learned, "generator")
+    assert epochs[-1][name] < 0.9 * epochs[0][name], [epoch[name] for epoch in epochs]
+
+
+def test_a_phase_moves_what_its_optimiser_holds_and_nothing_else(
+    way: tuple[str, Direction], config: Callable[..., RunConfig]
+) -> None:
+    name, direction = way
+    settings = config(name, direction=direction)
+    method = build(settings).train()
+    optimisers = method.optimisers(1e-3)
+    held = {key: {id(p) for group in o.param_groups for p in group["params"]} for key, o in optimisers.items()}
+    assert sorted(pair for sets in held.values() for pair in sets) == sorted(id(p) for p in method.parameters())
+    seen = []
+    for phase in method.training_step(_batch(settings, method, direction=direction)):
+        seen.append(phase.name)
+        phase.loss.backward()
+        reached = {id(p) for p in method.parameters() if p.grad is not None}
+        assert reached == held[phase.name], f"{phase.name}: gradients reach other parameters than its optimiser's"
+        assert all(p.requires_grad for p in method.parameters()), "what was frozen for a loss is free again"
+        method.zero_grad(set_to_none=True)
+    assert seen == list(dict.fromkeys(seen))
+    assert set(seen) == set(optimisers)
+
+
+@pytest.mark.parametrize("channels", [(1, 1), (1, 3), (3, 3)])
+def test_any_channels_train_and_translate(
+    way: tuple[str, Direction], channels: tuple[int, int], config: Callable[..., RunConfig]
+) -> None:
+    name, direction = way
+    settings = config(name, direction=direction, photo_channels=channels[0], sketch_channels=channels[1])
+    method = build(settings).train()
+    batch = _batch(settings, method, direction=direction)
+    for phase in method.training_step(batch):
+        assert math.isfinite(float(phase.loss.detach()))
+        assert phase.loss.ndim == 0
+    for served in method.eval().translates:
+        facing = batch.facing(served)
+        assert method.translate(facing.source, served).shape == facing.target.shape
+
+
+def _wild(method: Method) -> Method:
+    """Give every weight a large random value, as no training would."""
+    for parameter in method.parameters():
+        torch.nn.init.normal_(parameter, std=3.0)
+    return method
+
+
+@pytest.mark.parametrize("weights", ["fresh", "wild"])
+def test_translating_repeats_itself_and_stays_in_range(
+    way: tuple[str, Direction], weights: str, config: Callable[..., RunConfig]
+) -> None:
+    name, direction = way
+    settings = config(name, direction=direction)
+    torch.manual_seed(5)
+    method = (_wild(build(settings)) if weights == "wild" else build(settings)).eval()
+    batch = _batch(settings, method, count=3)
+    for served in method.translates:
+        images = batch.facing(served).source
+        with torch.inference_mode():
+            result = method.translate(images, served)
+            assert torch.equal(result, method.translate(images, served))
+            alone = torch.cat([method.translate(image[None], served) for image in images])
+        assert result.dtype == torch.float32
+        assert -1.0 <= float(result.min()) <= float(result.max()) <= 1.0
+        torch.testing.assert_close(result, alone, rtol=1e-3, atol=1e-3)
+
+
+def test_settings_are_those_asked_for(learned: str, config: Callable[..., RunConfig]) -> None:
+    filled: dict[str, Any] = config(learned).train.model_dump()
+    assert filled["batch_size"] == 2
+    assert filled["epochs"] == METHODS[learned].defaults.epochs
+    assert filled["learning_rate"] == METHODS[learned].defaults.learning_rate

@@ -1,0 +1,190 @@
+"""What holds for every file of the project, whoever writes it."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+import facesketch
+
+_ROOT = Path(__file__).resolve().parents[1]
+_SOURCES = sorted((_ROOT / "src").rglob("*.py"))
+_PYTHON = [*_SOURCES, *sorted((_ROOT / "tests").rglob("*.py")), *sorted((_ROOT / "benchmarks").rglob("*.py"))]
+_MOST_LINES = 400
+_MOST_FUNCTION_LINES = 60
+_FORBIDDEN_WORDS = {"utils", "util", "helpers", "helper", "common", "manager"}
+_PICKLING = {"pickle", "cpickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
+
+every_source = pytest.mark.parametrize("path", _SOURCES, ids=lambda path: str(path.relative_to(_ROOT)))
+every_file = pytest.mark.parametrize("path", _PYTHON, ids=lambda path: str(path.relative_to(_ROOT)))
+
+
+@functools.cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def _words(name: str) -> set[str]:
+    """Split `snake_case` and `CamelCase` into lower-case words."""
+    return {word.lower() for word in re.findall(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])", name)}
+
+
+def _definitions(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef]:
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            yield node
+
+
+def _imported(tree: ast.AST) -> Iterator[str]:
+    """Name the imported packages; the exception by which torch.load refuses a file may be had from pickle."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and [alias.name for alias in node.names] != ["UnpicklingError"]:
+            yield (node.module or "").partition(".")[0]
+
+
+def _unsafe_loads(tree: ast.AST) -> list[str]:
+    """List the calls that would run code hidden in a file: torch.load or numpy.load told, or left, to unpickle."""
+    found = []
+    for node in ast.walk(tree):
+        if (
+            isinstance(node, ast.ImportFrom)
+            and node.module == "torch"
+            and any(name.name == "load" for name in node.names)
+        ):
+            found.append(f"line {node.lineno}: import torch and call torch.load, so that this test sees it")
+        if not isinstance(node, ast.Call):
+            continue
+        call = ast.unparse(node.func)
+        given = {word.arg: ast.unparse(word.value) for word in node.keywords}
+        if call == "torch.load" and given.get("weights_only") != "True":
+            found.append(f"line {node.lineno}: torch.load without weights_only=True")
+        if call in {"np.load", "numpy.load"} and given.get("allow_pickle", "False") != "False":
+            found.append(f"line {node.lineno}: numpy.load that unpickles")
+    return found
+
+
+def test_there_are_sources_to_look_at() -> None:
+    assert _ROOT / "src/facesketch/images.py" in _SOURCES
+    assert len(_PYTHON) > len(_SOURCES) > 10
+
+
+@every_file
+def test_a_file_can_be_read_in_one_sitting(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) < _MOST_LINES
+
+
+@every_file
+def test_a_function_can_be_read_at_one_look(path: Path) -> None:
+    functions = [node for node in _definitions(_tree(path)) if not isinstance(node, ast.ClassDef)]
+    lengths = {node.name: (node.end_lineno or 0) - node.lineno + 1 for node in functions}
+    assert {name: lines for name, lines in lengths.items() if lines > _MOST_FUNCTION_LINES} == {}
+
+
+@every_source
+def test_names_say_what_is_inside(path: Path) -> None:
+    names = [*path.relative_to(_ROOT / "src").with_suffix("").parts, *(node.name for node in _definitions(_tree(path)))]
+    assert [name for name in names if _words(name) & _FORBIDDEN_WORDS] == []
+
+
+@every_source
+def test_a_module_says_what_it_is_for(path: Path) -> None:
+    assert ast.get_docstring(_tree(path))
+
+
+@every_source
+def test_nothing_read_from_a_file_is_run(path: Path) -> None:
+    assert _PICKLING.isdisjoint(name.lower() for name in _imported(_tree(path)))
+    assert _unsafe_loads(_tree(path)) == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import torch\ntorch.load('x')",
+        "torch.load('x', weights_only=False)",
+        "torch.load('x', weights_only=trusted)",
+        "from torch import load",
+        "np.load('x', allow_pickle=True)",
+    ],
+)
+def test_unsafe_loads_are_seen(code: str) -> None:
+    assert _unsafe_loads(ast.parse(code))
+    assert not _unsafe_loads(ast.parse("torch.load('x', weights_only=True); np.load('x')"))
+
+
+@pytest.mark.parametrize("module", ["facesketch", "facesketch.config", "facesketch.errors", "facesketch.files"])
+def test_importing_costs_no_torch_and_writes_nothing(module: str, tmp_path: Path) -> None:
+    code = f"import json, sys, {module}; print(json.dumps(sorted(sys.modules)))"
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={"HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded = json.loads(run.stdout)
+    assert module in loaded
+    assert {"torch", "numpy", "PIL", "lightning_fabric", "cv2", "matplotlib"}.isdisjoint(loaded)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_public_name_is_there() -> None:
+    missing = [name for name in facesketch.__all__ if getattr(facesketch, name, None) is None]
+    assert missing == []
+    assert dir(facesketch) == sorted(facesketch.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'sketchify'"):
+        _ = facesketch.sketchify
+
+
+@functools.cache
+def _project() -> dict[str, Any]:
+    return tomllib.loads((_ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def _required() -> list[Requirement]:
+    project = _project()
+    extras = project["project"].get("optional-dependencies", {})
+    lines = [*project["project"]["dependencies"], *extras["faces"], *project["dependency-groups"]["dev"]]
+    return [Requirement(line) for line in lines]
+
+
+def test_what_ships_is_complete() -> None:
+    metadata = _project()["project"]
+    assert metadata["version"] == facesketch.__version__
+    assert (_ROOT / "src/facesketch/py.typed").is_file()
+    for name in (metadata["readme"], *metadata["license-files"], "CHANGELOG.md", "CONTRIBUTING.md"):
+        assert (_ROOT / name).stat().st_size > 0, name
+    assert f"## [{metadata['version']}]" in (_ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def test_the_exact_build_fits_what_is_required() -> None:
+    lines = (_ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pins = dict(line.split("==") for line in lines if not line.startswith("#"))
+    exact = {canonicalize_name(name): version for name, version in pins.items()}
+    for requirement in _required():
+        version = exact.get(canonicalize_name(requirement.name))
+        assert version is not None, f"constraints.txt does not name {requirement.name}"
+        assert requirement.specifier.contains(version), f"constraints.txt: {requirement} is pinned to {version}"
+
+
+@pytest.mark.parametrize("name", ["make test", "make demo", "make check"])
+def test_what_the_readers_are_told_to_type_is_there(name: str) -> None:
+    told = [path.read_text(encoding="utf-8") for path in (_ROOT / "README.md", _ROOT / "CONTRIBUTING.md")]
+    assert any(name in text for text in told)
+    target = name.removeprefix("make ")
+    assert re.search(rf"^{target}:", (_ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
