@@ -134,6 +134,14 @@ def test_a_given_frame_holds_the_picture_in_its_middle(width: int, height: int, 
     assert placement.cut(to_tensor(frame)).shape == (3, placement.content[1], placement.content[0])
 
 
+def test_a_shrunk_picture_shows_the_same() -> None:
+    across, down = np.meshgrid(np.linspace(0, 255, 200), np.linspace(0, 255, 120))
+    ramps = Image.fromarray(np.stack([across, down, np.full_like(across, 9)], axis=2).round().astype(np.uint8))
+    content, _ = fit(ramps, 3, longest=50)
+    across, down = np.meshgrid(np.linspace(2, 253, 50), np.linspace(3, 252, 30))
+    assert np.abs(content - np.stack([across, down, np.full_like(across, 9)], axis=2)).max() < 4
+
+
 def test_a_frame_that_is_too_small_is_our_own_mistake() -> None:
     with pytest.raises(AssertionError, match="the frame must hold the picture"):
         fit(_noise(40, 30), 3, longest=None, frame=(40, 29))

@@ -92,8 +92,8 @@ class TrainConfig(Frozen):
     """Validation pictures on each sample sheet."""
     sample_every: Annotated[int, Field(ge=1)] = 5
     """Epochs between two sample sheets."""
-    checkpoint_seconds: Annotated[float, Field(ge=0)] = 120.0
-    """Most seconds between two resumable states; one is also written after every epoch."""
+    checkpoint_seconds: Annotated[float, Field(ge=0)] = 60.0
+    """Most seconds of work that a cut-off training loses; 0 keeps a state after every step."""
 
     @model_validator(mode="after")
     def _one_length(self) -> Self:

@@ -57,6 +57,6 @@ def _steps_taken(study: Study, cell: Cell, per_epoch: int) -> int:
     """Return the steps already taken, by this cell's run or planned for the shorter one that it extends."""
     log = read_log(study.run_folder(cell) / run.LOG)
     if log:
-        return max(line.get("step", 0) for line in log)
+        return max(int(line.get("step", 0)) for line in log)
     shorter = next((other for other in study.cells if other.name == cell.extends), None)
     return int(shorter.settings["epochs"]) * per_epoch if shorter else 0

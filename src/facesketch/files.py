@@ -38,6 +38,12 @@ def atomic(path: Path) -> Iterator[IO[bytes]]:
             part.unlink()
 
 
+def sweep(folder: Path) -> None:
+    """Remove what killed processes left half-written below a folder, in which nobody else may be writing."""
+    for part in folder.rglob(".*.part"):
+        part.unlink(missing_ok=True)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write UTF-8 text atomically."""
     with atomic(path) as file:

@@ -32,6 +32,7 @@ NLDA_LEAST = 20
 """Subjects below which half of them are too few to learn from."""
 _NLDA_TRAIN = {338: 150, 944: 300}  # what the field trains on, of the CUFS and the CUFSF test subjects
 _DECIMALS = 7
+_TIE = 9
 
 LPIPS: dict[str, tuple[Net, str]] = {"lpips-alex": ("alex", "alexnet"), "lpips-vgg": ("vgg", "vgg16")}
 ROUTES = {"rank": "raw pixels", "rank-hog": "HOG", "rank-sface": "SFace"}
@@ -200,7 +201,7 @@ class Yardstick:
         """Find each person's photo from the sketch, whichever of the two was translated."""
         ours, theirs = pictures.searchable(ROUTES[name]), self._truth.searchable(ROUTES[name])
         probes, gallery = (theirs, ours) if self.direction == "photo2sketch" else (ours, theirs)
-        distances = cosine_distances(probes, gallery)
+        distances = cosine_distances(probes, gallery).round(_TIE)  # equal pictures must tie, whatever the rounding
         mark = name.removeprefix("rank")
         found.curves[f"cmc{mark}"] = tuple(cmc(distances, self._subjects, self._subjects).round(_DECIMALS).tolist())
         places = match_ranks(distances, self._subjects, self._subjects)
@@ -217,11 +218,11 @@ class Yardstick:
             raise DataError(f"{count} subjects; half of at least {NLDA_LEAST} are needed to learn from")
         train = _NLDA_TRAIN.get(count, count // 2)
         rates = nlda(self._truth.grey[first], pictures.grey[first], train=train, seed=self.seed)
-        note = f"trained on {train} of {count}" + ("" if count in _NLDA_TRAIN else " (half)")
+        note = f"{train} of {count} train" if count in _NLDA_TRAIN else f"half ({train}) train"
         best, full = rates.rates[:, rates.dimension - 1], rates.rates[:, -1]
         return {
-            "nlda": _set(f"NLDA best dimension, {note}", "higher", _spread(rates.best, best)),
-            "nlda-full": _set(f"NLDA all dimensions, {note}", "higher", _spread(rates.full, full)),
+            "nlda": _set(f"NLDA best, {note}", "higher", _spread(rates.best, best)),
+            "nlda-full": _set(f"NLDA full, {note}", "higher", _spread(rates.full, full)),
         }
 
 

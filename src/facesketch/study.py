@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +25,12 @@ from facesketch.config import DIRECTIONS, Direction, RunConfig, configure
 from facesketch.data.index import Pair, index
 from facesketch.data.split import split
 from facesketch.errors import ConfigError, DataError, FacesketchError, nearest
-from facesketch.evaluate import Floors, Results, compute_floors, evaluate_model
+from facesketch.evaluate import evaluate_model
 from facesketch.files import write_json
+from facesketch.floors import Floors, floors
 from facesketch.images import save_image
 from facesketch.methods import METHODS, resolve
+from facesketch.results import Results
 from facesketch.sheet import sheet
 from facesketch.training import run
 from facesketch.training.trainer import resume, train
@@ -70,9 +72,9 @@ PRESETS: dict[str, Preset] = {
     ),
     "standard": Preset(
         size=128,
-        epochs={"dense-ae": (200,), "conv-ae": (200,), "conv-vae": (200,), "pix2pix": (10, 20, 50), "cyclegan": (15,)},
-        options={"pix2pix": {"width": 64}, "cyclegan": {"width": 32}},
-        about="an hour or two without a GPU: 128 pixels, the study's networks, half its lengths",
+        epochs={"dense-ae": (200,), "conv-ae": (200,), "conv-vae": (200,), "pix2pix": (10, 20, 40), "cyclegan": (12,)},
+        options={"cyclegan": {"width": 32}},
+        about="an hour or two without a GPU: 128 pixels, two fifths of the study's lengths, CycleGAN of half width",
     ),
     "study": Preset(
         size=256,
@@ -180,7 +182,12 @@ def _grid(preset: Preset, seed: int) -> Iterator[Cell]:
                 for epochs in preset.epochs[method]:
                     length = f"-{epochs}" if len(preset.epochs[method]) > 1 else ""
                     name = f"{method}{ending}{length}{f'.{direction}' if direction else ''}{tail}"
-                    settings = {"size": preset.size, "epochs": epochs, "seed": seed}
+                    settings = {
+                        "size": preset.size,
+                        "epochs": epochs,
+                        "seed": seed,
+                        "sample_every": max(1, epochs // 4),
+                    }
                     settings |= preset.options.get(method, {}) | options
                     yield Cell(name, method, direction, settings, extends=shorter)
                     shorter = name
@@ -248,15 +255,15 @@ class Study:
 
 
 def carry_out(study: Study, *, quiet: bool = False) -> Iterator[tuple[Cell, str | None]]:
-    """Train and evaluate what is missing; yield each cell with why it failed, or None. One failure stops no other cell."""
-    floors: dict[Direction, Floors] = {}
+    """Train and evaluate what is missing; yield each cell with why it failed, or None."""
+    known: dict[Direction, Floors] = {}
     _show_people(study)
     for cell in study.cells:
         failed = study.out / "failed" / f"{cell.name}.json"
         try:
             if not study.done(cell):
                 _train(study, cell, quiet=quiet)
-                _evaluate(study, cell, floors)
+                _evaluate(study, cell, known)
             failed.unlink(missing_ok=True)
         except Exception as error:  # a cell may fail in any way; the others go on, and the report says why
             why = str(error) if isinstance(error, FacesketchError) else f"{type(error).__name__}: {error}"
@@ -284,16 +291,19 @@ def _train(study: Study, cell: Cell, *, quiet: bool) -> None:
         train(cell.config(study.data), folder, quiet=quiet)
 
 
-def _evaluate(study: Study, cell: Cell, floors: dict[Direction, Floors]) -> None:
+def _evaluate(study: Study, cell: Cell, known: dict[Direction, Floors]) -> None:
+    """Measure what is not measured yet, keeping the translated test pictures and the result."""
     translator = load(study.run_folder(cell) if cell.learned else cell.method)
     for direction, name in cell.results.items():
-        if direction not in floors:
-            floors[direction] = compute_floors(study.data, direction=direction)
+        if study.result_file(name).exists():
+            continue
+        if direction not in known:
+            known[direction] = floors(study.data, direction=direction)
+        pictures = study.out / "pictures" / name
         results = evaluate_model(
-            translator, study.data, direction=direction, floors=floors[direction], pictures=None, name=name
+            translator, study.data, direction=direction, floors=known[direction], pictures=pictures, name=name
         )
-        _show_results(study, name, direction, translator)
-        replace(results, name=name).save(study.result_file(name))
+        results.save(study.result_file(name))
 
 
 def people(study: Study) -> list[Pair]:
@@ -309,15 +319,8 @@ def _show_people(study: Study) -> None:
             save_image(source.open(), study.out / "pictures" / kind / f"{pair.stem}.png")
 
 
-def _show_results(study: Study, name: str, direction: Direction, translator: Any) -> None:
-    for pair in people(study):
-        source = pair.photo if direction == "photo2sketch" else pair.sketch
-        result = translator(source.open(), direction)
-        save_image(result, study.out / "pictures" / name / f"{pair.stem}.png")
-
-
 def samples(study: Study) -> Image.Image:
-    """Return one sheet of both directions: a row per person, with input, each family's best-known variant, and truth."""
+    """Return one sheet of both directions: a row per person, with input, one variant of each family, and truth."""
     pages = [page for direction in DIRECTIONS if (page := _direction_sheet(study, direction)) is not None]
     if not pages:
         raise DataError(f"{study.out}: no cell has finished, so there is nothing to show")

@@ -85,6 +85,8 @@ class Translator:
     ) -> list[Image.Image]:
         """Translate PIL images, those of one size in one batch, and return them in their own sizes as `L` or `RGB`."""
         way = self.choose(direction)
+        if not pictures:
+            return []
         if resolution == "native" and self._method.fixed:
             raise ConfigError(
                 f"{self.name}: this network has a fixed size of {self._method.frame}; leave out --resolution native"

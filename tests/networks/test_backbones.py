@@ -66,13 +66,15 @@ def test_trunks_return_five_rectified_maps(trunk: nn.Module, shapes: list[tuple[
     assert all(m.min() == 0 and m.max() > 0 for m in maps)
 
 
-def test_maps_are_those_of_the_layers_run_one_by_one() -> None:
-    trunk = AlexNetFeatures()
+@pytest.mark.parametrize(
+    ("trunk", "rectified"),
+    [(VGG16Features(), (3, 8, 15, 22, 29)), (AlexNetFeatures(), (1, 4, 7, 9, 11))],  # torchvision's places of the ReLUs
+)
+def test_maps_are_those_after_the_named_layers(trunk: nn.Module, rectified: tuple[int, ...]) -> None:
     x = torch.randn(1, 3, 40, 40)
     with torch.no_grad():
-        maps = trunk(x)
-        assert torch.equal(maps[1], trunk.features[:5](x))
-        assert torch.equal(maps[-1], trunk.features(x))
+        for found, index in zip(trunk(x), rectified, strict=True):
+            assert torch.equal(found, trunk.features[: index + 1](x))
 
 
 def test_imagenet_normalisation_of_black_white_and_grey() -> None:

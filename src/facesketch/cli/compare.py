@@ -112,6 +112,7 @@ def _print_tables(loaded: Sequence[Results], names: Sequence[str], compared: Seq
         console.print()
         console.print(f"[bold]{_plain(names[one])}[/bold] against [bold]{_plain(names[other])}[/bold]", soft_wrap=True)
         console.print(_table(loaded[one], loaded[other], (names[one], names[other]), differences))
+    console.print()
     console.print("[dim]difference: the first less the second, with its 95 % bootstrap interval over subjects.[/dim]")
     console.print(
         "[dim]Each interval stands by itself: of twenty true draws, one is expected to look like a win.[/dim]"
@@ -122,8 +123,8 @@ def _table(first: Results, second: Results, names: tuple[str, str], differences:
     from rich import box
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
-    for title in ("", "", "first", "second", "difference", "95 % interval"):
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for title in ("", "first", "second", "difference", "95 % interval"):
         table.add_column(title, justify="right" if title else "left", no_wrap=True)
     table.add_column("", overflow="fold")
     for name, found in differences.items():
@@ -131,8 +132,8 @@ def _table(first: Results, second: Results, names: tuple[str, str], differences:
         one, other = f"{measure.mean:.3f}", f"{second.metrics[name].mean:.3f}"
         arrow = {"higher": "↑", "lower": "↓"}[measure.better]
         ends = f"\\[{found.low:+.3f}, {found.high:+.3f}]"
-        title = _plain(measure.title.partition(", ")[0])
-        table.add_row(title, arrow, one, other, f"{found.mean:+.3f}", ends, _verdict(found, names))
+        title = f"{_plain(measure.title.partition(', ')[0])} {arrow}"
+        table.add_row(title, one, other, f"{found.mean:+.3f}", ends, _verdict(found, names))
     return table
 
 

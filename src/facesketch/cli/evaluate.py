@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from facesketch.results import Better, Results
 
 _WIDTH = 100  # columns of the table where the output is not a terminal
+_LEGEND = (
+    "↑ higher is better, ↓ lower is better; \\[low, high] is the 95 % bootstrap interval over subjects (NLDA: over its "
+    "random divisions); * marks a floor that the model does not beat"
+)
 _ARROWS = {"higher": "↑", "lower": "↓"}
 
 
@@ -146,6 +150,7 @@ def _show(results: Results, out: Path | None) -> None:
         console = Console(highlight=False, width=_WIDTH)
     _print_head(console, results)
     console.print(_table(results))
+    console.print()
     _print_notes(console, results, out)
 
 
@@ -163,12 +168,11 @@ def _table(results: Results) -> RenderableType:
     from rich import box
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
     table.add_column("", no_wrap=True)
-    table.add_column("", no_wrap=True)
-    table.add_column(_plain(_short(results.name)), justify="right", no_wrap=True, header_style="bold")
+    table.add_column(_plain(_short(results.name)), justify="right", header_style="bold")
     for floor in results.floors.values():
-        table.add_column(floor.title.replace(" ", "\n", 1), justify="right", no_wrap=True, header_style="none")
+        table.add_column(floor.title.replace(" ", "\n", 1), justify="right", header_style="none")
     for name, measure in results.metrics.items():
         floors = [floor.metrics.get(name) for floor in results.floors.values()]
         ends = [(each.mean, each.low, each.high) if each else None for each in (measure, *floors)]
@@ -186,7 +190,7 @@ def _row(title: str, better: Better, ends: list[tuple[float, float, float] | Non
     head, _, note = _plain(title).partition(", ")
     digits = _digits([each for trio in ends if trio for each in trio])
     first = ends[0]
-    cells = [f"{head}\n[dim]{note}[/dim]" if note else head, _ARROWS[better]]
+    cells = [f"{head} {_ARROWS[better]}" + (f"\n[dim]{note}[/dim]" if note else "")]
     for place, trio in enumerate(ends):
         if trio is None or first is None:
             cells.append("[dim]–[/dim]")
@@ -201,17 +205,17 @@ def _row(title: str, better: Better, ends: list[tuple[float, float, float] | Non
 def _digits(values: list[float]) -> int:
     """Return how many decimals to show: fewer for large numbers."""
     largest = max(abs(value) for value in values)
-    return 3 if largest < 2 else 2 if largest < 100 else 1
+    return 3 if largest < 2 else 2 if largest < 10 else 1
 
 
 def _print_notes(console: Console, results: Results, out: Path | None) -> None:
-    from rich.padding import Padding
-
-    console.print("[dim]↑ higher is better, ↓ lower is better; \\[low, high] is the 95 % bootstrap interval[/dim]")
-    console.print("[dim]over subjects (NLDA: over its random divisions); * a floor that the model does not beat[/dim]")
-    for name, why in results.left_out.items():
-        console.print(f"left out: [bold]{_plain(name)}[/bold]")
-        console.print(Padding(_plain(why), (0, 0, 0, 2)))
+    console.print(f"[dim]{_LEGEND}[/dim]")
+    reasons: dict[str, list[str]] = {}
+    for what, why in results.left_out.items():
+        reasons.setdefault(why, []).append(what)
+    for why, names in reasons.items():
+        console.print(f"left out: [bold]{_plain(', '.join(names))}[/bold]", soft_wrap=True)
+        console.print(f"  {_plain(why)}", soft_wrap=True)
     if out is not None:
         console.print(f"written: {_plain(str(out))} and {_plain(out.with_suffix('.csv').name)}", soft_wrap=True)
 

@@ -51,7 +51,13 @@ class Canvas:
 
     def dots(self, points: Points) -> list[float]:
         """Return (N, 2) unit coordinates as the flat list of fine pixels that a pen takes."""
-        return self.place(points).ravel().tolist()
+        flat: list[float] = self.place(points).ravel().tolist()
+        return flat
+
+    def paths(self, strands: Points) -> list[list[float]]:
+        """Return (S, P, 2) unit coordinates as S flat lists of fine pixels."""
+        rows: list[list[float]] = self.place(strands).reshape(len(strands), -1).tolist()
+        return rows
 
     def width(self, length: float) -> int:
         """Return a unit length as a pen's width in fine pixels, at least 1."""

@@ -273,7 +273,7 @@ def _brow(traits: Traits, side: float, centre: Points) -> tuple[Points, Points]:
     rise = _span(traits.brow_arch, 0.006, 0.018)
     height = -_span(traits.brow_height, 0.049, 0.060)
     knots = [
-        (0.046, height - 0.001),
+        (0.046, height - 0.0022),
         (0.078, height - 0.5 * rise),
         (0.115, height - rise),
         (0.148, height - 0.55 * rise),
@@ -324,7 +324,7 @@ def _nose_lines(nose: tuple[float, float]) -> tuple[Points, ...]:
 def _mouth(traits: Traits, mouth: tuple[float, float]) -> tuple[Points, Points, Points]:
     wide, y = mouth
     up, down = _span(traits.lip_full, 0.0145, 0.0225), _span(traits.lip_full, 0.019, 0.029)
-    lift = 0.002 + 0.013 * traits.smile
+    lift = 0.004 + 0.013 * traits.smile
     half = [(0.0, 0.003), (0.16 * wide, 0.0012), (0.52 * wide, 0.0028 - 0.2 * lift), (wide, -lift)]
     top = [(0.0, -0.70 * up), (0.19 * wide, -up), (0.52 * wide, -0.66 * up - 0.3 * lift), (wide, -lift)]
     low = [(0.0, down), (0.30 * wide, 0.95 * down), (0.66 * wide, 0.56 * down - 0.4 * lift), (wide, -lift)]

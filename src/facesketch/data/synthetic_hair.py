@@ -91,7 +91,7 @@ def _sweep(rng: np.random.Generator, count: int, part: float, wave: float = 0.0)
     end = (chance[2] < 1 - part).astype(float)
     run = start + (reach - start) * s
     u = part + (end - part) * run
-    v = 1.01 * chance[3] + 0.10 * (chance[4] - 0.5) * s - 0.10 * (1 - run) ** 4
+    v = 1.01 * chance[3] + 0.10 * (chance[4] - 0.5) * s - 0.03 * (1 - run) ** 4
     return u, v + wave * run * np.sin(2 * np.pi * (3.1 * run + 0.15 * chance[3] + 0.35 * end))
 
 
@@ -206,7 +206,7 @@ def _front(face: Face, rng: np.random.Generator) -> tuple[Patch, ...]:
         return _falling(face, rng)
     if traits.style == "buzz":
         curves = _cap(face, 0.004, 0.005)
-        return (Patch(*curves, _onto(*curves, *_rise(rng, 900, 0.0, 0.11)), cover=0.86),)
+        return (Patch(*curves, _onto(*curves, *_rise(rng, 650, 0.0, 0.11)), cover=0.86),)
     if traits.style == "curly":
         wide = 0.015 + 0.035 * volume
         curves = _cap(face, 0.022 + 0.05 * volume, 0.02 + 0.07 * volume, wide)
@@ -216,7 +216,7 @@ def _front(face: Face, rng: np.random.Generator) -> tuple[Patch, ...]:
     curves = _cap(face, 0.016 + 0.036 * volume, 0.015 + 0.03 * traits.ear)
     if traits.style == "parted":
         return (Patch(*curves, _onto(*curves, *_sweep(rng, 330, part))),)
-    return (Patch(*curves, _onto(*curves, *_rise(rng, 430, 0.30 * (part - 0.5), 0.42))),)
+    return (Patch(*curves, _onto(*curves, *_rise(rng, 400, 0.30 * (part - 0.5), 0.42))),)
 
 
 def _hanging(face: Face) -> tuple[float, tuple[Points, Points]]:
@@ -241,7 +241,7 @@ def _falling(face: Face, rng: np.random.Generator) -> tuple[Patch, ...]:
         curves = _cap(face, volume, -0.005, 0.004)
         return (Patch(*curves, _onto(*curves, *_sweep(rng, 330, traits.parting))),)
     part = 0.5 if traits.style == "fringe" else traits.parting
-    main = Patch(*curves, _onto(*curves, *_sweep(rng, 420, part, 0.05 if traits.style == "wavy" else 0.0)))
+    main = Patch(*curves, _onto(*curves, *_sweep(rng, 350, part, 0.05 if traits.style == "wavy" else 0.0)))
     return (main, _fringe(face, volume, rng)) if traits.style == "fringe" else (main,)
 
 
@@ -298,10 +298,10 @@ def _beard(face: Face, rng: np.random.Generator) -> tuple[Patch, ...]:
     curves = _jaw_curves(face, 0.012 if kind == "full" else 0.0)
     if kind == "stubble":
         return (
-            Patch(*curves, _onto(*curves, *_rise(rng, 700, 0.0, 0.05)), cover=0.32),
+            Patch(*curves, _onto(*curves, *_rise(rng, 480, 0.0, 0.05)), cover=0.32),
             _moustache(face, rng, cover=0.32),
         )
-    return (Patch(*curves, _onto(*curves, *_rise(rng, 620, 0.0, 0.34)), cover=0.9), _moustache(face, rng))
+    return (Patch(*curves, _onto(*curves, *_rise(rng, 460, 0.0, 0.34)), cover=0.9), _moustache(face, rng))
 
 
 def _jaw_curves(face: Face, growth: float) -> tuple[Points, Points]:

@@ -305,8 +305,8 @@ def _hair_mask(patches: tuple[Patch, ...], lumps: Points, canvas: Canvas) -> Fie
     image, pen = canvas.blank()
     for patch in patches:
         pen.polygon(canvas.dots(patch.outline), fill=255)
-        for strand in patch.strands[::2]:
-            pen.line(canvas.dots(strand), fill=255, width=canvas.width(0.0022))
+        for path in canvas.paths(patch.strands[::2]):
+            pen.line(path, fill=255, width=canvas.width(0.0022))
     for (x, y), radius in zip(canvas.place(lumps[:, :2]).tolist(), lumps[:, 2].tolist(), strict=True):
         reach = canvas.width(radius)
         pen.ellipse((x - reach, y - reach, x + reach, y + reach), fill=255)
@@ -345,11 +345,10 @@ def _strand_tones(face: Face, patches: tuple[Patch, ...], canvas: Canvas, lamp: 
     for patch in patches:
         pen.polygon(canvas.dots(patch.outline), fill=round(92 * (1 - 0.6 * patch.depth)))
         levels = np.clip(255 * strand_light(face, patch, lamp), 0, 255).astype(int)
-        for strand, tones in zip(
-            canvas.place(patch.strands).reshape(len(levels), -1).tolist(), levels.tolist(), strict=True
-        ):
+        for path, tones in zip(canvas.paths(patch.strands), levels.tolist(), strict=True):
             for piece in range(0, len(tones), 3):
-                pen.line(strand[2 * piece : 2 * piece + 8], fill=tones[min(piece + 1, len(tones) - 1)], width=width)
+                tone = tones[min(piece + 1, len(tones) - 1)]
+                pen.line(path[2 * piece : 2 * piece + 8], fill=tone, width=width)
     return canvas.blur(canvas.shrink(image), 0.0014)
 
 

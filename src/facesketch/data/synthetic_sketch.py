@@ -10,7 +10,7 @@ import numpy as np
 
 from facesketch.data.synthetic_canvas import Canvas, Field
 from facesketch.data.synthetic_face import Face, Points
-from facesketch.data.synthetic_hair import Hair, Patch
+from facesketch.data.synthetic_hair import Hair
 from facesketch.data.synthetic_photo import Scene, hair_colour, hairs_of_brow
 
 Line = tuple[Points, float, float]
@@ -31,6 +31,7 @@ def draw_sketch(face: Face, hair: Hair, scene: Scene, canvas: Canvas, rng: np.ra
     bare = hidden * (1.0 - scene.beard)
     light = 1.0 - _skin_tone(scene, luma, canvas, rng)
     light *= 1.0 - _features(face, luma, canvas) * hidden
+    light *= 1.0 - _brows(face, canvas, rng) * hidden
     light *= 1.0 - _draw_lines(_lines_behind(face), canvas, rng) * (1.0 - scene.head) * hidden
     light *= 1.0 - _draw_lines(_lines_of_face(face), canvas, rng) * np.where(
         scene.beard > 0, 0.35 + 0.65 * bare, hidden
@@ -54,17 +55,15 @@ def _hatching(canvas: Canvas, rng: np.random.Generator, slant: float, gap: float
     """Return a page of parallel pencil strokes, as ink in [0, 1]."""
     image, pen = canvas.blank()
     count = round(1.9 / gap)
-    chance = rng.random((count, 6))
-    for row, (shift, bend, dark, thick, start, end) in enumerate(chance.tolist()):
-        x = -0.45 + (row + 0.55 * shift) * gap
-        curve = np.array(
-            [
-                [x + slant * (0.5 - y) + 0.012 * (bend - 0.5) * np.sin(5 * y + 6 * shift), y]
-                for y in (0.0, 0.25, 0.5, 0.75, 1.0)
-            ]
-        )
-        curve[:, 1] += 0.04 * (start - end)
-        pen.line(canvas.dots(curve), fill=int(150 + 105 * dark), width=canvas.width(0.0018 + 0.0020 * thick))
+    shift, bend, dark, thick, start, end = rng.random((6, count, 1))
+    down = np.linspace(0.0, 1.0, 5)
+    x = -0.45 + (np.arange(count)[:, None] + 0.55 * shift) * gap + slant * (0.5 - down)
+    x = x + 0.012 * (bend - 0.5) * np.sin(5 * down + 6 * shift)
+    strokes = np.stack([x, down + 0.04 * (start - end)], axis=-1)
+    levels = (150 + 105 * dark[:, 0]).astype(int).tolist()
+    widths = [canvas.width(length) for length in (0.0018 + 0.0020 * thick[:, 0]).tolist()]
+    for path, level, width in zip(canvas.paths(strokes), levels, widths, strict=True):
+        pen.line(path, fill=level, width=width)
     return canvas.shrink(image)
 
 
@@ -91,6 +90,12 @@ def _features(face: Face, luma: Field, canvas: Canvas) -> Field:
     return np.asarray(np.clip(np.maximum.reduce([eyes, lips, nostrils]), 0.0, 1.0))
 
 
+def _brows(face: Face, canvas: Canvas, rng: np.random.Generator) -> Field:
+    """Return the ink of the brows, hair by hair."""
+    dark = 0.98 * (1.0 - 0.62 * float(hair_colour(face) @ _LUMA))
+    return dark * _pull([hairs_of_brow(face, index) for index in (0, 1)], canvas, rng, lightest=170)
+
+
 def _lines_behind(face: Face) -> list[Line]:
     """Return the lines that the head hides: ears, neck and clothes."""
     low, high = (0.36, 0.16) if face.traits.collar == "turtle" else (0.42, 0.16)
@@ -109,12 +114,10 @@ def _lines_behind(face: Face) -> list[Line]:
 def _lines_of_face(face: Face) -> list[Line]:
     """Return the contour of the face, and the lines within it."""
     outline = np.concatenate([face.head, face.head[:1]]) if face.traits.style == "bald" else face.jaw
-    brow = 0.94 * (1.0 - 0.62 * float(hair_colour(face) @ _LUMA))
     lines: list[Line] = [(outline, 0.0036, 0.62), (outline, 0.0024, 0.34)]
     lines += [(line, 0.0024, 0.10 + 0.42 * face.traits.age) for line in face.smile_lines]
-    for index, eye in enumerate(face.eyes):
+    for eye in face.eyes:
         lines += [(eye.crease, 0.0026, 0.25 + 0.32 * face.traits.crease), (eye.lower, 0.0024, 0.52)]
-        lines += [(hair, 0.0027, brow) for hair in hairs_of_brow(face, index)]
         lines += [(eye.upper, 0.0064, 0.93)]
     lines += [(line, 0.0034, dark) for line, dark in zip(face.nose_lines, (0.62, 0.62, 0.42), strict=True)]
     under = face.lower_lip[len(face.mouth_line) + 8 : -8]
@@ -171,19 +174,18 @@ def _strokes(hair: Hair, luma: Field, scene: Scene, canvas: Canvas, rng: np.rand
     pulled = np.zeros_like(where)
     for patches in (hair.back, hair.beard, hair.front):
         if patches:
-            pulled = np.maximum(pulled, _pull(patches, canvas, rng))
+            pulled = np.maximum(pulled, _pull([patch.strands for patch in patches], canvas, rng))
     dark = np.clip(1.04 - 1.18 * luma, 0.05, 0.96)
     return np.asarray(where * dark * np.clip(0.24 + 0.52 * dark * dark + 0.70 * pulled, 0.0, 1.0))
 
 
-def _pull(patches: tuple[Patch, ...], canvas: Canvas, rng: np.random.Generator) -> Field:
-    """Draw every strand of some patches as one pencil stroke, harder here, softer there."""
+def _pull(strands: list[Points], canvas: Canvas, rng: np.random.Generator, *, lightest: int = 60) -> Field:
+    """Draw every strand, (S, P, 2) a list's entry, as one pencil stroke, harder here, softer there."""
     image, pen = canvas.blank()
-    for patch in patches:
-        chance = rng.random((2, len(patch.strands)))
-        levels = (60 + 195 * chance[0] ** 1.3).astype(int).tolist()
-        widths = [canvas.width(0.0016 + 0.0018 * thick) for thick in chance[1].tolist()]
-        strands = canvas.place(patch.strands).reshape(len(levels), -1).tolist()
-        for strand, level, width in zip(strands, levels, widths, strict=True):
-            pen.line(strand, fill=level, width=width)
+    for group in strands:
+        press, thick = rng.random((2, len(group)))
+        levels = (lightest + (255 - lightest) * press**1.3).astype(int).tolist()
+        widths = [canvas.width(length) for length in (0.0016 + 0.0018 * thick).tolist()]
+        for path, level, width in zip(canvas.paths(group), levels, widths, strict=True):
+            pen.line(path, fill=level, width=width)
     return canvas.shrink(image)

@@ -107,9 +107,9 @@ def draw_traits(rng: np.random.Generator) -> Traits:
     amount = iter(chance[16:]).__next__
     tone = float(chance[10])
     hair = _pick(
-        chance[1], tuple(HAIR_COLOURS), (0.25, 0.27, 0.18, 0.15, 0.15) if tone < 0.55 else (0.66, 0.22, 0.0, 0.0, 0.12)
+        chance[0], tuple(HAIR_COLOURS), (0.25, 0.27, 0.18, 0.15, 0.15) if tone < 0.55 else (0.66, 0.22, 0.0, 0.0, 0.12)
     )
-    style = _pick(chance[2], STYLES, (0.15, 0.13, 0.07, 0.09, 0.10, 0.13, 0.10, 0.09, 0.09, 0.05))
+    style = _pick(chance[15], STYLES, (0.15, 0.13, 0.07, 0.09, 0.10, 0.13, 0.10, 0.09, 0.09, 0.05))
     bearded = style in {"short", "parted", "buzz", "curly", "bald"}
     return Traits(
         tone=tone,

@@ -7,8 +7,9 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from facesketch.config import MethodConfig, RunConfig, explain
+from facesketch.data.datasets import Batch
 from facesketch.errors import ConfigError, nearest
-from facesketch.methods.base import Batch, Defaults, Method, Phase
+from facesketch.methods.base import Defaults, Method, Phase
 from facesketch.methods.conv_ae import ConvAE
 from facesketch.methods.conv_vae import ConvVAE
 from facesketch.methods.cyclegan import CycleGAN

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from facesketch.config import DIRECTIONS, DataConfig, Direction, Frozen, Kind
 from facesketch.data.datasets import Batch
+from facesketch.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -136,6 +137,16 @@ def adam(modules: Iterable[nn.Module], learning_rate: float, betas: tuple[float,
     parameters = [parameter for module in modules for parameter in module.parameters()]
     fused = all(parameter.device.type in {"cpu", "cuda"} for parameter in parameters)
     return torch.optim.Adam(parameters, lr=learning_rate, betas=betas, fused=fused)
+
+
+def check_patches(frame: int, size: int) -> None:
+    """Refuse a frame in which a patch discriminator is left with a single pixel.
+
+    Raises:
+        ConfigError: the frame is smaller than 32.
+    """
+    if frame < 32:
+        raise ConfigError(f"size = {size}: a patch discriminator needs at least 32 pixels; type --size 32")
 
 
 def power_of_two(size: int) -> int:

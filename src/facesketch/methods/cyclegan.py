@@ -16,7 +16,7 @@ from facesketch.config import DataConfig, Direction, Frozen
 from facesketch.data.datasets import Batch
 from facesketch.images import with_channels
 from facesketch.losses import adversarial_least_squares, l1
-from facesketch.methods.base import Defaults, Method, Phase, adam
+from facesketch.methods.base import Defaults, Method, Phase, adam, check_patches
 from facesketch.methods.pool import ImagePool
 from facesketch.networks.blocks import frozen, initialise
 from facesketch.networks.patchgan import PatchGAN
@@ -56,7 +56,8 @@ class CycleGAN(Method):
         self.sketch_discriminator = PatchGAN(sketch, width=width)
         self.photo_discriminator = PatchGAN(photo, width=width)
         self.sketch_pool, self.photo_pool = ImagePool(options.pool), ImagePool(options.pool)
-        self.multiple = self.to_sketch.stride
+        self.multiple = 2 * self.to_sketch.stride  # at its narrowest a picture needs two pixels to be reflected
+        check_patches(self.frame, data.size)
         initialise(self)
 
     def training_step(self, batch: Batch) -> Iterator[Phase]:
@@ -96,7 +97,7 @@ class CycleGAN(Method):
         return (real_loss + adversarial_least_squares(network(shown), False)) / 2
 
     def translate(self, images: Tensor, direction: Direction) -> Tensor:
-        """Translate (N, C, H, W) pictures in [-1, 1], sides multiples of 4, either way."""
+        """Translate (N, C, H, W) pictures in [-1, 1], sides multiples of 8, either way."""
         generator = self.to_sketch if direction == "photo2sketch" else self.to_photo
         return generator(images).float()  # type: ignore[no-any-return]
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from facesketch.config import DataConfig, Direction, Frozen
 from facesketch.data.datasets import Batch
 from facesketch.losses import adversarial_bce, l1
-from facesketch.methods.base import Defaults, Method, Phase, adam
+from facesketch.methods.base import Defaults, Method, Phase, adam, check_patches
 from facesketch.networks.blocks import frozen, initialise
 from facesketch.networks.patchgan import PatchGAN
 from facesketch.networks.unet import UNetGenerator
@@ -47,6 +47,7 @@ class Pix2Pix(Method):
         )
         self.discriminator = PatchGAN(source + target, width=options.width, norm=options.norm)
         self.multiple = self.generator.stride
+        check_patches(self.frame, data.size)
         initialise(self)
 
     def training_step(self, batch: Batch) -> Iterator[Phase]:

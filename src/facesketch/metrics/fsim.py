@@ -99,6 +99,8 @@ def _chroma(result: Tensor, truth: Tensor) -> Tensor:
 def _down_sample(images: Tensor) -> Tensor:
     """Return means of FxF windows at every F-th pixel, F = max(1, round(short side / 256)), zeros beyond the border."""
     factor = max(1, math.floor(min(images.shape[-2:]) / REFERENCE_SIDE + 0.5))
+    if factor == 1:
+        return images
     after = factor // 2
     before = factor - 1 - after
     return F.avg_pool2d(F.pad(images, (before, after, before, after)), factor)
@@ -121,31 +123,34 @@ def phase_congruency(images: Tensor) -> Tensor:
     Returns:
         (N, H, W) in [0, 1].
     """
-    banks, noise_ratios = _filter_banks(images.shape[-2], images.shape[-1], str(images.device))
+    rows, columns = images.shape[-2:]
+    banks, noise_ratios = _filter_banks(rows, columns, str(images.device))
     # No filter passes the mean; without it a flat picture gives exact zeros instead of rounding noise.
-    spectrum = torch.fft.fft2(images - images.mean((-2, -1), keepdim=True))  # (N, H, W)
+    spectrum = torch.fft.rfft2(images - images.mean((-2, -1), keepdim=True))  # (N, H, W // 2 + 1)
     energy, amplitude = torch.zeros_like(images), torch.zeros_like(images)
     for bank, noise_ratio in zip(banks, noise_ratios, strict=True):
-        responses = torch.fft.ifft2(spectrum[:, None] * bank)  # (N, scales, H, W): even part + i odd part
-        sizes = responses.abs()
-        energy += (_local_energy(responses) - noise_ratio * _median(sizes[:, 0])).clamp(min=0)
+        even, odd = torch.fft.irfft2(spectrum[:, None, None] * bank, s=(rows, columns)).unbind(1)  # (N, scales, H, W)
+        sizes = (even.square() + odd.square()).sqrt()
+        energy += (_local_energy(even, odd) - noise_ratio * _median(sizes[:, 0])).clamp(min=0)
         amplitude += sizes.sum(1)
     return energy / amplitude.clamp(min=_TINY)
 
 
-def _local_energy(responses: Tensor) -> Tensor:
+def _local_energy(even: Tensor, odd: Tensor) -> Tensor:
     """Return sum over the scales of A_n (cos(deviation) - |sin(deviation)|): (N, scales, H, W) to (N, H, W)."""
-    total = responses.sum(1)
-    sine = (responses.conj() * total[:, None]).imag.abs().sum(1)
-    length = total.abs()
-    return (length.square() - sine) / (length + LENGTH_FLOOR)
+    even_sum, odd_sum = even.sum(1, keepdim=True), odd.sum(1, keepdim=True)
+    sine = (even * odd_sum - odd * even_sum).abs().sum(1)
+    square = (even_sum.square() + odd_sum.square())[:, 0]
+    return (square - sine) / (square.sqrt() + LENGTH_FLOOR)
 
 
 def _median(maps: Tensor) -> Tensor:
     """Return the root of the median square, (N, H, W) to (N, 1, 1); an even count takes both middle squares' mean."""
     squares = maps.flatten(1).square()
-    upper = -(-squares).median(1).values  # torch takes the lower of two middle values
-    return ((squares.median(1).values + upper) / 2).sqrt()[:, None, None]
+    lower = squares.median(1, keepdim=True).values  # torch takes the lower of two middle values
+    repeated = (squares <= lower).sum(1, keepdim=True) > squares.shape[1] / 2
+    above = torch.where(squares > lower, squares, math.inf).amin(1, keepdim=True)
+    return ((lower + torch.where(repeated, lower, above)) / 2).sqrt()[:, :, None]
 
 
 @lru_cache(maxsize=8)
@@ -153,24 +158,27 @@ def _filter_banks(rows: int, columns: int, device: str) -> tuple[Tensor, Tensor]
     """Return log-Gabor filters by orientation, and for each orientation the noise threshold over the median amplitude.
 
     Returns:
-        (orientations, scales, rows, columns) with the zero frequency at [0, 0], and (orientations,).
+        (orientations, 2, scales, rows, columns // 2 + 1), complex: frequency responses of the even and the odd filters
+        for `irfft2`, and (orientations,).
     """
     down, right = torch.meshgrid(_frequencies(rows), _frequencies(columns), indexing="ij")
     radius, angle = torch.hypot(down, right), torch.atan2(-down, right)
-    bank = torch.stack(
-        [
-            torch.stack([_radial(radius, scale) * _angular(angle, orientation) for scale in range(SCALES)])
-            for orientation in range(ORIENTATIONS)
-        ]
-    )
-    ratios = torch.stack([_noise_ratio(filters) for filters in bank])
-    return bank.to(device, torch.float32), ratios.to(device, torch.float32)
+    radial = torch.stack([_radial(radius, scale) for scale in range(SCALES)])
+    banks, ratios = [], []
+    for orientation in range(ORIENTATIONS):
+        filters = radial * _angular(angle, orientation)
+        opposite = torch.roll(torch.flip(filters, (-2, -1)), (1, 1), (-2, -1))
+        even, odd = (filters + opposite) / 2, (filters - opposite) / 2j
+        banks.append(torch.stack([even.to(odd.dtype), odd])[..., : columns // 2 + 1])
+        ratios.append(_noise_ratio(filters[0], even))
+    return torch.stack(banks).to(device, torch.complex64), torch.stack(ratios).to(device, torch.float32)
 
 
 def _frequencies(length: int) -> Tensor:
     """Return frequencies in cycles per pixel, zero first; odd lengths reach +-0.5 as in Kovesi's code."""
     steps = torch.arange(length, dtype=torch.float64) - length // 2
-    return torch.fft.ifftshift(steps / (length - length % 2))
+    shifted: Tensor = torch.fft.ifftshift(steps / (length - length % 2))
+    return shifted
 
 
 def _radial(radius: Tensor, scale: int) -> Tensor:
@@ -186,15 +194,13 @@ def _angular(angle: Tensor, orientation: int) -> Tensor:
     return torch.exp(-(distance**2) / (2 * ANGULAR_SIGMA**2))
 
 
-def _noise_ratio(filters: Tensor) -> Tensor:
+def _noise_ratio(smallest: Tensor, even: Tensor) -> Tensor:
     """Return the noise threshold of one orientation for a median amplitude of 1 at the smallest scale.
 
-    Noise energy is taken as Rayleigh distributed. Its power is the median square over ln 2 over the filter's own power;
-    it reaches all scales together through the even part of their summed response, whose power Parseval gives.
+    Noise energy is taken as Rayleigh distributed. Its power is the median square over ln 2 over the smallest filter's
+    own power; it reaches all scales together through their summed even filters, whose power Parseval gives.
     """
-    summed = filters.sum(0)
-    mirrored = torch.roll(torch.flip(summed, (0, 1)), (1, 1), (0, 1))  # the response at the opposite frequency
-    even_power = ((summed + mirrored) / 2).square().sum()
-    noise_power = 1.0 / math.log(2.0) / filters[0].square().sum()
+    noise_power = torch.reciprocal(smallest.square().sum() * math.log(2.0))
     sigmas = math.sqrt(math.pi / 2) + NOISE_SIGMAS * math.sqrt(2 - math.pi / 2)
-    return torch.sqrt(noise_power * even_power) * (sigmas / NOISE_OVERESTIMATE)
+    tau = torch.sqrt(noise_power * even.sum(0).square().sum())
+    return tau * (sigmas / NOISE_OVERESTIMATE)

@@ -6,9 +6,11 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import cast
 
 import torch
 from lightning_fabric import Fabric
+from torch import Tensor
 
 from facesketch.config import RunConfig, TrainConfig
 from facesketch.hardware import pick_device
@@ -40,7 +42,7 @@ def computes_in_bf16(precision: str, device: str) -> bool:
     if precision != "auto":
         return precision == "bf16"
     if device == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     abilities = torch.cpu.get_capabilities()
     return device == "cpu" and bool(abilities.get("avx512_bf16") or abilities.get("amx_bf16") or abilities.get("bf16"))
 
@@ -60,6 +62,13 @@ def device_name(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
+def mean_over_processes(fabric: Fabric, value: Tensor) -> Tensor:
+    """Return the mean of a tensor over all processes; with one process the tensor itself."""
+    if fabric.world_size == 1:
+        return value
+    return cast(Tensor, fabric.all_reduce(value, reduce_op="mean"))
+
+
 def average_gradients(fabric: Fabric, optimiser: torch.optim.Optimizer) -> None:
     """Replace each gradient by its mean over all processes, in one exchange.
 
@@ -69,8 +78,8 @@ def average_gradients(fabric: Fabric, optimiser: torch.optim.Optimizer) -> None:
         return
     parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-    flat = fabric.all_reduce(torch.cat([gradient.reshape(-1) for gradient in gradients]), reduce_op="mean")
-    for gradient, mean in zip(gradients, flat.split([gradient.numel() for gradient in gradients]), strict=True):
+    flat = mean_over_processes(fabric, torch.cat([gradient.reshape(-1) for gradient in gradients]))
+    for gradient, mean in zip(gradients, torch.split(flat, [gradient.numel() for gradient in gradients]), strict=True):
         gradient.copy_(mean.view_as(gradient))
 
 

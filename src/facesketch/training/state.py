@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from lightning_fabric import Fabric
+from torch import Tensor
 
 from facesketch.checkpoint import load_state, save_state
 from facesketch.config import RunConfig, TrainConfig
 from facesketch.data.datasets import Batch, PairDataset, batches, epoch_keys
 from facesketch.data.split import Split
 from facesketch.errors import ConfigError
+from facesketch.files import sweep
 from facesketch.methods import Method, build
 from facesketch.training.logs import Log
 from facesketch.training.run import LOG
@@ -53,6 +56,13 @@ class Training:
     log: Log
     total_steps: int
     position: Position
+    kept: float = field(default_factory=time.monotonic)
+    """When the last state was written, on the monotonic clock."""
+
+    @property
+    def keeping_is_due(self) -> bool:
+        """Tell whether to write a state: by the clock, or always where several processes must agree without asking."""
+        return self.fabric.world_size > 1 or time.monotonic() - self.kept >= self.settings.checkpoint_seconds
 
     @property
     def settings(self) -> TrainConfig:
@@ -105,7 +115,8 @@ def _validation_batches(config: RunConfig, parts: Split, method: Method) -> list
 def keep(training: Training) -> None:
     """Write the state from which `prepare` goes on; in a training of several processes all of them must call this."""
     fabric, random = training.fabric, torch.get_rng_state()
-    everyones = fabric.all_gather(random).cpu() if fabric.world_size > 1 else random[None]
+    training.kept = time.monotonic()
+    everyones = cast(Tensor, fabric.all_gather(random)).cpu() if fabric.world_size > 1 else random[None]
     if not training.writes:
         return
     training.log.flush()
@@ -133,4 +144,5 @@ def _take_up(training: Training, state: dict[str, Any] | None) -> None:
             torch.cuda.set_rng_state(state["random_cuda"], training.fabric.device)
         training.position = Position(**state["position"])
     if training.writes:
+        sweep(training.out)
         training.log.rewind(training.position.step, training.position.epoch)

@@ -22,7 +22,15 @@ from facesketch.data.datasets import Batch, batches, epoch_keys
 from facesketch.images import save_image
 from facesketch.methods import Phase
 from facesketch.training import run
-from facesketch.training.devices import average_gradients, device_name, is_half, launch, memory_errors, precision_name
+from facesketch.training.devices import (
+    average_gradients,
+    device_name,
+    is_half,
+    launch,
+    mean_over_processes,
+    memory_errors,
+    precision_name,
+)
 from facesketch.training.estimate import estimate, free_memory, out_of_memory
 from facesketch.training.progress import Advance, announce, bar
 from facesketch.training.samples import is_better, sample_sheet, validate
@@ -95,15 +103,23 @@ def _carry_out(config: RunConfig, out: Path, quiet: bool) -> Path:
 def fit(training: Training, advance: Advance) -> None:
     """Run epochs until the steps are done, keeping weights, best weights, samples and a resumable state."""
     position = training.position
-    while position.step < training.total_steps:
+    while position.step < training.total_steps or position.batches_done:  # cut off between last step and epoch's end
         _train_epoch(training, advance)
         position.epoch, position.batches_done = position.epoch + 1, 0
         if training.writes:
             _close_epoch(training)
         position.sums, position.steps_in_epoch = {}, 0
-        keep(training)
+        if training.keeping_is_due or position.step >= training.total_steps:
+            _keep_all(training)
     if training.writes:
         training.log.event("end", step=position.step, epoch=position.epoch, seconds=round(position.seconds, 3))
+
+
+def _keep_all(training: Training) -> None:
+    if training.writes:
+        notes = {"epoch": training.position.epoch, "step": training.position.step}
+        save_weights(training.out / WEIGHTS, training.method, training.config, notes)
+    keep(training)
 
 
 def _train_epoch(training: Training, advance: Advance) -> None:
@@ -112,16 +128,14 @@ def _train_epoch(training: Training, advance: Advance) -> None:
     keys = epoch_keys(len(training.data), settings.batch_size or 1, position.epoch, **share)[position.batches_done :]
     stream = batches(training.data, keys, training.config.direction, training.config.data.workers)
     training.method.train()
-    kept = time.monotonic()
     while position.step < training.total_steps and (group := list(islice(stream, settings.accumulate))):
         started = time.monotonic()
         losses = optimise(training, group)
         _note(training, losses, len(group))
         position.seconds += time.monotonic() - started
         advance(losses)
-        if fabric.world_size == 1 and time.monotonic() - kept > settings.checkpoint_seconds:
+        if fabric.world_size == 1 and training.keeping_is_due:
             keep(training)
-            kept = time.monotonic()
 
 
 def _note(training: Training, losses: dict[str, Tensor], batches_done: int) -> None:
@@ -154,7 +168,7 @@ def optimise(training: Training, group: Sequence[Batch]) -> dict[str, Tensor]:
                 optimisers[phase.name].zero_grad(set_to_none=True)
             for name, value in {phase.name: phase.loss.detach(), **phase.logged}.items():
                 losses[name] = losses.get(name, torch.zeros((), device=value.device)) + value / len(group)
-    return {name: _mean(fabric, value) for name, value in losses.items()}
+    return {name: mean_over_processes(fabric, value) for name, value in losses.items()}
 
 
 def _next_phase(fabric: Fabric, phases: Iterator[Phase]) -> Phase | None:
@@ -167,17 +181,12 @@ def _placed(training: Training, batch: Batch) -> Batch:
     return batch.channels_last() if training.method.defaults.channels_last else batch
 
 
-def _mean(fabric: Fabric, value: Tensor) -> Tensor:
-    return fabric.all_reduce(value, reduce_op="mean") if fabric.world_size > 1 else value  # type: ignore[return-value]
-
-
 def _close_epoch(training: Training) -> None:
     """Validate, write weights and samples, and say in the log why a model was kept as best or not."""
     position, settings = training.position, training.settings
     figures = _validate(training)
     before, better = position.best, bool(figures) and is_better(settings.select, figures, position.best)
     notes = {"epoch": position.epoch, "step": position.step, "validation": figures}
-    save_weights(training.out / WEIGHTS, training.method, training.config, notes)
     if better:
         position.best = figures[settings.select]
         save_weights(training.out / BEST, training.method, training.config, notes)

@@ -1,0 +1,22 @@
+"""`facesketch report`: write a study's report anew from what is on disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def report(study: Path, /, *, out: Path | None = None) -> None:
+    """Write the report of a study, complete or not, from what lies in its folder.
+
+    Nothing is trained or measured, and a report that was deleted comes back the same.
+
+    Parameters
+    ----------
+    study
+        The study's folder: the --out of `facesketch study`.
+    out
+        The HTML file; STUDY/report.html when not given.
+    """
+    from facesketch.report.build import build_report
+
+    print(build_report(study, out))  # noqa: T201

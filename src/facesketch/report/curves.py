@@ -1,0 +1,162 @@
+"""Which charts a study has, drawn from the logs of its runs and the curves of its results."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from facesketch.config import DIRECTIONS
+from facesketch.findings import FAMILIES, WAYS, Finding, label
+from facesketch.report.figures import Line, Role, chart, smoothed
+from facesketch.report.numbers import number
+from facesketch.results import Results
+from facesketch.study import Cell, Study
+from facesketch.training import run
+from facesketch.training.logs import read_log
+
+_NEAR = 20
+"""Ranks of a cumulative match curve that are drawn."""
+_ROLES: dict[str, Role] = {
+    "dense-ae": "one",
+    "conv-ae": "two",
+    "conv-vae": "three",
+    "pix2pix": "four",
+    "cyclegan": "five",
+    "pencil": "six",
+}
+_ROUTES = {"": "raw pixels", "-hog": "HOG", "-sface": "SFace"}
+_GAN_LOSSES = {
+    "generator": "generator",
+    "generators": "generators",
+    "discriminator": "discriminator",
+    "discriminators": "discriminators",
+}
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A chart and what stands below it."""
+
+    svg: str
+    title: str
+    caption: str
+
+
+def autoencoder_charts(study: Study) -> dict[str, list[Chart]]:
+    """Return, by family, the training and validation loss of every run that has one phase alone."""
+    found: dict[str, list[Chart]] = {}
+    for cell in _shown(study):
+        epochs = [line for line in read_log(study.run_folder(cell) / run.LOG) if line["event"] == "epoch"]
+        if epochs and len(_phases(epochs[0]["train"])) == 1:
+            found.setdefault(FAMILIES.get(cell.method, cell.method), []).append(_epoch_chart(cell, epochs))
+    return found
+
+
+def gan_charts(study: Study) -> dict[str, list[Chart]]:
+    """Return, by family, the losses of generator and discriminator against steps."""
+    found: dict[str, list[Chart]] = {}
+    for cell in _shown(study):
+        steps = [line for line in read_log(study.run_folder(cell) / run.LOG) if line["event"] == "step"]
+        if steps and len(_phases(steps[0]["losses"])) > 1:
+            charts = [_step_chart(cell, steps, phase) for phase in _phases(steps[0]["losses"])]
+            found.setdefault(FAMILIES.get(cell.method, cell.method), []).extend(charts)
+    return found
+
+
+def _shown(study: Study) -> Iterator[Cell]:
+    """Return the runs to draw: the first seed's, and of those that grow from each other only the longest."""
+    grown = {cell.extends for cell in study.cells if (study.run_folder(cell) / run.LOG).exists()}
+    return (cell for cell in study.cells if not cell.settings.get("seed", 0) and cell.name not in grown)
+
+
+def _phases(losses: Mapping[str, Any]) -> list[str]:
+    return [name for name in losses if name in _GAN_LOSSES]
+
+
+def _title(cell: Cell) -> str:
+    return f"{label(cell)}, {WAYS[cell.direction]}" if cell.direction else f"{label(cell)}, both directions"
+
+
+def _epoch_chart(cell: Cell, epochs: Sequence[Mapping[str, Any]]) -> Chart:
+    x = [line["epoch"] for line in epochs]
+    train = [line["train"]["generator"] for line in epochs]
+    lines = [Line("training", x, train, "one")]
+    best = next((line["epoch"] for line in reversed(epochs) if line["best"]), None)
+    caption = f"Training loss ends at {number(train[-1])}."
+    checked = [line for line in epochs if "generator" in line["validation"]]
+    if checked:
+        valid = [line["validation"]["generator"] for line in checked]
+        across = [line["epoch"] for line in checked]
+        lines.append(Line("validation", across, valid, "five", mark=best))
+        lowest = across[valid.index(min(valid))]
+        caption += (
+            f" Validation loss is lowest at epoch {lowest} ({number(min(valid))}) and ends at {number(valid[-1])}."
+        )
+    if best is not None:
+        caption += f" Kept: epoch {best} of {x[-1]} (dot)."
+    svg = chart(f"loss-{_slug(cell.name)}", lines, x="epoch", y="loss", alt=f"{_title(cell)}: {caption}")
+    return Chart(svg, _title(cell), caption)
+
+
+def _step_chart(cell: Cell, steps: Sequence[Mapping[str, Any]], phase: str) -> Chart:
+    x = [line["step"] for line in steps]
+    y = [line["losses"][phase] for line in steps]
+    role: Role = "four" if phase.startswith("generator") else "one"
+    smooth = smoothed(y)
+    lines = [Line("", x, y, role, faint=True), Line(phase, x, smooth, role)]
+    caption = f"Loss of the {_GAN_LOSSES[phase]}: {number(smooth[0])} at first, {number(smooth[-1])} at step {x[-1]:,}."
+    top = _nearly_all(y)
+    alt = f"{_title(cell)}: {caption}"
+    svg = chart(f"steps-{_slug(cell.name)}-{phase}", lines, x="step", y="loss", alt=alt, bottom=0, top=top)
+    return Chart(svg, f"{_title(cell)}: {_GAN_LOSSES[phase]}", caption)
+
+
+def _nearly_all(values: Sequence[float]) -> float | None:
+    """Return a height under which 99 of 100 values lie, so that a few early peaks do not flatten the rest."""
+    ranked = sorted(values)
+    return 1.1 * ranked[int(0.99 * (len(ranked) - 1))] or None
+
+
+def match_charts(found: Mapping[str, Finding]) -> list[Chart]:
+    """Return the cumulative match curves, one chart per direction and way of comparing."""
+    charts = []
+    for direction in DIRECTIONS:
+        ways = [finding for finding in found.values() if finding.direction == direction]
+        for ending, route in _ROUTES.items():
+            chosen = _best_by_rank(ways, f"cmc-translated{ending}")
+            if chosen:
+                charts.append(_match_chart(chosen, ending, f"{WAYS[direction].capitalize()}, {route}"))
+    return charts
+
+
+def _best_by_rank(findings: Sequence[Finding], curve: str) -> list[Finding]:
+    """Return of each family the variant that finds most people at rank 1."""
+    best: dict[str, Finding] = {}
+    for finding in findings:
+        rates = finding.results.curves.get(curve)
+        if rates and (finding.method not in best or rates[0] > best[finding.method].results.curves[curve][0]):
+            best[finding.method] = finding
+    return list(best.values())
+
+
+def _match_chart(chosen: Sequence[Finding], ending: str, title: str) -> Chart:
+    name = f"cmc-translated{ending}"
+    lines = [_match_line(each.results, name, each.label, _ROLES.get(each.method, "six")) for each in chosen]
+    direct = f"cmc-direct{ending}"
+    if direct in chosen[0].results.curves:
+        lines.append(_match_line(chosen[0].results, direct, "no translation", "ink", dashed=True))
+    rates = "; ".join(f"{line.label} {number(line.y[0], 'rank-1')}" for line in lines)
+    caption = f"Found at rank 1: {rates}."
+    slug = _slug(f"match-{chosen[0].direction}{ending}")
+    svg = chart(slug, lines, x="rank", y="share found", alt=f"{title}: {caption}", top=1.02)
+    return Chart(svg, title, caption)
+
+
+def _match_line(results: Results, curve: str, label: str, role: Role, *, dashed: bool = False) -> Line:
+    rates = results.curves[curve][:_NEAR]
+    return Line(label, range(1, len(rates) + 1), rates, role, dashed=dashed)
+
+
+def _slug(name: str) -> str:
+    return "".join(char if char.isalnum() else "-" for char in name)

@@ -1,0 +1,158 @@
+"""Line charts as SVG that stands inside the page: its text is text, and its colours are the page's own.
+
+Matplotlib draws with stand-in colours, one for each role; afterwards each is replaced by a CSS variable, so that the
+same figure reads in light, in dark and on paper.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+Role = Literal["ink", "rule", "one", "two", "three", "four", "five", "six"]
+_STAND_INS: dict[Role, str] = {
+    "ink": "#0a0b01",
+    "rule": "#0a0b02",
+    "one": "#0a0b03",
+    "two": "#0a0b04",
+    "three": "#0a0b05",
+    "four": "#0a0b06",
+    "five": "#0a0b07",
+    "six": "#0a0b08",
+}
+_MOST_POINTS = 300
+_SIZE = (3.6, 2.3)
+_STYLE: dict[Any, Any] = {
+    "svg.fonttype": "none",
+    "font.size": 9.0,
+    "axes.labelsize": 9.0,
+    "legend.fontsize": 8.5,
+    "axes.edgecolor": _STAND_INS["rule"],
+    "axes.labelcolor": _STAND_INS["ink"],
+    "text.color": _STAND_INS["ink"],
+    "xtick.color": _STAND_INS["rule"],
+    "ytick.color": _STAND_INS["rule"],
+    "xtick.labelcolor": _STAND_INS["ink"],
+    "ytick.labelcolor": _STAND_INS["ink"],
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "path.simplify": True,
+    "path.simplify_threshold": 0.5,
+}
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a chart.
+
+    Attributes:
+        label: what the legend calls it; empty for a line that is not named.
+        x, y: its points.
+        role: which of the page's colours.
+        dashed: drawn in dashes.
+        faint: drawn thin and pale, as the raw values behind a smoothed line are.
+        mark: the place along x to mark with a dot, such as the best epoch.
+    """
+
+    label: str
+    x: Sequence[float]
+    y: Sequence[float]
+    role: Role
+    dashed: bool = False
+    faint: bool = False
+    mark: float | None = None
+
+
+def chart(
+    name: str, lines: Sequence[Line], *, x: str, y: str, alt: str, bottom: float | None = None, top: float | None = None
+) -> str:
+    """Return a line chart as an `<svg>` element.
+
+    Args:
+        name: unique on the page; the element's inner names begin with it.
+        lines: at least one with points.
+        x: what runs along.
+        y: what runs up.
+        alt: what there is to see, for those who do not.
+        bottom: where the upward axis begins, or None to fit it.
+        top: where it ends, or None to fit it.
+    """
+    with rc_context(_STYLE | {"svg.hashsalt": name}):
+        figure = Figure(figsize=_SIZE, layout="constrained")
+        axes = figure.add_subplot()
+        for line in lines:
+            _draw(axes, line)
+        axes.set_xlabel(x)
+        axes.set_ylabel(y)
+        axes.set_ylim(bottom=bottom, top=top)
+        axes.grid(axis="y", color=_STAND_INS["rule"], linewidth=0.5, alpha=0.45)
+        axes.set_axisbelow(True)
+        if sum(bool(line.label) for line in lines) > 1:
+            axes.legend(frameon=False, handlelength=1.6, labelspacing=0.25, borderaxespad=0.2)
+        text = io.StringIO()
+        figure.savefig(text, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    return _into_page(text.getvalue(), name, alt)
+
+
+def _draw(axes: Axes, line: Line) -> None:
+    across, up = thinned(line.x, line.y)
+    colour = _STAND_INS[line.role]
+    axes.plot(
+        across,
+        up,
+        color=colour,
+        linewidth=0.6 if line.faint else 1.5,
+        alpha=0.35 if line.faint else 1.0,
+        linestyle="--" if line.dashed else "-",
+        label=line.label or "_unnamed",
+    )
+    if line.mark is not None and line.mark in line.x:
+        height = line.y[list(line.x).index(line.mark)]
+        axes.plot([line.mark], [height], "o", color=colour, markersize=5)
+
+
+def thinned(x: Sequence[float], y: Sequence[float]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return at most about 300 of the points, the first and the last among them."""
+    across, up = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    if len(across) <= _MOST_POINTS:
+        return across, up
+    kept = np.unique(np.linspace(0, len(across) - 1, _MOST_POINTS).round().astype(int))
+    return across[kept], up[kept]
+
+
+def smoothed(values: Sequence[float], share: float = 0.05) -> list[float]:
+    """Return running means over a share of the length; at the ends over as much of it as there is."""
+    array = np.asarray(values, dtype=np.float64)
+    half = max(1, round(len(array) * share / 2))
+    sums = np.concatenate([[0.0], np.cumsum(array)])
+    places = np.arange(len(array))
+    low, high = np.maximum(places - half, 0), np.minimum(places + half + 1, len(array))
+    return list(((sums[high] - sums[low]) / (high - low)).tolist())
+
+
+def _into_page(svg: str, name: str, alt: str) -> str:
+    """Strip what only a file of its own needs, and hand colours, fonts and names over to the page."""
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->", "", svg, flags=re.DOTALL)
+    view = re.search(r'viewBox="([^"]+)"', svg)
+    assert view is not None, "matplotlib writes a viewBox"
+    svg = re.sub(r"<svg[^>]*>", f'<svg class="chart" viewBox="{view[1]}" role="img" aria-label="{_escaped(alt)}">', svg)
+    svg = svg.replace("xlink:href", "href")
+    svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", svg)
+    svg = re.sub(r"(font-size: [\d.]+px); font-family: [^;\"]*", r"\1", svg)
+    for role, colour in _STAND_INS.items():
+        svg = svg.replace(colour, f"var(--{role})")
+    return re.sub(r">\s+<", "><", re.sub(r" *\n *", " ", svg)).strip()
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")

@@ -1,0 +1,90 @@
+"""Several processes together learn what one process learns from batches that are so much larger."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import safetensors.torch
+import torch
+
+from facesketch import train
+from facesketch.training.logs import read_log
+from facesketch.training.trainer import resume
+
+# Noise, pools and batch statistics are each process's own, so they are left out of what has to be equal.
+WITHOUT_NOISE: dict[str, dict[str, Any]] = {
+    "dense-ae": {},
+    "pix2pix": {"dropout": 0.0},
+    "cyclegan": {"pool": 0},
+}
+
+SCRIPT = """
+import json, sys
+from pathlib import Path
+from facesketch import train
+from facesketch.training.trainer import resume
+
+runs = json.loads(Path(sys.argv[1]).read_text())
+for name, out, settings in runs:
+    train(name, out, **settings)
+resume(runs[0][1], epochs=2)
+"""
+
+
+@pytest.fixture(scope="session")
+def together(tmp_path_factory: pytest.TempPathFactory, settings: Callable[..., dict[str, Any]]) -> Path:
+    """Return a folder of runs, one a method, each trained by two processes."""
+    folder = tmp_path_factory.mktemp("together")
+    runs = []
+    for name, changes in WITHOUT_NOISE.items():
+        small = settings(name, epochs=1, folder=str(settings(name)["folder"]), **changes)
+        runs.append([name, str(folder / name), small])
+    (folder / "runs.json").write_text(json.dumps(runs))
+    (folder / "train.py").write_text(SCRIPT)
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    done = subprocess.run(
+        [*command, str(folder / "train.py"), str(folder / "runs.json")], capture_output=True, text=True, env=environment
+    )
+    assert done.returncode == 0, done.stderr
+    (folder / "stderr.txt").write_text(done.stderr)
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", WITHOUT_NOISE)
+def test_two_processes_lose_what_one_with_twice_the_batch_loses(
+    name: str, together: Path, tmp_path: Path, settings: Callable[..., dict[str, Any]]
+) -> None:
+    small = settings(name, epochs=1, batch_size=4, **WITHOUT_NOISE[name])
+    alone = train(name, tmp_path / "alone", quiet=True, **small)
+    if name == "dense-ae":
+        resume(alone, quiet=True, epochs=2)
+    lines, expected = (read_log(run / "log.jsonl") for run in (together / name, alone))
+    assert [line["event"] for line in lines] == [line["event"] for line in expected]
+    assert [line.get("step") for line in lines] == [line.get("step") for line in expected]
+    for line, other in zip(lines, expected, strict=True):
+        for part in ("losses", "train", "validation"):
+            assert line.get(part, {}) == pytest.approx(other.get(part, {}), rel=2e-3, abs=2e-4)
+    weights, others = (
+        safetensors.torch.load_file(run / "weights.safetensors") for run in (together / name, alone)
+    )
+    for key in others:
+        torch.testing.assert_close(weights[key], others[key], rtol=0.0, atol=2e-3)  # Adam enlarges roundings to steps
+
+
+@pytest.mark.slow
+def test_only_one_process_writes_and_speaks(together: Path) -> None:
+    for name in WITHOUT_NOISE:
+        steps = [line["step"] for line in read_log(together / name / "log.jsonl") if line["event"] == "step"]
+        assert steps == ([1, 2, 3, 4] if name == "dense-ae" else [1, 2])
+        assert not [path.name for path in (together / name).iterdir() if path.name.startswith(".")]
+    said = (together / "stderr.txt").read_text()
+    assert said.count("pix2pix photo2sketch") == 1

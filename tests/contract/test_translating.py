@@ -1,0 +1,131 @@
+"""Whatever the method: its model file alone turns any picture into one of the same size."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from facesketch import load, train
+from facesketch.cli.main import main
+from facesketch.config import DIRECTIONS, Direction
+from facesketch.errors import ConfigError
+from facesketch.methods import METHODS, build, resolve
+from facesketch.translate import Translator
+
+SIZES = [(37, 53), (64, 41), (32, 32), (9, 130)]
+
+
+def _picture(size: tuple[int, int], mode: str) -> Image.Image:
+    noise = np.random.default_rng(1).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
+    return Image.fromarray(noise).convert(mode)
+
+
+def _other(direction: Direction) -> Direction:
+    return next(each for each in DIRECTIONS if each != direction)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+@pytest.mark.parametrize("channels", [(3, 1), (1, 3)], ids=["grey-sketches", "grey-photos"])
+def test_any_size_comes_back_in_that_size(
+    way: tuple[str, Direction], mode: str, channels: tuple[int, int], config: Callable[..., object]
+) -> None:
+    name, direction = way
+    settings = config(name, direction=direction, photo_channels=channels[0], sketch_channels=channels[1])
+    translator = Translator(build(settings), settings)
+    for served in translator.directions:
+        kind = "L" if channels[served == "photo2sketch"] == 1 else "RGB"
+        for size in SIZES:
+            result = translator(_picture(size, mode), served)
+            assert (result.size, result.mode) == (size, kind)
+
+
+def test_native_resolution_works_where_the_network_can(way: tuple[str, Direction], trained: Callable[..., Path]) -> None:
+    name, direction = way
+    translator = load(trained(name, direction=direction))
+    picture = _picture((75, 90), "RGB")
+    if build(translator.config).fixed:
+        with pytest.raises(ConfigError, match=r"fixed size of 32; leave out --resolution native"):
+            translator(picture, direction, resolution="native")
+        return
+    native = translator(picture, direction, resolution="native")
+    assert native.size == (75, 90)
+    assert np.asarray(native).tolist() != np.asarray(translator(picture, direction)).tolist()
+
+
+def test_a_model_file_alone_translates(
+    way: tuple[str, Direction], trained: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name, direction = way
+    run = trained(name, direction=direction)
+    copy, picture, out = tmp_path / "model.safetensors", tmp_path / "in.png", tmp_path / "out.png"
+    shutil.copyfile(run / "weights.safetensors", copy)
+    _picture((37, 53), "RGB").save(picture)
+    needed = ["--direction", direction] if METHODS[name].both_ways else []
+    with pytest.raises(SystemExit) as ended:
+        main(["translate", str(picture), "--model", str(copy), "--out", str(out), *needed])
+    assert ended.value.code == 0, capsys.readouterr().err
+    with Image.open(out) as result:
+        assert result.size == (37, 53)
+        expected = load(run, weights="last")(picture, direction)
+        assert np.array_equal(np.asarray(result), np.asarray(expected))
+
+
+def test_a_direction_that_is_not_served_is_refused_in_one_line(
+    way: tuple[str, Direction], trained: Callable[..., Path]
+) -> None:
+    name, direction = way
+    translator = load(trained(name, direction=direction))
+    if METHODS[name].both_ways:
+        with pytest.raises(ConfigError, match=r"serves both directions; say which with --direction") as caught:
+            translator.choose(None)
+    else:
+        assert translator.choose(None) == direction
+        with pytest.raises(ConfigError, match=f"translates {direction}, not {_other(direction)}") as caught:
+            translator(_picture((40, 40), "RGB"), _other(direction))
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_pictures_of_one_size_make_a_batch_that_changes_nothing(
+    way: tuple[str, Direction], trained: Callable[..., Path]
+) -> None:
+    name, direction = way
+    translator = load(trained(name, direction=direction))
+    pictures = [_picture((40, 50), "RGB"), _picture((40, 50), "RGB").rotate(180), _picture((33, 20), "L")]
+    together = translator.translate(pictures, direction)
+    same = translator.translate(pictures[:2], direction)
+    for picture, *results in zip(pictures, together, [*same, together[2]], strict=True):
+        alone = np.asarray(translator(picture, direction)).astype(int)
+        for result in results:
+            assert np.abs(np.asarray(result) - alone).max() <= 1  # a batch may round otherwise
+    assert translator.translate([], direction) == []
+
+
+def test_translating_leaves_the_random_state_alone(learned: str, trained: Callable[..., Path]) -> None:
+    translator = load(trained(learned, direction="photo2sketch"))
+    before = torch.get_rng_state()
+    translator(_picture((40, 40), "RGB"), "photo2sketch")
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("name", [name for name, kind in METHODS.items() if not kind.learned])
+def test_a_method_that_learns_nothing_translates_without_a_model(name: str, tmp_path: Path, data: Path) -> None:
+    translator = load(name)
+    assert translator.directions == METHODS[name].directions
+    for size in [*SIZES, (300, 200)]:
+        picture = _picture(size, "RGB")
+        result = translator(picture)
+        assert (result.size, result.mode) == (size, "L")
+        assert np.array_equal(np.asarray(result), np.asarray(translator(picture)))
+    with pytest.raises(ConfigError, match="needs no training; type: facesketch translate PHOTO --model"):
+        train(name, tmp_path / "run", data=data)
+    with pytest.raises(ConfigError, match="not sketch2photo"):
+        translator(_picture((40, 40), "RGB"), "sketch2photo")
+    with pytest.raises(ConfigError, match=f"{name} cannot do sketch2photo; it does photo2sketch"):
+        resolve(translator.config.model_copy(update={"direction": "sketch2photo"}))
+    assert not list(tmp_path.iterdir())
