@@ -19,8 +19,8 @@ check: install  ## Check style, types and the direction of imports
 	@scripts/check
 
 demo: install  ## Try everything on drawn faces; DATA=folder takes yours
-	test -n "$(DATA)" -o -d demo/data || $(FACESKETCH) data sample demo/data --pairs 40 --size 128 --seed 0
-	$(FACESKETCH) demo --data "$(or $(DATA),demo/data)" --out demo/run
+	test -n "$(DATA)" -o -d demo/faces || $(FACESKETCH) data sample demo/faces --pairs 40 --size 128 --seed 0
+	$(FACESKETCH) study "$(or $(DATA),demo/faces)" --out "demo/study-of-$(notdir $(abspath $(or $(DATA),faces)))"
 
 clean:  ## Remove what these targets made, .venv too
 	rm -rf .venv build dist demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -8,11 +8,12 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
-from facesketch.data.split import SIDES
+from facesketch.data.pairs import SIDES
+from facesketch.data.synthetic import write_sample
+
+KINDS = ("photos", "sketches")
 
 
 def _shared_folder() -> Path | None:
@@ -34,22 +35,8 @@ def shared() -> Path:
 def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder of 12 synthetic pairs, 64x64; no test may write into it."""
     folder = tmp_path_factory.mktemp("data") / "faces"
-    _draw(folder)
+    write_sample(folder, pairs=12, size=64, seed=0)
     return folder
-
-
-def _draw(folder: Path) -> None:
-    rng = np.random.default_rng(0)
-    y, x = np.mgrid[-1:1:64j, -1:1:64j]
-    for name in ("photos", "sketches"):
-        (folder / name).mkdir(parents=True)
-    for number in range(12):
-        skin, hair = rng.uniform(90, 250, 3), rng.uniform(0, 120, 3)
-        face = (x / rng.uniform(0.4, 0.7)) ** 2 + (y / rng.uniform(0.6, 0.9)) ** 2 < 1
-        photo = np.where(face[:, :, None], skin, hair) + rng.normal(0, 5, (64, 64, 3))
-        sketch = np.where(face, 250.0, 60.0) + rng.normal(0, 5, (64, 64))
-        for kind, array in (("photos", photo), ("sketches", sketch)):
-            Image.fromarray(array.clip(0, 255).astype(np.uint8)).save(folder / kind / f"face-{number:03d}.png")
 
 
 @pytest.fixture(scope="session")
@@ -72,5 +59,3 @@ def arrange(faces: Path) -> Callable[..., Path]:
 
     return copy
 
-
-KINDS = ("photos", "sketches")

@@ -198,7 +198,8 @@ def test_the_light_falls_from_the_side_that_the_table_names(sample: Sample) -> N
 
 def test_three_faces_in_ten_are_for_testing(sample: Sample, tmp_path: Path) -> None:
     assert [row["split"] for row in sample.rows].count("test") == 12
-    assert {row["split"] for row in sample.rows} == {"train", "test"}
+    assert [row["split"] for row in sample.rows].count("validation") == 4
+    assert {row["split"] for row in sample.rows} == {"train", "validation", "test"}
     assert [row["split"] for row in sample.rows[:6]].count("test") == 2
     assert list(sample.rows[0])[:4] == ["stem", "split", "photo", "sketch"]
     assert sample.rows[39]["photo"] == "photos/face-0040.png"

@@ -115,7 +115,7 @@ def _print_tables(loaded: Sequence[Results], names: Sequence[str], compared: Seq
     console.print()
     console.print("[dim]difference: the first less the second, with its 95 % bootstrap interval over subjects.[/dim]")
     console.print(
-        "[dim]Each interval stands by itself: of twenty true draws, one is expected to look like a win.[/dim]"
+        "[dim]Each stands by itself: of twenty comparisons of equals, one is expected to name a winner.[/dim]"
     )
 
 

@@ -76,7 +76,7 @@ def sample(folder: Path, /, *, pairs: int = 40, size: int = 128, seed: int = 0) 
     Parameters
     ----------
     folder
-        The folder to make; it must be new or empty.
+        The folder to make: new, empty, or cut off while the same faces were drawn into it.
     pairs
         How many pairs to draw.
     size
@@ -84,13 +84,6 @@ def sample(folder: Path, /, *, pairs: int = 40, size: int = 128, seed: int = 0) 
     seed
         The same seed draws the same faces.
     """
-    from facesketch.errors import ConfigError, OutputError
-
-    for name, value, least in (("pairs", pairs, 1), ("size", size, 16), ("seed", seed, 0)):
-        if value < least:
-            raise ConfigError(f"{name} = {value}: expected at least {least}; give another --{name}")
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise OutputError(f"{folder}: already holds something; give a folder that is new or empty")
     from facesketch.data.synthetic import write_sample
 
     write_sample(folder, pairs=pairs, size=size, seed=seed)

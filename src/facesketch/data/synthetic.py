@@ -26,6 +26,8 @@ from facesketch.files import cannot_write, write_text
 from facesketch.images import open_image, save_image
 
 SMALLEST, LARGEST = 32, 2048
+_SIDES = {3: "test", 6: "test", 9: "test", 5: "validation"}
+"""Which side a face is on, by the last digit of its number; the others are for training."""
 COLUMNS = (
     *("stem", "split", "photo", "sketch", "skin", "hair", "style", "iris", "glasses", "beard", "collar", "light"),
     *("seed", "size"),
@@ -55,7 +57,8 @@ def write_sample(folder: Path, *, pairs: int = 40, size: int = 128, seed: int = 
     """Write a small data set: `photos/face-0001.png`, `sketches/face-0001.png` and so on, and `pairs.csv`.
 
     Face number i depends on `seed`, i and `size` alone, so a larger sample begins with the smaller one. Pixels are the
-    same on every machine, and bytes wherever the same build of Pillow writes them. Three faces in ten are for testing.
+    same on every machine, and bytes wherever the same build of Pillow writes them. Of ten faces three are for testing
+    and one for validation.
     Running it again with the same arguments finishes what was cut off; nothing else is ever overwritten.
 
     Args:
@@ -124,7 +127,7 @@ def _table(people: list[tuple[int, Traits]], seed: int, size: int) -> str:
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(COLUMNS)
     for number, traits in people:
-        split = "test" if number % 10 in (3, 6, 9) else "train"
+        split = _SIDES.get(number % 10, "train")
         files = (f"{kind}/{_stem(number)}.png" for kind in _FOLDERS)
         worn = (traits.skin, traits.hair if traits.style != "bald" else "none", traits.style, traits.iris)
         light = "right" if traits.light > 0 else "left"

@@ -365,7 +365,8 @@ def strand_light(face: Face, patch: Patch, lamp: Points) -> Field:
     half = half / np.sqrt((half**2).sum())
     along = (tx * half[0] + ty * half[1] + tz * half[2]) / length
     facing = np.maximum((nx * lamp[0] + ny * lamp[1] + nz * lamp[2] + 0.45) / 1.45, 0.0)
-    gloss = np.maximum(1 - along**2, 0.0) ** 9 * facing
+    roots = np.clip(np.linspace(0.15, 2.6, along.shape[1]), 0.0, 1.0)
+    gloss = np.maximum(1 - along**2, 0.0) ** 8 * facing * roots
     own = 0.10 * np.sin(np.arange(len(start)) * 2.399963)[:, None]
     return np.asarray((0.15 + 0.36 * facing + 0.30 * gloss + own) * (1 - 0.6 * patch.depth))
 

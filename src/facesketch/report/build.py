@@ -71,6 +71,7 @@ def _context(study: Study, found: Mapping[str, Finding]) -> dict[str, Any]:
         "version": __version__,
         "subtitle": _subtitle(study, found),
         "facts": _facts(study, found),
+        "people": len({subject for each in results.values() for subject in each.subjects}),
         "warnings": sorted({line for each in results.values() for line in each.warnings}),
         "summary": summary(study, found),
         "rankings": _rankings(found),
@@ -107,7 +108,7 @@ def _subtitle(study: Study, found: Mapping[str, Finding]) -> str:
 def _facts(study: Study, found: Mapping[str, Finding]) -> dict[str, str]:
     """Return what the numbers are of: data, protocol, counts, and the hash of the test stems."""
     first = next(iter(found.values())).results
-    counts = next((environment.get("pairs", {}) for environment, _ in tables.environments(study)), {})
+    counts: dict[str, int] = next((environment.get("pairs", {}) for environment, _ in tables.environments(study)), {})
     pairs = ", ".join(f"{counts[side]} {side}" for side in ("train", "validation", "test") if side in counts)
     measured = f"{len(first.stems)} pairs of {len(set(first.subjects))} people"
     return {

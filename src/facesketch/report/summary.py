@@ -52,8 +52,8 @@ def _leader(best: Sequence[Finding]) -> str:
             f"{second.label}, is shown: {in_numbers(difference)}. These numbers do not say which of the two is better."
         )
     return (
-        f"By {measure.title}, {_family(first)} is the best family: {first.label} reaches {said}. It is ahead of the next "
-        f"family, {second.label}, by {in_numbers(difference)}."
+        f"By {measure.title}, {_family(first)} is the best family: {first.label} reaches {said}. It is ahead of the "
+        f"next family, {second.label}, by {in_numbers(difference)}."
     )
 
 

@@ -124,8 +124,7 @@ def ranked_table(found: Mapping[str, Finding], direction: Direction, *, main: bo
 def _columns(results: Sequence[Results], *, main: bool) -> tuple[Column, ...]:
     measures: dict[str, Measure | SetMeasure] = {}
     for each in results:
-        for name, measure in [*each.metrics.items(), *each.sets.items()]:
-            measures.setdefault(name, measure)
+        measures = {**each.metrics, **each.sets, **measures}  # the first that has a measure names it
     names = [name for name in FIRST if name in measures] if main else [name for name in measures if name not in FIRST]
     return tuple(Column(name, measures[name].title, ARROWS[measures[name].better]) for name in names)
 

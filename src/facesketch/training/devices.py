@@ -83,6 +83,16 @@ def average_gradients(fabric: Fabric, optimiser: torch.optim.Optimizer) -> None:
         gradient.copy_(mean.view_as(gradient))
 
 
+def gather(fabric: Fabric, value: Tensor) -> Tensor:
+    """Return a tensor of each process, stacked by rank, on the CPU; all processes must call this."""
+    if fabric.world_size == 1:
+        return value[None]
+    placed = value.to(fabric.device)
+    everyones = [torch.empty_like(placed) for _ in range(fabric.world_size)]
+    torch.distributed.all_gather(everyones, placed)
+    return torch.stack(everyones).cpu()
+
+
 @contextmanager
 def memory_errors(config: RunConfig) -> Iterator[None]:
     """Turn running out of memory into one line that names the next smaller setting."""

@@ -11,7 +11,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from facesketch.checkpoint import STATE, WEIGHTS
+from facesketch.checkpoint import BEST, COMING, PREVIOUS, STATE, WEIGHTS
 from facesketch.config import RunConfig, parse, read_toml, to_toml
 from facesketch.data.index import Pair, index
 from facesketch.data.split import Split, split
@@ -25,7 +25,9 @@ _PACKAGES = ("facesketch", "torch", "lightning-fabric", "numpy", "pillow", "safe
 
 
 def begin(config: RunConfig, out: Path) -> RunConfig:
-    """Make the folder of a new run and write its settings, with everything filled in.
+    """Return the settings of a new run with everything filled in, once it is clear that it may begin in `out`.
+
+    Nothing is written yet.
 
     Raises:
         ConfigError: an option is off, the method needs no training, or the folder already holds a run.
@@ -36,12 +38,16 @@ def begin(config: RunConfig, out: Path) -> RunConfig:
         raise ConfigError(f"{name} needs no training; type: facesketch translate PHOTO --model {name} --out SKETCH")
     if config.data.folder is None:
         raise ConfigError("no pictures to learn from; give their folder with --data")
-    if (out / CONFIG).exists() and (out / STATE).exists():
+    if any((out / name).exists() for name in (STATE, COMING, PREVIOUS, WEIGHTS, BEST)):
         raise ConfigError(f"{out}: already holds a run; type: facesketch train --resume {out}, or give another --out")
-    config = config.model_copy(update={"data": config.data.model_copy(update={"folder": config.data.folder.resolve()})})
+    return config.model_copy(update={"data": config.data.model_copy(update={"folder": config.data.folder.resolve()})})
+
+
+def open_folder(config: RunConfig, out: Path) -> None:
+    """Make the folder of a new run, with its settings and nothing of a run that never came to keep anything."""
     write_config(config, out)
-    (out / LOG).unlink(missing_ok=True)
-    return config
+    for name in (LOG, ENVIRONMENT):
+        (out / name).unlink(missing_ok=True)
 
 
 def write_config(config: RunConfig, out: Path) -> None:

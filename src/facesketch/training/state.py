@@ -6,11 +6,10 @@ import math
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor
 
 from facesketch.checkpoint import load_state, save_state
 from facesketch.config import RunConfig, TrainConfig
@@ -19,6 +18,7 @@ from facesketch.data.split import Split
 from facesketch.errors import ConfigError
 from facesketch.files import sweep
 from facesketch.methods import Method, build
+from facesketch.training.devices import gather
 from facesketch.training.logs import Log
 from facesketch.training.run import LOG
 
@@ -114,9 +114,9 @@ def _validation_batches(config: RunConfig, parts: Split, method: Method) -> list
 
 def keep(training: Training) -> None:
     """Write the state from which `prepare` goes on; in a training of several processes all of them must call this."""
-    fabric, random = training.fabric, torch.get_rng_state()
+    fabric = training.fabric
     training.kept = time.monotonic()
-    everyones = cast(Tensor, fabric.all_gather(random)).cpu() if fabric.world_size > 1 else random[None]
+    everyones = gather(fabric, torch.get_rng_state())
     if not training.writes:
         return
     training.log.flush()
@@ -139,7 +139,7 @@ def _take_up(training: Training, state: dict[str, Any] | None) -> None:
             optimiser.load_state_dict(state["optimisers"][name])
         training.method.recall(state["memory"])
         rank = min(training.fabric.global_rank, len(state["random"]) - 1)
-        torch.set_rng_state(state["random"][rank])
+        torch.set_rng_state(state["random"][rank].clone())  # given a view into a larger tensor, torch crashes
         if "random_cuda" in state and training.fabric.device.type == "cuda":
             torch.cuda.set_rng_state(state["random_cuda"], training.fabric.device)
         training.position = Position(**state["position"])

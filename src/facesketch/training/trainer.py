@@ -60,7 +60,7 @@ def train(
         config = method
     else:
         config = configure(method, settings | ({"folder": data} if data is not None else {}))
-    return _carry_out(run.begin(config, Path(out)), Path(out), quiet)
+    return _carry_out(run.begin(config, Path(out)), Path(out), quiet, fresh=True)
 
 
 def resume(out: str | Path, *, quiet: bool = False, **longer: int) -> Path:
@@ -78,10 +78,10 @@ def resume(out: str | Path, *, quiet: bool = False, **longer: int) -> Path:
         run.write_config(config, folder)
     elif run.finished(folder):
         return folder
-    return _carry_out(config, folder, quiet)
+    return _carry_out(config, folder, quiet, fresh=False)
 
 
-def _carry_out(config: RunConfig, out: Path, quiet: bool) -> Path:
+def _carry_out(config: RunConfig, out: Path, quiet: bool, *, fresh: bool) -> Path:
     fabric = launch(config.train)
     parts = run.read_split(config)
     cost = estimate(config, half=is_half(fabric))
@@ -89,6 +89,8 @@ def _carry_out(config: RunConfig, out: Path, quiet: bool) -> Path:
     if free is not None and cost.memory > free:  # on a CPU the system would kill the process without a word
         raise out_of_memory(config, needed=cost.memory, free=free)
     quiet = quiet or not fabric.is_global_zero
+    if fabric.is_global_zero and fresh:
+        run.open_folder(config, out)
     if fabric.is_global_zero:
         run.record(out, run.describe(parts, device_name(fabric.device), precision_name(fabric)))
     with memory_errors(config):

@@ -1,0 +1,111 @@
+"""What README and docs tell people to type works: README's commands are run, those of the docs are parsed."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from facesketch.cli.main import app, main
+from facesketch.data.synthetic import write_sample
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+SHORTER = {
+    "--epochs 20": "--epochs 1 --size 32 --width 4",
+    "epochs=100": "epochs=1, size=32",
+    "--pairs 40": "--pairs 6 --size 64",
+    "--preset standard": "--preset quick --only pencil",
+}
+"""What the test puts in place of a command's own length, so that it ends in seconds."""
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+
+
+def commands(page: Path) -> list[str]:
+    lines = [line.strip() for block in blocks(page, "") + blocks(page, "bash") for line in block.splitlines()]
+    return [line for line in lines if line.startswith("facesketch ")]
+
+
+def run(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    command, _, target = line.partition(" > ")
+    command, _, source = command.partition(" < ")
+    if source:
+        monkeypatch.setattr("sys.stdin", Path(source.strip()).open("rb"))
+        monkeypatch.setattr("sys.stdin.buffer", Path(source.strip()).open("rb"), raising=False)
+    main(shlex.split(command)[1:])
+    assert not target or Path(target.strip()).name
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder as README supposes it: pairs, a picture of one's own, and a folder of pictures."""
+    monkeypatch.chdir(tmp_path)
+    write_sample(tmp_path / "pairs", pairs=9, size=64, seed=3)
+    photo = Image.open(tmp_path / "pairs" / "photos" / "face-0001.png")
+    photo.convert("RGB").resize((90, 75)).save(tmp_path / "me.jpg")
+    (tmp_path / "holiday").mkdir()
+    photo.save(tmp_path / "holiday" / "beach.png")
+    return tmp_path
+
+
+def shortened(line: str) -> str:
+    for long, short in SHORTER.items():
+        line = line.replace(long, short)
+    return line
+
+
+def test_readme_names_commands() -> None:
+    verbs = {command.split()[1] for command in commands(ROOT / "README.md")}
+    assert {"data", "methods", "train", "translate", "evaluate", "compare", "study", "report"} <= verbs
+
+
+@pytest.mark.slow
+def test_readme_commands_run(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for line in commands(ROOT / "README.md"):
+        if line.startswith(("facesketch compare", "facesketch train --resume")) or " - " in line:
+            continue  # run below, or in tests/cli with real pipes
+        run(shortened(line), monkeypatch)
+    main(["train", "--resume", "runs/first"])
+    main(["evaluate", "pencil", "--data", "pairs", "--out", "second.json"])
+    main(["compare", "first.json", "second.json"])
+    for made in ("me-sketch.png", "sketches/beach.png", "me-pencil.png", "runs/first/best.safetensors", "first.json"):
+        assert (workplace / made).exists(), made
+    assert (workplace / "study" / "report.html").exists()
+
+
+@pytest.mark.slow
+def test_readme_python_runs(workplace: Path) -> None:
+    import facesketch
+
+    facesketch.train("pix2pix", "runs/first", data="pairs", epochs=1, size=32, width=4, quiet=True)
+    for block in blocks(ROOT / "README.md", "python"):
+        exec(compile(shortened(block), "README.md", "exec"), {})
+    assert Image.open(workplace / "me-sketch.png").size == (90, 75)
+    assert (workplace / "runs" / "second" / "best.safetensors").exists()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_docs_commands_parse(page: Path) -> None:
+    for line in commands(page):
+        tokens = shlex.split(line.split(" > ")[0].split(" < ")[0])[1:]
+        tokens = ["1" if token in {"N", "S", "K"} else token for token in tokens if token not in {"…", "[--all]"}]
+        app.parse_args(tokens, exit_on_error=False, print_error=False)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+        if not target.startswith(("http:", "https:", "mailto:")):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_documented_contract_of_adding_a_method() -> None:
+    code = blocks(ROOT / "docs" / "adding-a-method.md", "python")[0]
+    names = re.findall(r"def (\w+)\(", code)
+    assert {"training_step", "translate", "optimisers"} <= set(names)
