@@ -1,9 +1,10 @@
-"""Time the picture metrics: FSIM and Scoot against plain Python loops on the same pictures, and 100 pairs with all of them.
+"""Time the picture metrics: FSIM and Scoot beside plain Python loops, and all of them on 100 pairs.
 
     python benchmarks/metrics.py [--threads N] [--pairs N]
 
 The pictures are drawn on the spot, at the 200x250 of the aligned face sets. Each loop is the metric as one would first
-write it: numpy's FFT and filters made once, then pixel by pixel (FSIM) or block by block (Scoot). Values are compared too.
+write it: numpy's FFT and filters made once, then pixel by pixel (FSIM) or block by block (Scoot). Their values are
+compared too. Ratios want a quiet machine: on a busy one the threads of the batch wait for each other; try --threads 1.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from torch import Tensor
 
 from facesketch.data.synthetic import draw_pair
 from facesketch.images import to_array
+from facesketch.metrics.base import Compute
 from facesketch.metrics.fidelity import FIDELITY
 
 Array = NDArray[np.float64]
@@ -59,7 +61,7 @@ def frequency_filters(rows: int, columns: int) -> list[list[Array]]:
 
 def noise_threshold(filters: list[Array], smallest: NDArray[np.complex128]) -> float:
     """Return the noise threshold of one orientation."""
-    summed = np.fft.ifft2(sum(filters)).real * math.sqrt(filters[0].size)
+    summed = np.fft.ifft2(np.sum(filters, axis=0)).real * math.sqrt(filters[0].size)
     power = np.median(np.abs(smallest) ** 2) / math.log(2) / (filters[0] ** 2).sum()
     tau = math.sqrt(power * (summed**2).sum())
     return tau * (math.sqrt(math.pi / 2) + 2 * math.sqrt(2 - math.pi / 2)) / 1.7
@@ -103,7 +105,7 @@ def loop_fsim(result: Array, truth: Array, filters: list[list[Array]]) -> float:
     slopes = loop_gradient(result), loop_gradient(truth)
     above, below = 0.0, 0.0
     for index in np.ndindex(result.shape):
-        p, q, g, h = phases[0][index], phases[1][index], slopes[0][index], slopes[1][index]
+        p, q, g, h = (float(values[index]) for values in (*phases, *slopes))
         alike = (2 * p * q + 0.85) / (p * p + q * q + 0.85) * (2 * g * h + 160) / (g * g + h * h + 160)
         above, below = above + max(p, q) * alike, below + max(p, q)
     return above / below
@@ -135,20 +137,24 @@ def loop_scoot(result: Array, truth: Array) -> float:
     return 1 / (1 + math.sqrt(square))
 
 
-def timed(work: Callable[[], list[float]]) -> tuple[float, list[float]]:
+def timed(compute: Compute, result: Tensor, truth: Tensor) -> tuple[float, list[float]]:
     """Return seconds and values."""
     start = time.perf_counter()
-    values = work()
+    values = compute(result, truth).tolist()
     return time.perf_counter() - start, values
 
 
 def compare(name: str, loop: Callable[[Array, Array], float], result: Tensor, truth: Tensor) -> None:
     """Print the seconds of one metric by loop and by batch, their ratio and how far the values are apart."""
-    arrays = [(r.double().numpy(), t.double().numpy()) for r, t in zip(result[:, 0], truth[:, 0], strict=True)]
+
+    def looped(result: Tensor, truth: Tensor) -> Tensor:
+        pairs = zip(result[:, 0].double().numpy(), truth[:, 0].double().numpy(), strict=True)
+        return torch.tensor([loop(*pair) for pair in pairs], dtype=torch.float64)
+
     compute = FIDELITY[name].compute
     compute(result[:1], truth[:1])  # filters and indices are made once per size; the loops' are made beforehand too
-    slow, expected = timed(lambda: [loop(*pair) for pair in arrays])
-    fast, found = min(timed(lambda: compute(result, truth).tolist()) for _ in range(3))
+    slow, expected = timed(looped, result, truth)
+    fast, found = min(timed(compute, result, truth) for _ in range(5))
     apart = max(abs(a - b) for a, b in zip(found, expected, strict=True))
     print(f"{name:8} loop {slow:7.2f} s   batch {fast:6.3f} s   ratio {slow / fast:6.1f}   values apart {apart:.1e}")
 
@@ -167,7 +173,7 @@ def main() -> None:
     result, truth = draw(arguments.pairs, 3)
     total = 0.0
     for name, metric in FIDELITY.items():
-        seconds, _ = timed(lambda metric=metric: metric.compute(result, truth).tolist())
+        seconds, _ = timed(metric.compute, result, truth)
         total += seconds
         print(f"{name:8} {arguments.pairs} pairs {seconds:6.2f} s")
     print(f"all      {arguments.pairs} pairs {total:6.2f} s")

@@ -6,10 +6,12 @@ import csv
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from facesketch.cli.main import main
 from facesketch.data.pairs import SIDES
 from facesketch.data.synthetic import write_sample
 
@@ -59,3 +61,42 @@ def arrange(faces: Path) -> Callable[..., Path]:
 
     return copy
 
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command said, and how it ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
+    """Return what runs the command line in this process: `command("train", "pix2pix", …)`."""
+
+    def run(*words: object) -> Answer:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main([str(word) for word in words])
+        said = capsys.readouterr()
+        code = ended.value.code
+        return Answer(code if isinstance(code, int) else 0 if code is None else 1, said.out, said.err)
+
+    return run
+
+
+@pytest.fixture
+def refused(command: Callable[..., Answer]) -> Callable[..., str]:
+    """Return what runs a command that must fail as a user's mistake does, and gives the one line that it said."""
+
+    def run(*words: object) -> str:
+        answer = command(*words)
+        assert (answer.code, answer.out) == (2, ""), answer
+        assert answer.err.startswith("facesketch: ")
+        assert answer.err.endswith("\n")
+        assert len(answer.err.splitlines()) == 1, answer.err
+        return answer.err.removeprefix("facesketch: ").rstrip("\n")
+
+    return run

@@ -50,8 +50,8 @@ def kinds(direction: Direction) -> tuple[str, str]:
 def stems(sample: Path) -> tuple[list[str], list[str]]:
     lines = [line.split(",") for line in (sample / "pairs.csv").read_text().splitlines()]
     stem, split = lines[0].index("stem"), lines[0].index("split")
-    train = [line[stem] for line in lines[1:] if line[split] == "train"]
-    return train, sorted(line[stem] for line in lines[1:] if line[split] == "test")
+    learned = [line[stem] for line in lines[1:] if line[split] != "test"]
+    return learned, sorted(line[stem] for line in lines[1:] if line[split] == "test")
 
 
 directions = pytest.mark.parametrize("direction", ["photo2sketch", "sketch2photo"])
@@ -134,7 +134,7 @@ def test_validation_learns_from_training_alone_and_never_opens_a_test_picture(
 
 def test_without_training_pairs_two_floors_are_left_out(tmp_path: Path) -> None:
     write_sample(tmp_path, pairs=4, size=32)
-    table = (tmp_path / "pairs.csv").read_text().replace("train", "test")
+    table = (tmp_path / "pairs.csv").read_text().replace("train", "test").replace("validation", "test")
     (tmp_path / "pairs.csv").write_text(table)
     found = floors(tmp_path, direction="sketch2photo", metrics=("psnr",))
     assert list(found.found) == ["copy"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facesketch.config import Direction
-from facesketch.errors import FacesketchError, ImageError, OutputError
+from facesketch.errors import ConfigError, FacesketchError, ImageError, OutputError
 from facesketch.images import SUFFIXES, is_picture, open_image, save_image
 from facesketch.translate import Resolution, Translator
 
@@ -34,6 +34,7 @@ def plan(paths: Sequence[Path], out: Path, *, suffix: str = ".png", overwrite: b
     where the tree of each given folder is mirrored. Targets already there count as done, so that a job cut off goes on.
 
     Raises:
+        ConfigError: the suffix is not that of a picture.
         ImageError: a path does not exist, or a folder holds no pictures.
         OutputError: a translation would land on one of the inputs.
     """
@@ -43,6 +44,8 @@ def plan(paths: Sequence[Path], out: Path, *, suffix: str = ".png", overwrite: b
         pairs = [(paths[0], out)]
         overwrite = True  # the user named this very file
     else:
+        if suffix.lower() not in SUFFIXES - {".ppm.bz2"}:
+            raise ConfigError(f"suffix '{suffix}' is not that of a picture; type --suffix .png, .jpg, .webp or .tif")
         if out.is_file():
             raise OutputError(f"{out}: is a file; give a folder with --out for several pictures")
         pairs = [pair for path in paths for pair in _mirror(path, out, suffix, several=len(paths) > 1)]
@@ -71,12 +74,14 @@ def _mirror(path: Path, out: Path, suffix: str, *, several: bool) -> list[tuple[
 
 
 def _without_clashes(pairs: list[tuple[Path, Path]], suffix: str) -> list[tuple[Path, Path]]:
-    """Keep pictures apart that differ in their suffix alone: the later one keeps its whole name."""
+    """Keep pictures apart that would share a name: the later one keeps its whole name, a third gets a number."""
     taken: set[Path] = set()
     kept = []
     for source, target in pairs:
-        if target in taken:
-            target = target.with_name(source.name + suffix)
+        number = 1
+        while target in taken:
+            target = target.with_name(f"{source.name}{'' if number == 1 else f'-{number}'}{suffix}")
+            number += 1
         taken.add(target)
         kept.append((source, target))
     return kept

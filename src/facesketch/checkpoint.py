@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from facesketch.config import RunConfig
 from facesketch.errors import CheckpointError, ConfigError
 from facesketch.files import atomic
-from facesketch.methods import Method, build, method_class
+from facesketch.methods import METHODS, Method, build
 
 FORMAT = "facesketch 1"
 WEIGHTS, BEST, STATE, COMING, PREVIOUS = (
@@ -87,7 +87,7 @@ def read_header(path: Path) -> tuple[RunConfig, dict[str, Any]]:
         with safetensors.safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
     except FileNotFoundError as error:
-        raise CheckpointError(f"{path}: no such model file; give a run folder or a .safetensors file") from error
+        raise CheckpointError(f"{path}: no such model file; give a run folder, a .safetensors file, or pencil") from error
     except (safetensors.SafetensorError, OSError) as error:
         raise CheckpointError(f"{path}: torn or not a model file ({error}); train again or copy it anew") from error
     if header.get("format") != FORMAT:
@@ -144,7 +144,7 @@ def load_method(path: Path, weights: str = "best") -> tuple[Method, RunConfig]:
 
 def untrained(name: str) -> bool:
     """Tell whether a name is that of a method that needs no training."""
-    return not Path(name).exists() and not name.endswith(".safetensors") and not method_class(name).learned
+    return name in METHODS and not METHODS[name].learned and not Path(name).exists()
 
 
 def save_state(folder: Path, state: Mapping[str, Any]) -> None:

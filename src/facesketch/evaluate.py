@@ -301,6 +301,8 @@ def _warnings(task: Task, protocol: str, floors: Floors, found: Measurement) -> 
     expected = PROTOCOLS.get(protocol, task.counts)
     if expected != task.counts:
         lines.append(f"{protocol} expects {expected[0]}/{expected[1]}, found {task.counts[0]}/{task.counts[1]}")
+    if task.split == "train":
+        lines.append("the training split: a model may have learned these very pictures")
     subjects = floors.yardstick.subject_count
     if subjects < _FEW_SUBJECTS:
         people = f"{subjects} subject{'s' if subjects > 1 else ''}"

@@ -12,7 +12,7 @@ import numpy as np
 from facesketch.config import Direction
 from facesketch.intervals import Bootstrap
 from facesketch.results import Floor, Measure, Results, SetMeasure, require_same_pictures
-from facesketch.study import Cell, Study
+from facesketch.study import VARIANTS, Cell, Study
 from facesketch.training import run
 from facesketch.training.logs import read_log
 
@@ -92,14 +92,16 @@ def seedless(name: str) -> str:
 
 def label(cell: Cell) -> str:
     """Return what to call a cell among people: its family and what sets it apart there."""
-    settings, parts = cell.settings, [FAMILIES.get(cell.method, cell.method)]
+    settings, parts = cell.settings, []
     if cell.method != "dense-ae" and "loss" in settings:
         parts.append(str(settings["loss"]).upper())
     if "latent" in settings:
         parts.append(f"latent {settings['latent']}")
-    if f"-{settings.get('epochs')}" in cell.name:  # only families of several lengths bear theirs in the name
+    unlengthened = {f"{cell.method}{ending}" for ending, _ in VARIANTS.get(cell.method, ())}
+    if "epochs" in settings and cell.name.partition(".")[0] not in unlengthened:  # the name bears a length
         parts.append(f"{settings['epochs']} epochs")
-    return ", ".join(parts)
+    family = FAMILIES.get(cell.method, cell.method)
+    return f"{family} ({', '.join(parts)})" if parts else family
 
 
 def training_seconds(study: Study, cell: Cell) -> float | None:

@@ -26,9 +26,10 @@ def sheet(
     """
     assert all(len(row) == len(columns) for row in rows), "every row must fill every column"
     cell = cell or next(picture.size for row in rows for picture in row if picture is not None)
-    font = ImageFont.load_default(size=max(9, min(16, cell[0] // 8)))
+    points = max(9, min(16, cell[0] // 8))
+    font = ImageFont.load_default(size=points)
     margin = max((int(font.getlength(label)) for label in labels), default=-2 * GAP) + 2 * GAP
-    header = max(text.count("\n") + 1 for text in columns) * (int(font.size) + 3) + GAP
+    header = max(text.count("\n") + 1 for text in columns) * (points + 3) + GAP
     page = Image.new("RGB", (margin + len(columns) * (cell[0] + GAP), header + len(rows) * (cell[1] + GAP)), PAPER)
     pen = ImageDraw.Draw(page)
     for place, text in enumerate(columns):

@@ -147,7 +147,7 @@ def _to_image(picture: Any) -> Image.Image:
 
 
 def _from_array(array: NDArray[Any]) -> Image.Image:
-    if array.ndim not in {2, 3} or (array.ndim == 3 and array.shape[2] not in {1, 3, 4}):
+    if array.size == 0 or array.ndim not in {2, 3} or (array.ndim == 3 and array.shape[2] not in {1, 3, 4}):
         raise ImageError(f"an array of shape {array.shape} is not a picture; expected (H, W), (H, W, 3) or (H, W, 4)")
     if array.dtype != np.uint8:
         if array.dtype.kind != "f" or not (array.min() >= 0.0 and array.max() <= 1.0):

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
-
-from cyclopts import Parameter
+from typing import TYPE_CHECKING, Any, Literal
 
 from facesketch.config import Direction
 from facesketch.errors import ConfigError
@@ -33,7 +31,7 @@ def evaluate(
     direction: Direction | None = None,
     split: Literal["test", "validation", "train"] = "test",
     protocol: str | None = None,
-    images: Annotated[Path | None, Parameter(name="--images")] = None,
+    images: Path | None = None,
     metrics: str | None = None,
     out: Path | None = None,
     pictures: Path | None = None,

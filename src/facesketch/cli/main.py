@@ -13,7 +13,7 @@ import cyclopts
 from cyclopts.exceptions import CycloptsError
 
 from facesketch import __version__
-from facesketch.cli import data, methods, models, train, translate
+from facesketch.cli import compare, data, evaluate, methods, models, report, study, train, translate
 from facesketch.errors import FacesketchError
 
 app = cyclopts.App(
@@ -22,11 +22,16 @@ app = cyclopts.App(
     version=__version__,
     version_flags=["--version"],
     help_flags=["--help", "-h"],
+    suppress_keyboard_interrupt=False,
 )
 app.command(methods.methods)
 app.command(data.app)
 app.command(train.train)
 app.command(translate.translate)
+app.command(evaluate.evaluate)
+app.command(compare.compare)
+app.command(study.study)
+app.command(report.report)
 app.command(models.app)
 
 

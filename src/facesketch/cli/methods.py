@@ -35,12 +35,12 @@ def methods(name: str | None = None, /, *, size: int = 256, json: bool = False) 
 def _row(name: str, size: int) -> dict[str, Any]:
     import torch
 
-    from facesketch.config import DataConfig, MethodConfig, RunConfig
+    from facesketch.config import configure
     from facesketch.methods import METHODS, build, resolve
     from facesketch.networks.blocks import count_parameters
 
     kind = METHODS[name]
-    config = resolve(RunConfig(method=MethodConfig(name=name), data=DataConfig(size=size)))
+    config = resolve(configure(name, {"size": size}))
     with torch.device("meta"):
         parameters = count_parameters(build(config))
     return {

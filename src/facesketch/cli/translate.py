@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from facesketch.config import Direction
-from facesketch.errors import ConfigError, FacesketchError, ImageError
+from facesketch.errors import ConfigError, FacesketchError, ImageError, nearest
 
 if TYPE_CHECKING:
     from facesketch.bulk import Job
@@ -55,6 +56,7 @@ def translate(
     quiet
         Show no progress.
     """
+    _no_options(paths)
     if Path("-") in paths or out == Path("-"):
         _through_pipes(paths, model, out, direction, weights, resolution, device)
         return
@@ -69,6 +71,18 @@ def translate(
         raise ImageError("nothing was translated: none of the pictures could be read")
     if failed:
         raise SystemExit(1)
+
+
+def _no_options(paths: Sequence[Path]) -> None:
+    """Refuse a misspelt option, which the list of paths would take for a path.
+
+    Raises:
+        ConfigError: a path begins like an option and is not there; the nearest option is suggested.
+    """
+    known = [f"--{name}" for name in inspect.signature(translate).parameters if name != "paths"]
+    for path in paths:
+        if str(path).startswith("--") and not path.exists():
+            raise ConfigError(f"unknown option {path}{nearest(str(path), known)}")
 
 
 def _show(jobs: Sequence[Job], results: Iterable[tuple[Job, FacesketchError | None]], quiet: bool) -> int:

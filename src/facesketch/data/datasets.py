@@ -220,5 +220,5 @@ def batches(dataset: PairDataset, keys: list[list[Key]], direction: Direction, w
 
     # a generator of its own: the loader would otherwise draw from the random state that the noise of a model comes from
     own = torch.Generator()
-    loader = DataLoader(dataset, batch_sampler=keys, collate_fn=stack, num_workers=workers, generator=own)  # type: ignore
+    loader = DataLoader(dataset, batch_sampler=keys, collate_fn=stack, num_workers=workers, generator=own)
     yield from loader

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from facesketch import losses
@@ -25,7 +26,7 @@ class ConvAEOptions(Frozen):
     """Which encoder stands before the study's decoder."""
     encoder_weights: Path | None = None
     """A safetensors file with the encoder's trained weights (vgg16 only); read once, at the start of a training."""
-    dropout: float = 0.1
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """Share of the channels' values dropped after the first and third layer up."""
 
 

@@ -15,6 +15,8 @@ OFFSETS = ((0, 1), (-1, 1), (-1, 0), (-1, -1))
 # Blocks of 4x4 have 42 pairs for 36 bins, so that rounding the averaged counts can never leave a block empty.
 SMALLEST = 4 * BLOCKS
 
+_Area = tuple[slice, slice]
+
 
 def scoot(result: Tensor, truth: Tensor) -> Tensor:
     """Return how alike two sketches are in the texture of each of 4x4 blocks, 1 for equal textures.
@@ -53,35 +55,35 @@ def _features(images: Tensor) -> Tensor:
 
 def _co_occurrences(images: Tensor) -> Tensor:
     """Return the rounded mean over the offsets of every block's co-occurrence counts: (N, H, W) to (N, 16, 36)."""
-    bins = BLOCKS * BLOCKS * LEVELS * LEVELS
     # In float64 6 * grey / 255 is exact at the boundaries 85 and 170, where a reciprocal would not be.
     levels = torch.floor(images.to(torch.float64) * LEVELS / 255).clamp(max=LEVELS - 1).to(torch.int64)
-    picture = torch.arange(len(images), device=images.device)[:, None] * bins
+    bins = (BLOCKS * BLOCKS + 1) * LEVELS * LEVELS  # the last block takes the pairs that lie in two
+    picture = torch.arange(len(images), device=images.device)[:, None, None] * bins
     total = torch.zeros(len(images) * bins, dtype=torch.int64, device=images.device)
-    for first, second, block in _neighbours(images.shape[-2], images.shape[-1], str(images.device)):
-        flat = levels.flatten(1)
-        code = (block * LEVELS + flat[:, first]) * LEVELS + flat[:, second]
-        total += torch.bincount((code + picture).flatten(), minlength=len(total))
+    for (here, there), block in _neighbours(images.shape[-2], images.shape[-1], str(images.device)):
+        code = levels[:, *here] * LEVELS + levels[:, *there] + block + picture
+        total += torch.bincount(code.flatten(), minlength=len(total))
     # The four counts are averaged and rounded, halves up.
     mean = (total + len(OFFSETS) // 2) // len(OFFSETS)
-    return mean.view(len(images), BLOCKS * BLOCKS, LEVELS * LEVELS).to(torch.float64)
+    return mean.view(len(images), -1, LEVELS * LEVELS)[:, :-1].to(torch.float64)
 
 
 @lru_cache(maxsize=8)
-def _neighbours(rows: int, columns: int, device: str) -> list[tuple[Tensor, Tensor, Tensor]]:
-    """Return, for each offset, the flat indices of all pairs of neighbours in one block, and that block's number."""
-    row_block, column_block = _blocks(rows), _blocks(columns)
-    row, column = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
+def _neighbours(rows: int, columns: int, device: str) -> list[tuple[tuple[_Area, _Area], Tensor]]:
+    """Return, for each offset, the two areas of all pairs of neighbours, and the first bin of each pair's block."""
+    block = _blocks(rows)[:, None] * BLOCKS + _blocks(columns)
     found = []
     for down, right in OFFSETS:
-        other_row, other_column = row + down, column + right
-        inside = (other_row >= 0) & (other_column >= 0) & (other_column < columns)
-        near_row, near_column = other_row.clamp(0), other_column.clamp(0, columns - 1)
-        inside &= (row_block[row] == row_block[near_row]) & (column_block[column] == column_block[near_column])
-        first, second = (row * columns + column)[inside], (near_row * columns + near_column)[inside]
-        block = (row_block[row] * BLOCKS + column_block[column])[inside]
-        found.append((first.to(device), second.to(device), block.to(device)))
+        (here_row, there_row), (here_column, there_column) = _shifted(down, rows), _shifted(right, columns)
+        here, there = (here_row, here_column), (there_row, there_column)
+        own = torch.where(block[here] == block[there], block[here], BLOCKS * BLOCKS)
+        found.append(((here, there), (own * LEVELS * LEVELS).to(device)))
     return found
+
+
+def _shifted(shift: int, length: int) -> tuple[slice, slice]:
+    """Return the places that have a neighbour `shift` away, and those neighbours."""
+    return slice(max(0, -shift), length - max(0, shift)), slice(max(0, shift), length - max(0, -shift))
 
 
 def _blocks(length: int) -> Tensor:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from facesketch import __version__
 from facesketch.claims import in_numbers, ledger
@@ -58,7 +57,6 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["svg"] = Markup  # what figures.py drew, its words escaped there
     environment.filters["in_numbers"] = in_numbers
     return environment
 

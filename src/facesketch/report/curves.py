@@ -36,11 +36,18 @@ _GAN_LOSSES = {
 
 @dataclass(frozen=True)
 class Chart:
-    """A chart and what stands below it."""
+    """A chart and what stands below it.
+
+    Attributes:
+        svg: the drawing.
+        title, caption: what it is of, and what there is to see.
+        key: its named lines, where there are several.
+    """
 
     svg: str
     title: str
     caption: str
+    key: tuple[Line, ...] = ()
 
 
 def autoencoder_charts(study: Study) -> dict[str, list[Chart]]:
@@ -67,7 +74,8 @@ def gan_charts(study: Study) -> dict[str, list[Chart]]:
 def _shown(study: Study) -> Iterator[Cell]:
     """Return the runs to draw: the first seed's, and of those that grow from each other only the longest."""
     grown = {cell.extends for cell in study.cells if (study.run_folder(cell) / run.LOG).exists()}
-    return (cell for cell in study.cells if not cell.settings.get("seed", 0) and cell.name not in grown)
+    shown = [cell for cell in study.cells if not cell.settings.get("seed", 0) and cell.name not in grown]
+    return iter(sorted(shown, key=lambda cell: cell.direction or "~"))  # all of one direction, then all of the other
 
 
 def _phases(losses: Mapping[str, Any]) -> list[str]:
@@ -96,7 +104,7 @@ def _epoch_chart(cell: Cell, epochs: Sequence[Mapping[str, Any]]) -> Chart:
     if best is not None:
         caption += f" Kept: epoch {best} of {x[-1]} (dot)."
     svg = chart(f"loss-{_slug(cell.name)}", lines, x="epoch", y="loss", alt=f"{_title(cell)}: {caption}")
-    return Chart(svg, _title(cell), caption)
+    return Chart(svg, _title(cell), caption, tuple(lines))
 
 
 def _step_chart(cell: Cell, steps: Sequence[Mapping[str, Any]], phase: str) -> Chart:
@@ -150,7 +158,7 @@ def _match_chart(chosen: Sequence[Finding], ending: str, title: str) -> Chart:
     caption = f"Found at rank 1: {rates}."
     slug = _slug(f"match-{chosen[0].direction}{ending}")
     svg = chart(slug, lines, x="rank", y="share found", alt=f"{title}: {caption}", top=1.02)
-    return Chart(svg, title, caption)
+    return Chart(svg, title, caption, tuple(lines))
 
 
 def _match_line(results: Results, curve: str, label: str, role: Role, *, dashed: bool = False) -> Line:

@@ -35,7 +35,6 @@ _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "font.size": 9.0,
     "axes.labelsize": 9.0,
-    "legend.fontsize": 8.5,
     "axes.edgecolor": _STAND_INS["rule"],
     "axes.labelcolor": _STAND_INS["ink"],
     "text.color": _STAND_INS["ink"],
@@ -55,7 +54,7 @@ class Line:
     """One line of a chart.
 
     Attributes:
-        label: what the legend calls it; empty for a line that is not named.
+        label: what the key below the chart calls it; empty for a line that is not named.
         x, y: its points.
         role: which of the page's colours.
         dashed: drawn in dashes.
@@ -96,8 +95,6 @@ def chart(
         axes.set_ylim(bottom=bottom, top=top)
         axes.grid(axis="y", color=_STAND_INS["rule"], linewidth=0.5, alpha=0.45)
         axes.set_axisbelow(True)
-        if sum(bool(line.label) for line in lines) > 1:
-            axes.legend(frameon=False, handlelength=1.6, labelspacing=0.25, borderaxespad=0.2)
         text = io.StringIO()
         figure.savefig(text, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     return _into_page(text.getvalue(), name, alt)
@@ -113,7 +110,6 @@ def _draw(axes: Axes, line: Line) -> None:
         linewidth=0.6 if line.faint else 1.5,
         alpha=0.35 if line.faint else 1.0,
         linestyle="--" if line.dashed else "-",
-        label=line.label or "_unnamed",
     )
     if line.mark is not None and line.mark in line.x:
         height = line.y[list(line.x).index(line.mark)]

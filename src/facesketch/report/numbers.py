@@ -33,7 +33,7 @@ def number(value: float, metric: str = "") -> str:
 
 def interval(ends: Ends, metric: str = "") -> str:
     """Return `low to high` in the digits of the metric."""
-    return f"{number(ends.low, metric)} to {number(ends.high, metric)}"
+    return f"{number(ends.low, metric).removesuffix(' %')} to {number(ends.high, metric)}"
 
 
 def duration(seconds: float | None) -> str:

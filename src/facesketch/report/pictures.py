@@ -11,12 +11,12 @@ from pathlib import Path
 from PIL import Image
 
 from facesketch.config import Direction
-from facesketch.findings import WAYS, label
+from facesketch.findings import FAMILIES, WAYS, label
 from facesketch.images import open_image
 from facesketch.sheet import sheet
 from facesketch.study import Cell, Study
 
-CELL = (104, 130)
+_CELL = (104, 130)
 """Pixels that a picture of a person is shrunk into."""
 _QUALITY = 78
 _WIDEST = 1400
@@ -60,17 +60,19 @@ def overview(study: Study) -> Picture | None:
     return embed(open_image(path), "One variant of each family", alt)
 
 
-def result_sheets(study: Study) -> list[Picture]:
-    """Return a sheet per result that has pictures: input, result and truth of each person, a row each."""
-    sheets = []
-    for cell in study.cells:
-        for direction, name in cell.results.items():
-            source, truth = direction.split("2")
-            seed = cell.settings.get("seed", 0)
-            title = f"{label(cell)}, {WAYS[direction]}" + (f", seed {seed}" if seed else "")
-            columns = {source: source, "result": name, truth: truth}
+def result_sheets(study: Study) -> dict[str, list[Picture]]:
+    """Return, by direction, a sheet per result: input, result and truth of each person, a row each."""
+    sheets: dict[str, list[Picture]] = {}
+    for direction, way in WAYS.items():
+        source, truth = direction.split("2")
+        for cell in study.cells:
+            if direction not in cell.results:
+                continue
+            title = f"{label(cell)}, {way}" + (f", seed {_seed(cell)}" if _seed(cell) else "")
+            columns = {source: source, "result": cell.results[direction], truth: truth}
             picture = _sheet(study, columns, title, f"{source}, result and true {truth}")
-            sheets += [picture] if picture else []
+            if picture:
+                sheets.setdefault(way, []).append(picture)
     return sheets
 
 
@@ -96,7 +98,9 @@ def _sequence(study: Study, cells: Sequence[Cell], direction: Direction) -> Pict
     columns |= {f"{cell.settings['epochs']} epochs": cell.results[direction] for cell in cells}
     lengths = ", ".join(str(cell.settings["epochs"]) for cell in cells)
     said = f"{source}, results after {lengths} epochs, and true {truth}"
-    return _sheet(study, columns | {truth: truth}, f"{label(cells[-1]).split(',')[0]}, {WAYS[direction]}", said)
+    return _sheet(
+        study, columns | {truth: truth}, f"{FAMILIES.get(cells[0].method, cells[0].method)}, {WAYS[direction]}", said
+    )
 
 
 def both_ways(study: Study) -> list[Picture]:
@@ -126,8 +130,11 @@ def _sheet(study: Study, columns: dict[str, str], title: str, said: str) -> Pict
         return None
     stems = sorted(path.stem for path in folders[0].glob("*.png"))
     rows = [[_open(folder / f"{stem}.png") for folder in folders] for stem in stems]
+    first = next(picture for row in rows for picture in row if picture is not None)
+    scale = min(_CELL[0] / first.width, _CELL[1] / first.height, 1.0)
+    cell = (round(first.width * scale), round(first.height * scale))
     people = f"{len(stems)} test people" if len(stems) > 1 else "one test person"
-    return embed(sheet(rows, list(columns), cell=CELL), title, f"{title}: of {people}, a row each, the {said}.")
+    return embed(sheet(rows, list(columns), cell=cell), title, f"{title}: of {people}, a row each, the {said}.")
 
 
 def _open(path: Path) -> Image.Image | None:

@@ -111,10 +111,10 @@ def _floor_line(name: str, count: int, worse: list[str], level: list[str]) -> st
         )
     parts = []
     if worse:
-        parts.append(f"is better than {'; '.join(worse)}")
+        parts.append(f"is better than {listed(worse)}")
     if level:
-        parts.append(f"shows no difference from {'; '.join(level)}")
-    return f"The floor “{name}” {' and '.join(parts)}."
+        parts.append(f"shows no difference from {listed(level)}")
+    return f"The floor “{name}” {'; it '.join(parts)}."
 
 
 def _count(count: int) -> str:

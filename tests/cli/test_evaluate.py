@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import cyclopts
+import pytest
+
+from facesketch.cli.evaluate import Patience, evaluate
+from facesketch.data.index import index
+from facesketch.data.split import split
+from facesketch.data.synthetic import write_sample
+from facesketch.errors import ConfigError, DataError
+from facesketch.results import Results
+
+app = cyclopts.App()
+app.command(evaluate)
+
+
+@pytest.fixture(autouse=True)
+def plain(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FACESKETCH_MODELS", str(tmp_path_factory.mktemp("no-weights")))
+    for name in ("FORCE_COLOR", "COLUMNS"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("cli") / "sample"
+    write_sample(folder, pairs=14, size=32, seed=2)
+    return folder
+
+
+def call(*tokens: str | Path) -> None:
+    app(["evaluate", *map(str, tokens)], result_action="return_value", exit_on_error=False, print_error=False)
+
+
+def test_the_table_says_what_was_measured_on_whom(
+    sample: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "results.json"
+    call("pencil", "--data", sample, "--metrics", "psnr, ssim,rank", "--protocol", "cufs", "--out", out)
+    shown, results = capsys.readouterr().out, Results.load(out)
+    assert re.search(r"^pencil +photo2sketch$", shown, re.MULTILINE)
+    assert f"protocol cufs, test split: {len(results.stems)} pictures of {len(results.stems)} subjects" in shown
+    assert f"warning: cufs expects 268/338, found {14 - len(results.stems)}/{len(results.stems)}" in shown
+    assert f"sha256 of the stems {results.stems_hash}" in shown
+    assert f"written: {out} and results.csv" in shown.replace("\n", "")
+    assert (tmp_path / "results.csv").is_file()
+    assert max(map(len, shown.splitlines()[5:-1])) <= 100
+
+
+def test_every_number_stands_beside_its_floors(
+    sample: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call("pencil", "--data", sample, "--metrics", "ssim", "--out", tmp_path / "results.json")
+    lines, results = capsys.readouterr().out.splitlines(), Results.load(tmp_path / "results.json")
+    place = next(number for number, line in enumerate(lines) if line.startswith("SSIM ↑"))
+    measure = results.metrics["ssim"]
+    rows = [measure, *(floor.metrics["ssim"] for floor in results.floors.values())]
+    assert len(rows) == 5
+    values = re.findall(r"\d\.\d{3}\*?", lines[place])
+    ends = re.findall(r"\[([\d.]+), ([\d.]+)\]", lines[place + 1])
+    assert [float(value.rstrip("*")) for value in values] == pytest.approx([row.mean for row in rows], abs=6e-4)
+    assert [value.endswith("*") for value in values] == [False, *(row.mean >= measure.mean for row in rows[1:])]
+    assert [(float(low), float(high)) for low, high in ends] == [
+        pytest.approx((row.low, row.high), abs=6e-4) for row in rows
+    ]
+
+
+def test_what_is_left_out_is_printed_with_the_way_to_get_it(sample: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    call("pencil", "--data", sample, "--metrics", "ssim,lpips-vgg,frechet-vgg16")
+    shown = capsys.readouterr().out
+    assert "left out: lpips-vgg, frechet-vgg16\n" in shown
+    assert "facesketch models fetch vgg16" in shown
+
+
+def test_pictures_of_others_are_measured(sample: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "results.json"
+    call(
+        "--images",
+        sample / "sketches",
+        "--data",
+        sample,
+        "--direction",
+        "photo2sketch",
+        "--metrics",
+        "ssim",
+        "--out",
+        out,
+    )
+    assert Results.load(out).metrics["ssim"].mean == 1
+    assert re.search(r"^SSIM ↑ +1\.000 ", capsys.readouterr().out, re.MULTILINE)
+
+
+def test_translated_pictures_are_kept(sample: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    call("pencil", "--data", sample, "--metrics", "psnr", "--pictures", tmp_path, "--split", "validation")
+    expected = {pair.stem for pair in split(index(sample).pairs).validation}
+    assert {path.name for path in tmp_path.iterdir()} == {f"{stem}.png" for stem in expected}
+    assert "validation split" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("tokens", "line"),
+    [
+        ((), "neither a model nor pictures"),
+        (("pencil", "--images", "x"), r"a model \(pencil\) and --images x"),
+        (("--images", "x"), "--images needs --direction"),
+        (("--images", "x", "--direction", "photo2sketch", "--pictures", "y"), "leave it out with --images"),
+        (("pencil", "--seed", "-1"), "seed = -1"),
+        (("pencil", "--out", "table.csv"), r"name it \.json"),
+        (("pencil", "--metrics", "simm"), "did you mean 'ssim'"),
+        (("pencil", "--direction", "sketch2photo"), "not sketch2photo"),
+        (("pencil", "--protocol", "cuffs"), "did you mean 'cufs'"),
+    ],
+)
+def test_mistakes_end_in_one_line(sample: Path, tokens: tuple[str, ...], line: str) -> None:
+    with pytest.raises(ConfigError, match=line) as caught:
+        call(*tokens, "--data", sample)
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_pictures_are_one_line(sample: Path, tmp_path: Path) -> None:
+    shutil.copy(sample / "sketches" / "face-0001.png", tmp_path)
+    with pytest.raises(DataError, match=r"test pictures are missing \("):
+        call("--images", tmp_path, "--data", sample, "--direction", "photo2sketch")
+
+
+def test_the_bar_waits_two_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Patience() as quick:
+        quick(1, 4, "ssim")
+        assert quick._bar is None
+    monkeypatch.setattr(Patience, "seconds", 0.0)
+    with Patience() as slow:
+        slow(1, 4, "ssim")
+        assert slow._bar is not None
+        assert (slow._bar.tasks[0].completed, slow._bar.tasks[0].total) == (1, 4)
+    with Patience(quiet=True) as quiet:
+        quiet(1, 4, "ssim")
+        assert quiet._bar is None
+
+
+def test_the_verbs_import_no_torch() -> None:
+    code = "import sys, facesketch.cli.evaluate, facesketch.cli.compare, json; print(json.dumps(sorted(sys.modules)))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert not {"torch", "numpy", "PIL"} & set(json.loads(found))

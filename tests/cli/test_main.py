@@ -1,0 +1,140 @@
+"""The command line as a whole: light to start, one line for a mistake, never a traceback."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from facesketch import __version__
+from facesketch.cli.main import app, main
+from facesketch.errors import FacesketchError
+
+LIGHT = """
+import json, sys, time
+from facesketch.cli.main import app, main
+
+def run(words):
+    try:
+        main(words)
+    except SystemExit as ended:
+        assert ended.code in (0, None), (words, ended.code)
+
+verbs = [name for name in app if not name.startswith("-")]
+for words in ([], ["--help"], ["-h"], ["--version"], *([verb, "--help"] for verb in verbs)):
+    run(words)
+print(json.dumps({"verbs": verbs, "modules": sorted({name.split(".")[0] for name in sys.modules})}))
+"""
+
+
+def test_help_and_version_load_nothing_heavy() -> None:
+    done = subprocess.run([sys.executable, "-c", LIGHT], capture_output=True, text=True, check=True)
+    seen = json.loads(done.stdout.splitlines()[-1])
+    assert {"train", "translate", "methods", "data"} <= set(seen["verbs"])
+    heavy = {"torch", "lightning_fabric", "numpy", "PIL", "safetensors", "torchmetrics", "cv2", "matplotlib", "scipy"}
+    assert not heavy & set(seen["modules"])
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    code = "import sys, facesketch; print(facesketch.__version__, 'torch' in sys.modules, dir(facesketch)[-1])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split()[:2] == [__version__, "False"]
+
+
+@pytest.mark.parametrize("flag", ["--version"])
+def test_version(flag: str, command: Callable[..., Any]) -> None:
+    answer = command(flag)
+    assert (answer.code, answer.out.strip(), answer.err) == (0, __version__, "")
+
+
+def test_without_a_verb_the_verbs_are_listed(command: Callable[..., Any]) -> None:
+    answer = command()
+    assert answer.code == 0
+    assert "train" in answer.out
+    assert "translate" in answer.out
+
+
+def test_a_verb_that_is_none_is_refused_with_the_nearest(refused: Callable[..., str]) -> None:
+    assert 'Did you mean "translate"?' in refused("translat", "a.png")
+    assert "frobnicate" in refused("frobnicate")
+
+
+@pytest.mark.parametrize("verb", ["methods", "translate"])
+def test_an_option_that_is_none_is_refused_with_the_nearest(verb: str, refused: Callable[..., str]) -> None:
+    words = {"methods": ["--sise"], "translate": ["a.png", "--model", "m", "--out", "b.png", "--overwite"]}[verb]
+    line = refused(verb, *words).lower()
+    assert "unknown option" in line
+    assert "did you mean" in line
+    assert {"methods": "--size", "translate": "--overwrite"}[verb] in line
+
+
+def test_a_value_of_the_wrong_type_is_refused(refused: Callable[..., str]) -> None:
+    assert "--size" in refused("methods", "--size", "large")
+    line = refused("translate", "a.png", "--model", "m", "--out", "b.png", "--weights", "newest")
+    assert "--weights" in line
+    assert "best" in line
+    assert "last" in line
+
+
+def test_a_missing_option_is_named(refused: Callable[..., str]) -> None:
+    assert "--model" in refused("translate", "a.png", "--out", "b.png")
+
+
+@pytest.mark.parametrize(
+    ("raised", "code", "said"),
+    [
+        (FacesketchError("one line"), 2, "facesketch: one line\n"),
+        (KeyboardInterrupt(), 130, "facesketch: stopped\n"),
+        (BrokenPipeError(), 0, ""),
+    ],
+)
+def test_how_a_command_ends(
+    raised: BaseException, code: int, said: str, command: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise raised
+
+    monkeypatch.setattr("facesketch.methods.method_class", fail)
+    answer = command("methods", "pix2pix")
+    assert (answer.code, answer.out, answer.err) == (code, "", said)
+
+
+def test_our_own_mistakes_stay_tracebacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise AssertionError("ours")
+
+    monkeypatch.setattr("facesketch.methods.method_class", fail)
+    with pytest.raises(AssertionError, match="ours"):
+        main(["methods", "pix2pix"])
+
+
+def test_the_module_is_the_command(tmp_path: Path) -> None:
+    missing = tmp_path / "missing.png"
+    words = ["translate", str(missing), "--model", "pencil", "--out", str(tmp_path / "out.png")]
+    done = subprocess.run(
+        [sys.executable, "-m", "facesketch", *words], capture_output=True, text=True, env={**os.environ, "NO_COLOR": "1"}
+    )
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr == f"facesketch: {missing}: no such file or folder; give the path of a picture\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_verb_and_option_says_what_it_is_for() -> None:
+    assert app.help
+    for verb in (app[name] for name in app if name[0] != "-"):
+        assert verb.help, verb.name
+        for each in [verb] if verb.default_command else [verb[name] for name in verb if name[0] != "-"]:
+            said = inspect.getdoc(each.default_command) or ""
+            for name, parameter in inspect.signature(each.default_command).parameters.items():
+                if parameter.kind is parameter.VAR_KEYWORD or "name='*'" in str(parameter.annotation).replace('"', "'"):
+                    continue  # sections of the settings, whose fields say it themselves
+                assert re.search(rf"^\s*{name}(:| *$)", said, re.MULTILINE), f"{each.name}: {name}"

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+
+from facesketch.config import MethodConfig, RunConfig
+from facesketch.methods import METHODS, build, resolve
+from facesketch.networks.blocks import count_parameters
+
+
+def test_json_tells_all_there_is_to_know(command: Callable[..., Any]) -> None:
+    answer = command("methods", "--json")
+    assert (answer.code, answer.err) == (0, "")
+    rows = json.loads(answer.out)
+    assert list(rows) == list(METHODS)
+    for name, row in rows.items():
+        kind = METHODS[name]
+        with torch.device("meta"):
+            method = build(resolve(RunConfig(method=MethodConfig(name=name))))
+        assert row["parameters"] == count_parameters(method)
+        assert row["directions"] == list(kind.directions)
+        assert row["options"] == list(kind.Options.model_fields)
+        assert (row["title"], row["learned"], row["both_at_once"]) == (kind.title, kind.learned, kind.both_ways)
+        assert row["pairs"] == ("paired" if kind.paired else "unpaired")
+        assert row["summary"].endswith(".")
+
+
+def test_the_table_lists_every_method_with_its_count(command: Callable[..., Any]) -> None:
+    rows = json.loads(command("methods", "--json").out)
+    answer = command("methods")
+    assert answer.code == 0
+    for name, row in rows.items():
+        (line,) = [line for line in answer.out.splitlines() if line.strip().startswith(f"{name} ")]
+        assert f"{row['parameters']:,}" in line
+
+
+def test_counts_follow_the_size(command: Callable[..., Any]) -> None:
+    small, large = (json.loads(command("methods", "--json", "--size", size).out) for size in (64, 256))
+    assert small["dense-ae"]["parameters"] < large["dense-ae"]["parameters"]
+    assert small["cyclegan"]["parameters"] == large["cyclegan"]["parameters"]
+    assert 9_700_000 < large["conv-ae"]["parameters"] < 9_800_000
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_method_tells_its_options_and_defaults(name: str, command: Callable[..., Any]) -> None:
+    answer = command("methods", name)
+    assert answer.code == 0
+    for option, field in METHODS[name].Options.model_fields.items():
+        (line,) = [line for line in answer.out.splitlines() if f"--{option.replace('_', '-')} " in line]
+        assert f"default {field.default}" in line
+    defaults = METHODS[name].defaults
+    told = f"{defaults.epochs} epochs, batch size {defaults.batch_size}" in " ".join(answer.out.split())
+    assert told == METHODS[name].learned
+
+
+def test_choices_are_listed(command: Callable[..., Any]) -> None:
+    assert "--loss (mse|mae|bce) default mse" in command("methods", "conv-ae").out
+
+
+def test_an_unknown_method_is_refused(refused: Callable[..., str]) -> None:
+    assert refused("methods", "cyclegun").startswith("unknown method 'cyclegun'; did you mean 'cyclegan'?")
+
+
+@pytest.mark.parametrize("size", [0, -5, 15, 5000])
+def test_a_size_that_cannot_be_is_refused(size: int, refused: Callable[..., str]) -> None:
+    assert "size" in refused("methods", "--size", size)
+
+
+def test_the_smallest_size_lists_what_it_can(command: Callable[..., Any]) -> None:
+    assert command("methods", "--size", 32).code == 0

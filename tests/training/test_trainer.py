@@ -1,0 +1,319 @@
+"""The loop: which pairs it sees, which epoch it calls best, and what its settings do to the weights."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+from PIL import Image
+from torch import Tensor
+
+from facesketch import load, train
+from facesketch.checkpoint import load_method, load_state, read_header
+from facesketch.config import RunConfig, configure
+from facesketch.data.datasets import PairDataset
+from facesketch.data.pairs import Source
+from facesketch.errors import CheckpointError, ConfigError, DataError, OutputError
+from facesketch.training import state, trainer
+from facesketch.training.logs import read_log
+from facesketch.training.trainer import resume
+
+SMALL: dict[str, Any] = {
+    **{"size": 32, "batch_size": 4, "hidden": 8, "latent": 4, "samples": 0},
+    **{"device": "cpu", "precision": "fp32", "quiet": True},
+}
+MAGENTA, GREEN = (255, 0, 255), (0, 255, 0)
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory: pytest.TempPathFactory, arrange: Callable[..., Path]) -> Path:
+    return arrange(tmp_path_factory.mktemp("trainer") / "pairs")
+
+
+def _weights(run: Path, name: str = "weights") -> dict[str, Tensor]:
+    return safetensors.torch.load_file(run / f"{name}.safetensors")
+
+
+def _apart(first: dict[str, Tensor], second: dict[str, Tensor]) -> float:
+    assert first.keys() == second.keys()
+    return max(float((first[name] - second[name]).abs().max()) for name in first)
+
+
+def _epochs(run: Path) -> list[dict[str, Any]]:
+    return [line for line in read_log(run / "log.jsonl") if line["event"] == "epoch"]
+
+
+# Who is seen
+
+
+def _paint(folder: Path, side: str, colour: tuple[int, int, int]) -> None:
+    for path in folder.rglob(f"{side}-*.png"):
+        Image.new("RGB", (64, 64), colour).save(path)
+
+
+def _holds(data: PairDataset, colour: tuple[int, int, int]) -> bool:
+    return any(bool((array == colour).all(axis=-1).any()) for array in (data.photos.array, data.sketches.array))
+
+
+@pytest.mark.parametrize("method", ["dense-ae", "cyclegan"])
+def test_training_and_validation_see_nobody_else_s_pairs(
+    method: str, arrange: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = arrange(tmp_path / "pairs")
+    _paint(folder, "test", MAGENTA)
+    _paint(folder, "validation", GREEN)
+    made: list[PairDataset] = []
+    opened: list[str] = []
+    real = Source.open
+
+    class Spied(PairDataset):
+        def __init__(self, *args: Any, **options: Any) -> None:
+            super().__init__(*args, **options)
+            made.append(self)
+
+    def spy(source: Source, **options: Any) -> Image.Image:
+        opened.append(source.path.name)
+        return real(source, **options)
+
+    monkeypatch.setattr(state, "PairDataset", Spied)
+    monkeypatch.setattr(Source, "open", spy)
+    narrow = {"hidden": 4} if method == "dense-ae" else {"width": 2, "blocks": 1}
+    small = {key: value for key, value in SMALL.items() if key not in {"hidden", "latent"}}
+    train(method, tmp_path / "run", data=folder, epochs=1, sketch_channels=3, **small, **narrow)
+    training, validation = made
+    assert (len(training), len(validation)) == (8, 2)
+    assert not _holds(training, MAGENTA)
+    assert not _holds(training, GREEN)
+    assert not _holds(validation, MAGENTA)
+    assert _holds(validation, GREEN), "the marks are there to be seen"
+    assert len(opened) == 2 * (8 + 2), "every picture is decoded once"
+    assert not [name for name in opened if name.startswith("test")]
+
+
+def test_training_does_not_need_the_test_pictures(arrange: Callable[..., Path], tmp_path: Path) -> None:
+    folder = arrange(tmp_path / "pairs")
+    whole = train("dense-ae", tmp_path / "whole", data=folder, epochs=2, **SMALL)
+    for path in folder.rglob("test-*.png"):
+        path.write_bytes(b"")
+    blind = train("dense-ae", tmp_path / "blind", data=folder, epochs=2, **SMALL)
+    for name in ("weights.safetensors", "best.safetensors", "environment.json"):
+        assert (whole / name).read_bytes() == (blind / name).read_bytes()
+
+
+def test_validation_changes_no_weight(arrange: Callable[..., Path], tmp_path: Path) -> None:
+    runs = []
+    for name, validation in (("with", 2), ("without", 0)):
+        folder = arrange(tmp_path / name, validation=validation)
+        small = {key: value for key, value in SMALL.items() if key not in {"hidden"}} | {"validation": 0.0}
+        runs.append(train("conv-vae", tmp_path / f"run-{name}", data=folder, epochs=2, **small))
+    assert _apart(*(_weights(run) for run in runs)) == 0.0, "its noise must not come out of the training's"
+
+
+# Best and last
+
+
+@pytest.mark.parametrize(("select", "pick"), [("ssim", max), ("mae", min), ("loss", min)])
+def test_best_is_the_epoch_that_validates_best(
+    select: str, pick: Callable[..., float], pairs: Path, tmp_path: Path
+) -> None:
+    run = train("dense-ae", tmp_path / "run", data=pairs, epochs=8, learning_rate=0.05, select=select, **SMALL)
+    epochs = _epochs(run)
+    figures = [epoch["validation"][select] for epoch in epochs]
+    winner = figures.index(pick(figures))
+    assert winner != len(epochs) - 1, "a run in which the last epoch is not the best"
+    running = [number == figures.index(pick(figures[: number + 1])) for number in range(len(figures))]
+    assert [epoch["best"] for epoch in epochs] == running
+    _, notes = read_header(run / "best.safetensors")
+    assert notes["epoch"] == winner + 1
+    assert notes["validation"][select] == figures[winner]
+    assert read_header(run / "weights.safetensors")[1]["epoch"] == 8
+    assert epochs[0]["why"] == f"first validation: {select} {figures[0]:.4f}"
+    best = figures[0]
+    for epoch, value in zip(epochs[1:], figures[1:], strict=True):
+        verdict = "better than" if epoch["best"] else "not better than"
+        assert epoch["why"] == f"{select} {value:.4f} is {verdict} {best:.4f}"
+        best = pick(best, value)
+
+
+def test_the_validation_figures_are_those_of_the_translations(pairs: Path, tmp_path: Path) -> None:
+    run = train("dense-ae", tmp_path / "run", data=pairs, epochs=2, **SMALL)
+    translator = load(run, weights="last")
+    errors = []
+    for photo in sorted((pairs / "photos").glob("validation-*.png")):
+        small = Image.open(photo).resize((32, 32), Image.Resampling.BICUBIC, reducing_gap=3.0)
+        truth = Image.open(pairs / "sketches" / photo.name).convert("L")
+        truth = truth.resize((32, 32), Image.Resampling.BICUBIC, reducing_gap=3.0)
+        result = np.asarray(translator(small)).astype(float)
+        errors.append(np.abs(result - np.asarray(truth)).mean() / 255)
+    assert _epochs(run)[-1]["validation"]["mae"] == pytest.approx(np.mean(errors), abs=1e-3)
+
+
+def test_without_validation_the_last_is_taken_and_the_log_says_so(arrange: Callable[..., Path], tmp_path: Path) -> None:
+    folder = arrange(tmp_path / "pairs", validation=0)
+    run = train("dense-ae", tmp_path / "run", data=folder, epochs=2, validation=0.0, **SMALL)
+    assert [epoch["why"] for epoch in _epochs(run)] == ["no validation pairs, so the last weights are the ones to use"] * 2
+    assert [epoch["best"] for epoch in _epochs(run)] == [False, False]
+    assert not (run / "best.safetensors").exists()
+    picture = next((folder / "photos").glob("*.png"))
+    best, last = (np.asarray(load(run, weights=each)(picture)) for each in ("best", "last"))
+    assert np.array_equal(best, last)
+
+
+def test_a_run_of_steps_ends_in_mid_epoch(pairs: Path, tmp_path: Path) -> None:
+    run = train("dense-ae", tmp_path / "run", data=pairs, steps=3, **SMALL)
+    lines = read_log(run / "log.jsonl")
+    assert [line["step"] for line in lines if line["event"] == "step"] == [1, 2, 3]
+    assert [line["step"] for line in lines if line["event"] == "epoch"] == [2, 3]
+    assert lines[-1]["event"] == "end"
+    losses = [line["losses"]["generator"] for line in lines if line["event"] == "step"]
+    means = [epoch["train"]["generator"] for epoch in _epochs(run)]
+    assert means == pytest.approx([(losses[0] + losses[1]) / 2, losses[2]], rel=1e-5)
+
+
+# What settings do
+
+
+def test_accumulated_batches_are_one_larger_batch(pairs: Path, tmp_path: Path) -> None:
+    small = {key: value for key, value in SMALL.items() if key != "batch_size"}
+    whole = train("dense-ae", tmp_path / "whole", data=pairs, epochs=2, batch_size=4, **small)
+    parts = train("dense-ae", tmp_path / "parts", data=pairs, epochs=2, batch_size=2, accumulate=2, **small)
+    assert _apart(_weights(whole), _weights(parts)) < 1e-4
+    steps = [[line for line in read_log(run / "log.jsonl") if line["event"] == "step"] for run in (whole, parts)]
+    assert len(steps[0]) == len(steps[1]) == 4
+    for one, other in zip(*steps, strict=True):
+        assert one["losses"] == pytest.approx(other["losses"], rel=1e-4)
+
+
+def test_the_schedule_reaches_the_weights(pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[float] = []
+    real = trainer.set_learning_rate
+    monkeypatch.setattr(trainer, "set_learning_rate", lambda each, rate: (seen.append(rate), real(each, rate)))
+    train("dense-ae", tmp_path / "run", data=pairs, epochs=4, schedule="linear", learning_rate=0.5, **SMALL)
+    assert seen == pytest.approx([0.5, 0.5, 0.5, 0.5, 0.5, 0.375, 0.25, 0.125])
+
+
+def test_workers_prepare_the_same_batches(pairs: Path, tmp_path: Path) -> None:
+    alone = train("dense-ae", tmp_path / "alone", data=pairs, epochs=1, **SMALL)
+    helped = train("dense-ae", tmp_path / "helped", data=pairs, epochs=1, workers=1, **SMALL)
+    assert _apart(_weights(alone), _weights(helped)) == 0.0
+
+
+def test_progress_changes_no_weight(pairs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    small = {key: value for key, value in SMALL.items() if key not in {"hidden", "quiet"}}
+    quiet = train("conv-vae", tmp_path / "quiet", data=pairs, epochs=1, quiet=True, **small)
+    assert capsys.readouterr() == ("", "")
+    loud = train("conv-vae", tmp_path / "loud", data=pairs, epochs=1, **small)
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "conv-vae photo2sketch, " in said.err
+    assert "8 pairs to learn from, 2 to validate on, 2 kept unseen" in said.err
+    assert "2 steps on cpu in fp32" in said.err
+    assert _apart(_weights(quiet), _weights(loud)) == 0.0
+
+
+def test_bf16_trains_and_keeps_full_weights(pairs: Path, tmp_path: Path) -> None:
+    small = {**SMALL, "precision": "bf16"}
+    run = train("dense-ae", tmp_path / "run", data=pairs, epochs=2, **small)
+    assert all(tensor.dtype == torch.float32 for tensor in _weights(run).values())
+    assert all(math.isfinite(epoch["train"]["generator"]) for epoch in _epochs(run))
+    assert json.loads((run / "environment.json").read_text())["precision"] == "bf16-mixed"
+    exact = train("dense-ae", tmp_path / "exact", data=pairs, epochs=2, **SMALL)
+    assert 0.0 < _apart(_weights(run), _weights(exact)) < 0.05
+
+
+def test_complete_settings_train_too(pairs: Path, tmp_path: Path) -> None:
+    config = configure("dense-ae", {"folder": pairs, "epochs": 1, **{k: v for k, v in SMALL.items() if k != "quiet"}})
+    assert isinstance(config, RunConfig)
+    given = train(config, tmp_path / "given", quiet=True)
+    named = train("dense-ae", str(tmp_path / "named"), data=str(pairs), epochs=1, **SMALL)
+    assert (given / "weights.safetensors").read_bytes() == (named / "weights.safetensors").read_bytes()
+
+
+# What is refused
+
+
+def test_a_folder_that_holds_a_run_is_not_trained_over(pairs: Path, tmp_path: Path) -> None:
+    run = train("dense-ae", tmp_path / "run", data=pairs, epochs=1, **SMALL)
+    before = {path.name: path.read_bytes() for path in run.iterdir() if path.is_file()}
+    with pytest.raises(ConfigError, match="already holds a run; type: facesketch train --resume"):
+        train("conv-ae", run, data=pairs, epochs=1, size=32)
+    (run / "state.ckpt").rename(run / "state.next.ckpt")  # where a kill between two renames leaves it
+    with pytest.raises(ConfigError, match="already holds a run"):
+        train("dense-ae", run, data=pairs, epochs=1, **SMALL)
+    (run / "state.next.ckpt").rename(run / "state.ckpt")
+    assert {path.name: path.read_bytes() for path in run.iterdir() if path.is_file()} == before
+
+
+def test_what_a_run_that_never_began_left_is_no_hindrance(pairs: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    out.mkdir()
+    (out / "config.toml").write_text("direction = 'sketch2photo'")
+    (out / "environment.json").write_text('{"data": "other", "split": {}}')
+    (out / "log.jsonl").write_text('{"event": "step", "step": 1, "epoch": 0, "losses": {}}\n')
+    train("dense-ae", out, data=pairs, epochs=1, **SMALL)
+    assert [line["event"] for line in read_log(out / "log.jsonl")] == ["step", "step", "epoch", "end"]
+    assert json.loads((out / "environment.json").read_text())["pairs"]["train"] == 8
+
+
+def test_nothing_is_left_behind_where_nothing_can_be_learned(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for data, said in ((tmp_path / "missing", "missing"), (tmp_path / "empty", "nothing pairs"), (None, "--data")):
+        with pytest.raises((DataError, ConfigError), match=said):
+            train("dense-ae", tmp_path / "run", data=data, epochs=1, **SMALL)
+    assert [path.name for path in tmp_path.iterdir()] == ["empty"]
+
+
+def test_an_unwritable_place_is_told_at_once(pairs: Path, tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("")
+    with pytest.raises(OutputError, match="cannot be written"):
+        train("dense-ae", tmp_path / "taken" / "run", data=pairs, epochs=1, **SMALL)
+    with pytest.raises(OutputError, match="cannot be written"):
+        train("dense-ae", tmp_path / "taken", data=pairs, epochs=1, **SMALL)
+
+
+def test_only_a_run_is_resumed(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"no config\.toml in it, so not a run"):
+        resume(tmp_path)
+
+
+def test_pictures_that_changed_are_noticed(arrange: Callable[..., Path], tmp_path: Path) -> None:
+    folder = arrange(tmp_path / "pairs")
+    run = train("dense-ae", tmp_path / "run", data=folder, epochs=1, **SMALL)
+    _paint(folder, "train", GREEN)
+    before = (run / "weights.safetensors").read_bytes()
+    with pytest.raises(DataError, match="the pictures or their split have changed since this run began"):
+        resume(run, quiet=True, epochs=2)
+    assert (run / "weights.safetensors").read_bytes() == before
+
+
+def test_more_processes_than_pairs_are_refused() -> None:
+    config = configure("dense-ae", {"batch_size": 4})
+    with pytest.raises(ConfigError, match="2 training pairs for 3 processes; start fewer processes or add pairs"):
+        state._steps_per_epoch(config, 2, 3)
+
+
+def test_a_lost_state_is_put_back_in_place(pairs: Path, tmp_path: Path) -> None:
+    whole = train("dense-ae", tmp_path / "whole", data=pairs, epochs=3, **SMALL)
+    run = train("dense-ae", tmp_path / "run", data=pairs, epochs=1, **SMALL)
+    (run / "state.ckpt").rename(run / "state.next.ckpt")
+    kept = load_state(run)
+    assert kept is not None
+    assert kept["position"]["epoch"] == 1
+    resume(run, quiet=True, epochs=3)
+    assert _apart(_weights(run), _weights(whole)) == 0.0
+    assert not (run / "state.next.ckpt").exists()
+
+
+def test_a_best_model_loads_with_its_settings(pairs: Path, tmp_path: Path) -> None:
+    run = train("dense-ae", tmp_path / "run", data=pairs, epochs=1, direction="sketch2photo", **SMALL)
+    method, config = load_method(run)
+    assert not method.training
+    assert method.translates == ("sketch2photo",)
+    assert config.data.folder == pairs
