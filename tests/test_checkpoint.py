@@ -116,7 +116,9 @@ def _no_config(content: bytes) -> bytes:
 
 
 def _strange_config(content: bytes) -> bytes:
-    return safetensors.torch.save({}, {"format": FORMAT, "config": '{"method": {"name": "dense-ae"}, "x": 1}', "notes": "{}"})
+    return safetensors.torch.save(
+        {}, {"format": FORMAT, "config": '{"method": {"name": "dense-ae"}, "x": 1}', "notes": "{}"}
+    )
 
 
 def _strange_notes(content: bytes) -> bytes:
@@ -179,7 +181,9 @@ def test_a_method_that_is_not_known_here_is_a_checkpoint_error(tmp_path: Path) -
 
 
 def test_a_path_stands_for_a_file_or_a_run(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match=r"no such model file; give a run folder, a \.safetensors file, or pencil"):
+    with pytest.raises(
+        CheckpointError, match=r"no such model file; give a run folder, a \.safetensors file, or pencil"
+    ):
         load_method(tmp_path / "missing.safetensors")
     with pytest.raises(CheckpointError, match=r"no weights\.safetensors in this folder"):
         model_file(tmp_path)
@@ -206,7 +210,11 @@ def test_untrained_methods_are_known_by_name(tmp_path: Path, monkeypatch: pytest
 
 def _state(step: int) -> dict[str, Any]:
     weights = torch.arange(1000, dtype=torch.float32) + step
-    return {"method": {"weight": weights}, "memory": {"pool": [torch.ones(3)]}, "position": {"step": step, "best": None}}
+    return {
+        "method": {"weight": weights},
+        "memory": {"pool": [torch.ones(3)]},
+        "position": {"step": step, "best": None},
+    }
 
 
 def _step(folder: Path) -> int | None:
@@ -306,7 +314,9 @@ SPOILED_STATES: dict[str, Callable[[Path], object]] = {
     "somebody else's": lambda path: torch.save({"epoch": 3}, path),
     "a tensor": lambda path: torch.save(torch.ones(3), path),
     "of another version": lambda path: torch.save({**_state(1), "format": "facesketch 99"}, path),
-    "with code in it": lambda path: torch.save({**_state(1), "format": FORMAT, "trap": Trap(path.parent / "sprung")}, path),
+    "with code in it": lambda path: torch.save(
+        {**_state(1), "format": FORMAT, "trap": Trap(path.parent / "sprung")}, path
+    ),
     "a pickle with code in it": lambda path: path.write_bytes(pickle.dumps(Trap(path.parent / "sprung"))),
 }
 

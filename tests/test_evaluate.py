@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 from pathlib import Path
@@ -18,13 +17,12 @@ from facesketch.config import DataConfig, Direction, MethodConfig, RunConfig
 from facesketch.data.pairs import Pair, Source
 from facesketch.data.synthetic import write_sample
 from facesketch.descriptions import Describers
-from facesketch.errors import ConfigError, DataError, ImageError, OutputError
+from facesketch.errors import ConfigError, DataError, ImageError
 from facesketch.evaluate import evaluate_images, evaluate_model, recognise
 from facesketch.floors import Floors, Task
 from facesketch.measures import Yardstick
 from facesketch.methods import build, resolve
-from facesketch.networks.backbones import VGG16Features
-from facesketch.results import Measure, ModelInfo, Results, paired_difference
+from facesketch.results import ModelInfo, Results
 from facesketch.translate import Translator, load
 
 METRICS = ("psnr", "ssim", "fsim", "rank")
@@ -109,48 +107,6 @@ def test_the_file_has_the_agreed_keys(pencil: Results, tmp_path: Path) -> None:
     assert set(value["model"]) == {
         *("method", "options", "seed", "epochs", "best_epoch", "size", "parameters", "weights_sha256", "path"),
     }
-
-
-def test_results_come_back_as_they_were(pencil: Results, tmp_path: Path) -> None:
-    pencil.save(tmp_path / "results.json")
-    assert Results.load(tmp_path / "results.json") == pencil
-
-
-def test_the_table_has_one_row_per_picture(pencil: Results, tmp_path: Path) -> None:
-    pencil.save(tmp_path / "results.json")
-    with (tmp_path / "results.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert [row["stem"] for row in rows] == list(pencil.stems)
-    assert [row["subject"] for row in rows] == list(pencil.subjects)
-    for name, measure in pencil.metrics.items():
-        assert [float(row[name]) for row in rows] == list(measure.values)
-    with pytest.raises(OutputError, match=r"name in \.json"):
-        pencil.save(tmp_path / "results.csv")
-
-
-@pytest.mark.parametrize(
-    ("change", "line"),
-    [
-        (lambda value: value | {"format": "another 1"}, r"format is 'another 1', expected 'facesketch results 1'"),
-        (lambda value: [value], "format is None"),
-        (lambda value: value | {"subjects": ["one"]}, r"subjects: 1 values for 6 stems"),
-        (lambda value: value | {"direction": "sideways"}, r"direction = 'sideways'"),
-        (lambda value: value | {"surplus": 1}, r"unknown key 'surplus'"),
-    ],
-)
-def test_foreign_and_damaged_files_are_refused(pencil: Results, tmp_path: Path, change: Any, line: str) -> None:
-    path = tmp_path / "results.json"
-    path.write_text(json.dumps(change(pencil.model_dump(mode="json"))))
-    with pytest.raises(DataError, match=line):
-        Results.load(path)
-
-
-def test_no_file_and_no_json_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="no such file"):
-        Results.load(tmp_path / "none.json")
-    (tmp_path / "torn.json").write_bytes(b'{"format": \xff')
-    with pytest.raises(DataError, match="not a results file"):
-        Results.load(tmp_path / "torn.json")
 
 
 def test_the_hash_is_of_the_sorted_stems(sample: Path, pencil: Results) -> None:
@@ -319,54 +275,6 @@ def test_a_model_is_described_by_its_file(sample: Path, drawn: Floors, tmp_path:
     assert evaluate_model(load(tmp_path / "run-7" / BEST), sample, floors=drawn).name == "run-7"
 
 
-def test_one_picture_for_everybody_finds_nobody() -> None:
-    rng = np.random.default_rng(0)
-    truth = [Image.fromarray(rng.integers(0, 256, (64, 64), dtype=np.uint8)) for _ in range(11)]
-    people = [str(number) for number in range(11)]
-    yardstick = Yardstick(truth, people, "photo2sketch", metrics=["rank", "rank-hog"])
-    found = yardstick.measure([truth[0]] * 11).sets  # equal but for rounding, which must not choose a winner
-    assert {name: each.value for name, each in found.items()} == {
-        f"rank-{k}{mark}": 0.0 for mark in ("", "-hog") for k in measures.RANKS
-    }
-
-
-def random_vgg(self: Describers) -> None:
-    if self.vgg is None:
-        torch.manual_seed(0)
-        self.vgg = VGG16Features()
-        for layer in self.vgg.modules():
-            if isinstance(layer, torch.nn.Conv2d):
-                torch.nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")  # keeps the features' size
-
-
-def test_distances_of_sets_are_zero_for_the_truth_and_lie_in_their_interval(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Describers, "load_vgg", random_vgg)
-    rng = np.random.default_rng(0)
-    truth = [Image.fromarray(rng.integers(0, 256, (16, 16), dtype=np.uint8)) for _ in range(8)]
-    dark = [picture.point(lambda value: value // 3) for picture in truth]
-    yardstick = Yardstick(truth, list("abcdefgh"), "photo2sketch", metrics=["frechet-vgg16", "kernel-vgg16"])
-    same, other = yardstick.measure(truth).sets, yardstick.measure(dark).sets
-    assert same["frechet-vgg16"].value == pytest.approx(0, abs=1e-6)
-    for name in ("frechet-vgg16", "kernel-vgg16"):
-        assert other[name].value > same[name].value
-        assert other[name].low <= other[name].value <= other[name].high
-        assert other[name].low < other[name].high
-
-
-def test_nlda_says_whom_it_learned_from(monkeypatch: pytest.MonkeyPatch) -> None:
-    rng = np.random.default_rng(0)
-    truth = [Image.fromarray(rng.integers(0, 256, (16, 16), dtype=np.uint8)) for _ in range(24)]
-    people = [str(number) for number in range(24)]
-    perfect = Yardstick(truth, people, "photo2sketch", metrics=["nlda"]).measure(truth).sets
-    assert perfect["nlda-full"].title == "NLDA full, half (12) train"
-    assert (perfect["nlda"].value, perfect["nlda-full"].value) == (1.0, 1.0)
-    shuffled = Yardstick(truth, people, "photo2sketch", metrics=["nlda"]).measure(truth[1:] + truth[:1]).sets
-    assert shuffled["nlda"].value < 0.5
-    monkeypatch.setitem(measures._NLDA_TRAIN, 24, 9)
-    published = Yardstick(truth, people, "photo2sketch", metrics=["nlda"]).measure(truth).sets
-    assert published["nlda"].title == "NLDA best, 9 of 24 train"
-
-
 class Faces:
     """Sees a face in bright pictures and takes their first 128 pixels for its description."""
 
@@ -392,83 +300,3 @@ def test_a_picture_without_a_face_is_like_nobody(sample: Path, monkeypatch: pyte
     nothing = evaluate_images(folder, sample, direction="photo2sketch", floors=measured)
     assert "no face was found in any picture" in nothing.left_out["identity"]
     assert "identity" not in nothing.metrics
-
-
-def results(values: list[float], better: str = "higher", **changes: Any) -> Results:
-    subjects = tuple(f"s{number // 2}" for number in range(len(values)))
-    measure = Measure.model_validate(
-        {"title": "M", "better": better, "mean": 0.0, "low": 0.0, "high": 0.0, "values": values}
-    )
-    fields: dict[str, Any] = {
-        "name": "one",
-        "direction": "photo2sketch",
-        "protocol": "own",
-        "split": "test",
-        "stems": tuple(str(number) for number in range(len(values))),
-        "subjects": subjects,
-        "stems_hash": "0",
-        "model": ModelInfo(method="pencil", path="pencil"),
-        "metrics": {"m": measure},
-    }
-    return Results.model_validate(fields | changes)
-
-
-def test_no_difference_between_the_same() -> None:
-    one = results([0.1, 0.4, 0.3, 0.9])
-    found = paired_difference(one, one, "m")
-    assert (found.mean, found.low, found.high, found.verdict) == (0, 0, 0, "no difference shown")
-
-
-def test_which_is_better_depends_on_the_metric() -> None:
-    noise = np.random.default_rng(0).normal(0, 0.05, 40)
-    low, high = np.linspace(0, 1, 40), np.linspace(0, 1, 40) + 0.1 + noise
-    for better, verdict in (("higher", "second is better"), ("lower", "first is better")):
-        found = paired_difference(results(low.tolist(), better), results(high.tolist(), better), "m")
-        assert found.verdict == verdict
-        assert found.low < found.mean < found.high < 0
-        assert found.mean == pytest.approx((low - high).mean())
-    # far smaller than the spread of either, so only the pairing shows it
-    assert np.std(low) > 2.5 * abs(found.mean)
-
-
-def test_noise_shows_no_difference_and_people_are_drawn_whole() -> None:
-    noise = np.repeat(np.random.default_rng(1).normal(0, 1, 20), 2)
-    found = paired_difference(results(noise.tolist()), results([0.0] * 40), "m")
-    assert found.verdict == "no difference shown"
-    assert found.high - found.low == pytest.approx(2 * 1.96 * noise.std() / np.sqrt(20), rel=0.15)
-
-
-def test_other_pictures_are_not_compared(pencil: Results) -> None:
-    one = results([0.1, 0.2])
-    with pytest.raises(DataError, match="one has 2 pictures, one 3, such as 2 in only one of them"):
-        paired_difference(one, results([0.1, 0.2, 0.3]), "m")
-    with pytest.raises(DataError, match="one is photo2sketch, one sketch2photo"):
-        paired_difference(one, results([0.1, 0.2], direction="sketch2photo"), "m")
-    with pytest.raises(DataError, match="no 'n' in these results; it has m"):
-        paired_difference(one, one, "n")
-    copied = pencil.floors["copy"]
-    ssim = copied.metrics["ssim"].model_copy(update={"values": (0.1,) * 6})
-    elsewhere = copied.model_copy(update={"metrics": copied.metrics | {"ssim": ssim}})
-    strange = pencil.model_copy(update={"floors": pencil.floors | {"copy": elsewhere}})
-    with pytest.raises(DataError, match="copying the input measures differently"):
-        paired_difference(pencil, strange, "ssim")
-
-
-@pytest.mark.shared
-@pytest.mark.slow
-def test_perceptual_measures_of_cuhk(shared: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("FACESKETCH_MODELS", str(shared / "models"))
-    task = floors.read_task(shared / "data/cuhk", "photo2sketch")
-    truth, inputs, people = task.truth[:12], task.inputs[:12], task.subjects[:12]
-    names = ["lpips-alex", "identity", "rank-sface", "frechet-vgg16"]
-    yardstick = Yardstick(truth, people, "photo2sketch", metrics=names)
-    assert yardstick.names == ("lpips-alex", "identity", "frechet-vgg16", "rank-sface")
-    same, copied = yardstick.measure(truth), yardstick.measure(inputs)
-    assert same.metrics["lpips-alex"].mean == pytest.approx(0, abs=1e-6)
-    assert same.metrics["identity"].mean == pytest.approx(1, abs=1e-5)
-    assert same.sets["rank-1-sface"].value == 1
-    assert same.sets["frechet-vgg16"].value < 1e-3 < copied.sets["frechet-vgg16"].value
-    assert 0.2 < copied.metrics["lpips-alex"].mean < 0.6
-    assert 0.1 < copied.metrics["identity"].mean < 0.9
-    assert copied.sets["rank-1-sface"].value > 0.5
-    assert not yardstick.faceless

@@ -56,7 +56,9 @@ def _noise(width: int, height: int, channels: int = 3) -> NDArray[np.uint8]:
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.integers(1, 64), st.integers(1, 64), st.sampled_from([{}, {"multiple": 8}, {"multiple": 32}, {"fixed": True}]))
+@given(
+    st.integers(1, 64), st.integers(1, 64), st.sampled_from([{}, {"multiple": 8}, {"multiple": 32}, {"fixed": True}])
+)
 def test_what_goes_through_unchanged_comes_out_unchanged(width: int, height: int, shape: dict[str, Any]) -> None:
     translator, _ = _translator(**shape)
     picture = Image.fromarray(_noise(width, height))

@@ -87,7 +87,9 @@ def read_header(path: Path) -> tuple[RunConfig, dict[str, Any]]:
         with safetensors.safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
     except FileNotFoundError as error:
-        raise CheckpointError(f"{path}: no such model file; give a run folder, a .safetensors file, or pencil") from error
+        raise CheckpointError(
+            f"{path}: no such model file; give a run folder, a .safetensors file, or pencil"
+        ) from error
     except (safetensors.SafetensorError, OSError) as error:
         raise CheckpointError(f"{path}: torn or not a model file ({error}); train again or copy it anew") from error
     if header.get("format") != FORMAT:

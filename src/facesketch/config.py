@@ -155,6 +155,9 @@ def configure(method: str | None, settings: dict[str, Any], file: Path | None = 
         ConfigError: no method named, an unknown key or a value out of range.
     """
     value = read_toml(file) if file else {}
+    for name in (*SECTIONS, "method"):
+        if not isinstance(value.get(name, {}), dict):
+            raise ConfigError(f"{file}: {name} = {value[name]!r}; expected a section of keys, [{name}]")
     sections = {name: dict(value.get(name, {})) for name in (*SECTIONS, "method")}
     if {"epochs", "steps"} & settings.keys():  # a length given now replaces the file's, whichever it was
         sections["train"] = {key: item for key, item in sections["train"].items() if key not in {"epochs", "steps"}}

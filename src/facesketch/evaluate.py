@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from PIL import Image
@@ -93,19 +93,8 @@ def evaluate_model(
     """
     way = translator.choose(direction)
     _require_protocol(protocol)
-    validation = translator.config.data.validation
-    if floors is None:
-        floors = measure_floors(
-            data,
-            direction=way,
-            split=split,
-            metrics=metrics,
-            seed=seed,
-            validation=validation,
-            device=device,
-            progress=progress,
-        )
-    _require_floors_of(floors, data, way, split, metrics)
+    share = translator.config.data.validation
+    floors = _ready(floors, data, way, split, metrics, seed=seed, validation=share, device=device, progress=progress)
     started = time.perf_counter()
     results = _translate(translator, floors.task, progress)
     seconds = time.perf_counter() - started
@@ -151,11 +140,7 @@ def evaluate_images(
         ImageError: a picture cannot be read.
     """
     _require_protocol(protocol)
-    if floors is None:
-        floors = measure_floors(
-            data, direction=direction, split=split, metrics=metrics, seed=seed, device=device, progress=progress
-        )
-    _require_floors_of(floors, data, direction, split, metrics)
+    floors = _ready(floors, data, direction, split, metrics, seed=seed, device=device, progress=progress)
     pictures = read_images(Path(images), floors.task)
     model = ModelInfo(method="images", path=str(images))
     return _measure(_Candidate(name or Path(images).resolve().name, model, pictures, 0.0), floors, protocol, progress)
@@ -167,16 +152,29 @@ def _require_protocol(protocol: str | None) -> None:
         raise ConfigError(f"unknown protocol '{protocol}'{nearest(protocol, PROTOCOLS)}; known: {known}")
 
 
-def _require_floors_of(
-    floors: Floors, data: Path, direction: Direction, split: Side, metrics: Sequence[str] | None
-) -> None:
-    task = floors.task
+def _ready(
+    given: Floors | None,
+    data: Path,
+    direction: Direction,
+    split: Side,
+    metrics: Sequence[str] | None,
+    **settings: Any,
+) -> Floors:
+    """Return the given floors once they are known to be of these pictures; measure them when none are given.
+
+    Raises:
+        ConfigError: they are of other pictures, or lack a metric.
+    """
+    if given is None:
+        return measure_floors(data, direction=direction, split=split, metrics=metrics, **settings)
+    task, yardstick = given.task, given.yardstick
     have, want = (task.folder.resolve(), task.direction, task.split), (Path(data).resolve(), direction, split)
     if have != want:
         seen = " ".join(map(str, have))
         raise ConfigError(f"floors of {seen}; expected those of {' '.join(map(str, want))}, so measure them anew")
-    if metrics is not None and not set(metrics) <= {*floors.yardstick.names, *floors.yardstick.left_out}:
-        raise ConfigError(f"floors in {', '.join(floors.yardstick.names)}; expected {', '.join(metrics)} among them")
+    if metrics is not None and not set(metrics) <= {*yardstick.names, *yardstick.left_out}:
+        raise ConfigError(f"floors in {', '.join(yardstick.names)}; expected {', '.join(metrics)} among them")
+    return given
 
 
 def _translate(translator: Translator, task: Task, progress: Progress | None) -> list[Image.Image]:

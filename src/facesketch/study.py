@@ -60,7 +60,7 @@ class Preset:
 PRESETS: dict[str, Preset] = {
     "quick": Preset(
         size=64,
-        epochs={"dense-ae": (60,), "conv-ae": (80,), "conv-vae": (80,), "pix2pix": (4, 8, 20), "cyclegan": (12,)},
+        epochs={"dense-ae": (60,), "conv-ae": (80,), "conv-vae": (80,), "pix2pix": (4, 8, 20), "cyclegan": (20,)},
         options={
             "dense-ae": {"batch_size": 8},
             "conv-ae": {"batch_size": 8},
@@ -202,22 +202,47 @@ class Study:
     cells: tuple[Cell, ...]
     preset: str
     seeds: int = 1
+    metrics: tuple[str, ...] = ()
 
     @classmethod
-    def begin(cls, data: Path, out: Path, preset: str, *, only: Sequence[str] = (), seeds: int = 1) -> Study:
+    def begin(
+        cls,
+        data: Path,
+        out: Path,
+        preset: str,
+        *,
+        only: Sequence[str] = (),
+        seeds: int = 1,
+        metrics: Sequence[str] = (),
+    ) -> Study:
         """Plan a study and write the plan; cells that an earlier call planned in the same folder stay in it.
+
+        Args:
+            data: the folder of pairs.
+            out: the study's folder.
+            preset: a key of `PRESETS`.
+            only: as in `plan`.
+            seeds: as in `plan`.
+            metrics: what to measure; empty for those of an earlier call, or else all.
 
         Raises:
             ConfigError: an unknown preset or cell, or a folder that holds a study of other pictures or another preset.
             DataError: nothing pairs.
         """
-        study = cls(data.resolve(), out, tuple(plan(preset, only=only, seeds=seeds)), preset, seeds)
         before = cls.read(out) if (out / "plan.json").exists() else None
+        measured = tuple(metrics) or (before.metrics if before else ())
+        study = cls(data.resolve(), out, tuple(plan(preset, only=only, seeds=seeds)), preset, seeds, measured)
         if before is not None and (before.data, before.preset) != (study.data, study.preset):
             raise ConfigError(f"{out}: holds a '{before.preset}' study of {before.data}; give another --out")
         kept = before.cells if before else ()
         merged = (*kept, *(cell for cell in study.cells if cell.name not in {old.name for old in kept}))
-        value = {"data": str(study.data), "preset": preset, "seeds": seeds, "cells": [asdict(cell) for cell in merged]}
+        value = {
+            "data": str(study.data),
+            "preset": preset,
+            "seeds": seeds,
+            "metrics": measured,
+            "cells": [asdict(cell) for cell in merged],
+        }
         index(study.data)  # a folder in which nothing pairs is refused before anything is written
         write_json(out / "plan.json", value)
         return study
@@ -232,7 +257,7 @@ class Study:
         try:
             value = json.loads((out / "plan.json").read_text(encoding="utf-8"))
             cells = tuple(Cell(**cell) for cell in value["cells"])
-            return cls(Path(value["data"]), out, cells, value["preset"], value["seeds"])
+            return cls(Path(value["data"]), out, cells, value["preset"], value["seeds"], tuple(value["metrics"]))
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise DataError(f"{out}: holds no study; type: facesketch study DATA --out {out}") from error
 
@@ -298,7 +323,7 @@ def _evaluate(study: Study, cell: Cell, known: dict[Direction, Floors]) -> None:
         if study.result_file(name).exists():
             continue
         if direction not in known:
-            known[direction] = floors(study.data, direction=direction)
+            known[direction] = floors(study.data, direction=direction, metrics=study.metrics or None)
         pictures = study.out / "pictures" / name
         results = evaluate_model(
             translator, study.data, direction=direction, floors=known[direction], pictures=pictures, name=name

@@ -113,6 +113,7 @@ def test_translated_pictures_are_kept(sample: Path, tmp_path: Path, capsys: pyte
         (("--images", "x", "--direction", "photo2sketch", "--pictures", "y"), "leave it out with --images"),
         (("pencil", "--seed", "-1"), "seed = -1"),
         (("pencil", "--out", "table.csv"), r"name it \.json"),
+        (("pencil", "--metrics", ","), "--metrics names none"),
         (("pencil", "--metrics", "simm"), "did you mean 'ssim'"),
         (("pencil", "--direction", "sketch2photo"), "not sketch2photo"),
         (("pencil", "--protocol", "cuffs"), "did you mean 'cufs'"),

@@ -25,7 +25,9 @@ NARROW: dict[str, dict[str, Any]] = {
 
 SMALL: dict[str, Any] = {"size": 32, "batch_size": 2, "device": "cpu", "precision": "fp32", "samples": 2}
 LEARNED = [name for name, kind in METHODS.items() if kind.learned]
-WAYS = [(name, way) for name in LEARNED for way in (METHODS[name].directions[:1] if METHODS[name].both_ways else DIRECTIONS)]
+WAYS = [
+    (name, way) for name in LEARNED for way in (METHODS[name].directions[:1] if METHODS[name].both_ways else DIRECTIONS)
+]
 
 Trained = Callable[..., Path]
 

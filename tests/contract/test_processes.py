@@ -73,9 +73,7 @@ def test_two_processes_lose_what_one_with_twice_the_batch_loses(
     for line, other in zip(lines, expected, strict=True):
         for part in ("losses", "train", "validation"):
             assert line.get(part, {}) == pytest.approx(other.get(part, {}), rel=2e-3, abs=2e-4)
-    weights, others = (
-        safetensors.torch.load_file(run / "weights.safetensors") for run in (together / name, alone)
-    )
+    weights, others = (safetensors.torch.load_file(run / "weights.safetensors") for run in (together / name, alone))
     for key in others:
         torch.testing.assert_close(weights[key], others[key], rtol=0.0, atol=2e-3)  # Adam enlarges roundings to steps
 

@@ -45,7 +45,9 @@ def test_any_size_comes_back_in_that_size(
             assert (result.size, result.mode) == (size, kind)
 
 
-def test_native_resolution_works_where_the_network_can(way: tuple[str, Direction], trained: Callable[..., Path]) -> None:
+def test_native_resolution_works_where_the_network_can(
+    way: tuple[str, Direction], trained: Callable[..., Path]
+) -> None:
     name, direction = way
     translator = load(trained(name, direction=direction))
     picture = _picture((75, 90), "RGB")

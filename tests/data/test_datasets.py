@@ -141,10 +141,10 @@ def test_a_batch_depends_on_seed_epoch_and_place_alone(pairs: list[Pair]) -> Non
 
 def test_batches_consume_no_random_state(pairs: list[Pair]) -> None:
     torch.manual_seed(0)
-    before, numpys = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
+    before, numpys = torch.get_rng_state(), np.random.get_state()[1].copy()
     _epoch(_data(pairs, AugmentConfig()), 0)
     assert torch.equal(torch.get_rng_state(), before)
-    assert np.array_equal(np.random.get_state()[1], numpys)  # noqa: NPY002
+    assert np.array_equal(np.random.get_state()[1], numpys)
 
 
 def test_workers_give_the_same_batches(pairs: list[Pair]) -> None:

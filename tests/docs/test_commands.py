@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
+
 from facesketch.cli.main import app, main
 from facesketch.data.synthetic import write_sample
-from PIL import Image
+from facesketch.images import open_image
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -24,7 +27,8 @@ SHORTER = {
 
 
 def blocks(page: Path, language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    fenced = re.findall(r"^```(\w*)\n(.*?)^```$", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    return [text for named, text in fenced if named == language]
 
 
 def commands(page: Path) -> list[str]:
@@ -36,10 +40,14 @@ def run(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
     command, _, target = line.partition(" > ")
     command, _, source = command.partition(" < ")
     if source:
-        monkeypatch.setattr("sys.stdin", Path(source.strip()).open("rb"))
-        monkeypatch.setattr("sys.stdin.buffer", Path(source.strip()).open("rb"), raising=False)
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(Path(source.strip()).read_bytes())))
+    if target:
+        written = io.BytesIO()
+        monkeypatch.setattr("sys.stdout", io.TextIOWrapper(written, write_through=True))
     main(shlex.split(command)[1:])
-    assert not target or Path(target.strip()).name
+    if target:
+        Path(target.strip()).write_bytes(written.getvalue())
+        monkeypatch.undo()
 
 
 @pytest.fixture
@@ -47,7 +55,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     """A folder as README supposes it: pairs, a picture of one's own, and a folder of pictures."""
     monkeypatch.chdir(tmp_path)
     write_sample(tmp_path / "pairs", pairs=9, size=64, seed=3)
-    photo = Image.open(tmp_path / "pairs" / "photos" / "face-0001.png")
+    photo = open_image(tmp_path / "pairs" / "photos" / "face-0001.png")
     photo.convert("RGB").resize((90, 75)).save(tmp_path / "me.jpg")
     (tmp_path / "holiday").mkdir()
     photo.save(tmp_path / "holiday" / "beach.png")
@@ -68,12 +76,15 @@ def test_readme_names_commands() -> None:
 @pytest.mark.slow
 def test_readme_commands_run(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for line in commands(ROOT / "README.md"):
-        if line.startswith(("facesketch compare", "facesketch train --resume")) or " - " in line:
-            continue  # run below, or in tests/cli with real pipes
+        if line.startswith(("facesketch compare", "facesketch train --resume")) or " > " in line:
+            continue  # run below, where what they need is there
         run(shortened(line), monkeypatch)
     main(["train", "--resume", "runs/first"])
     main(["evaluate", "pencil", "--data", "pairs", "--out", "second.json"])
     main(["compare", "first.json", "second.json"])
+    (workplace / "me-sketch.png").unlink()
+    run(next(line for line in commands(ROOT / "README.md") if " > " in line), monkeypatch)
+    monkeypatch.chdir(workplace)
     for made in ("me-sketch.png", "sketches/beach.png", "me-pencil.png", "runs/first/best.safetensors", "first.json"):
         assert (workplace / made).exists(), made
     assert (workplace / "study" / "report.html").exists()
@@ -86,7 +97,8 @@ def test_readme_python_runs(workplace: Path) -> None:
     facesketch.train("pix2pix", "runs/first", data="pairs", epochs=1, size=32, width=4, quiet=True)
     for block in blocks(ROOT / "README.md", "python"):
         exec(compile(shortened(block), "README.md", "exec"), {})
-    assert Image.open(workplace / "me-sketch.png").size == (90, 75)
+    with Image.open(workplace / "me-sketch.png") as sketch:
+        assert sketch.size == (90, 75)
     assert (workplace / "runs" / "second" / "best.safetensors").exists()
 
 

@@ -66,7 +66,9 @@ def test_rewind_drops_what_came_after_the_state(tmp_path: Path, step: int, epoch
     assert read_log(log.path) == whole[: len(kept)]
 
 
-@pytest.mark.parametrize("torn", ['{"event": "step", "st', "{", '{"event": "step", "step": 3, "epoch": 1, "losses": {}'])
+@pytest.mark.parametrize(
+    "torn", ['{"event": "step", "st', "{", '{"event": "step", "step": 3, "epoch": 1, "losses": {}']
+)
 def test_rewind_drops_a_line_cut_short(tmp_path: Path, torn: str) -> None:
     log = _filled(tmp_path / "log.jsonl")
     log.rewind(2, 1)

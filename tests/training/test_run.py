@@ -14,7 +14,17 @@ from facesketch.data.index import index
 from facesketch.data.split import split
 from facesketch.errors import ConfigError, DataError
 from facesketch.training.logs import Log
-from facesketch.training.run import begin, describe, finished, fingerprint, read_split, record, reopen, summary, write_config
+from facesketch.training.run import (
+    begin,
+    describe,
+    fingerprint,
+    finished,
+    read_split,
+    record,
+    reopen,
+    summary,
+    write_config,
+)
 
 
 def _config(folder: Path | None, method: str = "dense-ae") -> RunConfig:

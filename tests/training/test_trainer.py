@@ -158,7 +158,9 @@ def test_the_validation_figures_are_those_of_the_translations(pairs: Path, tmp_p
 def test_without_validation_the_last_is_taken_and_the_log_says_so(arrange: Callable[..., Path], tmp_path: Path) -> None:
     folder = arrange(tmp_path / "pairs", validation=0)
     run = train("dense-ae", tmp_path / "run", data=folder, epochs=2, validation=0.0, **SMALL)
-    assert [epoch["why"] for epoch in _epochs(run)] == ["no validation pairs, so the last weights are the ones to use"] * 2
+    assert [epoch["why"] for epoch in _epochs(run)] == [
+        "no validation pairs, so the last weights are the ones to use"
+    ] * 2
     assert [epoch["best"] for epoch in _epochs(run)] == [False, False]
     assert not (run / "best.safetensors").exists()
     picture = next((folder / "photos").glob("*.png"))

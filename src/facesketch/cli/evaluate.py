@@ -41,10 +41,7 @@ def evaluate(
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
     quiet: bool = False,
 ) -> None:
-    """Measure a model on the test pairs, each number with a 95 % interval and beside the floors of the same pairs.
-
-    Floors are what takes no model: copying the input, the mean training picture, the partner of the nearest training
-    picture, and the pencil filter.
+    """Measure a model on the test pairs, each with a 95 % interval and beside answers that take no model.
 
     Parameters
     ----------
@@ -57,8 +54,7 @@ def evaluate(
     split
         Which pairs to measure on.
     protocol
-        What the split is called in print: cuhk, cufs, cufsf, fs2k or own. Said in the results, with a warning when
-        the number of pairs is another.
+        What the split is called in print: cuhk, cufs, cufsf, fs2k or own. Other counts give a warning.
     images
         A folder of pictures made by any other program, named by the pairs' stems, to measure instead of a model.
     metrics
@@ -78,6 +74,23 @@ def evaluate(
     quiet
         Show no progress.
     """
+    _check(model, images, seed, out)
+    wanted = _names(metrics)
+    settings: dict[str, Any] = {"split": split, "protocol": protocol, "metrics": wanted, "seed": seed, "name": name}
+    with Patience(quiet) as settings["progress"]:
+        if images is not None:
+            results = _of_images(images, data, direction, pictures, device, settings)
+        else:
+            results = _of_model(str(model), data, direction, pictures, weights, device, settings)
+    _present(results, out)
+
+
+def _check(model: str | None, images: Path | None, seed: int, out: Path | None) -> None:
+    """Refuse what cannot go together before anything is loaded.
+
+    Raises:
+        ConfigError: neither or both of a model and pictures, a seed below 0, or the table's name for the results.
+    """
     if (model is None) == (images is None):
         seen = "neither a model nor pictures" if model is None else f"a model ({model}) and --images {images}"
         raise ConfigError(f"{seen}; give a run folder, a model file or `pencil`, or else --images DIR")
@@ -85,23 +98,15 @@ def evaluate(
         raise ConfigError(f"seed = {seed}: expected at least 0; give another --seed")
     if out is not None and out.suffix.lower() == ".csv":
         raise ConfigError(f"--out {out}: is the name of the table beside the results; name it .json")
-    settings: dict[str, Any] = {
-        "split": split,
-        "protocol": protocol,
-        "metrics": [part.strip() for part in metrics.split(",") if part.strip()] if metrics is not None else None,
-        "seed": seed,
-        "name": name,
-    }
-    with Patience(quiet) as progress:
-        settings["progress"] = progress
-        if model is None:
-            assert images is not None, "one of the two is given"
-            results = _of_images(images, data, direction, pictures, device, settings)
-        else:
-            results = _of_model(model, data, direction, pictures, weights, device, settings)
-    if out is not None:
-        results.save(out)
-    _show(results, out)
+
+
+def _names(metrics: str | None) -> list[str] | None:
+    if metrics is None:
+        return None
+    names = [part.strip() for part in metrics.split(",") if part.strip()]
+    if not names:
+        raise ConfigError("--metrics names none; give some with commas between, or leave it out for all")
+    return names
 
 
 def _of_model(
@@ -140,9 +145,12 @@ def _of_images(
     return evaluate_images(images, data, direction=direction, device=pick_device(device), **settings)
 
 
-def _show(results: Results, out: Path | None) -> None:
+def _present(results: Results, out: Path | None) -> None:
+    """Save the results where that is wanted, and print them."""
     from rich.console import Console
 
+    if out is not None:
+        results.save(out)
     console = Console(highlight=False)
     if not console.is_terminal:
         console = Console(highlight=False, width=_WIDTH)

@@ -11,9 +11,11 @@ from collections.abc import Sequence
 
 import cyclopts
 from cyclopts.exceptions import CycloptsError
+from pydantic import ValidationError
 
 from facesketch import __version__
 from facesketch.cli import compare, data, evaluate, methods, models, report, study, train, translate
+from facesketch.config import RunConfig, explain
 from facesketch.errors import FacesketchError
 
 app = cyclopts.App(
@@ -38,11 +40,12 @@ app.command(models.app)
 def main(tokens: Sequence[str] | None = None) -> None:
     """Run one verb; a user's mistake ends in one line and exit code 2."""
     try:
-        app(tokens, exit_on_error=False, print_error=False)
+        app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
     except FacesketchError as error:
         _stop(str(error))
     except CycloptsError as error:
-        _stop(" ".join(str(error).split()))
+        wrong = error.__cause__
+        _stop(explain(wrong, RunConfig) if isinstance(wrong, ValidationError) else " ".join(str(error).split()))
     except KeyboardInterrupt:
         print("facesketch: stopped", file=sys.stderr)  # noqa: T201
         raise SystemExit(130) from None

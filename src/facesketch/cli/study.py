@@ -19,6 +19,7 @@ def study(
     preset: Literal["quick", "standard", "study"] = "quick",
     only: Annotated[list[str] | None, Parameter(consume_multiple=True, negative=())] = None,
     seeds: int = 1,
+    metrics: str | None = None,
     quiet: bool = False,
 ) -> None:
     """Train and evaluate every family in both directions, and write the report.
@@ -37,6 +38,8 @@ def study(
         Methods, directions or beginnings of cell names, such as `--only pix2pix conv-ae-mse`.
     seeds
         How often each cell is trained, each time from another seed.
+    metrics
+        Names with commas between, such as ssim,fsim,lpips-alex; without it, every metric that applies.
     quiet
         Show no progress.
     """
@@ -46,7 +49,8 @@ def study(
 
     if seeds < 1:
         raise ConfigError(f"--seeds {seeds}: expected 1 or more")
-    grid = Study.begin(data, out, preset, only=[part for each in only or [] for part in each.split(",")], seeds=seeds)
+    chosen = [part for each in only or [] for part in each.split(",")]
+    grid = Study.begin(data, out, preset, only=chosen, seeds=seeds, metrics=metrics.split(",") if metrics else ())
     if not quiet:
         _announce(grid)
     failures = _carry_out(grid, quiet=quiet)

@@ -79,8 +79,12 @@ def _known(method: str | None, config: Path | None, options: dict[str, str]) -> 
     named = {key.replace("-", "_"): value for key, value in options.items()}
     if not named:
         return {}
-    method = method or (read_toml(config).get("method", {}).get("name") if config else None)
-    own = list(method_class(method).Options.model_fields) if method else []
+    if method is None and config is not None:
+        section = read_toml(config).get("method")
+        method = section.get("name") if isinstance(section, dict) else None
+    if not isinstance(method, str):
+        return named  # that no method is named is said where the settings are put together
+    own = list(method_class(method).Options.model_fields)
     fixed = ["data", "out", "direction", "config", "resume", "quiet"]
     general = [
         name for part in (DataConfig, AugmentConfig, TrainConfig) for name in part.model_fields if name != "folder"

@@ -96,7 +96,8 @@ def _show(jobs: Sequence[Job], results: Iterable[tuple[Job, FacesketchError | No
 
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     failed = 0
-    with Progress(console=console, disable=quiet or len(jobs) == 1, transient=True) as progress:
+    hidden = quiet or len(jobs) == 1 or not console.is_terminal
+    with Progress(console=console, disable=hidden, transient=True) as progress:
         for _, error in progress.track(results, total=len(jobs), description="translating"):
             if error is not None and len(jobs) == 1:
                 raise error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -44,8 +44,8 @@ def about(seconds: float) -> str:
 
 
 @contextmanager
-def bar(title: str, total: int, done: int, *, quiet: bool) -> Iterator[Advance]:
-    """Show a bar with the time left and the current losses; yields what to call after each step."""
+def bar(title: str, total: int, done: int, shown: Collection[str], *, quiet: bool) -> Iterator[Advance]:
+    """Show a bar with the time left and those losses that `shown` names; yields what to call after each step."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -58,7 +58,8 @@ def bar(title: str, total: int, done: int, *, quiet: bool) -> Iterator[Advance]:
         task = progress.add_task(title, total=total, completed=done, losses="")
 
         def advance(losses: Mapping[str, Tensor]) -> None:
-            shown = "" if quiet else "  ".join(f"{name} {float(value):.3f}" for name, value in losses.items())
-            progress.update(task, advance=1, losses=shown)
+            if not quiet:
+                text = "  ".join(f"{name} {float(losses[name]):.3g}" for name in shown)
+                progress.update(task, advance=1, losses=text)
 
         yield advance

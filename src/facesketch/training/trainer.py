@@ -97,7 +97,8 @@ def _carry_out(config: RunConfig, out: Path, quiet: bool, *, fresh: bool) -> Pat
         training = prepare(config, out, fabric, parts)
         if not quiet:
             announce(config, parts, cost, fabric, training.total_steps - training.position.step)
-        with bar(config.method.name, training.total_steps, training.position.step, quiet=quiet) as advance:
+        position, phases = training.position, training.optimisers
+        with bar(config.method.name, training.total_steps, position.step, phases, quiet=quiet) as advance:
             fit(training, advance)
     return out
 
