@@ -257,7 +257,8 @@ class Study:
         try:
             value = json.loads((out / "plan.json").read_text(encoding="utf-8"))
             cells = tuple(Cell(**cell) for cell in value["cells"])
-            return cls(Path(value["data"]), out, cells, value["preset"], value["seeds"], tuple(value["metrics"]))
+            metrics = tuple(value.get("metrics", ()))
+            return cls(Path(value["data"]), out, cells, value["preset"], value["seeds"], metrics)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise DataError(f"{out}: holds no study; type: facesketch study DATA --out {out}") from error
 

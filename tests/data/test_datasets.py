@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +138,12 @@ def test_a_batch_depends_on_seed_epoch_and_place_alone(pairs: list[Pair]) -> Non
     assert _same(first[2:], list(batches(other, keys[2:], "photo2sketch")))
     assert not _same(first, _epoch(_data(pairs, AugmentConfig(), seed=4), 5))
     assert not _same(first, _epoch(other, 6))
+
+
+def test_a_picture_is_moved_anew_in_every_epoch_and_place(pairs: list[Pair]) -> None:
+    data = _data([pairs[0]] * 4, AugmentConfig())
+    photos = [photo for epoch in range(4) for batch in _epoch(data, epoch) for photo in batch.photo]
+    assert not any(torch.equal(one, other) for one, other in combinations(photos, 2))
 
 
 def test_batches_consume_no_random_state(pairs: list[Pair]) -> None:
