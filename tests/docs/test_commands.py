@@ -32,7 +32,10 @@ def blocks(page: Path, language: str) -> list[str]:
 
 
 def commands(page: Path) -> list[str]:
-    lines = [line.strip() for block in blocks(page, "") + blocks(page, "bash") for line in block.splitlines()]
+    indented = re.findall(r"^    (facesketch .*)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    lines = [
+        line.strip() for block in blocks(page, "") + blocks(page, "bash") for line in block.splitlines()
+    ] + indented
     return [line for line in lines if line.startswith("facesketch ")]
 
 

@@ -108,7 +108,7 @@ def _steps_per_epoch(config: RunConfig, count: int, world: int) -> int:
 
 def _validation_batches(config: RunConfig, parts: Split, method: Method) -> list[Batch]:
     data = PairDataset(parts.validation, config.data, None, frame=method.frame)
-    size = min(config.train.batch_size or 1, 8)
+    size = max(4, min(config.train.samples, 16))  # without gradients, so not bound by the training batch
     return list(batches(data, epoch_keys(len(data), size, 0), config.direction)) if parts.validation else []
 
 
