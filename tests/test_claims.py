@@ -10,8 +10,9 @@ import pytest
 
 from facesketch.claims import CHEAP, Claim, ledger
 from facesketch.findings import Finding, average, findings, label, seedless
+from facesketch.grid import Cell, plan
 from facesketch.results import Results
-from facesketch.study import Cell, Study, plan
+from facesketch.study import Study
 
 _PEOPLE = 24
 _PERSON = np.linspace(-0.05, 0.05, _PEOPLE)

@@ -14,8 +14,9 @@ from typing import Literal
 
 from facesketch.config import DIRECTIONS, Direction
 from facesketch.findings import PRIMARY, WAYS, Finding, findings, floor_results, label, measured
+from facesketch.grid import PRESETS, Cell, plan
 from facesketch.results import Difference, Measure, Results, paired_difference
-from facesketch.study import PRESETS, Cell, Study, plan
+from facesketch.study import Study
 
 Verdict = Literal["holds", "does not hold", "not shown"]
 CHEAP = 1.5

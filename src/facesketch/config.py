@@ -40,6 +40,8 @@ class DataConfig(Frozen):
     """1 for grey sketches, 3 for the study's counts."""
     validation: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.12
     """Share of the training subjects kept for validation, when the data names none itself."""
+    limit: Annotated[int, Field(ge=0)] = 0
+    """Most training pairs, spread evenly over their names; 0 for all. Validation and test stay whole."""
     workers: Annotated[int, Field(ge=0)] = 0
     """Processes that prepare batches; 0 prepares them in the training process."""
 

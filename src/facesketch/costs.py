@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 import torch
 
+from facesketch.config import DataConfig
 from facesketch.data.index import index
 from facesketch.data.split import split
+from facesketch.grid import Cell
 from facesketch.hardware import pick_device
-from facesketch.study import Cell, Study
+from facesketch.study import Study
 from facesketch.training import run
 from facesketch.training.devices import computes_in_bf16
 from facesketch.training.estimate import estimate, speed
@@ -39,7 +41,7 @@ def study_costs(study: Study) -> dict[str, Cost]:
     device = pick_device("auto")
     half = computes_in_bf16("auto", device)
     pace = speed(torch.device(device), half)
-    pairs = len(split(index(study.data).pairs).train)
+    pairs = len(split(index(study.data).pairs, validation=DataConfig().validation).train)
     missing = [cell for cell in study.cells if cell.learned and not study.done(cell)]
     return {cell.name: _cost(study, cell, pairs, pace, half) for cell in missing}
 
@@ -47,6 +49,7 @@ def study_costs(study: Study) -> dict[str, Cost]:
 def _cost(study: Study, cell: Cell, pairs: int, pace: float, half: bool) -> Cost:
     config = cell.config(study.data)
     size = estimate(config, half=half)
+    pairs = min(pairs, config.data.limit or pairs)
     per_epoch = math.ceil(pairs / (config.train.batch_size or 1))
     done = _steps_taken(study, cell, per_epoch)
     steps = max(0, (config.train.epochs or 1) * per_epoch - done)

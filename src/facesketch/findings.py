@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from facesketch.config import Direction
+from facesketch.grid import VARIANTS, Cell
 from facesketch.intervals import Bootstrap
 from facesketch.results import Floor, Measure, Results, SetMeasure, require_same_pictures
-from facesketch.study import VARIANTS, Cell, Study
+from facesketch.study import Study
 from facesketch.training import run
 from facesketch.training.logs import read_log
 

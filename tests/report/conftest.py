@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from facesketch.grid import Cell, plan
 from facesketch.report import tables
 from facesketch.results import Results
-from facesketch.study import Cell, Study, plan
+from facesketch.study import Study
 from facesketch.training.estimate import Estimate
 
 _PEOPLE = 12

@@ -15,9 +15,10 @@ from PIL import Image
 
 from facesketch.cli.report import report as verb
 from facesketch.errors import DataError
+from facesketch.grid import plan
 from facesketch.report import tables
 from facesketch.report.build import build_report
-from facesketch.study import Study, plan
+from facesketch.study import Study
 from facesketch.training.estimate import Estimate
 
 Fabricate = Callable[..., Path]

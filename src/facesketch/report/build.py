@@ -14,11 +14,12 @@ from facesketch.config import DIRECTIONS
 from facesketch.errors import ConfigError, DataError
 from facesketch.files import write_text
 from facesketch.findings import WAYS, Finding, findings
+from facesketch.grid import plan
 from facesketch.report import curves, pictures, tables
 from facesketch.report.glossary import MEANINGS, family_of
 from facesketch.report.summary import summary
 from facesketch.results import Results
-from facesketch.study import Study, plan
+from facesketch.study import Study
 
 FILE = "report.html"
 

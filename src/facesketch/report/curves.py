@@ -8,10 +8,11 @@ from typing import Any
 
 from facesketch.config import DIRECTIONS
 from facesketch.findings import FAMILIES, WAYS, Finding, label
+from facesketch.grid import Cell
 from facesketch.report.figures import Line, Role, chart, smoothed
 from facesketch.report.numbers import number
 from facesketch.results import Results
-from facesketch.study import Cell, Study
+from facesketch.study import Study
 from facesketch.training import run
 from facesketch.training.logs import read_log
 

@@ -12,9 +12,10 @@ from PIL import Image
 
 from facesketch.config import Direction
 from facesketch.findings import FAMILIES, WAYS, label
+from facesketch.grid import Cell
 from facesketch.images import open_image
 from facesketch.sheet import sheet
-from facesketch.study import Cell, Study
+from facesketch.study import Study
 
 _CELL = (104, 130)
 """Pixels that a picture of a person is shrunk into."""

@@ -10,9 +10,10 @@ from typing import Any
 from facesketch.config import Direction, RunConfig
 from facesketch.errors import FacesketchError
 from facesketch.findings import PRIMARY, Finding, floor_results, label, training_seconds
+from facesketch.grid import Cell
 from facesketch.report.numbers import amount, duration, interval, number
 from facesketch.results import Measure, Results, SetMeasure, paired_difference
-from facesketch.study import Cell, Study
+from facesketch.study import Study
 from facesketch.training import run
 from facesketch.training.estimate import estimate
 

@@ -7,6 +7,7 @@ import json
 import os
 import platform
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,9 @@ def read_split(config: RunConfig) -> Split:
     """
     assert config.data.folder is not None, "a run has a folder"
     parts = split(index(config.data.folder, config.data.layout).pairs, validation=config.data.validation)
+    if 0 < config.data.limit < len(parts.train):
+        step = len(parts.train) / config.data.limit
+        parts = replace(parts, train=tuple(parts.train[int(place * step)] for place in range(config.data.limit)))
     if not parts.train:
         raise DataError(f"{config.data.folder}: no training pairs; type: facesketch data check {config.data.folder}")
     return parts
