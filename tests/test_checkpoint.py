@@ -30,6 +30,7 @@ from facesketch.checkpoint import (
 from facesketch.config import DataConfig, MethodConfig, RunConfig
 from facesketch.errors import CheckpointError, OutputError
 from facesketch.methods import Method, build, resolve
+from facesketch.training.trainer import train
 
 
 def _config(name: str = "dense-ae", **options: Any) -> RunConfig:
@@ -369,3 +370,11 @@ def test_states_hold_nothing_but_what_is_safe_to_read(tmp_path: Path) -> None:
     save_state(tmp_path, _state(1))
     state = torch.load(tmp_path / checkpoint.STATE, weights_only=True)
     assert state["format"] == FORMAT
+
+
+def test_loading_leaves_the_random_state_alone(faces: Path, tmp_path: Path) -> None:
+    run = train("dense-ae", tmp_path / "run", data=faces, steps=1, size=32, quiet=True)
+    torch.manual_seed(7)
+    before = torch.get_rng_state()
+    load_method(run)
+    assert torch.equal(torch.get_rng_state(), before)

@@ -39,6 +39,7 @@ _DATA = st.builds(
     photo_channels=st.sampled_from([1, 3]),
     sketch_channels=st.sampled_from([1, 3]),
     validation=_SHARE,
+    limit=st.integers(0, 5000),
     workers=st.integers(0, 64),
 )
 _AUGMENT = st.builds(
@@ -50,7 +51,7 @@ _TRAIN = st.builds(
     batch_size=st.none() | _COUNT,
     learning_rate=st.none() | st.floats(5e-324, 1e300),
     schedule=st.sampled_from(["constant", "linear"]),
-    seed=st.integers(0, 2**63),
+    seed=st.integers(0, 2**62),
     precision=st.sampled_from(["auto", "fp32", "bf16"]),
     checkpoint_seconds=st.floats(0, 1e300),
 ) | st.builds(TrainConfig, steps=_COUNT)
@@ -112,7 +113,7 @@ def test_a_table_has_no_place_in_the_options_of_a_method() -> None:
         (_run(data={"siez": 1}), "run.toml: unknown key 'data.siez'; did you mean 'size'?"),
         (
             _run(data={"zzz": 1}),
-            "run.toml: unknown key 'data.zzz'; known: folder, layout, photo_channels, size, sketch_channels, "
+            "run.toml: unknown key 'data.zzz'; known: folder, layout, limit, photo_channels, size, sketch_channels, "
             "validation, workers",
         ),
         ({}, "run.toml: method: field required"),

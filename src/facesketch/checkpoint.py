@@ -134,8 +134,9 @@ def load_method(path: Path, weights: str = "best") -> tuple[Method, RunConfig]:
     file = model_file(path, weights)
     config, _ = read_header(file)
     try:
-        method = build(config, fresh=False)
-        method.load_state_dict(safetensors.torch.load_file(file))
+        with torch.device("meta"):  # no weights are drawn only to be thrown away
+            method = build(config, fresh=False)
+        method.load_state_dict(safetensors.torch.load_file(file), assign=True)
     except (ConfigError, ValidationError) as error:
         raise CheckpointError(f"{file}: {error}") from error
     except (RuntimeError, safetensors.SafetensorError, OSError) as error:

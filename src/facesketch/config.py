@@ -82,7 +82,7 @@ class TrainConfig(Frozen):
     """Step size of Adam."""
     schedule: Literal["constant", "linear"] = "constant"
     """`linear` falls to zero over the second half."""
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     """Seed of the weights, the data order, the augmentation and the noise."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """`auto` takes bf16 where the processor or GPU computes in it."""

@@ -109,3 +109,10 @@ def test_better_is_up_for_ssim_and_down_for_the_others(
     select: str, value: float, best: float | None, better: bool
 ) -> None:
     assert is_better(select, {select: value, "other": 9.0}, best) is better
+
+
+@pytest.mark.parametrize("select", ["ssim", "mae", "loss"])
+def test_what_is_not_a_number_is_never_best(select: str) -> None:
+    assert not is_better(select, {select: float("nan")}, None)
+    assert not is_better(select, {select: float("nan")}, 0.5)
+    assert is_better(select, {select: 0.5}, None)

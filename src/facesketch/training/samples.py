@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from PIL import Image
 
@@ -65,6 +67,8 @@ def _pictures(images: torch.Tensor, placements: tuple[Placement, ...]) -> list[I
 
 
 def is_better(select: str, figures: dict[str, float], best: float | None) -> bool:
-    """Tell whether validation figures beat the best so far: `ssim` upwards, `mae` and `loss` downwards."""
+    """Tell whether figures beat the best so far: `ssim` upwards, the others downwards; never when not finite."""
     value = figures[select]
+    if not math.isfinite(value):
+        return False
     return best is None or (value > best if select == "ssim" else value < best)
