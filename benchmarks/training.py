@@ -2,18 +2,20 @@
 
     python benchmarks/training.py [--size 256] [--rounds 5] [--only pix2pix,cyclegan]
 
-Both sides start from the same weights and see the same pictures, in turn, in one process; what is printed is the
-median of each side's steps and their ratio. The textbook side is what one writes first: fp32, Adam as it comes,
+Both sides start from the same weights and see the same pictures, in turn, each in a process of its own; what is printed
+is the median of each side's steps and their ratio. The textbook side is what one writes first: fp32, Adam as it comes,
 InstanceNorm2d, and gradients computed wherever autograd finds a weight. Ours is the package's own step, with its
-precision, optimiser, memory format and frozen discriminators.
+precision, optimiser, memory format, frozen discriminators and kept memory.
 """
 
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import statistics
 import time
 from collections.abc import Callable
+from multiprocessing.connection import Connection
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +23,7 @@ from torch.nn import functional as F
 
 from facesketch.config import configure
 from facesketch.data.datasets import Batch
+from facesketch.hardware import keep_freed_memory
 from facesketch.methods import METHODS, Method, build, resolve
 from facesketch.training.devices import computes_in_bf16
 
@@ -136,24 +139,46 @@ def ours(method: Method, batch: Batch, half: bool) -> Step:
     return step
 
 
-def compare(name: str, size: int, batch_size: int, rounds: int, half: bool) -> tuple[float, float]:
-    """Return the median seconds of a textbook step and of ours, taken in turn."""
-    config = resolve(configure(name, {"size": size, "batch_size": batch_size}))
+def side(name: str, size: int, batch_size: int, own: bool, turns: Connection) -> None:
+    """Run one side's steps in a process of its own, one for each message, and answer with the seconds it took."""
+    half = computes_in_bf16("auto", "cpu")
     torch.manual_seed(0)
-    textbook, own = build(config).train(), build(config).train()
-    own.load_state_dict(textbook.state_dict())
-    plain_norms(textbook)
-    frame = own.frame
+    method = build(resolve(configure(name, {"size": size, "batch_size": batch_size}))).train()
+    frame = method.frame
     photo, sketch = torch.rand(batch_size, 3, frame, frame) * 2 - 1, torch.rand(batch_size, 1, frame, frame) * 2 - 1
     batch = Batch(photo, sketch, (), (), (), "photo2sketch")
-    sides = [PLAIN[name](textbook, batch), ours(own, batch, half)]
+    if own:
+        keep_freed_memory()
+        step = ours(method, batch, half)
+    else:
+        plain_norms(method)
+        step = PLAIN[name](method, batch)
+    while turns.recv():
+        start = time.perf_counter()
+        step()
+        turns.send(time.perf_counter() - start)
+
+
+def compare(name: str, size: int, batch_size: int, rounds: int) -> tuple[float, float]:
+    """Return the median seconds of a textbook step and of ours, taken in turn by two processes."""
+    context = multiprocessing.get_context("spawn")
+    pipes = [context.Pipe() for _ in range(2)]
+    processes = [
+        context.Process(target=side, args=(name, size, batch_size, bool(number), pipe[1]))
+        for number, pipe in enumerate(pipes)
+    ]
+    for process in processes:
+        process.start()
     times: list[list[float]] = [[], []]
     for number in range(rounds + 1):
-        for side, step in enumerate(sides):
-            start = time.perf_counter()
-            step()
+        for pipe, taken in zip(pipes, times, strict=True):
+            pipe[0].send(True)
+            seconds = pipe[0].recv()
             if number:  # the first round warms up
-                times[side].append(time.perf_counter() - start)
+                taken.append(seconds)
+    for pipe, process in zip(pipes, processes, strict=True):
+        pipe[0].send(False)
+        process.join()
     return statistics.median(times[0]), statistics.median(times[1])
 
 
@@ -170,7 +195,7 @@ def main() -> None:
     print(f"{'method':10} {'batch':>5} {'textbook':>10} {'ours':>10} {'ratio':>6}")
     for name in asked.only.split(","):
         batch_size = asked.batch_size or min(8, METHODS[name].defaults.batch_size)
-        plain, own = compare(name, asked.size, batch_size, asked.rounds, half)
+        plain, own = compare(name, asked.size, batch_size, asked.rounds)
         print(f"{name:10} {batch_size:>5} {plain * 1000:8.0f} ms {own * 1000:8.0f} ms {plain / own:6.2f}", flush=True)
 
 

@@ -1,6 +1,9 @@
-"""Which devices this machine computes on."""
+"""Which devices this machine computes on, and how its memory is kept."""
 
 from __future__ import annotations
+
+import ctypes
+import sys
 
 import torch
 
@@ -20,3 +23,22 @@ def pick_device(asked: str) -> str:
         found = ", ".join(name for name, available in there.items() if available)
         raise ResourceError(f"--device {asked}: not on this machine; expected auto or {found}")
     return asked
+
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
+_KEPT = 1 << 30
+
+
+def keep_freed_memory() -> bool:
+    """Let the C library keep the large blocks that a training step frees, and tell whether it could be asked to.
+
+    By default glibc gives every block above 32 MiB back to the system, which hands it out again at the next step as
+    pages to be cleared one by one: a fifth of a Pix2Pix step at 256 pixels. Kept is at most what one step needs.
+    """
+    if sys.platform != "linux":
+        return False
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError):  # a C library other than glibc
+        return False
+    return bool(mallopt(_M_MMAP_THRESHOLD, _KEPT) and mallopt(_M_TRIM_THRESHOLD, _KEPT))

@@ -13,7 +13,7 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from facesketch.config import RunConfig, TrainConfig
-from facesketch.hardware import pick_device
+from facesketch.hardware import keep_freed_memory, pick_device
 from facesketch.training.estimate import out_of_memory
 
 
@@ -23,6 +23,7 @@ def launch(settings: TrainConfig) -> Fabric:
     Raises:
         ResourceError: the device asked for is not there.
     """
+    keep_freed_memory()
     processes, local = (int(os.environ.get(name, "1")) for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"))
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # what it would say, the trainer says itself
     device = pick_device(settings.device)
