@@ -42,7 +42,9 @@ class MissingExtraError(FacesketchError):
     """A part of the program that needs an extra that is not installed, or weights that were not fetched."""
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """Return `"; did you mean 'x'?"` for the closest known name, or `""` when none is close."""
+def nearest(name: str, known: Iterable[str], then: str = "") -> str:
+    """Return `"; did you mean 'x'?"` for the closest known name, or `""` when none is close; `then` follows either."""
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return f"; did you mean '{close[0]}'?" if close else ""
+    if not close:
+        return f"; {then}" if then else ""
+    return f"; did you mean '{close[0]}'? {then}".rstrip()

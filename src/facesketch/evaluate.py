@@ -149,7 +149,7 @@ def evaluate_images(
 def _require_protocol(protocol: str | None) -> None:
     if protocol is not None and protocol not in (*PROTOCOLS, OWN):
         known = ", ".join((*PROTOCOLS, OWN))
-        raise ConfigError(f"unknown protocol '{protocol}'{nearest(protocol, PROTOCOLS)}; known: {known}")
+        raise ConfigError(f"unknown protocol '{protocol}'{nearest(protocol, PROTOCOLS, 'known: ' + known)}")
 
 
 def _ready(

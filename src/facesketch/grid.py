@@ -127,13 +127,15 @@ def plan(preset: str, *, only: Sequence[str] = (), seeds: int = 1) -> list[Cell]
         ConfigError: an unknown preset, or an `only` that matches nothing.
     """
     if preset not in PRESETS:
-        raise ConfigError(f"unknown preset '{preset}'{nearest(preset, PRESETS)}; known: {', '.join(PRESETS)}")
+        raise ConfigError(f"unknown preset '{preset}'{nearest(preset, PRESETS, 'known: ' + ', '.join(PRESETS))}")
     cells = [cell for seed in range(seeds) for cell in _grid(PRESETS[preset], seed)]
     cells += [Cell("pencil", "pencil", "photo2sketch")]
     unknown = [part for part in only if not any(_matches(cell, part) for cell in cells)]
     if unknown:
         names = [*METHODS, *(cell.name for cell in cells)]
-        raise ConfigError(f"--only {unknown[0]}: no such cell{nearest(unknown[0], names)}; known: {', '.join(METHODS)}")
+        raise ConfigError(
+            f"--only {unknown[0]}: no such cell{nearest(unknown[0], names, 'known: ' + ', '.join(METHODS))}"
+        )
     return _with_shorter([cell for cell in cells if not only or any(_matches(cell, part) for part in only)], cells)
 
 

@@ -230,7 +230,7 @@ def _wanted(metrics: Sequence[str] | None, colour: bool, left_out: dict[str, str
     """Return the metrics to measure, in the order of `NAMES`; colour is only asked for where there is some."""
     for name in metrics or ():
         if name not in NAMES:
-            raise ConfigError(f"unknown metric '{name}'{nearest(name, NAMES)}; known: {', '.join(NAMES)}")
+            raise ConfigError(f"unknown metric '{name}'{nearest(name, NAMES, 'known: ' + ', '.join(NAMES))}")
     wanted = [name for name in NAMES if metrics is None or name in metrics]
     if "fsimc" in wanted and not colour:
         wanted.remove("fsimc")

@@ -68,7 +68,7 @@ def _print_table(rows: dict[str, dict[str, Any]]) -> None:
         directions = "both at once" if row["both_at_once"] else " or ".join(row["directions"])
         learns = row["pairs"] if row["learned"] else "nothing"
         study = "yes" if row["study"] else "no"
-        table.add_row(name, row["summary"], directions, learns, f"{row['parameters']:,}", study)
+        table.add_row(name, row["title"], directions, learns, f"{row['parameters']:,}", study)
     console = Console(highlight=False)
     console.print(table)
     console.print("Options of one: facesketch methods NAME. Train one: facesketch train NAME --data DIR --out RUN")

@@ -36,7 +36,7 @@ def method_class(name: str) -> type[Method]:
         ConfigError: there is none of that name; the nearest is suggested.
     """
     if name not in METHODS:
-        raise ConfigError(f"unknown method '{name}'{nearest(name, METHODS)}; type: facesketch methods")
+        raise ConfigError(f"unknown method '{name}'{nearest(name, METHODS, 'type: facesketch methods')}")
     return METHODS[name]
 
 

@@ -221,7 +221,7 @@ def encoder(name: str, in_channels: int, size: int, weights: Path | None = None)
     """
     if name not in ENCODERS:
         known = ", ".join(["study", *ENCODERS])
-        raise ConfigError(f"encoder = '{name}': unknown{nearest(name, ['study', *ENCODERS])}; known: {known}")
+        raise ConfigError(f"encoder = '{name}': unknown{nearest(name, ['study', *ENCODERS], 'known: ' + known)}")
     return ENCODERS[name](in_channels, size, weights)
 
 
