@@ -29,7 +29,6 @@ from facesketch.files import write_json
 from facesketch.floors import Floors, floors
 from facesketch.grid import PRESETS, Cell, plan
 from facesketch.images import save_image
-from facesketch.results import Results
 from facesketch.sheet import sheet
 from facesketch.training import run
 from facesketch.training.trainer import resume, train
@@ -227,9 +226,3 @@ def _picture(path: Path) -> Image.Image | None:
         return None
     with Image.open(path) as picture:
         return picture.copy()
-
-
-def read_results(study: Study) -> dict[str, Results]:
-    """Return every result that is on disk, by name, in the order of the plan."""
-    names = [name for cell in study.cells for name in cell.results.values()]
-    return {name: Results.load(study.result_file(name)) for name in names if study.result_file(name).exists()}

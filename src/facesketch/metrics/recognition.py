@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from facesketch.errors import CheckpointError, ImageError, MissingExtraError
+from facesketch.images import LUMA
 
 Array = NDArray[np.float64]
 
@@ -24,7 +25,6 @@ FRAME = (200, 250)
 # Where YuNet puts the eyes, the nose and the corners of the mouth on average, over CUHK's photos and sketches
 _FRAME_POINTS = ((71.5, 127.0), (124.5, 127.0), (97.5, 156.0), (75.0, 177.5), (121.0, 179.0))
 _SCORE = 0.6  # below this YuNet's find is not taken for a face
-_LUMA = (0.299, 0.587, 0.114)
 _ORIENTATIONS = 9
 _BLOCK = 2
 
@@ -78,7 +78,7 @@ def _grey(images: Tensor) -> Array:
     if images.ndim != 4 or images.shape[1] not in {1, 3}:
         raise ImageError(f"pictures of shape {tuple(images.shape)}; expected (N, 1 or 3, H, W)")
     values = images.detach().cpu().double()
-    grey = values[:, 0] if values.shape[1] == 1 else torch.einsum("nchw,c->nhw", values, values.new_tensor(_LUMA))
+    grey = values[:, 0] if values.shape[1] == 1 else torch.einsum("nchw,c->nhw", values, values.new_tensor(LUMA))
     return grey.clone().numpy()
 
 
