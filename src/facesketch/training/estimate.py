@@ -49,25 +49,28 @@ def estimate(config: RunConfig, *, half: bool) -> Estimate:
         config: the resolved settings.
         half: whether activations are bf16.
     """
-    kept: dict[tuple[int, torch.Size], int] = {}
+    kept: dict[
+        int, torch.UntypedStorage
+    ] = {}  # holds on to them, lest a later one gets the address of one that is gone
     owned: set[int] = set()
 
     def keep(tensor: Tensor) -> Tensor:
-        if id(tensor) not in owned:
-            kept[(tensor.untyped_storage()._cdata, tensor.shape)] = tensor.numel() * tensor.element_size()
+        storage = tensor.untyped_storage()
+        if storage._cdata not in owned:
+            kept[storage._cdata] = storage
         return tensor
 
     with torch.random.fork_rng(devices=[]):
         with torch.device("meta"):
             method = build(config, fresh=False).train()
-        owned.update(id(parameter) for parameter in method.parameters())
+        owned.update(parameter.untyped_storage()._cdata for parameter in method.parameters())
         optimised = count_parameters(method)
         batch = _meta_batch(config, method.frame)
         counter = FlopCounterMode(display=False)
         with counter, torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
             for phase in method.training_step(batch):
                 phase.loss.backward()  # type: ignore[no-untyped-call]
-    activations = sum(kept.values()) // (2 if half else 1)
+    activations = sum(storage.nbytes() for storage in kept.values()) // (2 if half else 1)
     return Estimate(optimised, optimised * 16 + activations + _OVERHEAD, counter.get_total_flops())
 
 
