@@ -22,6 +22,10 @@ class ImageError(FacesketchError):
     """A picture that cannot be opened, or that is not one."""
 
 
+class FaceError(FacesketchError):
+    """A picture in which the wanted face is not found."""
+
+
 class DataError(FacesketchError):
     """A folder of pictures from which no usable pairs come."""
 

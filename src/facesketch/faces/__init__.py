@@ -1,0 +1,10 @@
+"""Find the face, level its eyes, bring it into the frame that models are trained on, and put it back.
+
+Nothing here needs torch, and OpenCV is imported only when a face is looked for.
+"""
+
+from facesketch.faces.align import Aligned, align
+from facesketch.faces.find import Face, FaceFinder, choose
+from facesketch.faces.frame import FaceFrame
+
+__all__ = ["Aligned", "Face", "FaceFinder", "FaceFrame", "align", "choose"]

@@ -1,0 +1,183 @@
+"""Turn, scale and shift a picture by one matrix, without aliasing, and continue it softly beyond its border."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageFilter
+
+from facesketch.faces.frame import Point
+
+Matrix = NDArray[np.float64]
+"""2x3: takes (x, y, 1) to a place in another picture. A pixel's centre lies at half numbers."""
+
+Array = NDArray[np.float32]
+
+_TINY = np.float32(1e-6)
+_ANY = [0] + [255] * 255
+_RIM = 8
+_PAPER, _TINT = 150, 12  # of 255: how light paper is at least, and how far its channels are apart at most
+_HEAD = 0.6  # share of the frame's width in its middle that hair may fill at the top
+_BAND = 0.03  # share of the shorter side: how much of the picture along its border is continued beyond it
+
+
+def similarity(source: tuple[Point, Point], target: tuple[Point, Point]) -> Matrix:
+    """Return the rotation, scale and shift that takes two points to two others."""
+    (start, end), (to_start, to_end) = ((complex(*point) for point in pair) for pair in (source, target))
+    turn = (to_end - to_start) / (end - start)
+    shift = to_start - turn * start
+    return np.array([[turn.real, -turn.imag, shift.real], [turn.imag, turn.real, shift.imag]])
+
+
+def inverse(matrix: Matrix) -> Matrix:
+    """Return the matrix of the way back."""
+    back = np.linalg.inv(matrix[:, :2])
+    return np.column_stack([back, -back @ matrix[:, 2]])
+
+
+def scaled(matrix: Matrix, across: float, down: float | None = None) -> Matrix:
+    """Return the matrix followed by a stretch of the picture it leads to."""
+    return np.asarray(matrix * np.array([[across], [across if down is None else down]]))
+
+
+def moved(matrix: Matrix, points: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return (N, 2) points where the matrix takes them."""
+    return np.asarray(points @ matrix[:, :2].T + matrix[:, 2], dtype=np.float64)
+
+
+def warp(
+    image: Image.Image, matrix: Matrix, size: tuple[int, int], *, quick: bool = False
+) -> tuple[Image.Image, NDArray[np.bool_]]:
+    """Return a picture seen through a window, and which of the window's pixels it covers.
+
+    Where the picture is shrunk, it is first brought near its new size by averaging, so that nothing flickers.
+
+    Args:
+        image: `L` or `RGB`.
+        matrix: from the picture to the window.
+        size: (width, height) of the window.
+        quick: a little softer, in a third of the time; for a finder's eyes, not for people's.
+
+    Returns:
+        The window, black where the picture does not reach, and (H, W) whether it does.
+    """
+    inside = depth(image.size, matrix, size) > 0
+    zoom = math.sqrt(abs(np.linalg.det(matrix[:, :2])))
+    finer = 1 if zoom >= 1 or quick else 2  # drawn twice as fine and halved, as nothing softens the turning otherwise
+    drawn = (size[0] * finer, size[1] * finer)
+    image, matrix = _near(image, scaled(matrix, finer), zoom * finer, drawn)
+    if not inside.all():
+        image, matrix = _with_rim(image, matrix)
+    kernel = Image.Resampling.BILINEAR if finer == 2 or quick else Image.Resampling.BICUBIC
+    seen = image.transform(drawn, Image.Transform.AFFINE, tuple(inverse(matrix).ravel()), kernel)
+    return seen if finer == 1 else seen.resize(size, Image.Resampling.LANCZOS), inside
+
+
+def depth(size: tuple[int, int], matrix: Matrix, window: tuple[int, int]) -> Array:
+    """Return (H, W) how many of its own pixels deep in the picture each pixel of the window lies, below 0 outside."""
+    across, down = (np.arange(side, dtype=np.float32) + np.float32(0.5) for side in window)
+    nearest = np.full((window[1], window[0]), np.inf, dtype=np.float32)
+    for (along, aside, shift), side in zip(inverse(matrix).astype(np.float32), size, strict=True):
+        place = (along * across)[None, :] + (aside * down + shift)[:, None]
+        np.minimum(nearest, np.minimum(place, side - place), out=nearest)
+    return nearest
+
+
+def _near(image: Image.Image, matrix: Matrix, zoom: float, window: tuple[int, int]) -> tuple[Image.Image, Matrix]:
+    """Cut out what the window can see, and shrink it to the window's scale if it is finer."""
+    corners = np.array([(0, 0), (window[0], 0), (0, window[1]), window], dtype=np.float64)
+    seen = moved(inverse(matrix), corners)
+    margin = 4 + 4 / zoom  # the kernels reach beyond the window
+    low = np.clip(np.floor(seen.min(axis=0) - margin), 0, np.array(image.size) - 1)
+    high = np.clip(np.ceil(seen.max(axis=0) + margin), low + 1, image.size)
+    box = (int(low[0]), int(low[1]), int(high[0]), int(high[1]))
+    turn, shift = matrix[:, :2], matrix[:, 2] + matrix[:, :2] @ low
+    part = image.crop(box)
+    if zoom < 1:
+        smaller = (max(1, round(part.width * zoom)), max(1, round(part.height * zoom)))
+        turn = turn * (part.width / smaller[0], part.height / smaller[1])
+        part = part.resize(smaller, Image.Resampling.LANCZOS, reducing_gap=2.0)
+    return part, np.column_stack([turn, shift])
+
+
+def _with_rim(image: Image.Image, matrix: Matrix) -> tuple[Image.Image, Matrix]:
+    """Repeat the border's pixels a little, so that no kernel mixes what lies beyond them into them."""
+    array = np.asarray(image)
+    grown = np.pad(array, ((_RIM, _RIM), (_RIM, _RIM), (0, 0))[: array.ndim], mode="edge")
+    turn = matrix[:, :2]
+    return Image.fromarray(grown), np.column_stack([turn, matrix[:, 2] - turn @ (_RIM, _RIM)])
+
+
+def continued(image: Image.Image, inside: NDArray[np.bool_]) -> Image.Image:
+    """Fill what the picture does not cover with the colours of its border, the softer the farther away.
+
+    It is the ground beside the head that goes on, not the hair that the border cuts; and a drawing is continued by its
+    paper alone, without its strokes. So a model sees nothing there that it should draw.
+
+    Args:
+        image: `L` or `RGB`.
+        inside: (H, W) what the picture covers; all of it is filled with grey when it covers nothing.
+    """
+    if inside.all():
+        return image
+    array = np.asarray(image, dtype=np.float32)
+    if not inside.any():
+        return Image.new(image.mode, image.size, (128,) * len(image.getbands()))
+    band = inside & _near_outside(inside, max(2, round(_BAND * min(image.size))))
+    colour = array.reshape(*inside.shape, -1)
+    ground = band & _is_ground(colour, band)
+    beside = ground & _beside(image.width)
+    weight = (beside if beside.any() else ground)[..., None].astype(np.float32)
+    fill = _spread(colour * weight, weight)
+    filled = np.where(inside[..., None], colour, fill)
+    return Image.fromarray(np.clip(filled + 0.5, 0, 255).astype(np.uint8).reshape(array.shape))
+
+
+def _is_ground(colour: Array, band: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return which pixels may be continued: all of a photo, the lighter half of the border's of grey on light paper."""
+    light, tint = colour.mean(axis=-1), colour.max(axis=-1) - colour.min(axis=-1)
+    usual = np.median(light[band])
+    return light >= usual if usual > _PAPER and tint[band].mean() < _TINT else np.ones_like(band)
+
+
+def _beside(width: int) -> NDArray[np.bool_]:
+    """Return which columns of a frame lie beside the head."""
+    return np.asarray(np.abs((np.arange(width) + 0.5) / width - 0.5) > _HEAD / 2)
+
+
+def _near_outside(inside: NDArray[np.bool_], reach: int) -> NDArray[np.bool_]:
+    """Return the pixels within so many rows and columns of one that is not covered."""
+    outside = Image.fromarray(np.where(inside, 0, 255).astype(np.uint8))
+    for radius in ((reach, 0), (0, reach)):
+        outside = outside.filter(ImageFilter.BoxBlur(radius)).point(_ANY)
+    return np.asarray(outside) > 0
+
+
+def _spread(colour: Array, weight: Array) -> Array:
+    """Return colours everywhere, from where there are some: a hole takes the mean of the nearest known blocks.
+
+    Args:
+        colour: (H, W, C), times its weight.
+        weight: (H, W, 1), 0 where nothing is known, up to 1.
+    """
+    height, width = weight.shape[:2]
+    if max(height, width) == 1:
+        return np.asarray(colour / np.maximum(weight, _TINY), dtype=np.float32)
+    together, known = _block_sums(colour), _block_sums(weight)
+    sure = np.minimum(known, 1).astype(np.float32)
+    coarse = _spread(np.asarray(together / np.maximum(known, _TINY) * sure, dtype=np.float32), sure)
+    finer = (2 * coarse.shape[1], 2 * coarse.shape[0])
+    layers = (
+        Image.fromarray(coarse[..., layer]).resize(finer, Image.Resampling.BILINEAR) for layer in range(coarse.shape[2])
+    )
+    around = np.stack([np.asarray(layer) for layer in layers], axis=-1)[:height, :width]
+    return np.asarray(colour + around * (1 - weight), dtype=np.float32)
+
+
+def _block_sums(values: Array) -> Array:
+    """Return the sums over blocks of 2x2 pixels; beyond the last row and column there is nothing."""
+    height, width, layers = values.shape
+    even = np.pad(values, ((0, height % 2), (0, width % 2), (0, 0)))
+    return np.asarray(even.reshape(-(-height // 2), 2, -(-width // 2), 2, layers).sum(axis=(1, 3)), dtype=np.float32)

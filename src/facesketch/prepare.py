@@ -1,0 +1,336 @@
+"""Prepare a data set: every picture of some folders aligned to one frame, pairs kept together, and all of it told."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from facesketch.data.index import NoPairsError, Pair, Source, index
+from facesketch.data.tree import walk
+from facesketch.errors import DataError, FaceError, ImageError, OutputError
+from facesketch.faces import Aligned, FaceFinder, FaceFrame, align, choose
+from facesketch.faces.frame import FRAME
+from facesketch.files import write_json, write_text
+from facesketch.images import open_image, save_image
+from facesketch.sheet import sheet
+
+Progress = Callable[[int, int], None]
+
+_ON_CONTACT = 48  # pictures on the contact sheet
+_ACROSS = 8
+_OWN_COLUMNS = ("stem", "subject", "split", "photo", "sketch")
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One picture to align.
+
+    Attributes:
+        kind: `photo`, `sketch`, or `picture` where it belongs to no pair.
+        source: where it is.
+        place: where the aligned one goes, relative to the output folder.
+    """
+
+    kind: str
+    source: Source
+    place: PurePosixPath
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Pictures that are kept or left out together: a pair, or one picture.
+
+    Attributes:
+        name: what the report calls it.
+        pictures: what to align.
+        row: the pair's row of `pairs.csv`; empty for a single picture.
+    """
+
+    name: str
+    pictures: tuple[Picture, ...]
+    row: dict[str, str] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True)
+class Look:
+    """What aligning one picture told.
+
+    Attributes:
+        kind: of the picture.
+        source: the finder, or empty where no face was found or the picture could not be read.
+        angle: degrees that the eyes were turned by, clockwise above 0.
+        scale: pixels of the frame for one of the picture.
+    """
+
+    kind: str
+    source: str = ""
+    angle: float = 0.0
+    scale: float = 0.0
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What became of the folders.
+
+    Attributes:
+        kept: the units whose pictures were written, in order.
+        left_out: names of the others, each with the reason.
+        looks: of every picture that was looked at.
+    """
+
+    kept: tuple[Unit, ...]
+    left_out: tuple[tuple[str, str], ...]
+    looks: tuple[Look, ...]
+
+    @property
+    def pairs(self) -> int:
+        """Return how many pairs were written."""
+        return sum(bool(unit.row) for unit in self.kept)
+
+
+def prepare(
+    folders: Sequence[Path],
+    out: Path,
+    finder: FaceFinder,
+    *,
+    frame: FaceFrame = FRAME,
+    scale: float = 1.0,
+    number: int = 1,
+    suffix: str = ".png",
+    progress: Progress | None = None,
+) -> Prepared:
+    """Align every picture of some folders and write them with `pairs.csv`, `report.json` and `contact.png`.
+
+    A folder of pairs, in any layout that `facesketch.data.index` knows, stays pairs; a pair of which one picture has no
+    face is left out. Of any other folder the pictures are aligned where they are in its tree.
+
+    Args:
+        folders: at least one.
+        out: where everything goes; outside of the folders.
+        finder: finds the faces.
+        frame: what faces are aligned to.
+        scale: how many times the frame's size the pictures have.
+        number: which face of each picture: 1 is the largest.
+        suffix: `.png`, or another that `save_image` knows.
+        progress: called with the number of units done and of all, after each.
+
+    Raises:
+        DataError: a folder is missing or holds no picture.
+        FaceError: no picture shows a face.
+        OutputError: the output folder lies in one of the others, or cannot be written.
+    """
+    _apart(folders, out)
+    units = plan(folders, suffix)
+    kept: list[Unit] = []
+    left_out: list[tuple[str, str]] = []
+    looks: list[Look] = []
+
+    def work(unit: Unit) -> tuple[list[Look], str]:
+        return _align_unit(unit, out, finder, frame, scale, number)
+
+    with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
+        try:
+            for unit, (seen, reason) in zip(units, pool.map(work, units), strict=True):
+                looks += seen
+                if reason:
+                    left_out.append((unit.name, reason))
+                else:
+                    kept.append(unit)
+                if progress is not None:
+                    progress(len(kept) + len(left_out), len(units))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    done = Prepared(tuple(kept), tuple(left_out), tuple(looks))
+    if not kept:
+        raise FaceError(f"{folders[0]}: of {len(units)} none could be aligned; the first: {left_out[0][1]}")
+    _write(done, folders, out, finder, frame, scale)
+    return done
+
+
+def _apart(folders: Sequence[Path], out: Path) -> None:
+    for folder in folders:
+        inner, outer = out.resolve(), folder.resolve()
+        if inner.is_relative_to(outer) or outer.is_relative_to(inner):
+            raise OutputError(f"{out}: overlaps {folder}; give an --out beside it, so that nothing is aligned twice")
+
+
+def plan(folders: Sequence[Path], suffix: str) -> list[Unit]:
+    """Return what is to be aligned, in order, with the places and rows it will have.
+
+    Where several folders are given, stems and subjects that two of them share get the folder's name in front, and each
+    row tells its folder in the column `set`; `style` becomes `SET-STYLE`, or the set's name where there was none.
+
+    Raises:
+        DataError: as `facesketch.data.index.index`, or a folder without pictures.
+    """
+    names = _names(folders)
+    found = [(name, folder, _pairs(folder)) for name, folder in zip(names, folders, strict=True)]
+    many = len(folders) > 1
+    stems = _shared((name, pair.stem) for name, _, pairs in found for pair in pairs or ())
+    subjects = _shared((name, pair.subject) for name, _, pairs in found for pair in pairs or ())
+    units: list[Unit] = []
+    for name, folder, pairs in found:
+        if pairs is None:
+            units += _singles(folder, PurePosixPath(name) if many else PurePosixPath(), suffix)
+        for pair in pairs or ():
+            stem = f"{name}-{pair.stem}" if pair.stem in stems else pair.stem
+            subject = f"{name}-{pair.subject}" if pair.subject in subjects else pair.subject
+            units.append(_pair_unit(pair, stem, subject, name if many else "", suffix))
+    return units
+
+
+def _names(folders: Sequence[Path]) -> list[str]:
+    """Return a name for each folder: its own, with a number where two have the same."""
+    names: list[str] = []
+    for folder in folders:
+        name = folder.resolve().name
+        names.append(name if name not in names else f"{name}-{len(names) + 1}")
+    return names
+
+
+def _pairs(folder: Path) -> tuple[Pair, ...] | None:
+    """Return the pairs of a folder, or None where it is just a folder of pictures."""
+    try:
+        return index(folder).pairs
+    except NoPairsError:
+        if (folder / "pairs.csv").is_file():
+            raise
+        return None
+
+
+def _shared(named: Iterable[tuple[str, str]]) -> set[str]:
+    """Return the words that stand under more than one name."""
+    return {word for word, count in Counter(word for _, word in set(named)).items() if count > 1}
+
+
+def _singles(folder: Path, inside: PurePosixPath, suffix: str) -> list[Unit]:
+    pictures = walk(folder).pictures
+    if not pictures:
+        raise DataError(f"{folder}: no picture in it; give a folder of pictures or of pairs")
+    bare = Counter(path.with_suffix("") for path in pictures)
+    units = []
+    for path in pictures:
+        # a.jpg and a.png must not become one file
+        place = path.with_suffix(suffix) if bare[path.with_suffix("")] == 1 else path.with_name(path.name + suffix)
+        units.append(Unit(str(inside / path), (Picture("picture", Source(folder / path), inside / place),)))
+    return units
+
+
+def _pair_unit(pair: Pair, stem: str, subject: str, name: str, suffix: str) -> Unit:
+    photo, sketch = PurePosixPath("photos", stem + suffix), PurePosixPath("sketches", stem + suffix)
+    attributes = dict(pair.attributes)
+    if name:
+        style = attributes.get("style", "")
+        attributes |= {"set": name, "style": f"{name}-{style}" if style else name}
+    row = dict(zip(_OWN_COLUMNS, (stem, subject, pair.split or "", str(photo), str(sketch)), strict=True))
+    pictures = Picture("photo", pair.photo, photo), Picture("sketch", pair.sketch, sketch)
+    return Unit(stem, pictures, attributes | row)
+
+
+def _align_unit(
+    unit: Unit, out: Path, finder: FaceFinder, frame: FaceFrame, scale: float, number: int
+) -> tuple[list[Look], str]:
+    """Align the pictures of a unit and write them once all are there; returns why they were left out, or nothing."""
+    looks: list[Look] = []
+    aligned: list[Image.Image] = []
+    reason = ""
+    for picture in unit.pictures:
+        try:
+            image = picture.source.open()
+            made = align(image, choose(finder.find(image, most=number), number)[0], frame, scale=scale)
+        except (ImageError, FaceError) as error:
+            reason = reason or _reason(picture, error)
+            looks.append(Look(picture.kind))
+            continue
+        aligned.append(made.image)
+        looks.append(_look(picture.kind, made))
+    if not reason:
+        for picture, image in zip(unit.pictures, aligned, strict=True):
+            save_image(image, out / picture.place)
+    return looks, reason
+
+
+def _reason(picture: Picture, error: Exception) -> str:
+    if isinstance(error, FaceError):
+        return f"{picture.source.path}: {str(error).partition(';')[0]}"
+    return str(error)
+
+
+def _look(kind: str, made: Aligned) -> Look:
+    (left_x, left_y), (right_x, right_y) = made.face.eyes
+    angle = math.degrees(math.atan2(right_y - left_y, right_x - left_x))
+    return Look(kind, made.face.source, angle, math.sqrt(abs(np.linalg.det(made.matrix[:, :2]))))
+
+
+def _write(
+    done: Prepared, folders: Sequence[Path], out: Path, finder: FaceFinder, frame: FaceFrame, scale: float
+) -> None:
+    rows = [unit.row for unit in done.kept if unit.row]
+    if rows:
+        write_text(out / "pairs.csv", _table(rows))
+    report = {
+        "folders": [str(folder) for folder in folders],
+        "finder": finder.source,
+        "frame": frame.header() | {"scale": scale},
+        "pairs": done.pairs,
+        "pictures": {kind: _facts(done.looks, kind) for kind in dict.fromkeys(look.kind for look in done.looks)},
+        "left_out": [{"name": name, "reason": reason} for name, reason in done.left_out],
+    }
+    write_json(out / "report.json", report)
+    save_image(_contact(done, out), out / "contact.png")
+
+
+def _table(rows: Sequence[dict[str, str]]) -> str:
+    extra = sorted({column for row in rows for column in row} - set(_OWN_COLUMNS))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, [*_OWN_COLUMNS, *extra], restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _facts(looks: Sequence[Look], kind: str) -> dict[str, Any]:
+    """Return the figures of one kind of picture."""
+    seen = [look for look in looks if look.kind == kind]
+    found = [look for look in seen if look.source]
+    return {
+        "looked_at": len(seen),
+        "found": len(found),
+        "by": dict(Counter(look.source for look in found)),
+        "angle_degrees": _spread([look.angle for look in found]),
+        "scale": _spread([look.scale for look in found]),
+    }
+
+
+def _spread(values: Sequence[float]) -> dict[str, float]:
+    if not values:
+        return {}
+    shares = {"least": 0, "p5": 5, "median": 50, "p95": 95, "most": 100}
+    return {name: round(float(np.percentile(values, share)), 3) for name, share in shares.items()}
+
+
+def _contact(done: Prepared, out: Path) -> Image.Image:
+    """Return some of the written pictures, spread evenly, the two of a pair side by side."""
+    widest = max(len(unit.pictures) for unit in done.kept)
+    few = min(len(done.kept), _ON_CONTACT // widest)
+    units = [done.kept[place * len(done.kept) // few] for place in range(few)]
+    pictures: list[Image.Image | None] = []
+    for unit in units:
+        images = [open_image(out / picture.place) for picture in unit.pictures]
+        pictures += [*images, *[None] * (widest - len(images))]
+    pictures += [None] * (-len(pictures) % _ACROSS)
+    rows = [pictures[start : start + _ACROSS] for start in range(0, len(pictures), _ACROSS)]
+    columns = ("photo", "sketch") * (_ACROSS // 2) if widest == 2 else ("",) * _ACROSS
+    return sheet(rows, columns, cell=(160, 200))

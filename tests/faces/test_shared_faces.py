@@ -1,0 +1,72 @@
+"""On research data: every face is found, and the originals are aligned as the published crops are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from facesketch.faces import FaceFinder, align
+from facesketch.faces.frame import FRAME
+from facesketch.faces.yunet import YuNet
+from facesketch.images import open_image
+
+pytestmark = pytest.mark.shared
+
+YUNET = "models/face_detection_yunet_2023mar_int8bq.onnx"
+EVERY = 12
+
+
+def pictures(shared: Path, name: str) -> list[Path]:
+    found = sorted((shared / "data" / name).iterdir())
+    assert found
+    return found
+
+
+@pytest.mark.parametrize("name", ["cuhk/photos", "cuhk/sketches", "cuhk_original/photos", "cuhk_original/sketches"])
+def test_every_face_of_cuhk_is_found(shared: Path, name: str) -> None:
+    detector = YuNet(shared / YUNET)
+    found = {path.stem: len(detector.detect(open_image(path, box=320))) for path in pictures(shared, name)}
+    assert [stem for stem, faces in found.items() if faces != 1] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["fs2k_train/photos", "fs2k_train/sketches"])
+def test_almost_every_face_of_fs2k_is_found(shared: Path, name: str) -> None:
+    detector = YuNet(shared / YUNET)
+    found = [bool(detector.detect(open_image(path))) for path in pictures(shared, name)]
+    assert np.mean(found) >= 0.97
+
+
+@pytest.mark.parametrize("kind", ["photos", "sketches"])
+def test_the_originals_are_aligned_as_the_published_crops_are(shared: Path, kind: str) -> None:
+    finder = FaceFinder(shared / YUNET)
+    detector = YuNet(shared / YUNET)
+    off = []
+    for path in pictures(shared, f"cuhk_original/{kind}")[::EVERY]:
+        image = open_image(path)
+        ours = align(image, finder.find(image, most=1)[0]).image
+        crop = open_image(shared / "data" / "cuhk" / kind / path.name)
+        seen, published = (detector.refine(image, detector.detect(image)[0]).eyes for image in (ours, crop))
+        off += [np.hypot(*(np.array(a) - b)) for a, b in zip(seen, published, strict=True)]
+    assert np.median(off) < 3  # of the 50 pixels between the eyes
+    assert np.max(off) < 8
+
+
+def test_the_published_crops_have_their_eyes_where_the_frame_says(shared: Path) -> None:
+    finder = FaceFinder(shared / YUNET)
+    paths = [path for kind in ("photos", "sketches") for path in pictures(shared, f"cuhk/{kind}")[::EVERY]]
+    eyes = np.array([finder.find(open_image(path))[0].eyes for path in paths])
+    assert np.abs(eyes.mean(axis=0) - FRAME.eyes).max() < 1.0
+
+
+def test_the_cascades_agree_on_where_the_eyes_are(
+    shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FACESKETCH_MODELS", str(tmp_path))
+    finder = FaceFinder()
+    assert finder.source == "haar"
+    paths = [path for kind in ("photos", "sketches") for path in pictures(shared, f"cuhk/{kind}")[:: 2 * EVERY]]
+    eyes = np.array([finder.find(open_image(path))[0].eyes for path in paths])
+    assert np.median(np.hypot(*np.moveaxis(eyes - FRAME.eyes, -1, 0))) < 3
