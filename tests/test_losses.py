@@ -80,6 +80,13 @@ def test_adversarial_least_squares_by_hand(real: bool, value: float) -> None:
     assert losses.adversarial_least_squares(torch.tensor([0.0, 3.0]), real).item() == pytest.approx(value)
 
 
+def test_edges_by_hand_and_blind_to_the_level() -> None:
+    x, y = torch.zeros(1, 1, 4, 4), torch.zeros(1, 1, 4, 4)
+    x[..., 2:] = 1.0  # one step of 1 in three columns of differences; at half size one in one
+    assert losses.edges(x, y).item() == pytest.approx((1 / 3 + 0 + 1 + 0) / 4)
+    assert losses.edges(x, x + 0.3).item() == pytest.approx(0.0, abs=1e-6)
+
+
 def test_adversarial_cross_entropy_stays_finite_and_teaches_at_extreme_logits() -> None:
     logits = torch.tensor([-1e4], requires_grad=True)
     loss = losses.adversarial_bce(logits, True)
@@ -101,6 +108,7 @@ def _all(x: Tensor, y: Tensor) -> dict[str, Tensor]:
         "adversarial bce": losses.adversarial_bce(x, True),
         "adversarial bce fake": losses.adversarial_bce(x, False),
         "least squares": losses.adversarial_least_squares(x, False),
+        "edges": losses.edges(x[None], y[None]),
     }
 
 

@@ -42,6 +42,10 @@ class DataConfig(Frozen):
     """Share of the training subjects kept for validation, when the data names none itself."""
     limit: Annotated[int, Field(ge=0)] = 0
     """Most training pairs, spread evenly over their names; 0 for all. Validation and test stay whole."""
+    balance: bool = False
+    """Draw from each set equally often, by the column `set` of pairs.csv, however many pairs it has."""
+    faces: bool = False
+    """The pictures are faces aligned to the frame, and translation aligns what it is given."""
     workers: Annotated[int, Field(ge=0)] = 0
     """Processes that prepare batches; 0 prepares them in the training process."""
 

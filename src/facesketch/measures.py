@@ -21,7 +21,8 @@ from facesketch.intervals import Bootstrap, Interval
 from facesketch.metrics.base import Metric
 from facesketch.metrics.fidelity import FIDELITY
 from facesketch.metrics.identity import Array, cmc, cosine_distances, match_ranks, nlda
-from facesketch.metrics.perceptual import Features, Lpips, Net, frechet, kernel_distance
+from facesketch.metrics.perceptual import Features, Lpips, frechet, kernel_distance
+from facesketch.networks.lpips import Net
 from facesketch.results import Measure, SetMeasure
 from facesketch.weights import locate
 

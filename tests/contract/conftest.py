@@ -20,6 +20,7 @@ NARROW: dict[str, dict[str, Any]] = {
     "conv-vae": {"latent": 2},
     "pix2pix": {"width": 4},
     "cyclegan": {"width": 4, "blocks": 1, "pool": 3},
+    "portrait": {"width": 4, "blocks": 1, "discriminator_width": 4, "perceptual": "none"},
 }
 """Options that make a method small. Those of a new method may be missing here: it is then trained as it is."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,8 @@ from facesketch.config import AugmentConfig, DataConfig
 from facesketch.data import datasets
 from facesketch.data.datasets import Batch, PairDataset, Pictures, batches, epoch_keys
 from facesketch.data.index import Pair, Source
-from facesketch.images import open_image, to_array, to_image
+from facesketch.images import open_image, to_array
+from facesketch.tensors import to_image
 
 COUNT = 10
 
@@ -239,3 +241,39 @@ def test_layout_in_memory_changes_no_value(pairs: list[Pair]) -> None:
     assert last.photo.is_contiguous(memory_format=torch.channels_last)
     assert torch.equal(last.photo, batch.photo)
     assert batch.to(torch.device("meta")).photo.is_meta
+
+
+def _named(pairs: list[Pair], sets: list[str]) -> list[Pair]:
+    return [
+        replace(pair, attributes={"set": name, "style": f"hand-{name}"}) for pair, name in zip(pairs, sets, strict=True)
+    ]
+
+
+def test_sets_are_drawn_from_equally_often_when_asked_and_else_as_they_come(pairs: list[Pair]) -> None:
+    named = _named(pairs, ["small", "small", *["large"] * (COUNT - 2)])
+    for balance, small in ((True, COUNT // 2), (False, 2)):
+        data = PairDataset(named, DataConfig(size=40, balance=balance), _still(), frame=40)
+        stems = [stem for batch in _epoch(data, 3) for stem in batch.photo_stems]
+        assert len(stems) == COUNT
+        assert sum(stem in {"face-0", "face-1"} for stem in stems) == small
+        assert stems == [stem for batch in _epoch(data, 3) for stem in batch.photo_stems]
+        assert stems != [stem for batch in _epoch(data, 4) for stem in batch.photo_stems]
+
+
+@given(st.lists(st.sampled_from("abc"), min_size=1, max_size=40), st.integers(0, 99))
+def test_even_draws_are_even_and_come_round_to_everyone(names: list[str], seed: int) -> None:
+    groups = datasets._grouped(names)
+    places = datasets._evenly(groups, len(names), np.random.default_rng(seed))
+    counts = [int(np.isin(places, group).sum()) for group in groups]
+    assert len(places) == len(names)
+    assert max(counts) - min(counts) <= len(groups)
+    for group, count in zip(groups, counts, strict=True):
+        times = np.bincount(places[np.isin(places, group)], minlength=len(names))[group]
+        assert times.max() - times.min() <= 1 + (len(groups) > 1), count
+
+
+def test_a_batch_says_whose_hand_drew_each_sketch(pairs: list[Pair]) -> None:
+    batch = _epoch(PairDataset(_named(pairs, ["x"] * COUNT), DataConfig(size=40), None, frame=40), 0)[0]
+    assert batch.styles == ("hand-x",) * 3
+    assert batch.first(2).styles == ("hand-x",) * 2
+    assert _epoch(_data(pairs), 0)[0].styles == ("",) * 3

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,11 +18,12 @@ from PIL import Image
 from torch import Tensor
 
 from facesketch import load, train
-from facesketch.checkpoint import load_method, load_state, read_header
+from facesketch.checkpoint import load_method, load_state
 from facesketch.config import RunConfig, configure
 from facesketch.data.datasets import PairDataset
 from facesketch.data.pairs import Source
 from facesketch.errors import CheckpointError, ConfigError, DataError, OutputError
+from facesketch.headers import read_header
 from facesketch.training import state, trainer
 from facesketch.training.logs import read_log
 from facesketch.training.trainer import resume
@@ -130,10 +133,10 @@ def test_best_is_the_epoch_that_validates_best(
     assert winner != len(epochs) - 1, "a run in which the last epoch is not the best"
     running = [number == figures.index(pick(figures[: number + 1])) for number in range(len(figures))]
     assert [epoch["best"] for epoch in epochs] == running
-    _, notes = read_header(run / "best.safetensors")
+    notes = read_header(run / "best.safetensors").notes
     assert notes["epoch"] == winner + 1
     assert notes["validation"][select] == figures[winner]
-    assert read_header(run / "weights.safetensors")[1]["epoch"] == 8
+    assert read_header(run / "weights.safetensors").notes["epoch"] == 8
     assert epochs[0]["why"] == f"first validation: {select} {figures[0]:.4f}"
     best = figures[0]
     for epoch, value in zip(epochs[1:], figures[1:], strict=True):
@@ -319,3 +322,21 @@ def test_a_best_model_loads_with_its_settings(pairs: Path, tmp_path: Path) -> No
     assert not method.training
     assert method.translates == ("sketch2photo",)
     assert config.data.folder == pairs
+
+
+def test_last_weights_are_written_by_the_clock_however_often_states_are(
+    pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[int] = []
+    save = trainer.save_weights
+
+    def noted(path: Path, *rest: Any) -> None:
+        written.extend([rest[2]["step"]] * (path.name == "weights.safetensors"))
+        save(path, *rest)
+
+    ticks = (float(second) for second in itertools.count(0, 10))
+    monkeypatch.setattr(trainer, "save_weights", noted)
+    monkeypatch.setattr(time, "monotonic", lambda: next(ticks))
+    train("dense-ae", tmp_path / "run", data=pairs, epochs=6, checkpoint_seconds=60, **SMALL)
+    assert len(written) >= 3, "a long run has weights to try long before its end"
+    assert written[-1] == max(step["step"] for step in _epochs(tmp_path / "run"))

@@ -20,7 +20,8 @@ from torch.utils.data import DataLoader, Dataset
 from facesketch.augment import draw, move, relight
 from facesketch.config import AugmentConfig, DataConfig, Direction, Kind
 from facesketch.data.index import Pair, Source
-from facesketch.images import Placement, fit, to_tensor
+from facesketch.images import Placement, fit
+from facesketch.tensors import to_tensor
 
 IN_MEMORY_BYTES = 2 << 30
 """Above this the decoded pictures lie in a file that the system pages in and out."""
@@ -37,6 +38,7 @@ class Batch:
         sketch_stems: which pairs the sketches come from; the same for paired methods, others for unpaired ones.
         placements: where each photo lies in its frame.
         direction: which of the two is the source.
+        styles: whose hand drew each sketch, where `pairs.csv` has a column `style`; otherwise empty words.
     """
 
     photo: Tensor
@@ -45,6 +47,7 @@ class Batch:
     sketch_stems: tuple[str, ...]
     placements: tuple[Placement, ...]
     direction: Direction
+    styles: tuple[str, ...] = ()
 
     @property
     def source(self) -> Tensor:
@@ -76,7 +79,18 @@ class Batch:
             photo_stems=self.photo_stems[:count],
             sketch_stems=self.sketch_stems[:count],
             placements=self.placements[:count],
+            styles=self.styles[:count],
         )
+
+    def columns(self, multiple: int) -> tuple[int, int]:
+        """Return the first and the last but one of the columns that hold pictures and not only padding.
+
+        Their number is a multiple of `multiple`: a tall picture in a square frame need not be learned with its margins.
+        """
+        side = self.photo.shape[-1]
+        widest = max((place.content[0] for place in self.placements), default=side)
+        width = min(side, -(-widest // multiple) * multiple)
+        return (side - width) // 2, (side - width) // 2 + width
 
     def facing(self, direction: Direction) -> Batch:
         """Return the same pictures with the given direction."""
@@ -119,6 +133,20 @@ def _allocate(shape: tuple[int, ...]) -> NDArray[np.uint8]:
         return np.memmap(file.name, dtype=np.uint8, mode="w+", shape=shape)
 
 
+def _grouped(names: Sequence[str]) -> list[NDArray[np.int64]]:
+    """Return the places of each name."""
+    return [np.flatnonzero(np.array(names) == name) for name in sorted(set(names))]
+
+
+def _evenly(groups: Sequence[NDArray[np.int64]], count: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Return `count` places, as many of each group, in random order; a small group's come several times over."""
+    share = -(-count // len(groups))
+    drawn = [
+        np.concatenate([rng.permutation(group) for _ in range(-(-share // len(group)))])[:share] for group in groups
+    ]
+    return rng.permutation(np.concatenate(drawn))[:count]
+
+
 Key = tuple[int, int]
 """(epoch, place in that epoch's order)."""
 
@@ -132,6 +160,7 @@ class Item:
     photo_stem: str
     sketch_stem: str
     placement: Placement
+    style: str
 
 
 class PairDataset(Dataset[Item]):
@@ -157,6 +186,10 @@ class PairDataset(Dataset[Item]):
         paired: bool = True,
     ) -> None:
         self.stems = [pair.stem for pair in pairs]
+        self._styles = [pair.attributes.get("style", "") for pair in pairs]
+        self._sets = _grouped(
+            [pair.attributes.get("set", "") for pair in pairs] if config.balance else [""] * len(pairs)
+        )
         self.photos = Pictures([pair.photo for pair in pairs], "photo", config, frame)
         self.sketches = Pictures([pair.sketch for pair in pairs], "sketch", config, frame)
         self._augment, self._seed, self._paired = augment, seed, paired
@@ -167,7 +200,8 @@ class PairDataset(Dataset[Item]):
     def _order(self, epoch: int, stream: int) -> NDArray[np.int64]:
         if self._augment is None:
             return np.arange(len(self))
-        return np.random.Generator(np.random.PCG64([self._seed, epoch, stream])).permutation(len(self))
+        rng = np.random.Generator(np.random.PCG64([self._seed, epoch, stream]))
+        return rng.permutation(len(self)) if len(self._sets) == 1 else _evenly(self._sets, len(self), rng)
 
     def __getitem__(self, key: Key) -> Item:
         epoch, place = key
@@ -179,6 +213,7 @@ class PairDataset(Dataset[Item]):
             self.stems[photo],
             self.stems[sketch],
             self.photos.placements[photo],
+            self._styles[sketch],
         )
         return item if self._augment is None else self._drawn(item, self._augment, epoch, place)
 
@@ -216,6 +251,7 @@ def batches(dataset: PairDataset, keys: list[list[Key]], direction: Direction, w
             sketch_stems=tuple(item.sketch_stem for item in items),
             placements=tuple(item.placement for item in items),
             direction=direction,
+            styles=tuple(item.style for item in items),
         )
 
     # a generator of its own: the loader would otherwise draw from the random state that the noise of a model comes from

@@ -16,6 +16,7 @@ from facesketch.methods.cyclegan import CycleGAN
 from facesketch.methods.dense_ae import DenseAE
 from facesketch.methods.pencil import Pencil
 from facesketch.methods.pix2pix import Pix2Pix
+from facesketch.methods.portrait import Portrait
 
 METHODS: dict[str, type[Method]] = {
     "dense-ae": DenseAE,
@@ -23,10 +24,11 @@ METHODS: dict[str, type[Method]] = {
     "conv-vae": ConvVAE,
     "pix2pix": Pix2Pix,
     "cyclegan": CycleGAN,
+    "portrait": Portrait,
     "pencil": Pencil,
 }
 
-__all__ = ["METHODS", "Batch", "Defaults", "Method", "Phase", "build", "method_class", "resolve"]
+__all__ = ["METHODS", "Batch", "Defaults", "Method", "Phase", "build", "method_class", "needs", "resolve"]
 
 
 def method_class(name: str) -> type[Method]:
@@ -76,3 +78,9 @@ def build(config: RunConfig, *, fresh: bool = True) -> Method:
     if not fresh:
         options = options.model_copy(update={name: None for name, value in options if isinstance(value, Path)})
     return kind(options, config.data, config.direction)
+
+
+def needs(config: RunConfig) -> tuple[str, ...]:
+    """Name the third-party weights that training with these settings reads."""
+    kind = method_class(config.method.name)
+    return kind.needs(kind.Options.model_validate(config.method.options))

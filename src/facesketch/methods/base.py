@@ -75,10 +75,17 @@ class Method(nn.Module):
     """Translates pictures of exactly `frame(size)` square and no other."""
     multiple: int = 1
     """Both sides of a picture must be multiples of this."""
+    styles: tuple[str, ...] = ()
+    """Hands that the model draws in, the default first; a method without any has no say in it."""
 
     def __init__(self, options: Frozen, data: DataConfig, direction: Direction) -> None:
         super().__init__()
         self.options, self.data, self.direction = options, data, direction
+
+    @staticmethod
+    def needs(options: Any) -> tuple[str, ...]:
+        """Name the third-party weights (`facesketch models`) that training reads, but not translating."""
+        return ()
 
     @property
     def translates(self) -> tuple[Direction, ...]:
@@ -119,6 +126,14 @@ class Method(nn.Module):
         Returns:
             (N, C', H, W) in [-1, 1].
         """
+
+    def reproduce(self, batch: Batch) -> Tensor:
+        """Translate the sources of pairs, to be compared with their targets."""
+        return self.translate(batch.source, batch.direction)
+
+    def draw(self, images: Tensor, style: Tensor) -> Tensor:
+        """Translate each picture in its own mixture of `styles`: (N, S) weights; for methods that have styles."""
+        raise NotImplementedError(f"{type(self).__name__} draws in one hand")
 
     @abstractmethod
     def optimisers(self, learning_rate: float) -> dict[str, torch.optim.Optimizer]:

@@ -14,13 +14,13 @@ from torch import Tensor
 
 from facesketch.config import DataConfig, Direction, Frozen
 from facesketch.data.datasets import Batch
-from facesketch.images import with_channels
 from facesketch.losses import adversarial_least_squares, l1
 from facesketch.methods.base import Defaults, Method, Phase, adam, check_patches
 from facesketch.methods.pool import ImagePool
 from facesketch.networks.blocks import frozen, initialise
 from facesketch.networks.patchgan import PatchGAN
 from facesketch.networks.resnet import ResNetGenerator
+from facesketch.tensors import with_channels
 
 
 class CycleGANOptions(Frozen):

@@ -13,9 +13,9 @@ from torch.nn import functional as F
 from facesketch.config import DataConfig, Direction, Frozen
 from facesketch.data.datasets import Batch
 from facesketch.errors import ConfigError
-from facesketch.images import with_channels
 from facesketch.losses import from_unit, to_unit
 from facesketch.methods.base import Defaults, Method, Phase
+from facesketch.tensors import with_channels
 
 
 class PencilOptions(Frozen):

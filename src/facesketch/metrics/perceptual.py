@@ -9,22 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from facesketch.errors import CheckpointError, DataError, ImageError
-from facesketch.networks.backbones import AlexNetFeatures, VGG16Features, imagenet_normalise, load_trunk
-from facesketch.weights import read
+from facesketch.errors import DataError, ImageError
+from facesketch.networks.backbones import VGG16Features, imagenet_normalise, load_trunk
+from facesketch.networks.lpips import CHANNELS, SMALLEST, Net, PerceptualDistance
 
-Net = Literal["alex", "vgg"]
 Features = NDArray[np.float64]
 
-_CHANNELS: dict[Net, tuple[int, ...]] = {"alex": (64, 192, 384, 256, 256), "vgg": (64, 128, 256, 512, 512)}
-_SMALLEST: dict[Net, int] = {"alex": 31, "vgg": 16}  # smaller sides leave nothing after the last pooling
 _BATCH = 8
 
 
@@ -47,9 +43,7 @@ class Lpips(nn.Module):
     def __init__(self, net: Net, trunk: Path, heads: Path) -> None:
         super().__init__()
         self.net: Net = net
-        self.trunk = load_trunk(AlexNetFeatures() if net == "alex" else VGG16Features(), trunk)
-        self.heads = nn.ParameterList(_read_heads(heads, net))
-        self.requires_grad_(False).eval()
+        self.distance = PerceptualDistance(net).load(trunk, heads)
 
     @torch.inference_mode()
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
@@ -67,45 +61,17 @@ class Lpips(nn.Module):
         """
         if x.shape != y.shape:
             raise ImageError(f"pictures of {tuple(x.shape)} and {tuple(y.shape)}; expected two batches of one shape")
-        _check_sides(x, _SMALLEST[self.net], f"LPIPS ({self.net})")
-        device = self.heads[0].device
+        _check_sides(x, SMALLEST[self.net], f"LPIPS ({self.net})")
+        device = self.distance.heads[0].device
         pairs = zip(_batches(x, device), _batches(y, device), strict=True)
-        return torch.cat([torch.zeros(0, device=device), *(self._distance(a, b) for a, b in pairs)])
-
-    def _distance(self, x: Tensor, y: Tensor) -> Tensor:
-        total = x.new_zeros(x.shape[0])
-        for head, f, g in zip(self.heads, self.trunk(x), self.trunk(y), strict=True):
-            difference = (_unit(f) - _unit(g)).square()  # (N, C, h, w)
-            total += (difference * head).sum(dim=1).mean(dim=(1, 2))  # (N,)
-        return total
-
-
-def _read_heads(path: Path, net: Net) -> list[nn.Parameter]:
-    """Return five (C, 1, 1) weights."""
-    tensors = read(path)
-    heads = []
-    for index, channels in enumerate(_CHANNELS[net]):
-        head = tensors.get(f"lin{index}.model.1.weight")
-        if head is None or head.shape != (1, channels, 1, 1) or bool((head < 0).any()):
-            raise CheckpointError(f"{path}: not the LPIPS heads for {net}; type `facesketch models fetch lpips-{net}`")
-        heads.append(nn.Parameter(head[0].float()))
-    return heads
-
-
-def _unit(features: Tensor) -> Tensor:
-    """Scale the channels of every place to unit length; a place where all are 0 stays 0."""
-    return features / (features.square().sum(dim=1, keepdim=True).sqrt() + 1e-10)
+        return torch.cat([torch.zeros(0, device=device), *(self.distance(a, b) for a, b in pairs)])
 
 
 def _batches(images: Tensor, device: torch.device) -> Iterator[Tensor]:
-    """Yield a few pictures at a time, as an ImageNet network expects them.
-
-    LPIPS' own shift (-.030, -.088, -.188) and scale (.458, .448, .450) on [-1, 1] are ImageNet's mean and spread on
-    [0, 1], so both kinds of metric share the normalisation.
-    """
+    """Yield a few pictures at a time, values in [-1, 1]."""
     for start in range(0, len(images), _BATCH):
         batch = images[start : start + _BATCH]
-        yield imagenet_normalise(batch.to(device, torch.float32) / 127.5 - 1)  # (n, 3, H, W)
+        yield batch.to(device, torch.float32) / 127.5 - 1  # (n, C, H, W)
 
 
 def _check_sides(images: Tensor, smallest: int, what: str) -> None:
@@ -131,12 +97,12 @@ def features(images: Tensor, trunk: Path | VGG16Features) -> Features:
         CheckpointError: the file does not hold VGG16's weights.
         ImageError: a side is shorter than 16 pixels.
     """
-    _check_sides(images, _SMALLEST["vgg"], "VGG16")
+    _check_sides(images, SMALLEST["vgg"], "VGG16")
     network = load_trunk(VGG16Features(), trunk) if isinstance(trunk, Path) else trunk
     network.eval()
     device = next(network.parameters()).device
-    pooled = [network(batch)[-1].double().mean(dim=(2, 3)).cpu().numpy() for batch in _batches(images, device)]
-    return np.concatenate([np.zeros((0, _CHANNELS["vgg"][-1])), *pooled])
+    pooled = [network(imagenet_normalise(batch))[-1].double().mean(dim=(2, 3)).cpu().numpy() for batch in _batches(images, device)]
+    return np.concatenate([np.zeros((0, CHANNELS["vgg"][-1])), *pooled])
 
 
 def frechet(x: Features, y: Features) -> float:

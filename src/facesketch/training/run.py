@@ -12,12 +12,13 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from facesketch.checkpoint import BEST, COMING, PREVIOUS, STATE, WEIGHTS
+from facesketch.checkpoint import COMING, PREVIOUS, STATE
 from facesketch.config import RunConfig, parse, read_toml, to_toml
 from facesketch.data.index import Pair, index
 from facesketch.data.split import Split, split
 from facesketch.errors import CheckpointError, ConfigError, DataError
 from facesketch.files import write_json, write_text
+from facesketch.headers import BEST, WEIGHTS
 from facesketch.methods import method_class, resolve
 from facesketch.training.logs import read_log
 

@@ -8,10 +8,11 @@ import torch
 from PIL import Image
 
 from facesketch.data.datasets import Batch
-from facesketch.images import Placement, to_image, with_channels
+from facesketch.images import Placement
 from facesketch.methods import Method
 from facesketch.metrics.fidelity import ssim
 from facesketch.sheet import sheet
+from facesketch.tensors import to_image, with_channels
 
 
 @torch.no_grad()
@@ -38,7 +39,7 @@ def validate(method: Method, batches: list[Batch]) -> dict[str, float]:
 
 
 def _fidelity(method: Method, batch: Batch) -> dict[str, float]:
-    results = method.translate(batch.source, batch.direction)
+    results = method.reproduce(batch)
     pairs = zip(results, batch.target, batch.placements, strict=True)
     cut = [(place.cut(result)[None].float(), place.cut(truth)[None].float()) for result, truth, place in pairs]
     mae = sum(float((result - truth).abs().mean()) / 2 for result, truth in cut)
@@ -57,7 +58,7 @@ def sample_sheet(method: Method, batch: Batch) -> Image.Image:
     for direction in method.translates:
         facing = batch.facing(direction)
         columns += [direction.split("2")[0], "result", "truth"]
-        results = method.translate(facing.source, direction)
+        results = method.reproduce(facing)
         cells += [_pictures(images, batch.placements) for images in (facing.source, results, facing.target)]
     return sheet(list(zip(*cells, strict=True)), columns, list(batch.photo_stems))
 

@@ -56,13 +56,20 @@ class Training:
     log: Log
     total_steps: int
     position: Position
-    kept: float = field(default_factory=time.monotonic)
+    kept: float = field(default_factory=lambda: time.monotonic())
     """When the last state was written, on the monotonic clock."""
+    written: float = field(default_factory=lambda: time.monotonic())
+    """When the last weights were; states come in the midst of epochs too, so they have a clock of their own."""
 
     @property
     def keeping_is_due(self) -> bool:
         """Tell whether to write a state: by the clock, or always where several processes must agree without asking."""
         return self.fabric.world_size > 1 or time.monotonic() - self.kept >= self.settings.checkpoint_seconds
+
+    @property
+    def weights_are_due(self) -> bool:
+        """Tell whether to write weights at the end of this epoch, as `keeping_is_due` does for states."""
+        return self.fabric.world_size > 1 or time.monotonic() - self.written >= self.settings.checkpoint_seconds
 
     @property
     def settings(self) -> TrainConfig:

@@ -16,11 +16,12 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from facesketch.checkpoint import BEST, WEIGHTS, save_weights
+from facesketch.checkpoint import save_weights
 from facesketch.config import RunConfig, TrainConfig, configure
 from facesketch.data.datasets import Batch, batches, epoch_keys
+from facesketch.headers import BEST, WEIGHTS
 from facesketch.images import save_image
-from facesketch.methods import Phase
+from facesketch.methods import Phase, needs
 from facesketch.training import run
 from facesketch.training.devices import (
     average_gradients,
@@ -36,6 +37,7 @@ from facesketch.training.progress import Advance, announce, bar
 from facesketch.training.samples import is_better, sample_sheet, validate
 from facesketch.training.schedule import factor, set_learning_rate
 from facesketch.training.state import Training, keep, prepare
+from facesketch.weights import locate
 
 
 def train(
@@ -84,6 +86,8 @@ def resume(out: str | Path, *, quiet: bool = False, **longer: int) -> Path:
 def _carry_out(config: RunConfig, out: Path, quiet: bool, *, fresh: bool) -> Path:
     fabric = launch(config.train)
     parts = run.read_split(config)
+    for name in needs(config):
+        locate(name)  # raises before anything is written
     cost = estimate(config, half=is_half(fabric))
     free = free_memory(fabric.device)
     if free is not None and cost.memory > free:  # on a CPU the system would kill the process without a word
@@ -112,13 +116,14 @@ def fit(training: Training, advance: Advance) -> None:
         if training.writes:
             _close_epoch(training)
         position.sums, position.steps_in_epoch = {}, 0
-        if training.keeping_is_due or position.step >= training.total_steps:
+        if training.weights_are_due or position.step >= training.total_steps:
             _keep_all(training)
     if training.writes:
         training.log.event("end", step=position.step, epoch=position.epoch, seconds=round(position.seconds, 3))
 
 
 def _keep_all(training: Training) -> None:
+    training.written = time.monotonic()
     if training.writes:
         notes = {"epoch": training.position.epoch, "step": training.position.step}
         save_weights(training.out / WEIGHTS, training.method, training.config, notes)

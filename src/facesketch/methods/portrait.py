@@ -1,0 +1,198 @@
+"""Portrait: the small network behind the models that come with the package, and how to train your own.
+
+A U-Net of 3.8 million parameters that draws in several hands, an absolute, a perceptual and an edge loss, a
+least-squares patch discriminator, sources disguised as a stranger's camera might, and an average of its weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
+from typing import Annotated, Any, Literal, cast
+
+import torch
+from pydantic import BeforeValidator, Field
+from torch import Tensor
+
+from facesketch.config import DataConfig, Direction, Frozen
+from facesketch.data.datasets import Batch
+from facesketch.disguise import disguise
+from facesketch.errors import ConfigError, nearest
+from facesketch.losses import adversarial_least_squares, edges, l1
+from facesketch.methods.base import Defaults, Method, Phase, adam, check_patches
+from facesketch.networks.blocks import as_buffers, frozen, initialise
+from facesketch.networks.lpips import PerceptualDistance
+from facesketch.networks.patchgan import PatchGAN
+from facesketch.networks.portrait import PortraitUNet
+from facesketch.weights import locate
+
+_TRUNKS = {"alex": "alexnet", "vgg": "vgg16"}
+
+
+def _listed(value: object) -> object:
+    """Take `cuhk,fs2k-0`, as it is typed, for a list of names."""
+    return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
+
+
+class PortraitOptions(Frozen):
+    """Settings of `portrait`."""
+
+    styles: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
+    """Hands to draw in, `cuhk,fs2k-0`: values of the column `style` of pairs.csv, the one to use by default first."""
+    width: Annotated[int, Field(ge=2)] = 24
+    """Channels of the generator's first level."""
+    blocks: Annotated[int, Field(ge=0)] = 3
+    """Residual blocks at the generator's narrowest."""
+    discriminator_width: Annotated[int, Field(ge=1)] = 32
+    """Channels of the discriminator's first layer."""
+    l1_weight: Annotated[float, Field(ge=0)] = 10.0
+    """Weight of the absolute difference."""
+    edge_weight: Annotated[float, Field(ge=0)] = 5.0
+    """Weight of the absolute difference of the gradients."""
+    perceptual: Literal["alex", "vgg", "none"] = "alex"
+    """Network of the perceptual loss; `none` needs no weights."""
+    perceptual_weight: Annotated[float, Field(ge=0)] = 3.0
+    """Weight of the perceptual loss."""
+    adversarial_weight: Annotated[float, Field(ge=0)] = 0.5
+    """Weight of the adversarial loss."""
+    average: Annotated[float, Field(ge=0, lt=1)] = 0.998
+    """Share of the averaged weights that a step keeps, less of it at first; the average is what translates."""
+    disguise: Annotated[float, Field(ge=0, le=1)] = 1.0
+    """How much sources are changed while it learns: light, colour, blur, background; 0 leaves them alone."""
+
+
+class Portrait(Method):
+    """Translates faces of the aligned frame, in one of several styles, whatever the light and the background."""
+
+    title = "Portrait"
+    study = False
+    defaults = Defaults(epochs=100, batch_size=4, learning_rate=2e-4, betas=(0.5, 0.99))
+    Options = PortraitOptions
+
+    def __init__(self, options: PortraitOptions, data: DataConfig, direction: Direction) -> None:
+        super().__init__(options, data, direction)
+        self.settings, self.styles = options, options.styles
+        source, target, styles = self.source_channels, self.target_channels, max(len(options.styles), 1)
+        self.generator = PortraitUNet(source, target, options.width, options.blocks, styles)
+        self.discriminator = PatchGAN(source + target, width=options.discriminator_width)
+        self.multiple = self.generator.stride
+        check_patches(self.frame, data.size)
+        initialise(self)
+        self.averaged = as_buffers(deepcopy(self.generator))
+        self._style, self._followed = 0, 0
+        self._distances: list[PerceptualDistance] = []  # not a module of ours: it has no place in a model file
+
+    @staticmethod
+    def needs(options: PortraitOptions) -> tuple[str, ...]:
+        """Name the weights that the perceptual loss reads."""
+        name = options.perceptual
+        return () if name == "none" else (_TRUNKS[name], f"lpips-{name}")
+
+    def training_step(self, batch: Batch) -> Iterator[Phase]:
+        """Discriminator first, then the generator, then the average of its weights follows."""
+        settings, style = self.settings, self._style_weights(batch)
+        left, right = batch.columns(self.multiple)
+        source, target = batch.source[..., left:right], batch.target[..., left:right]
+        source = disguise(source, settings.disguise if self.training else 0.0)
+        fake = self.generator(source, style)  # (N, C, H, W)
+
+        real_logits = self.discriminator(torch.cat([source, target], dim=1))
+        fake_logits = self.discriminator(torch.cat([source, fake.detach()], dim=1))
+        real_loss, fake_loss = (
+            adversarial_least_squares(real_logits, True),
+            adversarial_least_squares(fake_logits, False),
+        )
+        logged = {"d_real": real_loss.detach(), "d_fake": fake_loss.detach()}
+        yield Phase("discriminator", (real_loss + fake_loss) / 2, logged)
+
+        with frozen(self.discriminator):
+            adversarial = adversarial_least_squares(self.discriminator(torch.cat([source, fake], dim=1)), True)
+        parts = {
+            "l1": (settings.l1_weight, l1(fake, target)),
+            "edges": (settings.edge_weight, edges(fake, target)),
+            "perceptual": (settings.perceptual_weight, self._perceptual(fake, target)),
+            "adversarial": (settings.adversarial_weight, adversarial),
+        }
+        total = torch.stack([weight * value for weight, value in parts.values()]).sum()
+        yield Phase("generator", total, {name: value.detach() for name, (_, value) in parts.items()})
+        if self.training:
+            self._follow()
+
+    def _style_weights(self, batch: Batch) -> Tensor:
+        """Return (N, S), one-hot.
+
+        Raises:
+            ConfigError: a pair's style is not among those that the model learns.
+        """
+        weights = batch.source.new_zeros(len(batch.source), max(len(self.styles), 1))
+        if not self.styles or batch.source.is_meta:
+            weights[:, 0] = 1
+            return weights
+        for row, name in enumerate(batch.styles):
+            weights[row, self._place(name)] = 1
+        return weights
+
+    def _place(self, name: str) -> int:
+        if name not in self.styles:
+            known = f"known: {', '.join(self.styles)}" if self.styles else "this model knows one style only"
+            raise ConfigError(f"style '{name}': not one that this model draws in{nearest(name, self.styles, known)}")
+        return self.styles.index(name)
+
+    def _perceptual(self, fake: Tensor, target: Tensor) -> Tensor:
+        name = self.settings.perceptual
+        if name == "none":
+            return fake.new_zeros(())
+        if fake.is_meta:
+            with torch.device("meta"):
+                return cast(Tensor, PerceptualDistance(name)(fake, target)).mean()
+        if not self._distances:
+            network = PerceptualDistance(name).load(locate(_TRUNKS[name]), locate(f"lpips-{name}"))
+            self._distances.append(network.to(fake.device))
+        return cast(Tensor, self._distances[0](fake, target)).mean()
+
+    @torch.no_grad()
+    def _follow(self) -> None:
+        if self.generator.out.weight.is_meta:
+            return
+        kept = min(self.settings.average, self._followed / (self._followed + 10))  # a short training is averaged too
+        for mean, new in zip(self.averaged.buffers(), self.generator.parameters(), strict=True):
+            mean.lerp_(new, 1 - kept)
+        self._followed += 1
+
+    def memory(self) -> dict[str, Any]:
+        """Return how often the average has followed."""
+        return {"followed": self._followed}
+
+    def recall(self, memory: Mapping[str, Any]) -> None:
+        """Take back what `memory` returned."""
+        self._followed = int(memory.get("followed", 0))
+
+    def choose_style(self, name: str) -> None:
+        """Draw in another style from now on.
+
+        Raises:
+            ConfigError: not one of `styles`.
+        """
+        self._style = self._place(name)
+
+    def translate(self, images: Tensor, direction: Direction) -> Tensor:
+        """Translate (N, C, H, W) pictures in [-1, 1], sides multiples of 32, in the chosen style."""
+        style = images.new_zeros(max(len(self.styles), 1))
+        style[self._style] = 1
+        return self.draw(images, style.expand(images.shape[0], -1))  # `len` would fix the batch of an exported graph
+
+    def draw(self, images: Tensor, style: Tensor) -> Tensor:
+        """Translate each picture in its own style, or mixture of styles: (N, S) weights over `styles`."""
+        drawn: Tensor = self.averaged(images, style).float()
+        return drawn
+
+    def reproduce(self, batch: Batch) -> Tensor:
+        """Translate the sources of pairs, each in the style of its own target."""
+        return self.draw(batch.source, self._style_weights(batch))
+
+    def optimisers(self, learning_rate: float) -> dict[str, torch.optim.Optimizer]:
+        """One Adam per network, β 0.5 and 0.99."""
+        return {
+            "discriminator": adam([self.discriminator], learning_rate, self.defaults.betas),
+            "generator": adam([self.generator], learning_rate, self.defaults.betas),
+        }

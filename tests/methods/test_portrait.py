@@ -1,0 +1,156 @@
+"""Portrait: an average that follows, styles by name, and weights that only training needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from facesketch import train
+from facesketch.config import DataConfig, RunConfig, configure
+from facesketch.data.datasets import Batch
+from facesketch.errors import ConfigError, FacesketchError
+from facesketch.images import Placement
+from facesketch.methods import build, needs, resolve
+from facesketch.methods.portrait import Portrait, PortraitOptions
+from facesketch.training.samples import validate
+
+SMALL: dict[str, Any] = {"width": 4, "blocks": 1, "discriminator_width": 4, "perceptual": "none", "size": 32}
+
+
+def _config(**settings: Any) -> RunConfig:
+    return resolve(configure("portrait", SMALL | settings))
+
+
+def _method(**settings: Any) -> Portrait:
+    method = build(_config(**settings))
+    assert isinstance(method, Portrait)
+    return method
+
+
+def _batch(styles: tuple[str, ...] = (), *, side: int = 64, content: int = 64, count: int = 2) -> Batch:
+    torch.manual_seed(0)
+    photo, sketch = torch.rand(count, 3, side, side) * 2 - 1, torch.rand(count, 1, side, side) * 2 - 1
+    place = Placement((content, side), (content, side), ((side - content) // 2, 0))
+    stems = tuple(f"face-{n}" for n in range(count))
+    return Batch(photo, sketch, stems, stems, (place,) * count, "photo2sketch", styles)
+
+
+def _step(method: Portrait, batch: Batch) -> dict[str, float]:
+    optimisers, logged = method.optimisers(2e-3), {}
+    for phase in method.training_step(batch):
+        phase.loss.backward()  # type: ignore[no-untyped-call]
+        optimisers[phase.name].step()
+        optimisers[phase.name].zero_grad()
+        logged |= {name: float(value) for name, value in phase.logged.items()}
+    return logged
+
+
+def test_the_average_starts_as_the_generator_and_then_follows_at_its_own_pace() -> None:
+    method = _method(average=0.75).train()
+    _step(method, _batch())
+    torch.testing.assert_close(method.averaged.out.weight, method.generator.out.weight)
+    method.recall({"followed": 1000})
+    mean = method.averaged.out.weight.clone()
+    _step(method, _batch())
+    after = method.generator.out.weight.detach()
+    assert not torch.equal(mean, after)
+    torch.testing.assert_close(method.averaged.out.weight, 0.75 * mean + 0.25 * after)
+    assert method.memory() == {"followed": 1001}
+
+
+def test_validation_neither_moves_the_average_nor_disguises_nor_draws() -> None:
+    method = _method().eval()
+    before = {name: tensor.clone() for name, tensor in method.state_dict().items()}
+    state = torch.get_rng_state()
+    batch = _batch()
+    state = torch.get_rng_state()
+    figures = validate(method, [batch])
+    assert figures == validate(method, [batch])
+    assert torch.equal(torch.get_rng_state(), state)
+    assert all(torch.equal(before[name], tensor) for name, tensor in method.state_dict().items())
+
+
+def test_styles_are_chosen_by_name_and_an_unknown_one_is_refused() -> None:
+    method = _method(styles="pencil,ink").eval()
+    assert method.styles == ("pencil", "ink")
+    with torch.no_grad():
+        method.averaged.fine.norm.shift[1] += 3.0
+    images = _batch().photo
+    default = method.translate(images, "photo2sketch")
+    method.choose_style("ink")
+    other = method.translate(images, "photo2sketch")
+    assert not torch.allclose(default, other)
+    half = method.draw(images, torch.tensor([[1.0, 0.0], [0.0, 1.0]]))
+    torch.testing.assert_close(half[0], default[0])
+    torch.testing.assert_close(half[1], other[1])
+    with pytest.raises(ConfigError, match="style 'inks': not one that this model draws in; did you mean 'ink'"):
+        method.choose_style("inks")
+    with pytest.raises(ConfigError, match="one style only"):
+        _method().choose_style("ink")
+
+
+def test_pairs_are_reproduced_in_the_style_that_drew_them() -> None:
+    method = _method(styles="pencil,ink").eval()
+    with torch.no_grad():
+        method.averaged.fine.norm.shift[1] += 3.0
+    batch = _batch(("ink", "pencil"))
+    found = method.reproduce(batch)
+    torch.testing.assert_close(found, method.draw(batch.photo, torch.tensor([[0.0, 1.0], [1.0, 0.0]])))
+    with pytest.raises(ConfigError, match="style 'chalk'"):
+        method.reproduce(_batch(("chalk", "ink")))
+
+
+def test_the_margins_of_a_tall_picture_are_not_learned_from() -> None:
+    batch = _batch(side=128, content=60)
+    assert batch.columns(32) == (32, 96)
+    method = _method(size=128, disguise=0).train()
+    torch.manual_seed(1)
+    first = _step(method, batch)
+    batch.photo[..., :32] = 1.0
+    batch.sketch[..., 96:] = -1.0
+    method = _method(size=128, disguise=0).train()
+    other = _method(size=128, disguise=0).train()
+    other.load_state_dict(method.state_dict())
+    torch.manual_seed(1)
+    assert _step(method, batch) == _step(other, _batch(side=128, content=60))
+    assert first.keys() == {"d_real", "d_fake", "l1", "edges", "perceptual", "adversarial"}
+
+
+def test_it_learns_its_pair_by_heart() -> None:
+    torch.manual_seed(0)
+    method = _method(disguise=0, width=8).train()
+    batch = _batch(count=1)
+    batch = replace(batch, sketch=batch.photo.mean(dim=1, keepdim=True))
+    first = _step(method, batch)["l1"]
+    optimisers = method.optimisers(2e-3)
+    for _ in range(40):
+        for phase in method.training_step(batch):
+            phase.loss.backward()  # type: ignore[no-untyped-call]
+            optimisers[phase.name].step()
+            optimisers[phase.name].zero_grad()
+            last = phase.logged
+    assert float(last["l1"]) < first / 2
+
+
+def test_only_the_perceptual_loss_needs_weights_and_only_to_train(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, arrange: Callable[..., Path]
+) -> None:
+    assert needs(_config()) == ()
+    assert needs(_config(perceptual="alex")) == ("alexnet", "lpips-alex")
+    assert needs(_config(perceptual="vgg")) == ("vgg16", "lpips-vgg")
+    monkeypatch.setenv("FACESKETCH_MODELS", str(tmp_path / "none"))
+    with pytest.raises(FacesketchError, match="models fetch alexnet"):
+        train("portrait", tmp_path / "run", data=arrange(tmp_path / "data"), **SMALL | {"perceptual": "alex"})
+    assert not (tmp_path / "run").exists()
+    build(_config(perceptual="alex"))
+
+
+def test_it_knows_its_options_by_the_names_of_the_command_line() -> None:
+    assert PortraitOptions(styles="a, b,c").styles == ("a", "b", "c")  # type: ignore[arg-type]
+    assert PortraitOptions().styles == ()
+    assert DataConfig().faces is False
