@@ -17,18 +17,16 @@ import torch
 
 from facesketch import checkpoint
 from facesketch.checkpoint import (
-    FORMAT,
     load_method,
     load_state,
-    model_file,
     preprocessing,
-    read_header,
     save_state,
     save_weights,
     untrained,
 )
 from facesketch.config import DataConfig, MethodConfig, RunConfig
 from facesketch.errors import CheckpointError, OutputError
+from facesketch.headers import FORMAT, Header, model_file, read_header
 from facesketch.methods import Method, build, resolve
 from facesketch.training.trainer import train
 
@@ -58,7 +56,7 @@ def test_a_model_file_brings_its_weights_and_settings(model: tuple[Path, Method,
     before, after = method.state_dict(), loaded.state_dict()
     assert before.keys() == after.keys()
     assert all(torch.equal(before[name], after[name]) for name in before)
-    assert read_header(path) == (config, {"epoch": 3, "validation": {"ssim": 0.5}})
+    assert read_header(path) == Header(config, {"epoch": 3, "validation": {"ssim": 0.5}}, preprocessing(method))
 
 
 def test_equal_models_are_equal_bytes(model: tuple[Path, Method, RunConfig], tmp_path: Path) -> None:
@@ -75,16 +73,15 @@ def test_tensors_stay_aligned_whatever_the_notes(tmp_path: Path) -> None:
         path = tmp_path / "model.safetensors"
         save_weights(path, build(config), config, {"note": "ü" * length})
         assert int.from_bytes(path.read_bytes()[:8], "little") % 8 == 0
-        assert read_header(path)[1] == {"note": "ü" * length}
+        assert read_header(path).notes == {"note": "ü" * length}
 
 
 def test_the_header_tells_any_program_what_to_do(model: tuple[Path, Method, RunConfig]) -> None:
-    path, method, _ = model
+    path, *_ = model
     with safetensors.safe_open(path, framework="np") as file:
         header = file.metadata()
     assert header["format"] == FORMAT
-    assert json.loads(header["preprocessing"]) == preprocessing(method)
-    assert preprocessing(method) == {
+    assert json.loads(header["preprocessing"]) == {
         "range": [-1.0, 1.0],
         "colour": "rgb",
         "photo_channels": 3,
@@ -94,10 +91,12 @@ def test_the_header_tells_any_program_what_to_do(model: tuple[Path, Method, RunC
         "multiple": 1,
         "padding": "mirrored, centred",
         "directions": ["photo2sketch"],
+        "styles": [],
+        "faces": None,
     }
     with torch.device("meta"):
-        assert preprocessing(build(_config("cyclegan")))["frame"] is None
-        assert preprocessing(build(_config("cyclegan")))["directions"] == ["photo2sketch", "sketch2photo"]
+        assert preprocessing(build(_config("cyclegan"))).frame is None
+        assert preprocessing(build(_config("cyclegan"))).directions == ("photo2sketch", "sketch2photo")
 
 
 def _truncated(content: bytes) -> bytes:
@@ -183,7 +182,7 @@ def test_a_method_that_is_not_known_here_is_a_checkpoint_error(tmp_path: Path) -
 
 def test_a_path_stands_for_a_file_or_a_run(tmp_path: Path) -> None:
     with pytest.raises(
-        CheckpointError, match=r"no such model file; give a run folder, a \.safetensors file, or pencil"
+        CheckpointError, match=r"no such model file; give a run folder, a \.safetensors or \.onnx file, or pencil"
     ):
         load_method(tmp_path / "missing.safetensors")
     with pytest.raises(CheckpointError, match=r"no weights\.safetensors in this folder"):

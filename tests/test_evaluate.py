@@ -12,7 +12,7 @@ from PIL import Image
 from skimage.metrics import structural_similarity
 
 from facesketch import evaluate, floors, measures
-from facesketch.checkpoint import BEST, WEIGHTS, save_weights
+from facesketch.checkpoint import save_weights
 from facesketch.config import DataConfig, Direction, MethodConfig, RunConfig
 from facesketch.data.pairs import Pair, Source
 from facesketch.data.synthetic import write_sample
@@ -20,6 +20,7 @@ from facesketch.descriptions import Describers
 from facesketch.errors import ConfigError, DataError, ImageError
 from facesketch.evaluate import evaluate_images, evaluate_model, recognise
 from facesketch.floors import Floors, Task
+from facesketch.headers import BEST, WEIGHTS
 from facesketch.measures import Yardstick
 from facesketch.methods import build, resolve
 from facesketch.results import ModelInfo, Results

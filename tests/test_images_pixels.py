@@ -21,10 +21,8 @@ from facesketch.images import (
     open_image,
     save_image,
     to_array,
-    to_image,
-    to_tensor,
-    with_channels,
 )
+from facesketch.tensors import to_image, to_tensor, with_channels
 
 _RED = (200, 30, 10)
 
@@ -111,6 +109,7 @@ def test_fit_pads_by_mirroring_and_cut_undoes_it(
     assert all(side % multiple == 0 for side in frame.shape[:2])
     assert all(0 <= padded - own < multiple for padded, own in zip(frame.shape[:2], content.shape[:2], strict=True))
     assert (placement.cut(to_tensor(frame)) == to_tensor(content)).all()
+    assert (placement.cut(frame.transpose(2, 0, 1)) == content.transpose(2, 0, 1)).all(), "arrays are cut like tensors"
     assert np.isin(frame, content).all(), "padding holds new values"
     _assert_mirrored(frame, placement.offset[0], placement.content[0])
     _assert_mirrored(frame.swapaxes(0, 1), placement.offset[1], placement.content[1])

@@ -159,7 +159,8 @@ def _project() -> dict[str, Any]:
 def _required() -> list[Requirement]:
     project = _project()
     extras = project["project"].get("optional-dependencies", {})
-    lines = [*project["project"]["dependencies"], *extras["faces"], *project["dependency-groups"]["dev"]]
+    wanted = [line for lines in extras.values() for line in lines]
+    lines = [*project["project"]["dependencies"], *wanted, *project["dependency-groups"]["dev"]]
     return [Requirement(line) for line in lines]
 
 

@@ -19,9 +19,10 @@ from torch import Tensor
 from facesketch.config import AugmentConfig, DataConfig, Direction, MethodConfig, RunConfig
 from facesketch.data.datasets import Batch, PairDataset, batches, epoch_keys
 from facesketch.data.pairs import Pair, Source
+from facesketch.engines.torch_engine import TorchEngine
 from facesketch.errors import CheckpointError, ConfigError, ImageError, ResourceError
-from facesketch.images import to_image
 from facesketch.methods.base import Method, Options, Phase
+from facesketch.tensors import to_image
 from facesketch.translate import Translator, load, png
 
 
@@ -47,7 +48,7 @@ class Identity(Method):
 def _translator(size: int = 64, channels: Any = 3, **shape: Any) -> tuple[Translator, Identity]:
     data = DataConfig(size=size, photo_channels=channels, sketch_channels=channels)
     method = Identity(data, **shape)
-    return Translator(method, RunConfig(method=MethodConfig(name="identity"), data=data)), method
+    return Translator(TorchEngine(method, RunConfig(method=MethodConfig(name="identity"), data=data))), method
 
 
 def _noise(width: int, height: int, channels: int = 3) -> NDArray[np.uint8]:
@@ -95,7 +96,9 @@ def test_padding_is_mirrored_picture() -> None:
 
     data = DataConfig(size=32)
     method = Peek(data, fixed=True)
-    Translator(method, RunConfig(method=MethodConfig(name="peek"), data=data))(Image.fromarray(_noise(20, 32)))
+    Translator(TorchEngine(method, RunConfig(method=MethodConfig(name="peek"), data=data)))(
+        Image.fromarray(_noise(20, 32))
+    )
     frame, picture = np.asarray(method.frame_seen), _noise(20, 32)
     assert np.array_equal(frame[:, 6:26], picture)
     assert np.array_equal(frame[:, :6], picture[:, 5::-1])
@@ -197,7 +200,7 @@ def test_a_model_is_loaded_from_a_name_a_file_or_nothing(tmp_path: Path, monkeyp
 
 def test_a_translator_puts_its_method_to_work_not_to_learn() -> None:
     method = Identity(DataConfig(size=32)).train()
-    translator = Translator(method, RunConfig(method=MethodConfig(name="identity")))
+    translator = Translator(TorchEngine(method, RunConfig(method=MethodConfig(name="identity"))))
     assert not method.training
     picture = translator(Image.fromarray(_noise(20, 20)))
     assert picture.size == (20, 20)

@@ -19,17 +19,13 @@ from pydantic import ValidationError
 
 from facesketch.config import RunConfig
 from facesketch.errors import CheckpointError, ConfigError
+from facesketch.faces.frame import FaceFrame
 from facesketch.files import atomic
+from facesketch.headers import FORMAT, model_file, read_header, write_header
 from facesketch.methods import METHODS, Method, build
+from facesketch.preprocessing import Preprocessing
 
-FORMAT = "facesketch 1"
-WEIGHTS, BEST, STATE, COMING, PREVIOUS = (
-    "weights.safetensors",
-    "best.safetensors",
-    "state.ckpt",
-    "state.next.ckpt",
-    "state.previous.ckpt",
-)
+STATE, COMING, PREVIOUS = "state.ckpt", "state.next.ckpt", "state.previous.ckpt"
 
 
 def save_weights(path: Path, method: Method, config: RunConfig, notes: Mapping[str, Any] | None = None) -> None:
@@ -42,12 +38,7 @@ def save_weights(path: Path, method: Method, config: RunConfig, notes: Mapping[s
         notes: what else the header should say, such as the epoch and its validation figures; JSON.
     """
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in method.state_dict().items()}
-    header = {
-        "format": FORMAT,
-        "config": config.model_dump_json(exclude_none=True),
-        "preprocessing": json.dumps(preprocessing(method)),
-        "notes": json.dumps(dict(notes or {})),
-    }
+    header = write_header(config, preprocessing(method), notes or {})
     with atomic(path) as file:
         file.write(_in_order(safetensors.torch.save(tensors, metadata=header)))
 
@@ -62,62 +53,17 @@ def _in_order(content: bytes) -> bytes:
     return len(text).to_bytes(8, "little") + text + content[start:]
 
 
-def preprocessing(method: Method) -> dict[str, Any]:
-    """Return what a program in any language has to know to use the weights."""
-    return {
-        "range": [-1.0, 1.0],
-        "colour": "rgb",
-        "photo_channels": method.data.photo_channels,
-        "sketch_channels": method.data.sketch_channels,
-        "longest_side": method.data.size,
-        "frame": method.frame if method.fixed else None,
-        "multiple": method.multiple,
-        "padding": "mirrored, centred",
-        "directions": list(method.translates),
-    }
-
-
-def read_header(path: Path) -> tuple[RunConfig, dict[str, Any]]:
-    """Return the settings and the notes in a model file's header, without reading its weights.
-
-    Raises:
-        CheckpointError: missing, cut short, or not one of ours.
-    """
-    try:
-        with safetensors.safe_open(path, framework="pt") as file:
-            header = file.metadata() or {}
-    except FileNotFoundError as error:
-        raise CheckpointError(
-            f"{path}: no such model file; give a run folder, a .safetensors file, or pencil"
-        ) from error
-    except (safetensors.SafetensorError, OSError) as error:
-        raise CheckpointError(f"{path}: torn or not a model file ({error}); train again or copy it anew") from error
-    if header.get("format") != FORMAT:
-        raise CheckpointError(
-            f"{path}: format is {header.get('format')!r}, expected {FORMAT!r}; it was not written by facesketch"
-        )
-    try:
-        return RunConfig.model_validate_json(header["config"]), json.loads(header["notes"])
-    except (ValidationError, ValueError, KeyError) as error:
-        raise CheckpointError(f"{path}: its header is damaged or from another version; copy it anew") from error
-
-
-def model_file(path: Path, weights: str = "best") -> Path:
-    """Return the model file that a path stands for: itself, or the best or last weights of a run folder.
-
-    Args:
-        path: a `.safetensors` file or a run folder.
-        weights: `best` or `last`; a run without validation has no best, and its last are taken.
-    """
-    if not path.is_dir():
-        return path
-    best, last = path / BEST, path / WEIGHTS
-    if weights == "best" and best.exists():
-        return best
-    if last.exists():
-        return last
-    raise CheckpointError(
-        f"{path}: no {WEIGHTS} in this folder; give the --out folder of a training that has finished an epoch"
+def preprocessing(method: Method) -> Preprocessing:
+    """Return what has to be done to pictures for a method to translate them."""
+    return Preprocessing(
+        photo_channels=method.data.photo_channels,
+        sketch_channels=method.data.sketch_channels,
+        longest_side=method.data.size if method.learned else None,
+        frame=method.frame if method.fixed else None,
+        multiple=method.multiple,
+        directions=method.translates,
+        styles=method.styles,
+        faces=FaceFrame().header() if method.data.faces else None,
     )
 
 
@@ -132,7 +78,7 @@ def load_method(path: Path, weights: str = "best") -> tuple[Method, RunConfig]:
         CheckpointError: missing, torn, foreign, or weights that do not fit the settings in the header.
     """
     file = model_file(path, weights)
-    config, _ = read_header(file)
+    config = read_header(file).config
     try:
         with torch.device("meta"):  # no weights are drawn only to be thrown away
             method = build(config, fresh=False)

@@ -13,13 +13,13 @@ from typing import Any, Literal
 import torch
 from PIL import Image
 
-from facesketch.checkpoint import BEST, WEIGHTS, model_file, read_header
 from facesketch.config import Direction
 from facesketch.data.pairs import Side
 from facesketch.data.tree import stem_of
 from facesketch.errors import ConfigError, DataError, ImageError, nearest
 from facesketch.floors import TITLES, Floors, Progress, Task
 from facesketch.floors import floors as measure_floors
+from facesketch.headers import BEST, WEIGHTS, model_file, read_header
 from facesketch.images import is_picture, open_image, save_image
 from facesketch.measures import Measurement
 from facesketch.methods import build
@@ -244,7 +244,7 @@ def model_info(translator: Translator, weights: Literal["best", "last"] = "best"
     with torch.device("meta"):
         parameters = count_parameters(build(config, fresh=False))
     file = model_file(path, weights) if path.exists() else None
-    epoch = read_header(file)[1].get("epoch") if file else None
+    epoch = read_header(file).notes.get("epoch") if file else None
     return ModelInfo(
         method=config.method.name,
         options=config.method.options,

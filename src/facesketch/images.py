@@ -1,4 +1,4 @@
-"""Open a stranger's picture safely, and carry it between Pillow and float tensors in [-1, 1].
+"""Open a stranger's picture safely, fit it into a frame, and write pictures.
 
 Training and translation both come through here, so a model sees in use what it saw while it learned: EXIF turned, alpha
 composited on white, 16-bit scaled, and the picture fitted into a frame by shrinking and mirrored padding, never by
@@ -15,12 +15,11 @@ import warnings
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
-from torch import Tensor
 
 from facesketch.errors import ImageError
 from facesketch.files import atomic
@@ -148,29 +147,15 @@ def _scale_grey(image: Image.Image) -> Image.Image:
 
 def to_array(image: Image.Image, channels: int) -> NDArray[np.uint8]:
     """Return an (H, W, C) uint8 array with 1 (luma) or 3 (RGB) channels."""
-    array = np.array(image.convert("L" if channels == 1 else "RGB"))  # a copy: torch warns of read-only arrays
+    array = np.array(image.convert("L" if channels == 1 else "RGB"))  # a copy, because a view of Pillow's is read-only
     return array[:, :, None] if channels == 1 else array
 
 
-def to_tensor(array: NDArray[np.uint8]) -> Tensor:
-    """Return an (H, W, C) or (N, H, W, C) uint8 array as float32 channels-first in [-1, 1]."""
-    tensor = torch.from_numpy(np.ascontiguousarray(np.moveaxis(array, -1, -3)))
-    return tensor.to(torch.float32).div_(127.5).sub_(1.0)
+class _Sliceable(Protocol):
+    def __getitem__(self, key: Any, /) -> Any: ...
 
 
-def to_image(tensor: Tensor) -> Image.Image:
-    """Return a (C, H, W) tensor in [-1, 1] as an `L` (C = 1) or `RGB` (C = 3) picture, rounded, clipped."""
-    array = tensor.detach().to("cpu", torch.float32).add(1.0).mul(127.5).round_().clamp_(0, 255).to(torch.uint8).numpy()
-    return Image.fromarray(array[0] if array.shape[0] == 1 else np.ascontiguousarray(np.moveaxis(array, 0, -1)))
-
-
-def with_channels(images: Tensor, channels: int) -> Tensor:
-    """Return (N, C, H, W) pictures with 1 channel (ITU-R 601 luma) or 3 (repeated), in the range they came in."""
-    if images.shape[1] == channels:
-        return images
-    if channels == 3:
-        return images.expand(-1, 3, -1, -1)
-    return (images * images.new_tensor(LUMA).view(1, 3, 1, 1)).sum(dim=1, keepdim=True)
+Sliced = TypeVar("Sliced", bound=_Sliceable)
 
 
 @dataclass(frozen=True)
@@ -187,10 +172,11 @@ class Placement:
     content: tuple[int, int]
     offset: tuple[int, int]
 
-    def cut(self, tensor: Tensor) -> Tensor:
-        """Return the picture's part of a (..., H, W) frame."""
+    def cut(self, frame: Sliced) -> Sliced:
+        """Return the picture's part of a (..., H, W) frame, be it an array or a tensor."""
         (left, top), (width, height) = self.offset, self.content
-        return tensor[..., top : top + height, left : left + width]
+        part: Sliced = frame[..., top : top + height, left : left + width]
+        return part
 
 
 def content_size(original: tuple[int, int], longest: int | None) -> tuple[int, int]:

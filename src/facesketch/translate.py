@@ -1,45 +1,90 @@
-"""Load a model once, give it any picture, get the same kind of thing back."""
+"""Load a model once, give it any picture, get the same kind of thing back.
+
+Nothing here needs a framework: PyTorch, ONNX Runtime or OpenVINO are imported when a model is loaded for them.
+"""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from facesketch.checkpoint import load_method, untrained
-from facesketch.config import Direction, MethodConfig, RunConfig
+from facesketch.config import Direction, RunConfig
+from facesketch.engines import Engine
 from facesketch.errors import ConfigError, ImageError
-from facesketch.hardware import pick_device
-from facesketch.images import Placement, fit, flatten, open_image, to_image, to_tensor
-from facesketch.methods import Method, build, resolve
+from facesketch.headers import ONNX_SUFFIX
+from facesketch.images import Placement, fit, flatten, open_image
+from facesketch.preprocessing import Preprocessing
 
 Picture = TypeVar("Picture", str, Path, bytes, Image.Image, NDArray[Any])
 Resolution = Literal["trained", "native"]
+EngineName = Literal["auto", "torch", "onnx", "openvino", "openvino-bf16"]
 
 
-def load(path: str | Path, *, weights: Literal["best", "last"] = "best", device: str = "auto") -> Translator:
+def load(
+    path: str | Path,
+    *,
+    weights: Literal["best", "last"] = "best",
+    device: str = "auto",
+    engine: EngineName = "auto",
+    style: str | None = None,
+) -> Translator:
     """Load a model and return what translates with it.
 
     Args:
-        path: a run folder, a `.safetensors` model file, or the name of a method that needs no training (`pencil`).
+        path: a run folder, a `.safetensors` or `.onnx` file, or the name of a method that needs no training (`pencil`).
         weights: which of a run folder's weights.
         device: `auto`, `cpu`, `cuda` or `mps`.
+        engine: `auto` runs an `.onnx` file with ONNX Runtime and everything else with PyTorch.
+        style: the hand to draw in when a call names none; None for the model's first.
 
     Raises:
         CheckpointError: missing, torn or foreign.
+        ConfigError: an engine that cannot run this file, or a style that the model does not have.
+        MissingExtraError: the engine is not installed.
+        ResourceError: the device is not there.
     """
-    if untrained(str(path)):
-        config = resolve(RunConfig(method=MethodConfig(name=str(path))))
-        method: Method = build(config).eval()
-    else:
-        method, config = load_method(Path(path), weights)
-    return Translator(method, config, device=device, name=str(path))
+    return Translator(_open(str(path), weights, device, engine), name=str(path), style=style)
+
+
+def _open(path: str, weights: str, device: str, engine: EngineName) -> Engine:
+    exported = path.lower().endswith(ONNX_SUFFIX)
+    if engine == "torch" and exported:
+        raise ConfigError(f"{path}: PyTorch does not run .onnx files; give the run folder, or type --engine onnx")
+    if engine in {"onnx", "openvino", "openvino-bf16"} and not exported:
+        raise ConfigError(
+            f"{path}: {engine} runs .onnx files; type: facesketch export {path} --out model.onnx, and give that"
+        )
+    if not exported:
+        from facesketch.engines.torch_engine import TorchEngine
+
+        return TorchEngine.open(path, weights, device)
+    if engine in {"auto", "onnx"}:
+        from facesketch.engines.onnx_engine import OnnxEngine
+
+        return OnnxEngine(Path(path), device)
+    from facesketch.engines.openvino_engine import OpenVinoEngine
+
+    return OpenVinoEngine(Path(path), "bf16" if engine == "openvino-bf16" else "f32", device)
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A picture that is ready for the network.
+
+    Attributes:
+        array: (H, W, C) uint8, fitted into the frame.
+        placement: where the picture lies in it.
+    """
+
+    array: NDArray[np.uint8]
+    placement: Placement
 
 
 class Translator:
@@ -50,19 +95,41 @@ class Translator:
     without fixed size work on the picture's own pixels.
 
     Args:
-        method: a method in evaluation mode.
-        config: its settings.
-        device: `auto`, `cpu`, `cuda` or `mps`.
+        engine: what runs the network.
         name: what to call the model in errors.
+        style: the hand to draw in when a call names none; None for the model's first.
+
+    Raises:
+        ConfigError: a style that the model does not have.
     """
 
-    def __init__(self, method: Method, config: RunConfig, *, device: str = "cpu", name: str = "model") -> None:
-        self.config, self.name, self.directions = config, name, method.translates
-        self._device = torch.device(pick_device(device))
-        self._method = method.eval().to(self._device)
+    def __init__(self, engine: Engine, *, name: str = "model", style: str | None = None) -> None:
+        self._engine, self._style, self.name = engine, style, name
+        if style is not None:
+            self.preprocessing.style_weights(style, 1)
+
+    @property
+    def config(self) -> RunConfig:
+        """The settings that the model was trained with."""
+        return self._engine.config
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """What pictures the model takes."""
+        return self._engine.preprocessing
+
+    @property
+    def directions(self) -> tuple[Direction, ...]:
+        """What the model translates."""
+        return self.preprocessing.directions
 
     def __call__(
-        self, picture: Picture, direction: Direction | None = None, *, resolution: Resolution = "trained"
+        self,
+        picture: Picture,
+        direction: Direction | None = None,
+        *,
+        resolution: Resolution = "trained",
+        style: str | None = None,
     ) -> Any:
         """Translate one picture and return the same kind, in the picture's own size.
 
@@ -71,34 +138,34 @@ class Translator:
                 (H, W, C) with uint8 in [0, 255] or floats in [0, 1] (gives an array of that type).
             direction: needed only for a model that serves both.
             resolution: `trained` or `native`.
+            style: one of the model's styles.
 
         Raises:
             ImageError: not a picture.
-            ConfigError: a direction that the model does not serve.
+            ConfigError: a direction or style that the model does not serve.
         """
-        result = self.translate([_to_image(picture)], direction, resolution=resolution)[0]
+        result = self.translate([_to_image(picture)], direction, resolution=resolution, style=style)[0]
         return _like(picture, result)
 
-    @torch.inference_mode()
     def translate(
-        self, pictures: Sequence[Image.Image], direction: Direction | None = None, *, resolution: Resolution = "trained"
+        self,
+        pictures: Sequence[Image.Image],
+        direction: Direction | None = None,
+        *,
+        resolution: Resolution = "trained",
+        style: str | None = None,
     ) -> list[Image.Image]:
-        """Translate PIL images, those of one size in one batch, and return them in their own sizes as `L` or `RGB`."""
+        """Translate PIL images, those of one shape in one batch, and return them in their own sizes as `L` or `RGB`."""
         way = self.choose(direction)
-        if not pictures:
-            return []
-        if resolution == "native" and self._method.fixed:
-            raise ConfigError(
-                f"{self.name}: this network has a fixed size of {self._method.frame}; leave out --resolution native"
-            )
-        fitted = [self._fit(flatten(picture), way, resolution) for picture in pictures]
-        if len({array.shape for array, _ in fitted}) > 1:
-            return [image for picture in pictures for image in self.translate([picture], way, resolution=resolution)]
-        images = to_tensor(np.stack([array for array, _ in fitted])).to(self._device)
-        results = self._method.translate(images, way)
-        return [
-            _restore(to_image(place.cut(result)), place) for result, (_, place) in zip(results, fitted, strict=True)
-        ]
+        prepared = [self.prepare(picture, way, resolution) for picture in pictures]
+        shapes: dict[tuple[int, ...], list[int]] = {}
+        for place, each in enumerate(prepared):
+            shapes.setdefault(each.array.shape, []).append(place)
+        results: dict[int, NDArray[np.uint8]] = {}
+        for places in shapes.values():
+            arrays = self.run([prepared[place] for place in places], way, style)
+            results.update(zip(places, arrays, strict=True))
+        return [self.restore(results[place], each) for place, each in enumerate(prepared)]
 
     def choose(self, direction: Direction | None) -> Direction:
         """Return the direction to take.
@@ -119,20 +186,48 @@ class Translator:
             )
         return direction
 
-    def _fit(
-        self, picture: Image.Image, direction: Direction, resolution: Resolution
-    ) -> tuple[NDArray[np.uint8], Placement]:
-        method, data = self._method, self.config.data
-        channels = data.channels("photo" if direction == "photo2sketch" else "sketch")
-        longest = data.size if resolution == "trained" and method.learned else None
-        frame = (method.frame, method.frame) if method.fixed else None
-        return fit(picture, channels, longest=longest, frame=frame, multiple=method.multiple)
+    def prepare(self, picture: Image.Image, direction: Direction, resolution: Resolution = "trained") -> Prepared:
+        """Fit a picture for the network, which is not run; may be called from several threads.
 
+        Raises:
+            ConfigError: native resolution of a network whose size is fixed.
+        """
+        needs = self.preprocessing
+        if resolution == "native" and needs.frame is not None:
+            raise ConfigError(
+                f"{self.name}: this network has a fixed size of {needs.frame}; leave out --resolution native"
+            )
+        frame = None if needs.frame is None else (needs.frame, needs.frame)
+        longest = needs.longest_side if resolution == "trained" else None
+        channels = needs.source_channels(direction)
+        return Prepared(*fit(flatten(picture), channels, longest=longest, frame=frame, multiple=needs.multiple))
 
-def _restore(image: Image.Image, placement: Placement) -> Image.Image:
-    if image.size == placement.original:
-        return image
-    return image.resize(placement.original, Image.Resampling.BICUBIC)
+    def run(
+        self, prepared: Sequence[Prepared], direction: Direction, style: str | None = None
+    ) -> list[NDArray[np.uint8]]:
+        """Run the network alone on fitted pictures of one shape, and return as many (H, W, C) uint8 arrays.
+
+        Raises:
+            ConfigError: a style that the model does not have.
+        """
+        if not prepared:
+            return []
+        pixels = np.stack([each.array for each in prepared]).transpose(0, 3, 1, 2)
+        images = np.ascontiguousarray(pixels, dtype=np.float32)  # (N, C, H, W)
+        images /= 127.5
+        images -= 1.0
+        results = self._engine.run(images, direction, self._style if style is None else style)
+        rounded = np.rint((results + 1.0) * 127.5).clip(0, 255).astype(np.uint8)
+        return list(np.ascontiguousarray(rounded.transpose(0, 2, 3, 1)))
+
+    def restore(self, array: NDArray[np.uint8], prepared: Prepared) -> Image.Image:
+        """Cut a result out of its frame and return it in the picture's own size; may be called from several threads."""
+        placement = prepared.placement
+        cut = np.ascontiguousarray(placement.cut(array.transpose(2, 0, 1)).transpose(1, 2, 0))
+        image = Image.fromarray(cut[:, :, 0] if cut.shape[2] == 1 else cut)
+        if image.size == placement.original:
+            return image
+        return image.resize(placement.original, Image.Resampling.BICUBIC)
 
 
 def _to_image(picture: Any) -> Image.Image:

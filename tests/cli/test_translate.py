@@ -94,7 +94,7 @@ def test_bad_pictures_only(tmp_path: Path, command: Callable[..., Any]) -> None:
         (tmp_path / "in" / name).write_text("text")
     answer = command("translate", tmp_path / "in", *PENCIL, "--out", tmp_path / "out")
     assert answer.code == 2
-    assert answer.err.splitlines()[-1] == "facesketch: nothing was translated: none of the pictures could be read"
+    assert answer.err.splitlines()[-1] == "facesketch: nothing was translated: every picture was left out"
     assert not (tmp_path / "out").exists()
 
 

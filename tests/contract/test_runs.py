@@ -15,9 +15,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from facesketch.checkpoint import read_header
 from facesketch.config import Direction, RunConfig, parse
 from facesketch.data.datasets import Batch
+from facesketch.headers import read_header
 from facesketch.images import Placement
 from facesketch.methods import METHODS, Method, build, resolve
 from facesketch.training.logs import read_log
@@ -50,7 +50,7 @@ def test_a_run_folder_explains_itself(way: tuple[str, Direction], trained: Calla
     assert (config.method.name, config.direction, config.data.folder) == (name, direction, data)
     assert set(config.method.options) >= {key for key in METHODS[name].Options.model_fields if key != "encoder_weights"}
     for file in ("weights.safetensors", "best.safetensors"):
-        assert read_header(run / file)[0] == config
+        assert read_header(run / file).config == config
     environment = json.loads((run / "environment.json").read_text())
     assert environment["pairs"] == {"train": 8, "validation": 2, "test": 2}
     assert environment["packages"]["torch"] == torch.__version__

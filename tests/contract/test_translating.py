@@ -14,6 +14,7 @@ from PIL import Image
 from facesketch import load, train
 from facesketch.cli.main import main
 from facesketch.config import DIRECTIONS, Direction
+from facesketch.engines.torch_engine import TorchEngine
 from facesketch.errors import ConfigError
 from facesketch.methods import METHODS, build, resolve
 from facesketch.translate import Translator
@@ -37,7 +38,7 @@ def test_any_size_comes_back_in_that_size(
 ) -> None:
     name, direction = way
     settings = config(name, direction=direction, photo_channels=channels[0], sketch_channels=channels[1])
-    translator = Translator(build(settings), settings)
+    translator = Translator(TorchEngine(build(settings), settings))
     for served in translator.directions:
         kind = "L" if channels[served == "photo2sketch"] == 1 else "RGB"
         for size in SIZES:
@@ -51,7 +52,7 @@ def test_native_resolution_works_where_the_network_can(
     name, direction = way
     translator = load(trained(name, direction=direction))
     picture = _picture((75, 90), "RGB")
-    if build(translator.config).fixed:
+    if translator.preprocessing.frame is not None:
         with pytest.raises(ConfigError, match=r"fixed size of 32; leave out --resolution native"):
             translator(picture, direction, resolution="native")
         return

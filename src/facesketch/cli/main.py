@@ -14,7 +14,7 @@ from cyclopts.exceptions import CycloptsError
 from pydantic import ValidationError
 
 from facesketch import __version__
-from facesketch.cli import compare, data, evaluate, methods, models, report, study, train, translate
+from facesketch.cli import compare, data, evaluate, export, faces, methods, models, report, study, train, translate
 from facesketch.config import RunConfig, explain
 from facesketch.errors import FacesketchError
 
@@ -28,8 +28,10 @@ app = cyclopts.App(
 )
 app.command(methods.methods)
 app.command(data.app)
+app.command(faces.app)
 app.command(train.train)
 app.command(translate.translate)
+app.command(export.export)
 app.command(evaluate.evaluate)
 app.command(compare.compare)
 app.command(study.study)

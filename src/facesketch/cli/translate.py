@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -15,60 +17,88 @@ from facesketch.errors import ConfigError, FacesketchError, ImageError, nearest
 
 if TYPE_CHECKING:
     from facesketch.bulk import Job
+    from facesketch.portraits import Request, Which
+
+_Outcomes = Generator[tuple["Job", FacesketchError | None]]
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """Which model, and how it is used."""
+
+    model: str | None = None
+    """A run folder, a model file, or `pencil`, which needs no training; the package's own when left out."""
+    weights: Literal["best", "last"] = "best"
+    """Which of a run's weights: the best on its validation pairs, or the last."""
+    direction: Direction | None = None
+    """When left out, each picture tells whether it is a photo or a sketch, for models that serve both."""
+    style: str | None = None
+    """One of the model's hands; its first when left out."""
+    resolution: Literal["trained", "native"] = "trained"
+    """`trained` works at the size of training, `native` at the picture's own."""
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Where to compute."""
+    backend: Literal["auto", "torch", "onnx", "openvino", "openvino-bf16"] = "auto"
+    """What runs the network: PyTorch for runs, ONNX Runtime or OpenVINO for `.onnx` files."""
+
+
+@dataclass(frozen=True)
+class FaceOptions:
+    """Which faces, for models that were trained on aligned ones."""
+
+    faces: str | None = None
+    """`largest` (when left out), `all`, written as NAME-1, NAME-2 and so on, or a number, 1 for the largest."""
+    align: bool = True
+    """`--no-align` takes each picture as it is, without looking for a face."""
 
 
 def translate(
     paths: Annotated[list[Path], Parameter(allow_leading_hyphen=True, negative=())],
     /,
     *,
-    model: str,
     out: Annotated[Path, Parameter(allow_leading_hyphen=True)],
-    direction: Direction | None = None,
-    weights: Literal["best", "last"] = "best",
-    resolution: Literal["trained", "native"] = "trained",
+    sheet: Annotated[bool, Parameter(negative=())] = False,
     suffix: str = ".png",
     overwrite: bool = False,
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
+    engine: Literal["local", "ray"] = "local",
     quiet: bool = False,
+    model: Annotated[ModelOptions | None, Parameter(name="*", group="Model")] = None,
+    faces: Annotated[FaceOptions | None, Parameter(name="*", group="Faces")] = None,
 ) -> None:
     """Translate photos into sketches, or sketches into photos.
+
+    Without a model, those that come with the package draw the faces they find, each in a frame of its own.
 
     Parameters
     ----------
     paths
         Pictures and folders; `-` reads one picture from standard input.
-    model
-        A run folder, a model file, or `pencil`, which needs no training.
     out
         A file for one picture, a folder for several, `-` for standard output.
-    direction
-        Needed only for a model that serves both: photo2sketch or sketch2photo.
-    weights
-        Which of a run's weights: the best on its validation pairs, or the last.
-    resolution
-        `trained` works at the size of training, `native` at the picture's own.
+    sheet
+        Write input and output side by side too, as NAME-sheet beside NAME.
     suffix
         Kind of picture to write into a folder.
     overwrite
         Do done ones again; inputs are never overwritten.
-    device
-        Where to compute.
+    engine
+        `ray` spreads the pictures over a Ray cluster that sees the same paths.
     quiet
         Show no progress.
     """
     _no_options(paths)
+    request = _request(model or ModelOptions(), faces or FaceOptions())
     if Path("-") in paths or out == Path("-"):
-        _through_pipes(paths, model, out, direction, weights, resolution, device)
+        _through_pipes(paths, out, request, sheet)
         return
     from facesketch import bulk
-    from facesketch.translate import load
 
-    jobs = bulk.plan(paths, out, suffix=suffix, overwrite=overwrite)
-    translator = load(model, weights=weights, device=device)
-    translator.choose(direction)
-    failed = _show(jobs, bulk.run(jobs, translator, direction, resolution), quiet)
+    jobs = bulk.plan(paths, out, suffix=suffix, overwrite=overwrite, numbered=request.faces == "all", sheet=sheet)
+    notice, results = _start(jobs, request, sheet, engine)
+    with closing(results):
+        failed = _show(jobs, results, notice, quiet)
     if failed and failed == len(jobs):
-        raise ImageError("nothing was translated: none of the pictures could be read")
+        raise ImageError("nothing was translated: every picture was left out")
     if failed:
         raise SystemExit(1)
 
@@ -79,58 +109,106 @@ def _no_options(paths: Sequence[Path]) -> None:
     Raises:
         ConfigError: a path begins like an option and is not there; the nearest option is suggested.
     """
-    known = [f"--{name}" for name in inspect.signature(translate).parameters if name != "paths"]
+    names = [
+        *inspect.signature(translate).parameters,
+        *(each.name for kind in (ModelOptions, FaceOptions) for each in fields(kind)),
+    ]
+    known = [f"--{name}" for name in (*names, "no-align") if name != "paths"]
     for path in paths:
         if str(path).startswith("--") and not path.exists():
             raise ConfigError(f"unknown option {path}{nearest(str(path), known)}")
 
 
-def _show(jobs: Sequence[Job], results: Iterable[tuple[Job, FacesketchError | None]], quiet: bool) -> int:
+def _request(model: ModelOptions, faces: FaceOptions) -> Request:
+    from facesketch.portraits import Request
+
+    return Request(**asdict(model), faces=_which(faces.faces), align=faces.align)
+
+
+def _which(faces: str | None) -> Which | None:
+    if faces is None or faces == "largest":
+        return faces  # type: ignore[return-value]
+    if faces == "all":
+        return "all"
+    if faces.isdecimal() and int(faces) > 0:
+        return int(faces)
+    raise ConfigError(f"--faces {faces}: expected largest, all, or a number, 1 for the largest face")
+
+
+def _start(jobs: Sequence[Job], request: Request, sheet: bool, engine: str) -> tuple[Callable[[], str], _Outcomes]:
+    """Return what tells of faces sought in a lesser way, and the results to come."""
+    from facesketch import bulk
+    from facesketch.portraits import Studio
+
+    studio = Studio(request, keep_sources=sheet)  # with Ray too, so that a mistake is told before the cluster starts
+    bulk.sweep(jobs)
+    if engine == "local":
+        return lambda: studio.notice, bulk.run(jobs, studio)
+    from facesketch.bulk import ray_engine
+
+    return lambda: "", ray_engine.run(jobs, request, sheets=sheet)
+
+
+def _show(jobs: Sequence[Job], results: _Outcomes, notice: Callable[[], str], quiet: bool) -> int:
     """Print progress and one line per bad picture; return how many were bad.
 
     Raises:
         FacesketchError: the only picture asked for was bad.
     """
-    from rich.console import Console
-    from rich.progress import Progress
-
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
     failed = 0
-    hidden = quiet or len(jobs) == 1 or not console.is_terminal
-    with Progress(console=console, disable=hidden, transient=True) as progress:
-        for _, error in progress.track(results, total=len(jobs), description="translating"):
+    with _progress(len(jobs), hidden=quiet or len(jobs) == 1 or not sys.stderr.isatty()) as (advance, say):
+        for _, error in results:
+            advance()
             if error is not None and len(jobs) == 1:
                 raise error
             if error is not None:
                 failed += 1
-                console.print(f"left out: {error}", markup=False)
+                say(f"left out: {error}")
     skipped = sum(job.done for job in jobs)
     if not quiet:
+        if notice():
+            say(f"note: {notice()}")
         there = f", {skipped} were there already" if skipped else ""
-        console.print(f"{len(jobs) - skipped - failed} translated{there}{f', {failed} left out' if failed else ''}")
+        say(f"{len(jobs) - skipped - failed} translated{there}{f', {failed} left out' if failed else ''}")
     return failed
 
 
-def _through_pipes(
-    paths: list[Path],
-    model: str,
-    out: Path,
-    direction: Direction | None,
-    weights: Literal["best", "last"],
-    resolution: Literal["trained", "native"],
-    device: str,
-) -> None:
+@contextmanager
+def _progress(total: int, *, hidden: bool) -> Iterator[tuple[Callable[[], object], Callable[[str], object]]]:
+    """Give what counts a picture, and what prints a line; when hidden, without loading what draws a bar."""
+    if hidden:
+        yield (lambda: None), _say
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task("translating", total=total)
+        yield (lambda: progress.advance(task)), (lambda line: console.print(line, markup=False))
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)  # noqa: T201
+
+
+def _through_pipes(paths: list[Path], out: Path, request: Request, sheet: bool) -> None:
     """Translate one picture from or to a pipe."""
     if len(paths) != 1:
         raise ConfigError(
             f"'-' stands for one picture, but {len(paths)} inputs were given; give one, or a folder with --out"
         )
-    from facesketch.images import open_image, save_image
-    from facesketch.translate import load, png
+    if out == Path("-") and (sheet or request.faces == "all"):
+        raise ConfigError("a pipe takes one picture: leave out --sheet and --faces all, or name a file with --out")
+    from facesketch import bulk
+    from facesketch.images import open_image
+    from facesketch.portraits import Studio
+    from facesketch.translate import png
 
-    picture = open_image(sys.stdin.buffer.read() if paths[0] == Path("-") else paths[0])
-    result = load(model, weights=weights, device=device).translate([picture], direction, resolution=resolution)[0]
+    piped = paths[0] == Path("-")
+    picture = open_image(sys.stdin.buffer.read() if piped else paths[0])
+    portraits = Studio(request, keep_sources=sheet)(picture, "picture" if piped else str(paths[0]))
     if out == Path("-"):
-        sys.stdout.buffer.write(png(result))
+        sys.stdout.buffer.write(png(portraits[0].picture))
     else:
-        save_image(result, out)
+        bulk.write(bulk.named(out, numbered=request.faces == "all", sheet=sheet), portraits)

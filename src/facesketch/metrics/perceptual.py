@@ -101,7 +101,10 @@ def features(images: Tensor, trunk: Path | VGG16Features) -> Features:
     network = load_trunk(VGG16Features(), trunk) if isinstance(trunk, Path) else trunk
     network.eval()
     device = next(network.parameters()).device
-    pooled = [network(imagenet_normalise(batch))[-1].double().mean(dim=(2, 3)).cpu().numpy() for batch in _batches(images, device)]
+    pooled = [
+        network(imagenet_normalise(batch))[-1].double().mean(dim=(2, 3)).cpu().numpy()
+        for batch in _batches(images, device)
+    ]
     return np.concatenate([np.zeros((0, CHANNELS["vgg"][-1])), *pooled])
 
 

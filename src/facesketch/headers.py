@@ -1,0 +1,156 @@
+"""Model files and what their headers say, read without loading weights or importing a framework.
+
+A model is a `.safetensors` file, or the same network as an `.onnx` graph. Both carry the run's settings, the
+preprocessing and notes, under the same four names.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+import safetensors
+from pydantic import ValidationError
+
+from facesketch.config import RunConfig
+from facesketch.errors import CheckpointError
+from facesketch.preprocessing import Preprocessing
+
+FORMAT = "facesketch 1"
+WEIGHTS, BEST = "weights.safetensors", "best.safetensors"
+ONNX_SUFFIX = ".onnx"
+
+
+class Header(NamedTuple):
+    """What a model file says of itself.
+
+    Attributes:
+        config: the settings it was trained with, nothing left open.
+        notes: the epoch and its validation figures, and how it was exported.
+        preprocessing: what translation needs.
+    """
+
+    config: RunConfig
+    notes: dict[str, Any]
+    preprocessing: Preprocessing
+
+
+def write_header(config: RunConfig, preprocessing: Preprocessing, notes: Mapping[str, Any]) -> dict[str, str]:
+    """Return the entries that `read_header` reads back."""
+    return {
+        "format": FORMAT,
+        "config": config.model_dump_json(exclude_none=True),
+        "preprocessing": preprocessing.model_dump_json(),
+        "notes": json.dumps(dict(notes)),
+    }
+
+
+def read_header(path: Path) -> Header:
+    """Return what a model file says of itself, without reading its weights.
+
+    Raises:
+        CheckpointError: missing, cut short, or not one of ours.
+    """
+    try:
+        entries = _onnx_entries(path) if path.suffix.lower() == ONNX_SUFFIX else _safetensors_entries(path)
+    except FileNotFoundError as error:
+        raise CheckpointError(
+            f"{path}: no such model file; give a run folder, a .safetensors or .onnx file, or pencil"
+        ) from error
+    except (safetensors.SafetensorError, OSError, ValueError) as error:
+        raise CheckpointError(f"{path}: torn or not a model file ({error}); train again or copy it anew") from error
+    if entries.get("format") != FORMAT:
+        raise CheckpointError(
+            f"{path}: format is {entries.get('format')!r}, expected {FORMAT!r}; it was not written by facesketch"
+        )
+    try:
+        config, notes = RunConfig.model_validate_json(entries["config"]), json.loads(entries["notes"])
+        return Header(config, notes, Preprocessing.model_validate_json(entries["preprocessing"]))
+    except (ValidationError, ValueError, KeyError) as error:
+        raise CheckpointError(f"{path}: its header is damaged or from another version; copy it anew") from error
+
+
+def _safetensors_entries(path: Path) -> dict[str, str]:
+    with safetensors.safe_open(path, framework="np") as file:
+        return dict(file.metadata() or {})
+
+
+# Field numbers of ModelProto and StringStringEntryProto in onnx.proto.
+_METADATA, _KEY, _VALUE = 14, 1, 2
+_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+
+
+def _onnx_entries(path: Path) -> dict[str, str]:
+    """Return the metadata of an ONNX file; the graph, nearly all of the file, is stepped over."""
+    entries = {}
+    with path.open("rb") as file:
+        for place, length in _fields(file, os.fstat(file.fileno()).st_size, _METADATA):
+            found = {}
+            for number in (_KEY, _VALUE):
+                file.seek(place)
+                start, size = next(_fields(file, place + length, number), (place, 0))
+                file.seek(start)
+                found[number] = file.read(size).decode()
+            entries[found[_KEY]] = found[_VALUE]
+            file.seek(place + length)
+    return entries
+
+
+def _fields(file: IO[bytes], end: int, wanted: int) -> Iterator[tuple[int, int]]:
+    """Yield where the byte fields of one number lie in a protobuf message, and how long they are.
+
+    Raises:
+        ValueError: the message ends before a field does, or holds what no message holds.
+    """
+    while file.tell() < end:
+        tag = _varint(file)
+        number, kind = tag >> 3, tag & 7
+        if kind == _VARINT:
+            _varint(file)
+            continue
+        if kind not in {_BYTES, _FIXED64, _FIXED32} or number == 0:
+            raise ValueError("no ONNX model")
+        length = _varint(file) if kind == _BYTES else 8 if kind == _FIXED64 else 4
+        place = file.tell()
+        if place + length > end:
+            raise ValueError("it ends too early")
+        if number == wanted and kind == _BYTES:
+            yield place, length
+        file.seek(place + length)
+
+
+def _varint(file: IO[bytes]) -> int:
+    value = 0
+    for shift in range(0, 64, 7):
+        byte = file.read(1)
+        if not byte:
+            raise ValueError("it ends too early")
+        value |= (byte[0] & 0x7F) << shift
+        if byte[0] < 0x80:
+            return value
+    raise ValueError("no ONNX model")
+
+
+def model_file(path: Path, weights: str = "best") -> Path:
+    """Return the model file that a path stands for: itself, or the best or last weights of a run folder.
+
+    Args:
+        path: a `.safetensors` or `.onnx` file, or a run folder.
+        weights: `best` or `last`; a run without validation has no best, and its last are taken.
+
+    Raises:
+        CheckpointError: a folder without weights.
+    """
+    if not path.is_dir():
+        return path
+    best, last = path / BEST, path / WEIGHTS
+    if weights == "best" and best.exists():
+        return best
+    if last.exists():
+        return last
+    raise CheckpointError(
+        f"{path}: no {WEIGHTS} in this folder; give the --out folder of a training that has finished an epoch"
+    )

@@ -1,0 +1,289 @@
+"""Portraits: find the faces of a picture, frame each as its model's were, translate, and give it back at a useful size.
+
+There are three stages, of which only the middle one needs the network, so that a pipeline can overlap them:
+`Studio.prepare`, which finds and frames the faces, `Studio.run` and `Studio.restore`.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from facesketch.config import Direction
+from facesketch.errors import ConfigError, FaceError
+from facesketch.translate import EngineName, Prepared, Resolution, Translator, load
+
+if TYPE_CHECKING:
+    from facesketch.faces import Face, FaceFinder
+    from facesketch.faces.frame import FaceFrame
+
+Which = Literal["largest", "all"] | int
+USEFUL_SIZE = (400, 500)
+"""Pixels across and down that a portrait has at the least, unless that is more than four times its frame."""
+_MOST_SCALE = 4
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to do with pictures; plain values only, so that it can be sent to another machine.
+
+    Attributes:
+        model: a run folder, a model file or a method's name; None for the models that come with the package.
+        weights: which of a run folder's weights.
+        device: `auto`, `cpu`, `cuda` or `mps`.
+        backend: what runs the network.
+        direction: None where the model serves one only, or where the pictures shall tell.
+        resolution: `trained`, or `native` for the picture's own pixels; of a framed face, those of the portrait.
+        style: one of the model's hands; None for its first.
+        faces: which faces to draw, with a model of aligned faces; None for the largest.
+        align: whether to look for faces at all.
+    """
+
+    model: str | None = None
+    weights: Literal["best", "last"] = "best"
+    device: str = "auto"
+    backend: EngineName = "auto"
+    direction: Direction | None = None
+    resolution: Resolution = "trained"
+    style: str | None = None
+    faces: Which | None = None
+    align: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class Sitting:
+    """A face, or a whole picture, that is ready for the network.
+
+    Attributes:
+        prepared: what the network gets.
+        direction: what it is to do.
+        size: (width, height) of the portrait.
+        face: the face that was framed, or None for a whole picture.
+        source: what is translated, in the portrait's size; None when nobody asked to keep it.
+    """
+
+    prepared: Prepared
+    direction: Direction
+    size: tuple[int, int]
+    face: Face | None = None
+    source: Image.Image | None = None
+
+    @property
+    def batch(self) -> tuple[Direction, tuple[int, ...]]:
+        """What sittings that go through the network together have in common."""
+        return self.direction, self.prepared.array.shape
+
+
+@dataclass(frozen=True, eq=False)
+class Portrait:
+    """A face or a whole picture, and its translation.
+
+    Attributes:
+        picture: the translation, `L` or `RGB`.
+        direction: what was done.
+        face: the face that was framed, or None for a whole picture.
+        source: what was translated, in the same size; None when nobody asked to keep it.
+    """
+
+    picture: Image.Image
+    direction: Direction
+    face: Face | None = None
+    source: Image.Image | None = None
+
+
+def useful_scale(frame: FaceFrame, face: Face) -> int:
+    """Return how many times its frame a portrait is: near the face's own resolution, 1 to 4, and of a useful size."""
+    least = math.ceil(max(USEFUL_SIZE[0] / frame.width, USEFUL_SIZE[1] / frame.height))
+    own = round(math.dist(*face.eyes) / frame.eye_distance)
+    return min(_MOST_SCALE, max(least, own))
+
+
+class Studio:
+    """Makes portraits as one request says, with one model or with those that come with the package.
+
+    Args:
+        request: what to do.
+        translator: a loaded model to use instead of the request's.
+        keep_sources: keep what was translated beside its translation.
+
+    Raises:
+        CheckpointError: the model is missing, torn or foreign.
+        ConfigError: something was asked for that the model does not do.
+    """
+
+    def __init__(
+        self, request: Request = Request(), translator: Translator | None = None, *, keep_sources: bool = False
+    ) -> None:
+        self.request, self._keep = request, keep_sources
+        if translator is None and request.model is not None:
+            translator = self._load(request.model, request.style)
+        self._own = translator
+        self._shipped: dict[Direction, Translator] = {}
+        self._lock = threading.Lock()
+        self._finder: FaceFinder | None = None
+        if request.faces is not None and not request.align:
+            raise ConfigError("--faces picks among faces, which --no-align does not look for; leave out one of them")
+        if translator is not None:
+            _check(request, translator)
+        elif request.direction is not None:
+            self.translator(request.direction)
+
+    def __call__(self, image: Image.Image, name: str = "picture") -> list[Portrait]:
+        """Return the portraits of one picture, as `prepare`, `run` and `restore` make them."""
+        sittings = self.prepare(image, name)
+        return [self.restore(array, each) for each in sittings for array in self.run([each])]
+
+    def translator(self, direction: Direction) -> Translator:
+        """Return the model for a direction; one that comes with the package is loaded when it is first needed."""
+        if self._own is not None:
+            return self._own
+        with self._lock:
+            if direction not in self._shipped:
+                # in a folder of both, a hand is asked of the sketches only: photos are drawn in none
+                asked = direction == "photo2sketch" or self.request.direction is not None
+                self._shipped[direction] = self._load(_shipped(direction), self.request.style if asked else None)
+            return self._shipped[direction]
+
+    def finder(self) -> FaceFinder:
+        """Return what finds faces, made when it is first needed."""
+        from facesketch.faces import FaceFinder
+
+        with self._lock:
+            self._finder = self._finder or FaceFinder()
+            return self._finder
+
+    @property
+    def notice(self) -> str:
+        """One line for the user when faces were sought with less than the best finder, else empty."""
+        return "" if self._finder is None else self._finder.notice
+
+    def prepare(self, image: Image.Image, name: str = "picture") -> list[Sitting]:
+        """Return a picture's faces, or the picture, ready for the network; may be called from several threads.
+
+        Args:
+            image: an `L` or `RGB` picture.
+            name: what to call it in errors.
+
+        Raises:
+            FaceError: it shows no face, or none of that number.
+        """
+        direction = self._direction(image)
+        translator = self.translator(direction)
+        frame = _frame(translator) if self.request.align else None
+        if frame is None:
+            prepared = translator.prepare(image, direction, self.request.resolution)
+            return [Sitting(prepared, direction, image.size, source=image if self._keep else None)]
+        return [self._sit(image, face, frame, translator, direction) for face in self._faces(image, name)]
+
+    def run(self, sittings: Sequence[Sitting]) -> list[NDArray[np.uint8]]:
+        """Run the network alone on sittings of one `batch`, and return as many (H, W, C) uint8 arrays."""
+        if not sittings:
+            return []
+        direction = sittings[0].direction
+        return self.translator(direction).run([each.prepared for each in sittings], direction)
+
+    def restore(self, array: NDArray[np.uint8], sitting: Sitting) -> Portrait:
+        """Make a portrait of what the network gave; may be called from several threads."""
+        picture = self.translator(sitting.direction).restore(array, sitting.prepared)
+        if picture.size != sitting.size:
+            picture = picture.resize(sitting.size, Image.Resampling.BICUBIC)
+        return Portrait(picture, sitting.direction, sitting.face, sitting.source)
+
+    def _load(self, path: str, style: str | None) -> Translator:
+        asked = self.request
+        return load(path, weights=asked.weights, device=asked.device, engine=asked.backend, style=style)
+
+    def _direction(self, image: Image.Image) -> Direction:
+        """Return what to do with a picture: what was asked, what the model does, or what the picture tells."""
+        if self.request.direction is not None:
+            return self.request.direction
+        if self._own is not None and len(self._own.directions) == 1:
+            return self._own.directions[0]
+        from facesketch.kind import kind_of
+
+        return "photo2sketch" if kind_of(image) == "photo" else "sketch2photo"
+
+    def _faces(self, image: Image.Image, name: str) -> list[Face]:
+        from facesketch.faces import choose
+
+        which = self.request.faces or "largest"
+        most = None if which == "all" else 1 if which == "largest" else which
+        try:
+            return choose(self.finder().find(image, most=most), which)
+        except FaceError as error:
+            raise FaceError(f"{name}: {error}") from error
+
+    def _sit(
+        self, image: Image.Image, face: Face, frame: FaceFrame, translator: Translator, direction: Direction
+    ) -> Sitting:
+        from facesketch.faces import align
+
+        scale = useful_scale(frame, face)
+        native = self.request.resolution == "native"
+        large = align(image, face, frame, scale=scale).image if native or self._keep else None
+        # at the resolution of training the network sees a face in the very frame that it learned from
+        given = large if native and large is not None else align(image, face, frame).image
+        prepared = translator.prepare(given, direction, self.request.resolution)
+        return Sitting(prepared, direction, (frame.width * scale, frame.height * scale), face, large)
+
+
+def translate_faces(
+    translator: Translator,
+    image: Image.Image,
+    which: Which = "largest",
+    *,
+    align: bool = True,
+    direction: Direction | None = None,
+    resolution: Resolution = "trained",
+) -> list[Portrait]:
+    """Translate the faces of a picture, or the picture when the model knows no face frame or `align` is off.
+
+    Args:
+        translator: a loaded model.
+        image: an `L` or `RGB` picture.
+        which: the largest face, all of them, largest first, or a number: 1 is the largest, 2 the next.
+        align: look for faces.
+        direction: needed only for a model that serves both; without it the picture tells.
+        resolution: `trained` or `native`.
+
+    Returns:
+        Portraits with their sources, at least `USEFUL_SIZE` where faces were framed.
+
+    Raises:
+        FaceError: no face, or none of that number.
+        ConfigError: a direction that the model does not serve.
+    """
+    faces = which if align and _frame(translator) is not None else None
+    request = Request(direction=direction, resolution=resolution, faces=faces, align=align)
+    return Studio(request, translator, keep_sources=True)(image)
+
+
+def _frame(translator: Translator) -> FaceFrame | None:
+    if translator.preprocessing.faces is None:
+        return None
+    from facesketch.faces.frame import FaceFrame
+
+    return FaceFrame.from_header(translator.preprocessing.faces)
+
+
+def _check(request: Request, translator: Translator) -> None:
+    needs, name = translator.preprocessing, translator.name
+    if request.direction is not None:
+        translator.choose(request.direction)
+    if request.faces is not None and needs.faces is None:
+        raise ConfigError(f"{name}: knows no aligned faces and translates each picture as it is; leave out --faces")
+    if request.resolution == "native" and needs.frame is not None:
+        raise ConfigError(f"{name}: this network has a fixed size of {needs.frame}; leave out --resolution native")
+
+
+def _shipped(direction: Direction) -> str:
+    from facesketch import pretrained
+
+    return str(pretrained.path(direction))

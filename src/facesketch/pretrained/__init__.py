@@ -1,0 +1,27 @@
+"""The models that come with the package: one per direction, ONNX in half precision, from `facesketch train portrait`.
+
+docs/model-cards.md says what they learned from, what they are good for and how they fail.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from facesketch.config import Direction
+from facesketch.errors import CheckpointError
+
+MODELS: dict[Direction, str] = {"photo2sketch": "photo2sketch.onnx", "sketch2photo": "sketch2photo.onnx"}
+
+
+def path(direction: Direction) -> Path:
+    """Return the model file of a direction.
+
+    Raises:
+        CheckpointError: the package was installed without it.
+    """
+    file = Path(__file__).with_name(MODELS[direction])
+    if not file.is_file():
+        raise CheckpointError(
+            f"{file}: the model that comes with the package is not there; install facesketch anew, or give a --model"
+        )
+    return file

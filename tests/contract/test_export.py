@@ -1,0 +1,130 @@
+"""Whatever the method: as an ONNX file it draws the same pictures as with PyTorch, at any size."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from PIL import Image
+from torch import nn
+
+from facesketch import load
+from facesketch.checkpoint import preprocessing
+from facesketch.config import Direction
+from facesketch.engines.torch_engine import TorchEngine
+from facesketch.errors import ConfigError
+from facesketch.export import LIMITS, Exported, export
+from facesketch.headers import read_header
+from facesketch.methods import METHODS, build
+from facesketch.translate import Translator
+
+SIZES = [(37, 53), (64, 41), (40, 40), (130, 9)]
+
+
+def _picture(size: tuple[int, int], seed: int = 1) -> Image.Image:
+    noise = np.random.default_rng(seed).integers(0, 256, (6, 6, 3), dtype=np.uint8)
+    return Image.fromarray(noise).resize(size, Image.Resampling.BICUBIC)
+
+
+def _numbers(part: nn.Module) -> int:
+    return sum(tensor.numel() for tensor in part.state_dict().values())
+
+
+@pytest.fixture(scope="session")
+def exported(trained: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], list[Exported]]:
+    """Return what exports a trained method, once."""
+    made: dict[str, list[Exported]] = {}
+
+    def files(name: str) -> list[Exported]:
+        if name not in made:
+            run = trained(name, direction="photo2sketch")
+            made[name] = export(run, tmp_path_factory.mktemp(name) / "model.onnx")
+        return made[name]
+
+    return files
+
+
+def test_the_same_pictures_come_out(
+    learned: str, trained: Callable[..., Path], exported: Callable[[str], list[Exported]]
+) -> None:
+    expected = load(trained(learned, direction="photo2sketch"), device="cpu")
+    assert tuple(made.direction for made in exported(learned)) == expected.directions
+    for made in exported(learned):
+        translator = load(made.path)
+        assert translator.directions == (made.direction,)
+        for size in SIZES:
+            pictures = [_picture(size, seed) for seed in (1, 2, 3)]
+            results = translator.translate(pictures)
+            for result, truth in zip(results, expected.translate(pictures, made.direction), strict=True):
+                assert (result.size, result.mode) == (truth.size, truth.mode)
+                assert np.abs(np.asarray(result).astype(int) - np.asarray(truth)).max() <= 2
+
+
+def test_sizes_are_open_where_the_network_s_are(
+    learned: str, trained: Callable[..., Path], exported: Callable[[str], list[Exported]]
+) -> None:
+    made = exported(learned)[0]
+    translator, expected = load(made.path), load(trained(learned, direction="photo2sketch"), device="cpu")
+    if translator.preprocessing.frame is not None:
+        with pytest.raises(ConfigError, match=r"fixed size of 32; leave out --resolution native"):
+            translator(_picture((75, 90)), resolution="native")
+        return
+    result = translator(_picture((75, 90)), resolution="native")
+    truth = expected(_picture((75, 90)), "photo2sketch", resolution="native")
+    assert np.abs(np.asarray(result).astype(int) - np.asarray(truth)).max() <= 2
+
+
+def test_the_header_holds_what_the_run_s_does_but_no_path(
+    learned: str, trained: Callable[..., Path], exported: Callable[[str], list[Exported]]
+) -> None:
+    run = read_header(trained(learned, direction="photo2sketch") / "best.safetensors")
+    for made in exported(learned):
+        header = read_header(made.path)
+        assert header.preprocessing == run.preprocessing.model_copy(update={"directions": (made.direction,)})
+        assert header.config.data.folder is None
+        assert header.config.method.name == learned
+        assert header.config.train == run.config.train
+        compared = header.notes.pop("export")
+        assert header.notes == json.loads(json.dumps(run.notes))
+        assert compared["precision"] == "fp32"
+        assert (compared["largest_difference"], compared["mean_difference"]) <= LIMITS["fp32"]
+        content = made.path.read_bytes()
+        assert made.size == len(content)
+        for secret in (str(Path(__file__).parents[2]).encode(), str(run.config.data.folder).encode(), b"site-packages"):
+            assert secret not in content
+
+
+def test_only_what_translates_is_in_the_file(learned: str, exported: Callable[[str], list[Exported]]) -> None:
+    for made in exported(learned):
+        graph = onnx.load(made.path).graph
+        numbers = sum(int(np.prod(tensor.dims)) for tensor in graph.initializer)
+        config = read_header(made.path).config
+        parts = {name: _numbers(part) for name, part in build(config).named_children()}
+        drawn = {"cyclegan": {"photo2sketch": "to_sketch", "sketch2photo": "to_photo"}.get(made.direction, "")}
+        part = {**drawn, "portrait": "averaged"}.get(learned, "generator")
+        assert numbers <= parts[part] + 1500, "another network, or weights that are kept twice"
+        assert not any(node.domain for node in graph.node), "every operator is ONNX's own"
+
+
+@pytest.mark.parametrize("name", [name for name, kind in METHODS.items() if not kind.learned])
+def test_what_learns_nothing_is_not_exported(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=f"{name}: learns nothing and needs no file; type: facesketch translate"):
+        export(Path(name), tmp_path / "model.onnx")
+
+
+def test_a_translator_is_one_whatever_runs_it(way: tuple[str, Direction], config: Callable[..., object]) -> None:
+    name, direction = way
+    settings = config(name, direction=direction)
+    method = build(settings)
+    engine = TorchEngine(method, settings)
+    translator = Translator(engine)
+    assert translator.preprocessing == preprocessing(method)
+    picture, served = _picture((37, 53)), translator.directions[0]
+    prepared = translator.prepare(picture, served)
+    (array,) = translator.run([prepared], served)
+    staged = translator.restore(array, prepared)
+    assert np.array_equal(np.asarray(staged), np.asarray(translator(picture, served)))
