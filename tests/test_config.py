@@ -113,8 +113,8 @@ def test_a_table_has_no_place_in_the_options_of_a_method() -> None:
         (_run(data={"siez": 1}), "run.toml: unknown key 'data.siez'; did you mean 'size'?"),
         (
             _run(data={"zzz": 1}),
-            "run.toml: unknown key 'data.zzz'; known: folder, layout, limit, photo_channels, size, sketch_channels, "
-            "validation, workers",
+            "run.toml: unknown key 'data.zzz'; known: balance, faces, folder, layout, limit, photo_channels, size, "
+            "sketch_channels, validation, workers",
         ),
         ({}, "run.toml: method: field required"),
         ({"method": {}}, "run.toml: method.name: field required"),

@@ -218,4 +218,7 @@ def test_the_package_s_own_models_need_no_pytorch(kind: str, mode: str, shared: 
     assert {"onnxruntime", "cv2"} <= imported
     assert not HEAVY & imported
     with Image.open(tmp_path / "out.png") as result:
-        assert (result.size, result.mode) == ((400, 500), mode)
+        assert result.mode == mode
+        assert result.size in {(400, 500), (600, 750), (800, 1000)}, (
+            "a whole multiple of the frame, and not a small one"
+        )
