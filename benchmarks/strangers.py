@@ -1,0 +1,340 @@
+"""Measure a model on people it has never seen, beside what the artist drew of them.
+
+    python benchmarks/strangers.py --data DIR --model RUN_OR_ONNX [--style NAME|own] [--direction photo2sketch]
+        [--seen DIR] [--out FOLDER] [--models FOLDER_WITH_YUNET_AND_SFACE]
+
+DIR holds aligned pairs, 200x250 with the eyes at (75, 125) and (125, 125), and a `pairs.csv`; its columns style, hair,
+gender, smile and frontal_face, where there, part people into groups. Skin is grouped by what the photo shows: thirds,
+and the darkest tenth, of the CIELAB lightness of cheeks and forehead, so shade counts as skin does. Intervals are 95 %
+bootstrap intervals over people. A group's figure is `weak` below 0.85 of everybody's mean; for cleanliness the figure
+is the share of the background that is clean, one minus the share of dark pixels. Where pictures are measured is told in
+`strangers_measures.py`. With `--style own` each person is drawn in the hand that `style` names, which is what is done
+when the model has all these hands and no style is asked for. Photos that SFace takes for one person are drawn together
+in the bootstrap. `--seen` names the pairs that the model was trained on: who has another photo there is no stranger,
+and the groups `met` and `never met` tell whether that mattered. FOLDER gets `strangers.json` and `sheet.png`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from strangers_measures import (
+    ALIKE,
+    DARK,
+    DARKER,
+    HEIGHT,
+    WIDTH,
+    Places,
+    blotchiness,
+    border_share,
+    dark_share,
+    same_people,
+    skin_colour,
+    skin_ink,
+)
+
+from facesketch.config import Direction
+from facesketch.data.index import Pair, index
+from facesketch.errors import DataError, FacesketchError
+from facesketch.faces.find import FaceFinder
+from facesketch.files import write_json
+from facesketch.images import save_image
+from facesketch.intervals import Bootstrap
+from facesketch.metrics.recognition import FaceEmbedding
+from facesketch.sheet import sheet
+from facesketch.translate import Translator, load
+from facesketch.weights import WEIGHTS, locate
+
+Array = NDArray[np.float64]
+Embed = Callable[[Sequence[Image.Image]], Array]
+WEAK = 0.85
+SHOWN, BATCH = 40, 8
+COLUMNS = ("style", "hair", "gender", "smile", "frontal_face")
+# Where YuNet puts the points of an aligned face on average, for photos in which it finds none
+_USUAL = ((71.5, 127.0), (124.5, 127.0), (97.5, 156.0), (75.0, 177.5), (121.0, 179.0))
+
+
+@dataclass(frozen=True)
+class People:
+    """Everybody who is measured: both pictures of them, where their faces are, and what SFace makes of the photos.
+
+    `met` tells who was met in training, where that was asked.
+    """
+
+    pairs: Sequence[Pair]
+    photos: Sequence[Image.Image]
+    sketches: Sequence[Image.Image]
+    places: Sequence[Places]
+    faces: Array
+    met: NDArray[np.bool_] | None
+
+    @cached_property
+    def names(self) -> NDArray[np.intp]:
+        """Return who each picture shows."""
+        return same_people(self.faces)
+
+
+def read(folder: Path, models: Path | None, embed: Embed, seen: Path | None) -> People:
+    """Open the pairs and find the faces.
+
+    Raises:
+        DataError: no pairs, or pictures that are not aligned.
+    """
+    pairs = index(folder).pairs
+    photos, sketches = (
+        [side.open() for side in sides] for sides in zip(*((p.photo, p.sketch) for p in pairs), strict=True)
+    )
+    for pair, *pictures in zip(pairs, photos, sketches, strict=True):
+        if any(picture.size != (WIDTH, HEIGHT) for picture in pictures):
+            sizes = " and ".join(f"{picture.width}x{picture.height}" for picture in pictures)
+            raise DataError(
+                f"{pair.stem}: {sizes}; expected {WIDTH}x{HEIGHT}, so type: facesketch faces align {folder}"
+            )
+    finder = FaceFinder(weights(models, "yunet"))
+    faces = embed(photos)
+    met = None if seen is None else (faces @ embed(training_photos(seen)).T).max(axis=1) > ALIKE
+    return People(pairs, photos, sketches, [find(finder, photo) for photo in photos], faces, met)
+
+
+def training_photos(folder: Path) -> list[Image.Image]:
+    """Return the photos of the pairs that are for training.
+
+    Raises:
+        DataError: there are none.
+    """
+    found = [pair.photo.open() for pair in index(folder).pairs if pair.split == "train"]
+    if not found:
+        raise DataError(f"{folder}: no pair is on the side train; give --seen the folder that the model was trained on")
+    return found
+
+
+def weights(folder: Path | None, name: str) -> Path:
+    """Return a weight's file, in the given folder or where fetched ones lie."""
+    return locate(name) if folder is None else folder / WEIGHTS[name].file
+
+
+def find(finder: FaceFinder, photo: Image.Image) -> Places:
+    """Return the places of the face whose eyes are nearest to where the frame has them."""
+    usual = np.array(_USUAL)
+    points = [face.points for face in finder.find(photo) if face.points is not None]
+    near = [each for each in points if np.abs(each[:2] - usual[:2]).max() < 25]
+    return Places(min(near, key=lambda each: float(np.abs(each[:2] - usual[:2]).sum()), default=usual))
+
+
+def translate(translator: Translator, people: People, direction: Direction, style: str | None) -> list[Image.Image]:
+    """Translate everybody, `style="own"` in the hand that drew them."""
+    sources = people.photos if direction == "photo2sketch" else people.sketches
+    drawn = [pair.attributes.get("style", "") for pair in people.pairs]
+    styles = drawn if style == "own" else [style] * len(drawn)
+    results: dict[int, Image.Image] = {}
+    for each in dict.fromkeys(styles):
+        rows = [row for row, name in enumerate(styles) if name == each]
+        for start in range(0, len(rows), BATCH):
+            batch = rows[start : start + BATCH]
+            pictures = translator.translate([sources[row] for row in batch], direction, style=each)
+            results.update(zip(batch, pictures, strict=True))
+    return [results[row] for row in range(len(sources))]
+
+
+def measure_sketches(people: People, ours: Sequence[Image.Image], embed: Embed) -> dict[str, Array]:
+    """Return one number per person: of our sketch, and of the artist's."""
+    found = identities(people.faces, ours=embed(ours), artist=embed(people.sketches))
+    for who, sketches in (("ours", ours), ("artist", people.sketches)):
+        both = list(zip(sketches, people.places, strict=True))
+        found[f"outside {DARK}, {who}"] = np.array([dark_share(sketch, at.background) for sketch, at in both])
+        found[f"outside {DARKER}, {who}"] = np.array([dark_share(sketch, at.background, DARKER) for sketch, at in both])
+        found[f"border, {who}"] = np.array([border_share(sketch, at) for sketch, at in both])
+        found[f"skin ink, {who}"] = np.array([skin_ink(sketch, at) for sketch, at in both])
+    return found
+
+
+def measure_photos(people: People, ours: Sequence[Image.Image], embed: Embed) -> dict[str, Array]:
+    """Return one number per person: of our photo, and of the true one (for identity: of the sketch itself)."""
+    found = identities(people.faces, ours=embed(ours), sketch=embed(people.sketches))
+    colours = {
+        who: np.array([skin_colour(photo, at) for photo, at in zip(photos, people.places, strict=True)])
+        for who, photos in (("ours", ours), ("true", people.photos))
+    }
+    centre = colours["true"][:, 1:].mean(axis=0)
+    for who, photos in (("ours", ours), ("true", people.photos)):
+        found[f"skin's chroma from the mean, {who}"] = np.hypot(*(colours[who][:, 1:] - centre).T)
+        blotches = [blotchiness(photo, at) for photo, at in zip(photos, people.places, strict=True)]
+        found[f"blotches, {who}"] = np.array(blotches)
+        found[f"skin's lightness, {who}"] = colours[who][:, 0]
+    return found
+
+
+def identities(truth: Array, **others: Array) -> dict[str, Array]:
+    """Return the cosine similarity of everybody's true photo with other pictures of them."""
+    return {f"identity, {who}": (truth * rows).sum(axis=1) for who, rows in others.items()}
+
+
+def summarise(people: People, values: Mapping[str, Array]) -> dict[str, dict[str, float]]:
+    """Return the mean and the interval of each measure, of ours less the yardstick, and the ratio of their means."""
+    found = {name: interval(people, each) for name, each in values.items()}
+    for name, each in values.items():
+        kind, who = name.rsplit(", ", 1)
+        if who != "ours":
+            mine = values[f"{kind}, ours"]
+            found[f"{kind}, ours less {who}"] = interval(people, mine - each)
+            found[f"{kind}, ours over {who}"] = ratio(people, mine, each)
+    return found
+
+
+def interval(people: People, values: Array) -> dict[str, float]:
+    """Return the mean over people who have a number, its interval, and how many they are."""
+    known = np.flatnonzero(np.isfinite(values))
+    found = Bootstrap([str(name) for name in people.names[known]]).mean(values[known])
+    return {"value": found.value, "low": found.low, "high": found.high, "n": len(known)}
+
+
+def ratio(people: People, ours: Array, other: Array) -> dict[str, float]:
+    """Return the mean of ours over the mean of the others', and its interval."""
+    known = np.flatnonzero(np.isfinite(ours) & np.isfinite(other))
+    draws = Bootstrap([str(name) for name in people.names[known]])
+    many = [draws.rows(number) for number in range(1000)]
+    ratios = [ours[known][rows].mean() / max(other[known][rows].mean(), 1e-9) for rows in many]
+    low, high = np.percentile(ratios, [2.5, 97.5])
+    value = ours[known].mean() / max(other[known].mean(), 1e-9)
+    return {"value": float(value), "low": float(low), "high": float(high), "n": len(known)}
+
+
+def groups(people: People) -> dict[str, NDArray[np.bool_]]:
+    """Return who belongs to which group: by what the photo shows of the skin, and by the columns of `pairs.csv`."""
+    colours = zip(people.photos, people.places, strict=True)
+    light = np.array([skin_colour(photo, at)[0] for photo, at in colours])
+    low, high = np.percentile(light, [100 / 3, 200 / 3])
+    found = {
+        "skin, darkest tenth": light <= np.percentile(light, 10),
+        "skin, dark third": light <= low,
+        "skin, middle third": (light > low) & (light <= high),
+        "skin, light third": light > high,
+    }
+    if people.met is not None:
+        found |= {"met": people.met, "never met": ~people.met}
+    for column in COLUMNS:
+        given = np.array([pair.attributes.get(column, "") for pair in people.pairs])
+        found |= {f"{column} {name}": given == name for name in sorted(set(given) - {""})}
+    return found
+
+
+def evenness(people: People, values: Mapping[str, Array], direction: Direction) -> dict[str, dict[str, Any]]:
+    """Return each group's figures over everybody's, for ours and the yardstick, and which are weak."""
+    yardstick = "artist" if direction == "photo2sketch" else "sketch"
+    figures = {f"identity, {who}": values[f"identity, {who}"] for who in ("ours", yardstick)}
+    extra = ("skin ink",) if direction == "photo2sketch" else ("skin's lightness", "blotches")
+    if direction == "photo2sketch":
+        figures |= {f"clean, {who}": 1 - values[f"outside {DARK}, {who}"] for who in ("ours", yardstick)}
+    table: dict[str, dict[str, Any]] = {}
+    for group, rows in groups(people).items():
+        row: dict[str, Any] = {"n": int(rows.sum())}
+        for name, each in figures.items():
+            row[name] = float(np.nanmean(each[rows]) / np.nanmean(each))
+        row |= {name: float(np.nanmean(each[rows])) for name, each in values.items() if name.startswith(extra)}
+        row["weak"] = [name for name in figures if name.endswith("ours") and row[name] < WEAK]
+        table[group] = row
+    return table
+
+
+def show(measured: Mapping[str, Mapping[str, float]], even: Mapping[str, Mapping[str, Any]]) -> None:
+    """Print both tables."""
+    print(f"{'measure':44} {'mean':>8}   {'95 % interval':>18} {'n':>5}")
+    for name, each in measured.items():
+        print(f"{name:44} {each['value']:8.4f}   [{each['low']:8.4f},{each['high']:8.4f}] {each['n']:5}")
+    columns = [name for name in next(iter(even.values())) if name not in {"n", "weak"}]
+    print("\nBy group; identity and clean as shares of everybody's mean, the others as they are:")
+    print(f"{'group':22} {'n':>4} " + " ".join(f"{name:>{max(8, len(name))}}" for name in columns))
+    for group, row in even.items():
+        numbers = " ".join(f"{row[name]:{max(8, len(name))}.3f}" for name in columns)
+        weak = f"   weak: {'; '.join(row['weak'])}" if row["weak"] else ""
+        print(f"{group:22} {row['n']:4} {numbers}{weak}")
+
+
+def contact_sheet(people: People, ours: Sequence[Image.Image], direction: Direction, across: int = 5) -> Image.Image:
+    """Return 40 people evenly from the list, each as photo, sketch and ours."""
+    chosen = np.unique(np.linspace(0, len(ours) - 1, min(SHOWN, len(ours))).round().astype(int)).tolist()
+    cells: list[Image.Image | None] = []
+    for row in chosen:
+        cells += [people.photos[row], people.sketches[row], ours[row]]
+    cells += [None] * (-len(cells) % (3 * across))
+    names = ("photo", "artist", "ours") if direction == "photo2sketch" else ("photo", "sketch", "ours")
+    rows = [cells[start : start + 3 * across] for start in range(0, len(cells), 3 * across)]
+    return sheet(rows, names * across, cell=(WIDTH, HEIGHT))
+
+
+def choose_style(asked: str | None, translator: Translator, people: People) -> str | None:
+    """Return the style to draw in: the one asked for, or everybody's own where the model has them all."""
+    drawn = {pair.attributes.get("style", "") for pair in people.pairs}
+    if asked == "own" and not drawn <= set(translator.preprocessing.styles):
+        known = ", ".join(translator.preprocessing.styles) or "none"
+        raise DataError(
+            f"styles {', '.join(sorted(drawn))} in pairs.csv, the model has {known}; give --style one of these"
+        )
+    return "own" if asked is None and drawn <= set(translator.preprocessing.styles) else asked
+
+
+def embedding(models: Path | None) -> Embed:
+    """Return what gives SFace's embeddings of pictures."""
+    faces = FaceEmbedding(weights(models, "sface"), weights(models, "yunet"))
+
+    def embed(pictures: Sequence[Image.Image]) -> Array:
+        arrays = (np.array(picture.convert("RGB")) for picture in pictures)
+        return np.concatenate([faces.embed(torch.from_numpy(each).permute(2, 0, 1)[None]) for each in arrays])
+
+    return embed
+
+
+def run(asked: argparse.Namespace) -> None:
+    """Measure, print, and write what is asked for."""
+    embed, translator = embedding(asked.models), load(asked.model)
+    people = read(asked.data, asked.models, embed, asked.seen)
+    direction = translator.choose(asked.direction)
+    style = choose_style(asked.style, translator, people)
+    ours = translate(translator, people, direction, style)
+    measure = measure_sketches if direction == "photo2sketch" else measure_photos
+    values = measure(people, ours, embed)
+    measured, even = summarise(people, values), evenness(people, values, direction)
+    hand, count = style or "the model's first or only one", len(set(people.names.tolist()))
+    print(f"{asked.model}, {direction}, style: {hand}; {len(ours)} pictures of {count} people")
+    show(measured, even)
+    if asked.out is not None:
+        rows = {
+            name: [None if np.isnan(value) else round(float(value), 5) for value in each]
+            for name, each in values.items()
+        }
+        stems = [pair.stem for pair in people.pairs]
+        about = {"model": str(asked.model), "direction": direction, "style": style, "stems": stems}
+        write_json(asked.out / "strangers.json", about | {"measures": measured, "groups": even, "values": rows})
+        save_image(contact_sheet(people, ours, direction), asked.out / "sheet.png")
+
+
+def main() -> int:
+    """Read the command line; a user's mistake is one line and code 2."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--style")
+    parser.add_argument("--direction", choices=("photo2sketch", "sketch2photo"))
+    parser.add_argument("--seen", type=Path)
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--models", type=Path, help="folder with YuNet and SFace; default: where fetched ones lie")
+    try:
+        run(parser.parse_args())
+    except FacesketchError as error:
+        print(f"strangers: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
