@@ -31,9 +31,10 @@ _GRID = 24
 # standardised coefficients, on 1,300 pictures in nine states: two thirds of one side of a division by name of CUHK's
 # people (crops and originals) and FS2K's training side (as published and aligned), each photo and sketch as it is,
 # grey, sepia, brown on cream, on dark paper, grey under a shadow's edge, grey as JPEG of quality 30, grey at 128
-# pixels, and in a white border; and, weighing 0.6, 160 synthetic faces, photos in colour and sketches on white. On the
-# division's other side, 540 photos and 541 sketches, right: photos 100 %, made grey 98.1 %, sepia 99.6 %; sketches
-# 100 %, on dark paper 99.8 %, with half the sheet in a shadow that takes 35 to 60 % of the light 94.5 %.
+# pixels, and in a white border; and, weighing 0.6, 160 synthetic faces, photos in colour and sketches on white. Right
+# on the division's other side, 540 photos and 541 sketches, which was seen while the features were chosen: photos
+# 100 %, made grey 98.1 %, sepia 99.6 %; sketches 100 %, on dark paper 99.8 %, with half the sheet in a shadow taking
+# 35 to 60 % of the light 94.5 %.
 _BIAS = -44.79
 _WEIGHTS = {
     "bright": 56.84,
