@@ -79,7 +79,7 @@ class Portrait(Method):
         check_patches(self.frame, data.size)
         initialise(self)
         self.averaged = as_buffers(deepcopy(self.generator))
-        self._style, self._followed = 0, 0
+        self._followed = 0
         self._distances: list[PerceptualDistance] = []  # not a module of ours: it has no place in a model file
 
     @staticmethod
@@ -167,18 +167,10 @@ class Portrait(Method):
         """Take back what `memory` returned."""
         self._followed = int(memory.get("followed", 0))
 
-    def choose_style(self, name: str) -> None:
-        """Draw in another style from now on.
-
-        Raises:
-            ConfigError: not one of `styles`.
-        """
-        self._style = self._place(name)
-
     def translate(self, images: Tensor, direction: Direction) -> Tensor:
-        """Translate (N, C, H, W) pictures in [-1, 1], sides multiples of 32, in the chosen style."""
+        """Translate (N, C, H, W) pictures in [-1, 1], sides multiples of 32, in the first style."""
         style = images.new_zeros(max(len(self.styles), 1))
-        style[self._style] = 1
+        style[0] = 1
         return self.draw(images, style.expand(images.shape[0], -1))  # `len` would fix the batch of an exported graph
 
     def draw(self, images: Tensor, style: Tensor) -> Tensor:
