@@ -56,7 +56,7 @@ def load(
 def _open(path: str, weights: str, device: str, engine: EngineName) -> Engine:
     exported = path.lower().endswith(ONNX_SUFFIX)
     if engine == "torch" and exported:
-        raise ConfigError(f"{path}: PyTorch does not run .onnx files; give the run folder, or let ONNX Runtime run it: --backend onnx")
+        raise ConfigError(f"{path}: PyTorch does not run .onnx files; give the run folder, or --backend onnx")
     if engine in {"onnx", "openvino", "openvino-bf16"} and not exported:
         raise ConfigError(
             f"{path}: {engine} runs .onnx files; type: facesketch export {path} --out model.onnx, and give that"
