@@ -137,9 +137,11 @@ def test_paths_among_the_options_stay_here(run: Path, tmp_path: Path) -> None:
     _, config = exporting.load_method(run)
     options = {"encoder": "vgg16", "encoder_weights": str(tmp_path / "vgg16.safetensors"), "loss": "mae"}
     method = type(config.method)(name="conv-ae", **options)
-    kept = exporting._without_places(config.model_copy(update={"method": method}))
+    begun = config.train.model_copy(update={"start_from": tmp_path / "first"})
+    kept = exporting._without_places(config.model_copy(update={"method": method, "train": begun}))
     assert kept.method.options == {"encoder": "vgg16", "loss": "mae"}
     assert kept.data == config.data.model_copy(update={"folder": None})
+    assert kept.train == config.train
 
 
 def test_mistakes_are_one_line(run: Path, tmp_path: Path) -> None:

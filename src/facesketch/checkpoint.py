@@ -91,6 +91,28 @@ def load_method(path: Path, weights: str = "best") -> tuple[Method, RunConfig]:
     return method.eval(), config
 
 
+def start(method: Method, path: Path) -> None:
+    """Give a method the weights of a model that was trained before, to go on learning from them.
+
+    Args:
+        method: built from the settings of the new run.
+        path: a run folder, of which the best weights are taken, or a `.safetensors` file.
+
+    Raises:
+        CheckpointError: missing, torn or foreign.
+        ConfigError: weights of another method, or of other widths, channels or sizes.
+    """
+    other, config = load_method(path)
+    try:
+        method.load_state_dict(other.state_dict())
+    except RuntimeError as error:
+        before = f"{config.method.name} of {config.data.size} pixels"
+        line = str(error).splitlines()[-1].strip()
+        raise ConfigError(
+            f"{path}: weights of another model ({before}; {line}); start from one of the same method and options"
+        ) from error
+
+
 def untrained(name: str) -> bool:
     """Tell whether a name is that of a method that needs no training."""
     return name in METHODS and not METHODS[name].learned and not Path(name).exists()

@@ -78,6 +78,8 @@ class TrainConfig(Frozen):
     """Passes over the training pairs."""
     steps: Annotated[int, Field(ge=1)] | None = None
     """Optimiser steps, instead of epochs."""
+    start_from: Path | None = None
+    """A run folder or .safetensors file whose weights to start from, of the same method and options."""
     batch_size: Annotated[int, Field(ge=1)] | None = None
     """Pairs per step and process."""
     accumulate: Annotated[int, Field(ge=1)] = 1

@@ -147,7 +147,8 @@ def _without_places(config: RunConfig) -> RunConfig:
     paths = {name for name, value in options if isinstance(value, Path)}
     kept = {name: value for name, value in config.method.options.items() if name not in paths}
     method = type(config.method)(name=config.method.name, **kept)
-    return config.model_copy(update={"method": method, "data": config.data.model_copy(update={"folder": None})})
+    data, settings = config.data.model_copy(update={"folder": None}), config.train.model_copy(update={"start_from": None})
+    return config.model_copy(update={"method": method, "data": data, "train": settings})
 
 
 def _batches(method: Method) -> tuple[tuple[int, int, int], ...]:

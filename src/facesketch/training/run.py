@@ -12,14 +12,14 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from facesketch.checkpoint import COMING, PREVIOUS, STATE
+from facesketch.checkpoint import COMING, PREVIOUS, STATE, start
 from facesketch.config import RunConfig, parse, read_toml, to_toml
 from facesketch.data.index import Pair, index
 from facesketch.data.split import Split, split
 from facesketch.errors import CheckpointError, ConfigError, DataError
 from facesketch.files import write_json, write_text
 from facesketch.headers import BEST, WEIGHTS
-from facesketch.methods import method_class, resolve
+from facesketch.methods import build, method_class, resolve
 from facesketch.training.logs import read_log
 
 CONFIG, LOG, ENVIRONMENT, SAMPLES = "config.toml", "log.jsonl", "environment.json", "samples"
@@ -32,7 +32,9 @@ def begin(config: RunConfig, out: Path) -> RunConfig:
     Nothing is written yet.
 
     Raises:
-        ConfigError: an option is off, the method needs no training, or the folder already holds a run.
+        CheckpointError: the weights to start from are missing or torn.
+        ConfigError: an option is off, the method needs no training, the weights to start from are another model's, or
+            the folder already holds a run.
     """
     config = resolve(config)
     if not method_class(config.method.name).learned:
@@ -42,7 +44,21 @@ def begin(config: RunConfig, out: Path) -> RunConfig:
         raise ConfigError("no pictures to learn from; give their folder with --data")
     if any((out / name).exists() for name in (STATE, COMING, PREVIOUS, WEIGHTS, BEST)):
         raise ConfigError(f"{out}: already holds a run; type: facesketch train --resume {out}, or give another --out")
-    return config.model_copy(update={"data": config.data.model_copy(update={"folder": config.data.folder.resolve()})})
+    if config.train.start_from is not None:
+        start(build(config, fresh=False), config.train.start_from)
+    return _absolute(config)
+
+
+def _absolute(config: RunConfig) -> RunConfig:
+    """Return settings that mean the same wherever the run is resumed from."""
+    data, settings = config.data, config.train
+    assert data.folder is not None, "looked at before"
+    return config.model_copy(
+        update={
+            "data": data.model_copy(update={"folder": data.folder.resolve()}),
+            "train": settings.model_copy(update={"start_from": settings.start_from and settings.start_from.resolve()}),
+        }
+    )
 
 
 def open_folder(config: RunConfig, out: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from lightning_fabric import Fabric
 
-from facesketch.checkpoint import load_state, save_state
+from facesketch.checkpoint import load_state, save_state, start
 from facesketch.config import RunConfig, TrainConfig
 from facesketch.data.datasets import Batch, PairDataset, batches, epoch_keys
 from facesketch.data.split import Split
@@ -89,6 +89,8 @@ def prepare(config: RunConfig, out: Path, fabric: Fabric, parts: Split) -> Train
     torch.manual_seed(settings.seed)
     state = load_state(out)
     method = build(config, fresh=state is None)
+    if state is None and settings.start_from is not None:
+        start(method, settings.start_from)
     method.to(fabric.device)
     if method.defaults.channels_last:
         method.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
