@@ -9,11 +9,17 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from scipy.ndimage import affine_transform
 from torch import Tensor
 
 from facesketch.augment import Draw, draw, move, relight
 from facesketch.config import AugmentConfig
+
+
+def _bend(limit: float, seed: int = 0) -> NDArray[np.float32]:
+    return np.random.default_rng(seed).uniform(-limit, limit, (2, 6, 5)).astype(np.float32)
+
 
 DRAWS = st.builds(
     Draw,
@@ -21,6 +27,7 @@ DRAWS = st.builds(
     degrees=st.floats(-180, 180),
     zoom=st.floats(0.5, 1.9),
     shift=st.tuples(st.floats(-0.4, 0.4), st.floats(-0.4, 0.4)),
+    bend=st.one_of(st.none(), st.integers(0, 99).map(lambda seed: _bend(0.2, seed))),
     brightness=st.floats(-0.9, 0.9),
     contrast=st.floats(0.1, 1.9),
 )
@@ -117,6 +124,21 @@ def test_what_comes_in_at_the_edges_is_picture() -> None:
         torch.testing.assert_close(move(white, drawn), white, atol=1e-4, rtol=0)
 
 
+def test_a_bend_of_all_places_alike_is_a_shift() -> None:
+    bend = np.broadcast_to(np.float32([[[-0.1]], [[0.05]]]), (2, 6, 5)).copy()
+    expected = move(_ramp(), Draw(shift=(0.1, -0.05)))
+    torch.testing.assert_close(move(_ramp(), Draw(bend=bend)), expected, atol=1e-5, rtol=0)
+
+
+def test_a_bend_moves_each_place_by_its_own() -> None:
+    bend = _bend(0.1)
+    bend[:, 0, 0], bend[:, -1, -1] = (0.1, 0.05), (-0.05, -0.1)
+    moved = move(_ramp(41, 41), Draw(bend=bend)) - _ramp(41, 41)
+    assert moved[:, 0, 0].tolist() == pytest.approx([0.1, 0.05], abs=0.01)
+    assert moved[:, -1, -1].tolist() == pytest.approx([-0.05, -0.1], abs=0.01)
+    assert max(moved.diff(dim=-1).abs().max(), moved.diff(dim=-2).abs().max()) < 0.1, "there is no tear"
+
+
 def test_light_changes_brightness_and_contrast() -> None:
     picture = torch.tensor([-0.5, 0.0, 0.5]).view(1, 1, 3)
     kept = picture.clone()
@@ -161,7 +183,17 @@ def test_what_is_switched_off_is_off() -> None:
     assert {(each.brightness, each.contrast) for each in _draws(AugmentConfig(light=0))} == {(0.0, 1.0)}
 
 
+def test_bends_fill_their_limit_and_are_off_by_default() -> None:
+    bends = np.stack([each.bend for each in _draws(AugmentConfig(bend=0.05), 40)])
+    assert bends.shape == (40, 2, 6, 5)
+    assert -0.05 <= bends.min() < -0.049 < 0.049 < bends.max() <= 0.05
+    assert len(np.unique(bends)) > 2000, "each place of each picture is moved by its own"
+    assert all(each.bend is None for each in _draws(AugmentConfig()))
+
+
 def test_switching_one_thing_off_leaves_the_others_as_they_were() -> None:
+    for one, other in zip(_draws(AugmentConfig(bend=0.1)), _draws(AugmentConfig()), strict=True):
+        assert one == other, "what a seed drew before there were bends, it draws now"
     for one, other in zip(_draws(AugmentConfig()), _draws(AugmentConfig(flip=False, light=0)), strict=True):
         assert (one.degrees, one.zoom, one.shift) == (other.degrees, other.zoom, other.shift)
 

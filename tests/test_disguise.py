@@ -89,6 +89,19 @@ def test_every_part_changes_something(name: str) -> None:
     assert (getattr(module, name)(unit, 1.0) - unit).abs().max() > 0.02
 
 
+def test_strips_along_a_side_are_blackened_and_the_face_is_not() -> None:
+    torch.manual_seed(4)
+    changed = module._cornered(torch.ones(400, 1, 60, 48), 1.0)
+    black = changed[:, 0] == 0
+    assert torch.equal(changed[:, 0], 1.0 - black.float())
+    share = black.float().mean(dim=(1, 2))
+    assert 0.3 < (share > 0).float().mean() < 0.6
+    assert share.max() < 0.12
+    assert not black[:, 10:50, 8:40].any()
+    for side in (black[:, 0], black[:, -1], black[:, :, 0], black[:, :, -1]):
+        assert side.any(dim=1).float().mean() > 0.04, "every side has its turn"
+
+
 def test_lines_of_sketches_grow_thicker_or_thinner() -> None:
     torch.manual_seed(3)
     paper = torch.ones(60, 1, 32, 32)

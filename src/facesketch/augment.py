@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
 from facesketch.config import AugmentConfig
+
+_PLACES = (6, 5)
+"""Rows and columns of the places that a bend moves, about an eye's width apart in a face of the usual frame."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,8 @@ class Draw:
         degrees: turn about the centre.
         zoom: factor of enlargement.
         shift: (right, down) as shares of the side.
+        bend: (2, rows, columns) where a few places are seen, off right and down as shares of the side; None for no
+            bend. What lies between them is off by something between.
         brightness: added to a photo in [-1, 1].
         contrast: factor about a photo's middle grey.
     """
@@ -30,13 +36,14 @@ class Draw:
     degrees: float = 0.0
     zoom: float = 1.0
     shift: tuple[float, float] = (0.0, 0.0)
+    bend: NDArray[np.float32] | None = field(default=None, compare=False)
     brightness: float = 0.0
     contrast: float = 1.0
 
     @property
     def moves(self) -> bool:
         """Tell whether pixels fall between others, so that the picture must be sampled anew."""
-        return (self.degrees, self.zoom, self.shift) != (0.0, 1.0, (0.0, 0.0))
+        return (self.degrees, self.zoom, self.shift) != (0.0, 1.0, (0.0, 0.0)) or self.bend is not None
 
 
 def draw(config: AugmentConfig, rng: np.random.Generator) -> Draw:
@@ -45,18 +52,20 @@ def draw(config: AugmentConfig, rng: np.random.Generator) -> Draw:
         return Draw()
     mirrored = bool(rng.random() < 0.5) and config.flip
     degrees, zoom, right, down, brightness, contrast = rng.uniform(-1.0, 1.0, size=6).tolist()
+    bend = rng.uniform(-config.bend, config.bend, size=(2, *_PLACES)).astype(np.float32) if config.bend else None
     return Draw(
         mirrored=mirrored,
         degrees=degrees * config.rotate,
         zoom=1.0 + zoom * config.zoom,
         shift=(right * config.shift, down * config.shift),
+        bend=bend,
         brightness=brightness * config.light,
         contrast=1.0 + contrast * config.light,
     )
 
 
 def move(image: Tensor, drawn: Draw) -> Tensor:
-    """Mirror, turn, scale and shift a (C, H, W) picture in [-1, 1]; what comes in at the edges is mirrored picture."""
+    """Mirror, turn, scale, shift and bend a (C, H, W) picture in [-1, 1]; at the edges mirrored picture comes in."""
     if drawn.mirrored:
         image = image.flip(-1)
     if not drawn.moves:
@@ -68,6 +77,9 @@ def move(image: Tensor, drawn: Draw) -> Tensor:
     inverse = [[cosine, sine * aspect, -2 * drawn.shift[0]], [-sine / aspect, cosine, -2 * drawn.shift[1]]]
     theta = torch.tensor([inverse], dtype=image.dtype)
     grid = F.affine_grid(theta, [1, *image.shape], align_corners=False)
+    if drawn.bend is not None:
+        off = F.interpolate(torch.from_numpy(drawn.bend)[None], (height, width), mode="bicubic", align_corners=True)
+        grid = grid + 2 * off.movedim(1, -1).to(grid)  # (1, H, W, 2)
     moved = F.grid_sample(image[None], grid, mode="bicubic", padding_mode="reflection", align_corners=False)
     return moved[0].clamp_(-1.0, 1.0)
 

@@ -67,6 +67,8 @@ class AugmentConfig(Frozen):
     """Largest change of scale, as a share."""
     shift: Annotated[float, Field(ge=0, lt=0.9)] = 0.04
     """Largest shift, as a share of the side."""
+    bend: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
+    """Largest shift of single places, as a share of the side, as if drawn on rubber; other faces come of it."""
     light: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """Largest change of a photo's brightness and contrast, as a share."""
 

@@ -22,7 +22,8 @@ def disguise(images: Tensor, strength: float = 1.0) -> Tensor:
 
     Photos (3 channels) get another exposure, gamma, colour cast and saturation, light from one side, another
     background where theirs is plain, and some of them blur and grain. Sketches (1 channel) get another paper, contrast,
-    shadow and thickness of line, and some of them blur.
+    shadow and thickness of line, and some of them blur. A strip along one side of some pictures is black, as turning a
+    picture leaves it.
 
     Args:
         images: (N, 1 or 3, H, W) in [-1, 1].
@@ -43,6 +44,7 @@ def disguise(images: Tensor, strength: float = 1.0) -> Tensor:
     unit = _lit_from_a_side(unit, strength)
     unit = _blurred(unit, strength)
     unit = (unit + torch.randn_like(unit) * _each(unit, 0.0, 0.04 * strength)).clamp(0, 1)
+    unit = _cornered(unit, strength)
     changed = _some(unit, _CHANGED)
     return (unit * changed + before * (1 - changed)) * 2 - 1
 
@@ -92,6 +94,19 @@ def _blurred(unit: Tensor, strength: float) -> Tensor:
         chosen = _some(unit, share * strength)
         unit = smooth * chosen + unit * (1 - chosen)
     return unit
+
+
+def _cornered(unit: Tensor, strength: float) -> Tensor:
+    """Blacken what lies beyond a line that is nearly one of the sides, or cuts off a corner of it."""
+    tilt, reach = _each(unit, -0.12, 0.12), _each(unit, 0.0, 0.12)  # radians; of half the side
+    tall, wide = unit.shape[-2:]
+    rows = torch.linspace(-1, 1, tall, device=unit.device).view(1, 1, -1, 1).expand(1, 1, tall, wide)
+    columns = torch.linspace(-1, 1, wide, device=unit.device).view(1, 1, 1, -1).expand(1, 1, tall, wide)
+    upright, far = _some(unit, 0.5), _some(unit, 0.5) * 2 - 1
+    along = (columns * upright + rows * (1 - upright)) * far  # 1 at the side
+    across = rows * upright + columns * (1 - upright)
+    beyond = (along + tilt * across > 1 + tilt.abs() * 0.5 - reach).float() * _some(unit, 0.5 * strength)
+    return unit * (1 - beyond)
 
 
 def _retraced(unit: Tensor, strength: float) -> Tensor:

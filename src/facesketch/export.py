@@ -147,8 +147,9 @@ def _without_places(config: RunConfig) -> RunConfig:
     paths = {name for name, value in options if isinstance(value, Path)}
     kept = {name: value for name, value in config.method.options.items() if name not in paths}
     method = type(config.method)(name=config.method.name, **kept)
-    data, settings = config.data.model_copy(update={"folder": None}), config.train.model_copy(update={"start_from": None})
-    return config.model_copy(update={"method": method, "data": data, "train": settings})
+    data = config.data.model_copy(update={"folder": None})
+    train = config.train.model_copy(update={"start_from": None})
+    return config.model_copy(update={"method": method, "data": data, "train": train})
 
 
 def _batches(method: Method) -> tuple[tuple[int, int, int], ...]:

@@ -24,6 +24,7 @@ from facesketch.networks.blocks import as_buffers, frozen, initialise
 from facesketch.networks.lpips import PerceptualDistance
 from facesketch.networks.patchgan import PatchGAN
 from facesketch.networks.portrait import PortraitUNet
+from facesketch.tensors import with_channels
 from facesketch.weights import locate
 
 _TRUNKS = {"alex": "alexnet", "vgg": "vgg16"}
@@ -109,7 +110,8 @@ class Portrait(Method):
             adversarial = adversarial_least_squares(self.discriminator(torch.cat([source, fake], dim=1)), True)
         parts = {
             "l1": (settings.l1_weight, l1(fake, target)),
-            "edges": (settings.edge_weight, edges(fake, target)),
+            # in grey: in each colour for itself this loss draws fringes
+            "edges": (settings.edge_weight, edges(with_channels(fake, 1), with_channels(target, 1))),
             "perceptual": (settings.perceptual_weight, self._perceptual(fake, target)),
             "adversarial": (settings.adversarial_weight, adversarial),
         }
