@@ -8,23 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from facesketch.errors import CheckpointError, ImageError, MissingExtraError
+from facesketch.errors import ImageError
+from facesketch.faces.sface import SFace
 from facesketch.images import LUMA
 
 Array = NDArray[np.float64]
 
-FRAME = (200, 250)
-"""(width, height) of the aligned frame."""
-# Where YuNet puts the eyes, the nose and the corners of the mouth on average, over CUHK's photos and sketches
-_FRAME_POINTS = ((71.5, 127.0), (124.5, 127.0), (97.5, 156.0), (75.0, 177.5), (121.0, 179.0))
-_SCORE = 0.6  # below this YuNet's find is not taken for a face
 _ORIENTATIONS = 9
 _BLOCK = 2
 
@@ -102,11 +97,7 @@ def _normalised(blocks: Array) -> Array:
 
 
 class FaceEmbedding:
-    """SFace's description of a face: 128 numbers that are alike for pictures of one person (Zhong et al. 2021).
-
-    The face is turned and scaled to SFace's 112x112 by five points. They come from YuNet when `detector` is given;
-    without it, and where YuNet finds no face, pictures of the aligned frame's 4:5 shape are taken to have the eyes, the
-    nose and the mouth where that frame has them.
+    """SFace's description of pictures that are tensors; `facesketch.faces.sface` does the work.
 
     Args:
         model: SFace (`sface` of the fetched weights).
@@ -118,9 +109,7 @@ class FaceEmbedding:
     """
 
     def __init__(self, model: Path, detector: Path | None = None) -> None:
-        cv2 = _opencv()
-        self._recogniser = _open(cv2, cv2.FaceRecognizerSF, model)
-        self._detector = None if detector is None else _open(cv2, cv2.FaceDetectorYN, detector, FRAME, _SCORE)
+        self._sface = SFace(model, detector)
 
     def embed(self, images: Tensor) -> Array:
         """Return one unit vector per picture; the inner product of two is their cosine similarity, 1 for the same.
@@ -134,59 +123,13 @@ class FaceEmbedding:
         Raises:
             ImageError: no face is found in a picture that is not of the aligned frame's shape.
         """
-        rows = [self._embed_one(picture, number) for number, picture in enumerate(_bgr(images), start=1)]
-        found = np.array(rows, dtype=np.float64).reshape(len(rows), 128)
-        return np.asarray(found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12))
-
-    def _embed_one(self, picture: NDArray[np.uint8], number: int) -> NDArray[np.float32]:
-        face = self._detect(picture)
-        if face is None:
-            face = _frame_face(picture, number, searched=self._detector is not None)
-        crop = self._recogniser.alignCrop(picture, face)
-        return np.array(self._recogniser.feature(crop)[0], dtype=np.float32)  # a copy: OpenCV reuses its memory
-
-    def _detect(self, picture: NDArray[np.uint8]) -> NDArray[np.float32] | None:
-        """Return the surest face: x, y, width, height, five points, score; or None."""
-        if self._detector is None:
-            return None
-        self._detector.setInputSize((picture.shape[1], picture.shape[0]))
-        _, faces = self._detector.detect(picture)
-        return None if faces is None else np.asarray(faces[faces[:, 14].argmax()], dtype=np.float32)
+        return self._sface.describe(list(_pictures(images)))
 
 
-def _opencv() -> Any:
-    try:
-        import cv2
-    except ImportError as error:
-        raise MissingExtraError(
-            "comparing faces needs OpenCV, which is not installed: pip install 'facesketch[faces]'"
-        ) from error
-    return cv2
-
-
-def _open(cv2: Any, kind: Any, path: Path, *rest: Any) -> Any:
-    if not path.is_file():
-        raise CheckpointError(f"{path}: no such file; expected an ONNX model, as `facesketch models fetch` brings")
-    try:
-        return kind.create(str(path), "", *rest)
-    except cv2.error as error:
-        raise CheckpointError(f"{path}: OpenCV cannot read it; expected an ONNX model, so fetch it anew") from error
-
-
-def _bgr(images: Tensor) -> Iterator[NDArray[np.uint8]]:
-    """Yield each picture as OpenCV wants it: (H, W, 3), blue first."""
+def _pictures(images: Tensor) -> Iterator[NDArray[np.uint8]]:
+    """Yield each picture as (H, W, 3), red first."""
     if images.ndim != 4 or images.shape[1] not in {1, 3}:
         raise ImageError(f"pictures of shape {tuple(images.shape)}; expected (N, 1 or 3, H, W)")
     for image in images:
         values = image.detach().cpu().double().round().clamp(0, 255).to(torch.uint8).expand(3, -1, -1)
-        yield np.ascontiguousarray(values.flip(0).permute(1, 2, 0).numpy())
-
-
-def _frame_face(picture: NDArray[np.uint8], number: int, *, searched: bool) -> NDArray[np.float32]:
-    """Return the aligned frame's five points, scaled to the picture, in YuNet's layout."""
-    height, width = picture.shape[:2]
-    if abs(width / height - FRAME[0] / FRAME[1]) > 0.01:
-        seen = f"picture {number}: no face found" if searched else f"picture {number} is {width}x{height}"
-        raise ImageError(f"{seen}; expected a face, or an aligned picture of {FRAME[0]}x{FRAME[1]}")
-    points = np.array(_FRAME_POINTS) * (width / FRAME[0], height / FRAME[1])
-    return np.concatenate([(0, 0, width, height), points.ravel(), (1.0,)]).astype(np.float32)
+        yield values.permute(1, 2, 0).numpy()

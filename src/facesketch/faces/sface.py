@@ -1,0 +1,105 @@
+"""SFace, a network that describes a face by 128 numbers which are alike for pictures of one person (Zhong et al. 2021).
+
+The face is turned and scaled to SFace's 112x112 by five points. They come from YuNet when its file is given; without
+it, and where YuNet finds no face, pictures of the aligned frame's 4:5 shape are taken to have the eyes, the nose and
+the mouth where that frame has them.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facesketch.errors import CheckpointError, ImageError, MissingExtraError
+from facesketch.faces.frame import FRAME
+
+DIMENSION = 128
+# Where YuNet puts the eyes, the nose and the corners of the mouth on average, over CUHK's photos and sketches
+_POINTS = ((71.5, 127.0), (124.5, 127.0), (97.5, 156.0), (75.0, 177.5), (121.0, 179.0))
+_SCORE = 0.6  # below this YuNet's find is not taken for a face
+
+
+class SFace:
+    """Describes faces; one may serve several threads, which then take turns.
+
+    Args:
+        model: SFace (`sface` of the fetched weights).
+        detector: YuNet (`yunet`), or None.
+
+    Raises:
+        MissingExtraError: OpenCV is not installed.
+        CheckpointError: OpenCV cannot read a file.
+    """
+
+    def __init__(self, model: Path, detector: Path | None = None) -> None:
+        cv2, size = _opencv(), (FRAME.width, FRAME.height)
+        self._recogniser = _open(cv2, cv2.FaceRecognizerSF, model)
+        self._detector = None if detector is None else _open(cv2, cv2.FaceDetectorYN, detector, size, _SCORE)
+        self._lock = threading.Lock()  # OpenCV's networks keep state between calls
+
+    def describe(self, pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:
+        """Return one unit vector per picture; the inner product of two is their cosine similarity, 1 for the same.
+
+        Args:
+            pictures: N of (H, W, 3), red first.
+
+        Returns:
+            (N, 128).
+
+        Raises:
+            ImageError: no face is found in a picture that is not of the aligned frame's shape.
+        """
+        with self._lock:
+            rows = [self._describe(picture, number) for number, picture in enumerate(pictures, start=1)]
+        found = np.array(rows, dtype=np.float64).reshape(len(rows), DIMENSION)
+        return np.asarray(found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12))
+
+    def _describe(self, picture: NDArray[np.uint8], number: int) -> NDArray[np.float32]:
+        picture = np.ascontiguousarray(picture[..., ::-1])  # OpenCV has blue first
+        face = self._detect(picture)
+        if face is None:
+            face = _frame_face(picture, number, searched=self._detector is not None)
+        crop = self._recogniser.alignCrop(picture, face)
+        return np.array(self._recogniser.feature(crop)[0], dtype=np.float32)  # a copy: OpenCV reuses its memory
+
+    def _detect(self, picture: NDArray[np.uint8]) -> NDArray[np.float32] | None:
+        """Return the surest face: x, y, width, height, five points, score; or None."""
+        if self._detector is None:
+            return None
+        self._detector.setInputSize((picture.shape[1], picture.shape[0]))
+        _, faces = self._detector.detect(picture)
+        return None if faces is None else np.asarray(faces[faces[:, 14].argmax()], dtype=np.float32)
+
+
+def _opencv() -> Any:
+    try:
+        import cv2
+    except ImportError as error:
+        raise MissingExtraError(
+            "comparing faces needs OpenCV, which is not installed: pip install 'facesketch[faces]'"
+        ) from error
+    return cv2
+
+
+def _open(cv2: Any, kind: Any, path: Path, *rest: Any) -> Any:
+    if not path.is_file():
+        raise CheckpointError(f"{path}: no such file; expected an ONNX model, as `facesketch models fetch` brings")
+    try:
+        return kind.create(str(path), "", *rest)
+    except cv2.error as error:
+        raise CheckpointError(f"{path}: OpenCV cannot read it; expected an ONNX model, so fetch it anew") from error
+
+
+def _frame_face(picture: NDArray[np.uint8], number: int, *, searched: bool) -> NDArray[np.float32]:
+    """Return the aligned frame's five points, scaled to the picture, in YuNet's layout."""
+    height, width = picture.shape[:2]
+    if abs(width / height - FRAME.width / FRAME.height) > 0.01:
+        seen = f"picture {number}: no face found" if searched else f"picture {number} is {width}x{height}"
+        raise ImageError(f"{seen}; expected a face, or an aligned picture of {FRAME.width}x{FRAME.height}")
+    points = np.array(_POINTS) * (width / FRAME.width, height / FRAME.height)
+    return np.concatenate([(0, 0, width, height), points.ravel(), (1.0,)]).astype(np.float32)
