@@ -6,22 +6,29 @@ The public names are loaded when they are first used, so `import facesketch` cos
 from __future__ import annotations
 
 import importlib
+import os
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
+# From 1.29 on ONNX Runtime tells its makers of every model that it loads, and keeps an identifier of the machine in the
+# home folder, unless this is set before it is first imported. Nothing leaves the machine unless a verb says so.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
 if TYPE_CHECKING:
     from facesketch.errors import FacesketchError
+    from facesketch.search.gallery import Gallery
     from facesketch.training.trainer import train
     from facesketch.translate import Translator, load
 
 _PUBLIC = {
     "FacesketchError": "facesketch.errors",
+    "Gallery": "facesketch.search.gallery",
     "Translator": "facesketch.translate",
     "load": "facesketch.translate",
     "train": "facesketch.training.trainer",
 }
-__all__ = ["FacesketchError", "Translator", "__version__", "load", "train"]
+__all__ = ["FacesketchError", "Gallery", "Translator", "__version__", "load", "train"]
 
 
 def __getattr__(name: str) -> Any:

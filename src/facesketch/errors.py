@@ -34,6 +34,10 @@ class CheckpointError(FacesketchError):
     """A model file or training state that is torn, foreign or missing."""
 
 
+class GalleryError(FacesketchError):
+    """A gallery that is missing, torn, foreign, made by a newer version or with another embedder."""
+
+
 class OutputError(FacesketchError):
     """A place that cannot be written to: no rights, no room, or already something else."""
 

@@ -92,7 +92,7 @@ def evaluate_model(
         ImageError: a picture cannot be read.
     """
     way = translator.choose(direction)
-    _require_protocol(protocol)
+    require_protocol(protocol)
     share = translator.config.data.validation
     floors = _ready(floors, data, way, split, metrics, seed=seed, validation=share, device=device, progress=progress)
     started = time.perf_counter()
@@ -139,14 +139,19 @@ def evaluate_images(
         DataError: a picture is missing, two answer to one stem, or one has another size than the true one.
         ImageError: a picture cannot be read.
     """
-    _require_protocol(protocol)
+    require_protocol(protocol)
     floors = _ready(floors, data, direction, split, metrics, seed=seed, device=device, progress=progress)
     pictures = read_images(Path(images), floors.task)
     model = ModelInfo(method="images", path=str(images))
     return _measure(_Candidate(name or Path(images).resolve().name, model, pictures, 0.0), floors, protocol, progress)
 
 
-def _require_protocol(protocol: str | None) -> None:
+def require_protocol(protocol: str | None) -> None:
+    """Check that a protocol has a name that is known, or none.
+
+    Raises:
+        ConfigError: it has another.
+    """
     if protocol is not None and protocol not in (*PROTOCOLS, OWN):
         known = ", ".join((*PROTOCOLS, OWN))
         raise ConfigError(f"unknown protocol '{protocol}'{nearest(protocol, PROTOCOLS, 'known: ' + known)}")
@@ -290,8 +295,12 @@ def _measure(candidate: _Candidate, floors: Floors, protocol: str | None, progre
 
 def recognise(task: Task) -> str:
     """Return `cuhk` for 88 and 100 pairs named as CUHK's are, otherwise `own`."""
-    named = all(_CUHK_STEM.fullmatch(pair.stem) for pair in (*task.pairs, *task.references))
-    return "cuhk" if named and task.counts == PROTOCOLS["cuhk"] else OWN
+    return recognise_stems([pair.stem for pair in (*task.pairs, *task.references)], task.counts)
+
+
+def recognise_stems(stems: Sequence[str], counts: tuple[int, int]) -> str:
+    """Return the same for the stems of all pairs, and the counts of training and test pairs."""
+    return "cuhk" if counts == PROTOCOLS["cuhk"] and all(map(_CUHK_STEM.fullmatch, stems)) else OWN
 
 
 def _warnings(task: Task, protocol: str, floors: Floors, found: Measurement) -> list[str]:

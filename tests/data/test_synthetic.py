@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.ndimage import gaussian_filter, gaussian_gradient_magnitude
 
-from facesketch.data.synthetic import draw_pair, write_sample
+from facesketch.data.synthetic import draw_pair, draw_photo, write_sample
 from facesketch.data.synthetic_traits import BEARDS, GLASSES, HAIR_COLOURS, IRIS_COLOURS, SKINS, STYLES
 from facesketch.errors import ConfigError, OutputError
 
@@ -220,6 +220,14 @@ def test_options_out_of_range_are_refused_before_anything_is_written(
     with pytest.raises(ConfigError, match=named):
         write_sample(tmp_path / "new", **options)
     assert not (tmp_path / "new").exists()
+
+
+def test_a_photo_alone_is_that_of_the_pair_but_for_its_noise() -> None:
+    for number in range(3):
+        alone, (photo, _) = (draw(np.random.default_rng(number), 128) for draw in (draw_photo, draw_pair))
+        apart = np.abs(np.asarray(alone, dtype=float) - np.asarray(photo, dtype=float))
+        assert 0 < apart.mean() < 3
+        assert alone == draw_photo(np.random.default_rng(number), 128)
 
 
 def test_a_pair_too_small_to_draw_is_refused() -> None:

@@ -132,11 +132,17 @@ class FaceFinder:
             image: `L` or `RGB`, upright.
             most: look closely at so many of the largest only, and return these.
         """
+        return [self.refine(image, face) for face in self.look(image)[:most]]
+
+    def look(self, image: Image.Image) -> list[Face]:
+        """Return the faces of a picture roughly and quickly, the largest first."""
         if self.source == "centre":
             return [centred(image.size)]
-        detector = self._detector()
-        faces = sorted(detector.detect(image), key=lambda face: -face.area)
-        return [detector.refine(image, face) for face in faces[:most]]
+        return sorted(self._detector().detect(image), key=lambda face: -face.area)
+
+    def refine(self, image: Image.Image, face: Face) -> Face:
+        """Return one that `look` found with its eyes where they are."""
+        return face if self.source == "centre" else self._detector().refine(image, face)
 
     def _detector(self) -> Detector:
         detector: Detector | None = getattr(self._local, "detector", None)

@@ -17,6 +17,7 @@ from facesketch.findings import WAYS, Finding, findings
 from facesketch.grid import plan
 from facesketch.report import curves, pictures, tables
 from facesketch.report.glossary import MEANINGS, family_of
+from facesketch.report.searches import searches
 from facesketch.report.summary import summary
 from facesketch.results import Results
 from facesketch.study import Study
@@ -82,6 +83,7 @@ def _context(study: Study, found: Mapping[str, Finding]) -> dict[str, Any]:
         "autoencoders": curves.autoencoder_charts(study),
         "gans": curves.gan_charts(study),
         "matches": curves.match_charts(found),
+        "searches": searches(study, next(iter(found.values())).results.stems_hash),
         "claims": ledger(study, dict(found)),
         "costs": rows,
         "failures": _failures(study),

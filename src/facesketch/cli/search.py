@@ -1,0 +1,341 @@
+"""`facesketch search`: make a gallery of photos, and look in it for whom a sketch shows."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import cyclopts
+from cyclopts import Parameter
+
+from facesketch.cli import search_evaluate, search_learn
+from facesketch.cli.search_evaluate import Route
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from facesketch.search.answer import Answer
+    from facesketch.search.gallery import Gallery
+    from facesketch.search.indexing import Report
+
+app = cyclopts.App(name="search", help="Find a person in a gallery of photos from a sketch.")
+
+app.command(search_evaluate.evaluate)
+app.command(search_learn.learn)
+
+_EXAMPLES = 10  # left out photos to name
+_WIDTH = 110  # columns where the output is not a terminal
+_ON_SHEET = 100  # hits that a hit sheet has room for
+
+
+@app.command
+def index(
+    *photos: Path,
+    gallery: str,
+    people: Path | None = None,
+    remove: Annotated[tuple[str, ...], Parameter(negative=(), consume_multiple=True, show_default=False)] = (),
+    prune: Annotated[bool, Parameter(negative=())] = False,
+    embedder: str | None = None,
+    quiet: Annotated[bool, Parameter(negative=())] = False,
+) -> None:
+    """Make a gallery of photos, or bring one up to date: only what is new or changed is looked at.
+
+    Typed again after it was cut off, it goes on with what is missing. Photos without a face are left out and named, and
+    make the exit code 1.
+
+    Parameters
+    ----------
+    photos
+        Photos and folders of photos.
+    gallery
+        The gallery's folder, made when it is not there, or its address in object storage, s3://BUCKET/NAME.
+    people
+        A CSV with the columns file, id and label: who each photo shows, given or there already.
+    remove
+        Take these out: photos by their path, people by their id, with all their photos.
+    prune
+        Take out the photos that are no longer on the disk.
+    embedder
+        What compares faces in a new gallery: hog, sface, learned or a learned map's file; the best that is at hand when
+        left out.
+    quiet
+        Show no progress.
+    """
+    from facesketch.errors import ConfigError
+
+    if not (photos or people or remove or prune):
+        raise ConfigError(f"nothing to do; type: facesketch search index PHOTOS --gallery {gallery}")
+    opened = _open(gallery, embedder, create=bool(photos))
+    _take_out(opened, remove, prune)
+    skipped = _add(opened, photos, people, quiet) if photos or people else 0
+    found = opened.info()
+    _print(f"{gallery}: {_count(found.count, 'photo')} of {_people(found.people)}")
+    if skipped:
+        raise SystemExit(1)
+
+
+@app.command
+def query(
+    sketch: Path,
+    /,
+    *,
+    gallery: str,
+    top: int = 10,
+    route: Route = "fused",
+    face: int | None = None,
+    prior: float = 0.5,
+    sheet: Path | None = None,
+    json: Annotated[Path | None, Parameter(allow_leading_hyphen=True)] = None,
+    embedder: str | None = None,
+    audit: bool = True,
+) -> None:
+    """List the people of a gallery who look most like a sketch, each with the chance that it is the right one.
+
+    A hit is a lead, not an identification.
+
+    Parameters
+    ----------
+    sketch
+        The sketch.
+    gallery
+        The gallery's folder or address.
+    top
+        How many hits to list.
+    route
+        What is compared: sketch and photos as they are (direct), a photo made of the sketch (to-photo), sketches made
+        of the photos (to-sketch), or all of it (fused).
+    face
+        Which face of a sketch with several, 1 for the largest.
+    prior
+        How sure you are beforehand that the person is in the gallery at all, above 0 and at most 1.
+    sheet
+        Draw the sketch and the hits into this picture.
+    json
+        Write the answer into this file; `-` prints it instead of the table.
+    embedder
+        The learned map's file that the gallery was made with, if it was; a gallery knows the others.
+    audit
+        `--no-audit` leaves no line in the gallery's queries.jsonl.
+    """
+    _check(sketch, top, face, sheet, json)
+    opened = _open(gallery, embedder, create=False, audit=audit)
+    answer = opened.search(sketch, top, route, face, prior)
+    if sheet is not None:
+        _draw(opened, answer, gallery, sketch, sheet)
+    if json is not None:
+        _write_json(answer, gallery, sketch, prior, json)
+    if json != Path("-"):
+        _show(answer, [path for path in (sheet, json) if path is not None])
+
+
+@app.command
+def info(*, gallery: str) -> None:
+    """Say what is in a gallery, what compares its faces and how much room it takes.
+
+    Parameters
+    ----------
+    gallery
+        The gallery's folder or address.
+    """
+    found = _open(gallery, create=False).info()
+    _print(f"{_count(found.count, 'photo')} of {_people(found.people)} in {found.size / 1e6:,.1f} MB")
+    _print(f"embedder {found.embedder}, described by {found.fingerprint}")
+    covered = f"an index covers {found.indexed:,} of the photos" if found.indexed else "every photo is compared"
+    _print(f"version {found.version:,}; {covered}")
+
+
+def _open(gallery: str, embedder: str | None = None, *, create: bool, audit: bool = True) -> Gallery:
+    """Open a gallery; what describes faces is loaded only when it is needed, unless it is named."""
+    from facesketch.search.gallery import Gallery
+
+    if embedder is None:
+        return Gallery(gallery, create=create, audit=audit)
+    from facesketch.search.describe import describer
+
+    return Gallery(gallery, describer(embedder), create, audit=audit)
+
+
+def _take_out(gallery: Gallery, remove: tuple[str, ...], prune: bool) -> None:
+    """Remove what was named, then what is gone from the disk, and say how many that were.
+
+    Raises:
+        GalleryError: nothing has any of the names.
+    """
+    from facesketch.errors import GalleryError
+
+    if remove:
+        taken = gallery.remove(remove)
+        if not taken:
+            names = ", ".join(remove)
+            raise GalleryError(f"{gallery.uri}: no photo and no person {names}; give paths or ids as hits show them")
+        _print(f"{_count(taken, 'photo')} taken out")
+    if prune:
+        _print(f"{_count(len(gallery.prune()), 'photo')} taken out that are no longer on the disk")
+
+
+def _add(gallery: Gallery, photos: tuple[Path, ...], people: Path | None, quiet: bool) -> int:
+    """Add photos, say what became of them, and return how many were left out.
+
+    Raises:
+        GalleryError: there were none, or the gallery is still empty, because all of them were left out.
+    """
+    from facesketch.cli.evaluate import Patience
+    from facesketch.errors import GalleryError
+
+    with Patience(quiet) as progress:
+        report = gallery.add(photos, people, lambda done, total: progress(done, total, "looking at photos"))
+    left = len(report.skipped)
+    if photos and not (left or report.added or report.refreshed or report.unchanged):
+        raise GalleryError(f"no photo in {', '.join(map(str, photos))}; give photos or folders of them")
+    if left and not gallery.store.count:
+        path, reason = report.skipped[0]
+        raise GalleryError(f"nothing to put into {gallery.uri}: {_count(left, 'photo')} left out; {path}: {reason}")
+    _tell(report)
+    if (report.added or report.refreshed) and gallery.describer.notice:
+        _note(f"note: {gallery.describer.notice}")
+    return left
+
+
+def _tell(report: Report) -> None:
+    left = len(report.skipped)
+    counts = {
+        "added": report.added,
+        "refreshed": report.refreshed,
+        "renamed": report.renamed,
+        "unchanged": report.unchanged,
+        "left out": left,
+    }
+    _print(", ".join(f"{number:,} {word}" for word, number in counts.items() if number) or "nothing to change")
+    for path, reason in report.skipped[:_EXAMPLES]:
+        _note(f"left out {path}: {reason}")
+    if left > _EXAMPLES:
+        _note(f"and {left - _EXAMPLES:,} more")
+    if report.unmatched:
+        names = ", ".join(report.unmatched[:_EXAMPLES]) + (", …" if len(report.unmatched) > _EXAMPLES else "")
+        _note(f"note: {_count(len(report.unmatched), 'name')} of --people led to no photo: {names}")
+
+
+def _check(sketch: Path, top: int, face: int | None, sheet: Path | None, json: Path | None) -> None:
+    """Refuse what cannot be answered before anything is loaded.
+
+    Raises:
+        ConfigError: no such face, or a file to write that would replace the sketch or is no picture.
+    """
+    from facesketch.errors import ConfigError
+    from facesketch.images import is_picture
+
+    if face is not None and face < 1:
+        raise ConfigError(f"--face {face}; expected 1 for the largest face, 2 for the next")
+    if sheet is not None and not is_picture(sheet):
+        raise ConfigError(f"--sheet {sheet}; expected a picture's name, such as hits.png")
+    if sheet is not None and top > _ON_SHEET:
+        raise ConfigError(f"--top {top}: a hit sheet has room for {_ON_SHEET}; ask for fewer, or take --json")
+    for option, path in (("--sheet", sheet), ("--json", json)):
+        if path is not None and path.resolve() == sketch.resolve():
+            raise ConfigError(f"{option} {path}: is the sketch itself; give another name")
+
+
+def _draw(gallery: Gallery, answer: Answer, name: str, sketch: Path, out: Path) -> None:
+    from datetime import UTC, datetime
+
+    from facesketch.images import open_image, save_image
+    from facesketch.search.sheet import hit_sheet
+
+    kept = (gallery.thumbnail(hit.key) for hit in answer.hits)
+    pictures = [open_image(data) if data else None for data in kept]
+    when = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+    save_image(hit_sheet(answer, pictures, gallery=name, probe=sketch.name, when=when), out)
+
+
+def _write_json(answer: Answer, gallery: str, sketch: Path, prior: float, out: Path) -> None:
+    """Write the whole answer, the warning first."""
+    from dataclasses import asdict
+    from json import dumps
+
+    from facesketch.files import write_json
+    from facesketch.search.answer import LEAD
+
+    said: dict[str, Any] = {
+        "lead": LEAD,
+        "verdict": answer.verdict,
+        "sketch": str(sketch),
+        "gallery": gallery,
+        "version": answer.version,
+        "size": answer.size,
+        "route": answer.route,
+        "prior": prior,
+        "hits": [asdict(hit) for hit in answer.hits],
+        "elsewhere": answer.elsewhere,
+        "absent": answer.absent,
+        "notice": answer.notice,
+    }
+    if out == Path("-"):
+        sys.stdout.write(dumps(said, indent=2, ensure_ascii=False) + "\n")
+    else:
+        write_json(out, said)
+
+
+def _show(answer: Answer, written: list[Path]) -> None:
+    """Print the hits, the verdict, the warning, and what they rest on."""
+    from rich.markup import escape
+
+    from facesketch.search.answer import LEAD
+    from facesketch.search.sheet import percent
+
+    console = _console()
+    console.print(_table(answer))
+    console.print()
+    console.print(f"[bold]{escape(answer.verdict)}[/bold]", soft_wrap=True)
+    console.print(f"[yellow]{escape(LEAD)}[/yellow]", soft_wrap=True)
+    facts = (
+        f"not in this gallery {percent(answer.absent)}, in it but not listed {percent(answer.elsewhere)}; "
+        f"{_count(answer.size, 'photo')}, version {answer.version}, route {answer.route}"
+    )
+    console.print(f"[dim]{facts}[/dim]", soft_wrap=True)
+    if written:
+        console.print(f"written: {escape(' and '.join(map(str, written)))}", soft_wrap=True)
+    if answer.notice:
+        _note(f"note: {answer.notice}")
+
+
+def _table(answer: Answer) -> Any:
+    from rich import box
+    from rich.markup import escape
+    from rich.table import Table
+
+    from facesketch.search.sheet import percent
+
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    table.add_column("", justify="right", no_wrap=True)
+    table.add_column("person", overflow="fold")
+    table.add_column("photo", overflow="fold")
+    table.add_column("score", justify="right", no_wrap=True)
+    table.add_column("chance", justify="right", no_wrap=True)
+    for hit in answer.hits:
+        name = hit.label if hit.person in {hit.label, hit.key} else f"{hit.label} ({hit.person})"
+        table.add_row(str(hit.place), escape(name), escape(hit.key), f"{hit.score:.3f}", percent(hit.chance))
+    return table
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=_WIDTH)
+
+
+def _print(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+
+
+def _note(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number:,} {word}{'' if number == 1 else 's'}"
+
+
+def _people(number: int) -> str:
+    return "1 person" if number == 1 else f"{number:,} people"

@@ -1,0 +1,134 @@
+"""How often a person is found among people who may not be there: detection and identification at a false alarm rate.
+
+A search alarms when its best score exceeds the bar. The bar is set on people who are not in the gallery, so that at
+most a given share of their searches alarm. Of the people who are, those count as detected and identified who are
+strictly the best of the gallery and exceed the bar (DIR at rank 1; 1 - FNIR at a given FPIR in NIST's evaluations;
+Phillips, Grother & Micheals, Handbook of Face Recognition, 2011, section 21.2). Scores are larger for more alike. Ties
+count against us: a mate that is level with a stranger, or with the bar, is not found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facesketch.errors import DataError
+
+Array = NDArray[np.float64]
+_ROUNDING = 1e-9  # 0.29 of 100 searches are 29, whatever 0.29 * 100 is
+
+
+@dataclass(frozen=True, eq=False)
+class Searches:
+    """The scores of searches for people who are in the gallery and for people who are not; -inf where nobody is left.
+
+    Attributes:
+        mates: (K,) per search for somebody in the gallery, the score of the person's own best picture.
+        rivals: (K,) in the same searches, the best score of anybody else.
+        strangers: (U,) per search for somebody who is not in the gallery, the best score of anybody.
+    """
+
+    mates: Array
+    rivals: Array
+    strangers: Array
+
+
+@dataclass(frozen=True)
+class Detection:
+    """What a bar does to some searches.
+
+    Attributes:
+        bar: the score that has to be exceeded; -inf where every search may alarm.
+        rate: share of the people in the gallery who are detected and identified, 0 to 1.
+        alarms: share of the other people's searches that alarm; at most the share that was asked for.
+    """
+
+    bar: float
+    rate: float
+    alarms: float
+
+
+def searches(scores: Array, probes: Sequence[str], gallery: Sequence[str]) -> Searches:
+    """Divide searches into those for people who are in the gallery and those for people who are not.
+
+    Args:
+        scores: (P, G), larger for more alike; -inf for pictures that cannot be compared.
+        probes: P subjects.
+        gallery: G subjects; one may have several pictures.
+
+    Raises:
+        DataError: a score is not a number, or the lengths do not fit.
+    """
+    if scores.shape != (len(probes), len(gallery)):
+        seen = f"scores of {scores.shape} for {len(probes)} probes and {len(gallery)} in the gallery"
+        raise DataError(f"{seen}; expected one row per probe and one column per picture of the gallery")
+    if np.isnan(scores).any():
+        raise DataError("a score is not a number; expected finite features for every picture")
+    own = np.asarray(probes)[:, None] == np.asarray(gallery)[None, :]  # (P, G)
+    known = own.any(axis=1)
+    mates = np.where(own, scores, -np.inf).max(axis=1, initial=-np.inf)
+    others = np.where(own, -np.inf, scores).max(axis=1, initial=-np.inf)
+    return Searches(mates[known], others[known], others[~known])
+
+
+def bar(strangers: Array, rate: float, weights: Array | None = None) -> float:
+    """Return the lowest bar that at most a share of the searches for people outside of the gallery exceed.
+
+    Args:
+        strangers: (U,) the best score of each such search; U at least 1.
+        rate: the share of them that may alarm, 0 to 1.
+        weights: (U,) how often each search counts; once each when None.
+
+    Returns:
+        One of the scores, or -inf when all of them may alarm.
+
+    Raises:
+        DataError: there is no such search, so that nothing is known of false alarms.
+    """
+    assert 0 <= rate <= 1, "a rate is a share"
+    if not len(strangers):
+        raise DataError("nobody is left out of the gallery; expected searches for people who are not in it")
+    weights = np.ones(len(strangers)) if weights is None else weights
+    order = np.argsort(-strangers, kind="stable")
+    alarms = weights[order].cumsum()
+    place = int(np.searchsorted(alarms, rate * alarms[-1] * (1 + _ROUNDING), side="right"))
+    return -np.inf if place == len(order) else float(strangers[order[place]])
+
+
+def detection(found: Searches, rate: float) -> Detection:
+    """Return how many are detected and identified when at most a share of the other searches may alarm.
+
+    With U searches for people outside of the gallery, `rate` U of them may alarm, rounded down: with fewer than 1 /
+    `rate` of them none may, and the bar is the best score that any of them reached.
+
+    Args:
+        found: at least one search of each kind.
+        rate: the share of false alarms, 0 to 1.
+
+    Raises:
+        DataError: a kind of search is missing.
+    """
+    if not len(found.mates):
+        raise DataError("no probe shows anybody in the gallery; expected some who are in it and some who are not")
+    height = bar(found.strangers, rate)
+    hits = found.mates > np.maximum(found.rivals, height)
+    return Detection(height, float(hits.mean()), float((found.strangers > height).mean()))
+
+
+def detection_curve(found: Searches, rates: Sequence[float]) -> Array:
+    """Return the detection and identification rate at each of some shares of false alarms.
+
+    Args:
+        found: as for `detection`.
+        rates: shares, each 0 to 1.
+
+    Returns:
+        One rate in [0, 1] for each; where more alarms are allowed it is never lower.
+
+    Raises:
+        DataError: a kind of search is missing.
+    """
+    return np.array([detection(found, rate).rate for rate in rates])

@@ -1,0 +1,68 @@
+"""Whether chances mean what they say: of the answers given with a chance of 70 %, 7 of 10 should be right.
+
+The expected calibration error over bins of equal width (Naeini, Cooper & Hauskrecht, AAAI 2015).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facesketch.errors import DataError
+
+Array = NDArray[np.float64]
+BINS = 10
+
+
+@dataclass(frozen=True)
+class Bin:
+    """Answers whose chances are near each other.
+
+    Attributes:
+        low, high: the chances that fall into the bin, `low` excluded except for 0.
+        weight: how many answers there are.
+        chance: the mean of their chances; 0 where there are none.
+        share: how many of them are right, 0 to 1; 0 where there are none.
+    """
+
+    low: float
+    high: float
+    weight: float
+    chance: float
+    share: float
+
+
+def reliability(chances: Array, right: NDArray[np.bool_], weights: Array | None = None, bins: int = BINS) -> list[Bin]:
+    """Sort answers into bins by their chances and say how many of each were right.
+
+    Args:
+        chances: (N,) each 0 to 1; N at least 1.
+        right: (N,) which answers were right.
+        weights: (N,) how often each counts; once each when None.
+        bins: how many of equal width.
+
+    Raises:
+        DataError: there is no answer, or a chance is not between 0 and 1.
+    """
+    if not len(chances):
+        raise DataError("no answers; expected at least one chance and whether it was right")
+    if not ((chances >= 0) & (chances <= 1)).all():
+        raise DataError("a chance is not between 0 and 1; expected shares, not per cent")
+    weights = np.ones(len(chances)) if weights is None else weights
+    places = np.clip(np.ceil(chances * bins).astype(np.int64) - 1, 0, bins - 1)
+    counts, said, true = (
+        np.bincount(places, weights=weights * each, minlength=bins) for each in (np.ones(len(chances)), chances, right)
+    )
+    some = np.maximum(counts, np.finfo(np.float64).tiny)
+    return [
+        Bin(place / bins, (place + 1) / bins, float(counts[place]), float(mean), float(share))
+        for place, (mean, share) in enumerate(zip(said / some, true / some, strict=True))
+    ]
+
+
+def calibration_error(bins: list[Bin]) -> float:
+    """Return the mean distance between chance and share over the answers, 0 for chances that mean what they say."""
+    total = sum(each.weight for each in bins)
+    return sum(each.weight * abs(each.chance - each.share) for each in bins) / total

@@ -1,0 +1,96 @@
+"""What a gallery says to a sketch, and how far that is to be trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from facesketch.search.rows import Found
+
+if TYPE_CHECKING:
+    from facesketch.search.describe import Probe, Route
+
+LEAD = "A hit is a lead, not an identification. It says who looks alike, and must be confirmed by other evidence."
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A photo that resembles the probe.
+
+    Attributes:
+        place: of its person among the persons found, from 1; photos of one person share it.
+        key: the photo's.
+        person: who it shows.
+        label: what to call the person.
+        score: likeness, -1 to 1.
+        chance: that this person is the right one, 0 to 1, by the person's best photo.
+    """
+
+    place: int
+    key: str
+    person: str
+    label: str
+    score: float
+    chance: float
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a gallery says to a probe. The chances of the persons among the hits, `absent` and `elsewhere` add up to 1.
+
+    Attributes:
+        hits: photos, the most alike first.
+        absent: the chance that the person is not in this gallery.
+        elsewhere: the chance that the person is in it, and none of the hits.
+        route: what was compared with what.
+        size: photos in the gallery.
+        version: of the gallery; it grows with every change.
+        probe: what the sketch was taken for.
+        notice: one line for the user when something less than the best was in use, else empty.
+    """
+
+    hits: list[Hit]
+    absent: float
+    elsewhere: float
+    route: Route
+    size: int
+    version: int
+    probe: Probe
+    notice: str = ""
+
+    @property
+    def verdict(self) -> str:
+        """Say the answer in one plain sentence."""
+        if not self.size:
+            return "There is nobody in this gallery."
+        if self.absent >= 0.5:
+            return f"Probably not in this gallery (chance {_percent(self.absent)})."
+        best = self.hits[0]
+        if best.chance >= 0.5:
+            return f"Perhaps {best.label} (chance {_percent(best.chance)})."
+        return (
+            f"No clear lead: {best.label} comes nearest with {_percent(best.chance)}, "
+            f"and the person is not in this gallery with {_percent(self.absent)}."
+        )
+
+
+def best_scores(found: Sequence[Found]) -> dict[str, float]:
+    """Return the score of each person's best photo, the best first."""
+    best: dict[str, float] = {}
+    for each in found:
+        best.setdefault(each.person, each.score)
+    return best
+
+
+def hits_of(found: Sequence[Found], chance: dict[str, float]) -> list[Hit]:
+    """Give each photo the place and the chance of its person; `chance` has the persons in their order."""
+    place = {person: number for number, person in enumerate(chance, start=1)}
+    return [
+        Hit(place[each.person], each.key, each.person, each.label, each.score, chance[each.person]) for each in found
+    ]
+
+
+def _percent(chance: float) -> str:
+    """Return a chance in words, never as a certainty."""
+    return "below 1 %" if chance < 0.01 else "above 99 %" if chance > 0.99 else f"{chance:.0%}".replace("%", " %")

@@ -1,0 +1,130 @@
+"""What a gallery's table holds of each photo, and how that is laid out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facesketch.errors import GalleryError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+FORMAT = 1
+_UNIQUE = "lance-schema:unenforced-primary-key:position"  # by which two writers notice that they add the same key
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A photo of the gallery.
+
+    Attributes:
+        key: the photo's absolute path or a given name; no two rows have the same.
+        person: who it shows; photos of one person share it.
+        label: what to call the person in answers.
+        size: the file's bytes.
+        mtime_ns: when the file was changed last, in nanoseconds.
+        sha256: of the file, in hexadecimal digits.
+        vector: (2D,) float32.
+        thumbnail: a small JPEG, or empty.
+    """
+
+    key: str
+    person: str
+    label: str
+    size: int
+    mtime_ns: int
+    sha256: str
+    vector: NDArray[np.float32]
+    thumbnail: bytes = b""
+
+
+class Known(NamedTuple):
+    """What a row says of its photo besides the vector; the fields are those of `Row`."""
+
+    size: int
+    mtime_ns: int
+    sha256: str
+    person: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A photo near a query.
+
+    Attributes:
+        key: the photo's.
+        person: who it shows.
+        label: what to call the person.
+        score: inner product of its vector and the query.
+    """
+
+    key: str
+    person: str
+    label: str
+    score: float
+
+
+def schema(fingerprint: str, dimension: int) -> pa.Schema:
+    """Return the columns of a table, which says by what its vectors were made."""
+    import pyarrow as pa
+
+    about = json.dumps({"format": FORMAT, "fingerprint": fingerprint})
+    text, whole = pa.string(), pa.int64()
+    return pa.schema(
+        [
+            pa.field("key", text, nullable=False, metadata={_UNIQUE: "1"}),
+            *(pa.field("person", text), pa.field("label", text)),
+            *(pa.field("size", whole), pa.field("mtime_ns", whole), pa.field("sha256", text)),
+            pa.field("vector", pa.list_(pa.float32(), dimension), nullable=False),
+            pa.field("thumbnail", pa.binary()),
+        ],
+        metadata={"facesketch": about},
+    )
+
+
+def described(uri: str, schema: pa.Schema) -> tuple[str, int]:
+    """Return fingerprint and dimension of a table of ours."""
+    about = json.loads((schema.metadata or {}).get(b"facesketch", b"{}"))
+    made = about.get("format")
+    if made is None:
+        raise GalleryError(f"{uri}: holds a LanceDB table, but no gallery of facesketch; give another --gallery")
+    if made > FORMAT:
+        raise GalleryError(
+            f"{uri}: made by a newer facesketch (format {made}, this one reads {FORMAT}); "
+            "type `pip install --upgrade facesketch`"
+        )
+    return about["fingerprint"], schema.field("vector").type.list_size
+
+
+def columns(rows: Sequence[Row], schema: pa.Schema) -> pa.Table:
+    """Lay rows out as columns."""
+    import pyarrow as pa
+
+    vectors = np.stack([row.vector for row in rows]).astype(np.float32, copy=False)
+    width = schema.field("vector").type.list_size
+    assert vectors.shape == (len(rows), width), "a row's vector is as long as the table's"
+    arrays = {
+        name: pa.array([getattr(row, name) for row in rows], schema.field(name).type)
+        for name in schema.names
+        if name != "vector"
+    }
+    arrays["vector"] = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), width)
+    return pa.table([arrays[name] for name in schema.names], schema=schema)
+
+
+def matrix(column: pa.ChunkedArray, width: int) -> NDArray[np.float32]:
+    """Return a column of vectors as an (N, width) array."""
+    return np.asarray(column.combine_chunks().flatten().to_numpy(), np.float32).reshape(-1, width)
+
+
+def among(column: str, values: Sequence[str]) -> str:
+    """Return the condition that a column holds one of some values."""
+    quoted = ", ".join("'" + value.replace("'", "''") + "'" for value in values)
+    return f"{column} IN ({quoted})"

@@ -1,0 +1,158 @@
+"""What an evaluation of search found, as it lies on the disk."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError
+
+from facesketch.config import Frozen, explain
+from facesketch.errors import DataError
+from facesketch.files import write_json
+
+FORMAT = "facesketch search results 1"
+FILE, FIGURE = "search.json", "search.png"
+ALONE, AMONG = "alone", "distractors"
+RANKS = (1, 5, 10)
+ALARMS = (0.01, 0.1)
+
+
+class Rate(Frozen):
+    """A number with its 95 % bootstrap interval over subjects."""
+
+    value: float
+    low: float
+    high: float
+
+
+class OpenSet(Rate):
+    """The detection and identification rate at a share of false alarms.
+
+    Attributes:
+        alarms: the share of searches for people outside of the gallery that may alarm.
+        bar: the score that has to be exceeded; None where every search may alarm.
+    """
+
+    alarms: float
+    bar: float | None
+
+
+class Step(Frozen):
+    """Answers whose chances lie between `low` and `high`: how many, their mean chance, and the share that is right."""
+
+    low: float
+    high: float
+    count: int
+    chance: float
+    share: float
+
+
+class Chances(Frozen):
+    """Whether the chances that a search tells are true: the expected calibration error, and the reliability table."""
+
+    error: Rate
+    steps: tuple[Step, ...]
+
+
+class RouteScore(Frozen):
+    """What one route, or one floor, found.
+
+    Attributes:
+        title: what to call it.
+        ranks: the place of each probe's own person, in the order of the stems.
+        rank: rank-k by k.
+        curve: the cumulative match curve up to place 100.
+        open_set: the detection and identification rate by the share of false alarms, such as `0.01`.
+        alarms: (share of false alarms, detection and identification rate) along the whole curve.
+        first: the chance of the first hit to be the right person.
+        absent: the chance that the person is not in the gallery.
+    """
+
+    title: str
+    ranks: tuple[int, ...]
+    rank: dict[str, Rate]
+    curve: tuple[float, ...]
+    open_set: dict[str, OpenSet] = Field(default_factory=dict)
+    alarms: tuple[tuple[float, float], ...] = ()
+    first: Chances | None = None
+    absent: Chances | None = None
+
+
+class GalleryScore(Frozen):
+    """What was found in one gallery.
+
+    Attributes:
+        title: who is in it.
+        people: how many people the probes show.
+        distractors: how many others there are.
+        chance: rank-k of guessing, by k.
+        routes: what each route found.
+        floors: what search without any of this would find.
+    """
+
+    title: str
+    people: int
+    distractors: int = 0
+    chance: dict[str, float]
+    routes: dict[str, RouteScore]
+    floors: dict[str, RouteScore] = Field(default_factory=dict)
+
+
+class SearchResults(Frozen):
+    """All that one evaluation of search found.
+
+    `galleries` holds `alone`, the people of the data, and `distractors`, the same among others, where there were some.
+    """
+
+    format: Literal["facesketch search results 1"] = "facesketch search results 1"
+    embedder: str
+    fingerprint: str
+    notice: str = ""
+    data: str
+    protocol: str
+    split: Literal["train", "test", "all"]
+    stems: tuple[str, ...]
+    subjects: tuple[str, ...]
+    stems_hash: str
+    seed: int
+    halves: int
+    """Galleries with a half of the people left out that the open-set rates rest on."""
+    prior: float
+    """The chance, before the search, that the person is in the gallery; in the half galleries it is true."""
+    warnings: tuple[str, ...] = ()
+    galleries: dict[str, GalleryScore]
+    left_out: dict[str, str] = Field(default_factory=dict)
+    seconds: dict[str, float] = Field(default_factory=dict)
+
+    def save(self, folder: Path) -> Path:
+        """Write `search.json` into a folder and return where it is.
+
+        Raises:
+            OutputError: the place cannot be written.
+        """
+        path = Path(folder) / FILE
+        write_json(path, self.model_dump(mode="json"))
+        return path
+
+    @classmethod
+    def load(cls, path: Path) -> SearchResults:
+        """Read a file that `save` wrote.
+
+        Raises:
+            DataError: missing, not JSON, not results of a search, or damaged.
+        """
+        what = "give a file that `facesketch search evaluate --out` wrote"
+        try:
+            value = json.loads(Path(path).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            seen = "no such file" if isinstance(error, FileNotFoundError) else "not a results file"
+            raise DataError(f"{path}: {seen}; {what}") from error
+        told = value.get("format") if isinstance(value, dict) else None
+        if told != FORMAT:
+            raise DataError(f"{path}: format is {told!r}, expected {FORMAT!r}; {what}")
+        try:
+            return cls.model_validate(value)
+        except ValidationError as error:
+            raise DataError(f"{path}: damaged results ({explain(error, cls)}); evaluate once more") from error

@@ -1,0 +1,334 @@
+"""A gallery answers with the most alike, with chances that add up, and writes down what it was asked."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from facesketch.errors import ConfigError, FaceError, GalleryError, ImageError
+from facesketch.search import audit
+from facesketch.search import gallery as module
+from facesketch.search.answer import hits_of
+from facesketch.search.gallery import LEAD, Answer, Gallery, Hit
+from facesketch.search.store import Found, Row, Store
+
+REDDISH, BLACK = (240, 40, 30), (0, 0, 0)
+ORDER = ["red.png", "dark.png", "green.png", "blue.png"]  # by likeness to reddish
+
+pytestmark = pytest.mark.usefixtures("no_thread_is_left")
+
+
+@pytest.fixture
+def filled(gallery: Gallery, photos: Path) -> Gallery:
+    """Return a gallery of four photos, of which red and blue show the same person."""
+    table = photos.parent / "people.csv"
+    lines = ["file,id,label", "red.png,7,Ann", "more/blue.png,7,Ann", "green.png,8,Bob", "more/dark.png,9,Cid"]
+    table.write_text("\n".join(lines))
+    gallery.add(photos, table)
+    return gallery
+
+
+@pytest.fixture
+def sketch(tmp_path: Path, draw: Any) -> Path:
+    path: Path = draw(tmp_path / "sketch.png", REDDISH)
+    return path
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Let chances be a tenth for each score, and return what they are asked about."""
+    calls: list[Any] = []
+
+    def tenths(scores: Any, rest: int, calibration: Any, prior: float = 0.5) -> tuple[Any, float]:
+        calls.append((scores.tolist(), rest, calibration, prior))
+        return np.full(len(scores), 0.1), 0.2
+
+    monkeypatch.setattr("facesketch.search.chance.chances", tenths)
+    monkeypatch.setattr("facesketch.search.chance.calibration", lambda embedder, route: (embedder, route))
+    return calls
+
+
+def _names(answer: Answer) -> list[str]:
+    return [Path(hit.key).name for hit in answer.hits]
+
+
+def test_the_most_alike_come_first(filled: Gallery, sketch: Path, photos: Path) -> None:
+    answer = filled.search(sketch)
+    assert _names(answer) == ORDER
+    best = answer.hits[0]
+    assert (best.key, best.person, best.label) == (str(photos / "red.png"), "7", "Ann")
+    assert best.score == pytest.approx(0.9987, abs=0.0001)
+    assert [hit.place for hit in answer.hits] == [1, 2, 3, 1], "photos of one person share the place"
+    assert answer.hits[0].chance == answer.hits[3].chance > answer.hits[1].chance
+    assert (answer.size, answer.version, answer.route) == (4, filled.store.version, "fused")
+    assert answer.probe.framed.size == (40, 50)
+    assert answer.notice == ""
+
+
+@pytest.mark.parametrize("top", [1, 2, 4, 99])
+@pytest.mark.parametrize("prior", [0.01, 0.5, 0.99])
+def test_chances_add_up(filled: Gallery, sketch: Path, top: int, prior: float) -> None:
+    answer = filled.search(sketch, top, prior=prior)
+    assert _names(answer) == ORDER[:top]
+    persons = {hit.person: hit.chance for hit in answer.hits}
+    assert sum(persons.values()) + answer.absent + answer.elsewhere == pytest.approx(1)
+    assert min(*persons.values(), answer.absent, answer.elsewhere) >= 0
+
+
+def test_chances_are_of_persons_by_their_best_photos(
+    filled: Gallery, sketch: Path, asked: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_LOOKED_AT", 2)
+    answer = filled.search(sketch, 1, route="to-photo", prior=0.3)
+    ((scores, rest, calibration, prior),) = asked
+    assert len(scores) == 2, "a person for each of the two photos that were looked at"
+    assert scores == sorted(scores, reverse=True)
+    assert (rest, calibration, prior) == (1, ("hog", "to-photo"), 0.3)
+    assert [hit.chance for hit in answer.hits] == [0.1]
+    assert (answer.absent, answer.elsewhere) == (0.2, pytest.approx(0.7))
+
+
+def test_photos_that_are_looked_at_beyond_the_top_are_not_told_but_counted(
+    filled: Gallery, sketch: Path, asked: list[Any]
+) -> None:
+    answer = filled.search(sketch, 2)
+    assert asked[0][1] == 0, "all three persons were looked at"
+    assert _names(answer) == ORDER[:2]
+    assert answer.elsewhere == pytest.approx(1 - 0.2 - 2 * 0.1)
+
+
+def test_hits_of_one_person() -> None:
+    found = [Found("a", "7", "Ann", 0.9), Found("b", "8", "Bob", 0.8), Found("c", "7", "Ann", 0.7)]
+    assert hits_of(found, {"7": 0.6, "8": 0.1}) == [
+        Hit(1, "a", "7", "Ann", 0.9, 0.6),
+        Hit(2, "b", "8", "Bob", 0.8, 0.1),
+        Hit(1, "c", "7", "Ann", 0.7, 0.6),
+    ]
+
+
+def test_an_empty_gallery_answers_that_nobody_is_in_it(gallery: Gallery, sketch: Path) -> None:
+    answer = gallery.search(sketch)
+    assert (answer.hits, answer.absent, answer.elsewhere, answer.size) == ([], 1.0, 0.0, 0)
+    assert answer.verdict == "There is nobody in this gallery."
+
+
+@pytest.mark.parametrize(
+    ("chance", "absent", "said"),
+    [
+        (0.9, 0.1, "Perhaps Ann (chance 90 %)."),
+        (0.999, 0.001, "Perhaps Ann (chance above 99 %)."),
+        (0.3, 0.7, "Probably not in this gallery (chance 70 %)."),
+        (
+            0.3,
+            0.005,
+            "No clear lead: Ann comes nearest with 30 %, and the person is not in this gallery with below 1 %.",
+        ),
+    ],
+)
+def test_the_verdict_is_one_plain_sentence(chance: float, absent: float, said: str) -> None:
+    hits = [Hit(1, "a", "7", "Ann", 0.9, chance)]
+    assert Answer(hits, absent, 0.0, "fused", 1, 1, None).verdict == said  # type: ignore[arg-type]
+
+
+def test_a_lead_is_not_an_identification() -> None:
+    assert LEAD.startswith("A hit is a lead, not an identification. ")
+
+
+def test_a_sketch_may_be_a_path_bytes_or_a_picture(filled: Gallery, sketch: Path) -> None:
+    expected = filled.search(sketch).hits
+    assert filled.search(str(sketch)).hits == filled.search(sketch.read_bytes()).hits == expected
+    assert filled.search(Image.open(sketch)).hits == expected
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ({"top": 0}, "top is 0; expected at least 1"),
+        ({"route": "to-phot"}, "no route 'to-phot'; did you mean 'to-photo'?"),
+        ({"prior": 0.0}, "prior is 0; expected a chance above 0 and below 1"),
+        ({"prior": 1.0}, "prior is 1; expected"),
+        ({"prior": float("nan")}, "prior is nan"),
+    ],
+)
+def test_a_question_out_of_range_is_refused(filled: Gallery, sketch: Path, words: Any, said: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        filled.search(sketch, **words)
+    assert str(raised.value).startswith(said)
+
+
+def test_a_sketch_without_a_face_or_that_is_none(filled: Gallery, tmp_path: Path, draw: Any) -> None:
+    with pytest.raises(FaceError, match=r"wall\.png: no face found"):
+        filled.search(draw(tmp_path / "wall.png", BLACK))
+    (tmp_path / "text.png").write_text("hello")
+    with pytest.raises(ImageError, match=r"text\.png: not a picture"):
+        filled.search(tmp_path / "text.png")
+    assert not Path(filled.uri, audit.NAME).exists()
+
+
+def test_the_wanted_face_and_the_name_reach_the_describer(filled: Gallery, sketch: Path, colours: Any) -> None:
+    seen, real = [], colours.probe
+    colours.probe = lambda picture, name, face: seen.append((name, face)) or real(picture, name, face)
+    filled.search(sketch, face=2)
+    filled.search(sketch.read_bytes())
+    assert seen == [(str(sketch), 2), ("probe", None)]
+
+
+def test_what_is_not_the_best_is_told(filled: Gallery, sketch: Path, colours: Any) -> None:
+    colours.notice = "faces are guessed"
+    assert filled.search(sketch).notice == "faces are guessed"
+
+
+def test_a_query_is_noted_unless_it_is_not_wanted(filled: Gallery, sketch: Path, colours: Any) -> None:
+    answer = filled.search(sketch, 2, route="direct", prior=0.3)
+    Gallery(filled.uri, colours, audit=False).search(sketch)
+    (line,) = Path(filled.uri, audit.NAME).read_text().splitlines()
+    noted = json.loads(line)
+    assert noted.pop("time").endswith("+00:00")
+    assert noted == {
+        "probe": hashlib.sha256(sketch.read_bytes()).hexdigest(),
+        "gallery": {"version": filled.store.version, "size": 4, "fingerprint": colours.fingerprint},
+        "route": "direct",
+        "top": 2,
+        "prior": 0.3,
+        "hits": [{"key": hit.key, "score": hit.score, "chance": hit.chance} for hit in answer.hits],
+        "absent": answer.absent,
+    }
+
+
+def test_a_probe_is_known_again_by_its_bytes_or_pixels(filled: Gallery, sketch: Path) -> None:
+    picture = Image.open(sketch).convert("RGB")
+    for source in (sketch, sketch.read_bytes(), picture, picture.copy(), picture.resize((50, 40))):
+        filled.search(source)
+    probes = [json.loads(line)["probe"] for line in Path(filled.uri, audit.NAME).read_text().splitlines()]
+    assert probes[0] == probes[1]
+    assert probes[2] == probes[3]
+    assert len(set(probes)) == 3
+
+
+def test_object_storage_says_that_nothing_is_noted(
+    filled: Gallery, sketch: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "is_local", lambda uri: False)
+    assert filled.search(sketch).notice == "queries are not noted down, since object storage cannot add to a file"
+    filled.audit = False
+    assert filled.search(sketch).notice == ""
+    assert not Path(filled.uri, audit.NAME).exists()
+
+
+def test_removing_takes_paths_names_and_persons(filled: Gallery, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(photos)
+    assert filled.remove("green.png") == 1, "a path from here"
+    assert filled.remove(["7", "nobody"]) == 2, "both photos of a person"
+    assert list(filled.store.known()) == [str(photos / "more" / "dark.png")]
+    assert filled.remove(photos / "more" / "dark.png") == 1
+    assert filled.remove([]) == 0
+    assert filled.info().count == 0
+
+
+def test_pruning_removes_what_is_gone_from_the_disk(filled: Gallery, photos: Path, sketch: Path) -> None:
+    assert filled.prune() == []
+    gone = photos / "red.png"
+    gone.unlink()
+    assert _names(filled.search(sketch))[0] == "red.png", "until then it is shown as it was"
+    assert filled.thumbnail(str(gone))[:2] == b"\xff\xd8"
+    assert filled.prune() == [str(gone)]
+    assert _names(filled.search(sketch)) == ORDER[1:]
+    assert filled.thumbnail(str(gone)) == b""
+
+
+def test_pruning_takes_links_to_nowhere_and_leaves_what_may_not_be_looked_at(
+    gallery: Gallery, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (photos / "link.png").symlink_to(photos / "red.png")
+    gallery.add(photos)
+    (photos / "red.png").unlink()
+    real = Path.stat
+
+    def locked(path: Path, **more: Any) -> Any:
+        if path.name == "blue.png":
+            raise PermissionError(13, "no")
+        return real(path, **more)
+
+    monkeypatch.setattr(Path, "stat", locked)
+    assert sorted(gallery.prune()) == [str(photos / "link.png"), str(photos / "red.png")]
+
+
+def test_pruning_leaves_photos_that_have_only_a_name(filled: Gallery) -> None:
+    filled.store.upsert([Row("a name", "p", "l", 1, 1, "ab", np.ones(6, np.float32))])
+    assert filled.prune() == []
+    assert "a name" in filled.store.known()
+
+
+def test_what_a_gallery_holds(filled: Gallery, colours: Any) -> None:
+    info = filled.info()
+    assert (info.count, info.people, info.indexed) == (4, 3, 0)
+    assert (info.fingerprint, info.embedder, info.version) == (colours.fingerprint, "hog", filled.store.version)
+    assert info.size > 1000
+    filled.remove("8")
+    assert filled.info().people == 2
+    assert filled.info().version > info.version
+
+
+def test_an_opened_gallery_sees_what_others_add(filled: Gallery, photos: Path, sketch: Path, colours: Any) -> None:
+    other = Gallery(filled.uri, colours, create=False)
+    assert other.search(sketch).size == 4
+    (photos / "more" / "dark.png").replace(photos / "moved.png")
+    filled.add(photos / "moved.png")
+    filled.prune()
+    answer = other.search(sketch)
+    assert (answer.size, answer.version) == (4, filled.store.version)
+    assert _names(answer)[1] == "moved.png"
+
+
+def test_many_may_ask_at_once(filled: Gallery, sketch: Path) -> None:
+    answers: list[Answer] = []
+    threads = [threading.Thread(target=lambda: answers.append(filled.search(sketch))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [_names(answer) for answer in answers] == [ORDER] * 8
+    assert len(Path(filled.uri, audit.NAME).read_text().splitlines()) == 8
+
+
+def test_a_gallery_that_is_not_there_is_not_made_by_asking(tmp_path: Path, colours: Any) -> None:
+    with pytest.raises(GalleryError, match="no gallery here"):
+        Gallery(tmp_path / "typo", colours, create=False)
+    Gallery(tmp_path / "new", colours)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_photos_described_otherwise_are_refused(filled: Gallery, colours: Any) -> None:
+    colours.fingerprint = "hog-9"
+    with pytest.raises(GalleryError, match=r"not by hog-9.*type `facesketch search index PHOTOS --gallery NEW`"):
+        Gallery(filled.uri, colours)
+
+
+def test_the_describer_is_loaded_when_it_is_needed_and_by_what_the_gallery_was_made(
+    filled: Gallery, sketch: Path, colours: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded: list[str | None] = []
+    monkeypatch.setattr("facesketch.search.describe.describer", lambda name=None: loaded.append(name) or colours)
+    opened = Gallery(filled.uri)
+    assert (opened.info().count, opened.prune(), opened.remove("nobody"), loaded) == (4, [], 0, [])
+    opened.search(sketch)
+    opened.search(sketch)
+    assert loaded == ["hog"]
+    Gallery(Path(filled.uri).with_name("new")).add(sketch)
+    assert loaded == ["hog", None]
+    colours.fingerprint = "hog-of-another-release"
+    with pytest.raises(GalleryError, match="not by hog-of-another-release"):
+        Gallery(filled.uri).search(sketch)
+
+
+def test_a_new_gallery_keeps_what_described_it(gallery: Gallery, colours: Any) -> None:
+    gallery.store  # noqa: B018  makes it
+    opened = Store.open(gallery.uri)
+    assert (opened.fingerprint, opened.dimension) == (colours.fingerprint, colours.dimension)
