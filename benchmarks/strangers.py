@@ -159,8 +159,14 @@ def measure_sketches(people: People, ours: Sequence[Image.Image], embed: Embed) 
 
 
 def measure_photos(people: People, ours: Sequence[Image.Image], embed: Embed) -> dict[str, Array]:
-    """Return one number per person: of our photo, and of the true one (for identity: of the sketch itself)."""
-    found = identities(people.faces, ours=embed(ours), sketch=embed(people.sketches))
+    """Return one number per person: of our photo, and of the true one (for identity: of the sketch itself).
+
+    Identity asks whether our photo is like the true one, likeness whether it is as like the sketch as the true one is.
+    """
+    faces, sketches = embed(ours), embed(people.sketches)
+    found = identities(people.faces, ours=faces, sketch=sketches)
+    for who, rows in (("ours", faces), ("true", people.faces)):
+        found[f"likeness to the sketch, {who}"] = (sketches * rows).sum(axis=1)
     colours = {
         who: np.array([skin_colour(photo, at) for photo, at in zip(photos, people.places, strict=True)])
         for who, photos in (("ours", ours), ("true", people.photos))
@@ -233,6 +239,8 @@ def evenness(people: People, values: Mapping[str, Array], direction: Direction) 
     yardstick = "artist" if direction == "photo2sketch" else "sketch"
     figures = {f"identity, {who}": values[f"identity, {who}"] for who in ("ours", yardstick)}
     extra = ("skin ink",) if direction == "photo2sketch" else ("skin's lightness", "blotches")
+    if direction == "sketch2photo":
+        figures["likeness, ours"] = values["likeness to the sketch, ours"]
     if direction == "photo2sketch":
         figures |= {f"clean, {who}": 1 - values[f"outside {DARK}, {who}"] for who in ("ours", yardstick)}
     table: dict[str, dict[str, Any]] = {}
@@ -252,7 +260,7 @@ def show(measured: Mapping[str, Mapping[str, float]], even: Mapping[str, Mapping
     for name, each in measured.items():
         print(f"{name:44} {each['value']:8.4f}   [{each['low']:8.4f},{each['high']:8.4f}] {each['n']:5}")
     columns = [name for name in next(iter(even.values())) if name not in {"n", "weak"}]
-    print("\nBy group; identity and clean as shares of everybody's mean, the others as they are:")
+    print("\nBy group; identity, likeness and clean as shares of everybody's mean, the others as they are:")
     print(f"{'group':22} {'n':>4} " + " ".join(f"{name:>{max(8, len(name))}}" for name in columns))
     for group, row in even.items():
         numbers = " ".join(f"{row[name]:{max(8, len(name))}.3f}" for name in columns)

@@ -75,6 +75,7 @@ def shortened(line: str) -> str:
 def test_readme_names_commands() -> None:
     verbs = {command.split()[1] for command in commands(ROOT / "README.md")}
     assert {"data", "methods", "train", "translate", "evaluate", "compare", "study", "report"} <= verbs
+    assert {"search", "serve"} <= verbs
 
 
 @pytest.mark.slow
@@ -82,6 +83,8 @@ def test_readme_commands_run(workplace: Path, monkeypatch: pytest.MonkeyPatch) -
     for line in commands(ROOT / "README.md"):
         if line.startswith(("facesketch compare", "facesketch train --resume")) or " > " in line:
             continue  # run below, where what they need is there
+        if line.startswith(("facesketch search", "facesketch serve")):
+            continue  # the first need larger faces and are run in test_search.py, the other in tests/serve
         run(shortened(line), monkeypatch)
     main(["train", "--resume", "runs/first"])
     main(["evaluate", "pencil", "--data", "pairs", "--out", "second.json"])

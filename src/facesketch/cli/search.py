@@ -108,7 +108,7 @@ def query(
     face
         Which face of a sketch with several, 1 for the largest.
     prior
-        How sure you are beforehand that the person is in the gallery at all, above 0 and at most 1.
+        How sure you are beforehand that the person is in the gallery at all, above 0 and below 1.
     sheet
         Draw the sketch and the hits into this picture.
     json

@@ -70,8 +70,8 @@ class Answer:
         if best.chance >= 0.5:
             return f"Perhaps {best.label} (chance {_percent(best.chance)})."
         return (
-            f"No clear lead: {best.label} comes nearest with {_percent(best.chance)}, "
-            f"and the person is not in this gallery with {_percent(self.absent)}."
+            f"No clear lead: {best.label} comes nearest (chance {_percent(best.chance)}); "
+            f"that it is nobody in this gallery has a chance of {_percent(self.absent)}."
         )
 
 

@@ -132,7 +132,8 @@ def _files(path: Path, avoid: Path | None, skipped: list[Skipped]) -> Iterator[P
     own = None if avoid is None else avoid.resolve()
     for folder, below, names in os.walk(path, onerror=refused):
         below[:] = sorted(name for name in below if not name.startswith(".") and Path(folder, name).resolve() != own)
-        yield from (Path(folder, name) for name in sorted(names) if not name.startswith("."))
+        files = (Path(folder, name) for name in sorted(names) if not name.startswith("."))
+        yield from (file for file in files if is_picture(file))
 
 
 def _seen(file: Path, key: str) -> Photo:
