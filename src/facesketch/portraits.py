@@ -10,7 +10,7 @@ import math
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ from facesketch.errors import ConfigError, FaceError
 from facesketch.translate import EngineName, Prepared, Resolution, Translator, load
 
 if TYPE_CHECKING:
-    from facesketch.faces import Face, FaceFinder
+    from facesketch.faces import Face
     from facesketch.faces.frame import FaceFrame
 
 Which = Literal["largest", "all"] | int
@@ -98,6 +98,20 @@ class Portrait:
     source: Image.Image | None = None
 
 
+class Finder(Protocol):
+    """What finds faces: a `FaceFinder`, or something that stands for one.
+
+    Attributes:
+        notice: one line for the user when it is not the best finder, else empty.
+    """
+
+    notice: str
+
+    def find(self, image: Image.Image, *, most: int | None = None) -> list[Face]:
+        """Return the faces of a picture, the largest first, and no more than `most`."""
+        ...
+
+
 def useful_scale(frame: FaceFrame, face: Face) -> int:
     """Return how many times its frame a portrait is: near the face's own resolution, 1 to 4, and of a useful size."""
     least = math.ceil(max(USEFUL_SIZE[0] / frame.width, USEFUL_SIZE[1] / frame.height))
@@ -112,6 +126,7 @@ class Studio:
         request: what to do.
         translator: a loaded model to use instead of the request's.
         keep_sources: keep what was translated beside its translation.
+        finder: what finds faces; when None, a finder of the studio's own.
 
     Raises:
         CheckpointError: the model is missing, torn or foreign.
@@ -119,7 +134,12 @@ class Studio:
     """
 
     def __init__(
-        self, request: Request = Request(), translator: Translator | None = None, *, keep_sources: bool = False
+        self,
+        request: Request = Request(),
+        translator: Translator | None = None,
+        *,
+        keep_sources: bool = False,
+        finder: Finder | None = None,
     ) -> None:
         self.request, self._keep = request, keep_sources
         if translator is None and request.model is not None:
@@ -127,7 +147,7 @@ class Studio:
         self._own = translator
         self._shipped: dict[Direction, Translator] = {}
         self._lock = threading.Lock()
-        self._finder: FaceFinder | None = None
+        self._finder = finder
         if request.faces is not None and not request.align:
             raise ConfigError("--faces picks among faces, which --no-align does not look for; leave out one of them")
         if translator is not None:
@@ -151,7 +171,7 @@ class Studio:
                 self._shipped[direction] = self._load(_shipped(direction), self.request.style if asked else None)
             return self._shipped[direction]
 
-    def finder(self) -> FaceFinder:
+    def finder(self) -> Finder:
         """Return what finds faces, made when it is first needed."""
         from facesketch.faces import FaceFinder
 

@@ -128,7 +128,7 @@ def test_an_empty_gallery_answers_that_nobody_is_in_it(gallery: Gallery, sketch:
         (
             0.3,
             0.005,
-            "No clear lead: Ann comes nearest (chance 30 %); that it is nobody in this gallery has a chance of below 1 %.",
+            "No clear lead: Ann comes nearest (chance 30 %); that it is nobody here has a chance of below 1 %.",
         ),
     ],
 )

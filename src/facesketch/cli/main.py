@@ -14,7 +14,21 @@ from cyclopts.exceptions import CycloptsError
 from pydantic import ValidationError
 
 from facesketch import __version__
-from facesketch.cli import compare, data, evaluate, export, faces, methods, models, report, study, train, translate
+from facesketch.cli import (
+    compare,
+    data,
+    evaluate,
+    export,
+    faces,
+    methods,
+    models,
+    report,
+    search,
+    serve,
+    study,
+    train,
+    translate,
+)
 from facesketch.config import RunConfig, explain
 from facesketch.errors import FacesketchError
 
@@ -36,6 +50,8 @@ app.command(evaluate.evaluate)
 app.command(compare.compare)
 app.command(study.study)
 app.command(report.report)
+app.command(search.app)
+app.command(serve.serve)
 app.command(models.app)
 
 

@@ -71,7 +71,7 @@ class Answer:
             return f"Perhaps {best.label} (chance {_percent(best.chance)})."
         return (
             f"No clear lead: {best.label} comes nearest (chance {_percent(best.chance)}); "
-            f"that it is nobody in this gallery has a chance of {_percent(self.absent)}."
+            f"that it is nobody here has a chance of {_percent(self.absent)}."
         )
 
 

@@ -1,0 +1,146 @@
+"""`facesketch serve`: a page and an API over HTTP."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
+
+from facesketch.errors import ConfigError, MissingExtraError
+
+if TYPE_CHECKING:
+    from facesketch.serve.settings import Settings
+
+_NEEDED = ("fastapi", "uvicorn", "python_multipart")
+
+
+@dataclass(frozen=True)
+class Access:
+    """Who may use it."""
+
+    token: Annotated[str | None, Parameter(env_var="FACESKETCH_TOKEN")] = None
+    """What every request has to bring as `Authorization: Bearer TOKEN`; the page asks for it."""
+    anyone: Annotated[bool, Parameter(negative=())] = False
+    """Let other machines in without a token."""
+    allow_host: Annotated[tuple[str, ...], Parameter(negative=())] = ()
+    """A name, beside localhost, under which the server is reached, such as that of a proxy; may be repeated."""
+    cors: Annotated[tuple[str, ...], Parameter(negative=())] = ()
+    """An origin, such as https://example.org, whose pages may use the API; may be repeated."""
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """How much at once."""
+
+    max_upload: float = 20.0
+    """MiB of one upload."""
+    max_pixels: int = 50_000_000
+    """Pixels of one picture."""
+    queue: int = 128
+    """Requests that may be waiting or worked on; further ones are told to come again."""
+    timeout: float = 30.0
+    """Seconds that an answer may take."""
+
+
+def serve(
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    model: Annotated[tuple[str, ...], Parameter(negative=())] = (),
+    gallery: str | None = None,
+    audit: Annotated[bool, Parameter(negative=())] = False,
+    runs: Path | None = None,
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
+    backend: Literal["auto", "torch", "onnx", "openvino", "openvino-bf16"] = "auto",
+    access: Annotated[Access | None, Parameter(name="*", group="Access")] = None,
+    bounds: Annotated[Bounds | None, Parameter(name="*", group="Limits")] = None,
+) -> None:
+    """Serve a page and an HTTP API for translating, searching and watching trainings.
+
+    Only this machine is served unless --host says otherwise. Nothing that is sent is kept.
+
+    Parameters
+    ----------
+    host
+        Where to listen; 0.0.0.0 for all addresses, which needs --token or --anyone.
+    port
+        0 for a free one.
+    model
+        A run folder, a model file, or `pencil`, beside the package's own models; may be repeated.
+    gallery
+        A gallery of `facesketch search index` to search in.
+    audit
+        Note every search in the gallery's `queries.jsonl`.
+    runs
+        A folder of trainings to show.
+    device
+        Where to compute.
+    backend
+        What runs the networks of --model.
+    """
+    settings = _settings(host, port, access or Access(), bounds or Bounds()).model_copy(
+        update={
+            "models": model,
+            "gallery": gallery,
+            "audit": audit,
+            "runs": _folder(runs),
+            "device": device,
+            "backend": backend,
+        }
+    )
+    _check_installed()
+    _serve(settings)
+
+
+def _serve(settings: Settings) -> None:
+    from facesketch.faces import FaceFinder
+    from facesketch.serve.app import build
+    from facesketch.serve.server import address, listen
+    from facesketch.serve.server import serve as serve_on
+    from facesketch.serve.settings import check
+
+    check(settings)
+    listening = listen(settings)  # before models are loaded, so that a taken port is told of at once
+    with listening:
+        guard = build(settings)
+        print(f"facesketch: serving on {address(settings, listening)} (Ctrl+C stops)", file=sys.stderr, flush=True)  # noqa: T201
+        if notice := FaceFinder().notice:
+            print(f"note: {notice}", file=sys.stderr, flush=True)  # noqa: T201
+        serve_on(guard, settings, listening)
+
+
+def _settings(host: str, port: int, access: Access, bounds: Bounds) -> Settings:
+    from pydantic import ValidationError
+
+    from facesketch.config import explain
+    from facesketch.serve.settings import Settings
+
+    limits = {
+        "upload": round(bounds.max_upload * (1 << 20)),
+        "pixels": bounds.max_pixels,
+        "queue": bounds.queue,
+        "seconds": bounds.timeout,
+    }
+    given = {"token": access.token, "anyone": access.anyone, "hosts": access.allow_host, "cors": access.cors}
+    try:
+        return Settings.model_validate({"host": host, "port": port, "limits": limits, **given})
+    except ValidationError as error:
+        raise ConfigError(explain(error, Settings)) from error
+
+
+def _folder(runs: Path | None) -> Path | None:
+    if runs is not None and not runs.is_dir():
+        raise ConfigError(f"--runs {runs}: no such folder; give the one that holds the --out folders of trainings")
+    return runs
+
+
+def _check_installed() -> None:
+    missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        raise MissingExtraError(
+            "serving needs FastAPI and uvicorn, which are not installed; type: pip install 'facesketch[serve]'"
+        )

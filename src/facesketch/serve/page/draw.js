@@ -1,0 +1,225 @@
+// The view where one draws: paper with tools on one side, the photo that the drawing makes on the other.
+
+import { pictureBlob, server, translate } from "./api.js";
+import { modelsFor, styleName } from "./choices.js";
+import { blobOf, button, byId, download, el, errorBox, field, fill, loadImage, pngOf, say, segments } from "./dom.js";
+import { hand } from "./hand.js";
+import { latest } from "./latest.js";
+import { Paper } from "./paper.js";
+
+const [WIDTH, HEIGHT] = [800, 1000];
+const SMALLER = 0.5;
+const tool = { name: "pencil", size: 7 };
+const parts = {};
+let paper = null;
+let touch = null;
+let made = null;
+
+/** Put a face under the drawing, framed by the server: a photo is drawn first, a sketch is taken as it is. */
+async function startWith(file, kind) {
+  parts.note.replaceChildren(el("p", { class: "fine working" }, kind === "own" ? "Tracing your picture" : "Fetching the example"));
+  try {
+    const answer = await translate(file, kind === "own" ? {} : { direction: "sketch2photo" });
+    const image = await loadImage(answer.direction === "photo2sketch" ? answer.result : answer.source);
+    paper.setStart({ image, box: [0, 0, WIDTH, HEIGHT] });
+    parts.start.value = kind;
+    parts.note.replaceChildren();
+    say("The face lies under the drawing.");
+    touch();
+  } catch (error) {
+    parts.start.value = paper.start ? parts.start.value : "blank";
+    parts.note.replaceChildren(errorBox(error));
+  }
+}
+
+async function chooseStart() {
+  const chosen = parts.start.value;
+  parts.note.replaceChildren();
+  if (chosen === "blank") {
+    paper.setStart(null);
+    touch();
+  } else if (chosen === "own") parts.file.click();
+  else await startWithExample();
+}
+
+async function startWithExample() {
+  try {
+    const blob = await pictureBlob("v1/example/sketch");
+    await startWith(new File([blob], "example.png", { type: "image/png" }), "example");
+  } catch (error) {
+    parts.note.replaceChildren(errorBox(error));
+  }
+}
+
+/** The drawing as the model gets it. */
+async function drawing() {
+  const small = el("canvas", { width: WIDTH * SMALLER, height: HEIGHT * SMALLER });
+  small.getContext("2d").drawImage(paper.canvas, 0, 0, small.width, small.height);
+  return new File([await pngOf(small)], "drawing.png", { type: "image/png" });
+}
+
+/** Ask for the photo of what is on the paper now. */
+async function develop() {
+  if (!paper.start && paper.empty) {
+    showPhoto(null);
+    return;
+  }
+  parts.figure.classList.add("at-work");
+  parts.figure.setAttribute("aria-busy", "true");
+  const began = performance.now();
+  try {
+    const answer = await translate(await drawing(), { direction: "sketch2photo", align: false, model: parts.model.value, style: parts.style.value });
+    showPhoto(answer.result, (performance.now() - began) / 1000);
+    parts.error.replaceChildren();
+  } catch (error) {
+    parts.error.replaceChildren(errorBox(error, button("Try again", { onclick: () => touch() })));
+  }
+  parts.figure.classList.remove("at-work");
+  parts.figure.setAttribute("aria-busy", "false");
+}
+
+function showPhoto(url, seconds) {
+  made = url;
+  parts.photo.hidden = !url;
+  parts.blank.hidden = Boolean(url);
+  if (url) parts.photo.src = url;
+  parts.caption.textContent = url ? `Made from the drawing in ${seconds.toFixed(1)} s; no real person’s photo` : "";
+  for (const control of parts.photoActions.querySelectorAll("button")) control.disabled = !url;
+}
+
+function refreshTools() {
+  parts.undo.disabled = paper.strokes.length === 0;
+  parts.redo.disabled = paper.undone.length === 0;
+  parts.clear.disabled = paper.empty;
+}
+
+function changed() {
+  refreshTools();
+  touch();
+}
+
+const act = (name) => () => {
+  paper[name]();
+  changed();
+};
+
+function toolbar() {
+  const size = el("input", { type: "range", min: 2, max: 30, step: 1, value: tool.size, id: "draw-size" });
+  size.addEventListener("input", () => {
+    tool.size = Number(size.value);
+  });
+  const tools = segments("Tool", "draw-tool", [["pencil", "Pencil"], ["eraser", "Eraser"]], "pencil", (name) => {
+    tool.name = name;
+  });
+  parts.undo = button("", { symbol: "undo", kind: "only-icon", label: "Undo", onclick: act("undo"), shortcut: "Control+Z" });
+  parts.redo = button("", { symbol: "redo", kind: "only-icon", label: "Redo", onclick: act("redo"), shortcut: "Control+Shift+Z" });
+  parts.clear = button("", { symbol: "clear", kind: "only-icon", label: "Take all strokes away", onclick: act("clear") });
+  return el("div", { class: "tools" }, tools, field("Width", size), el("div", { class: "row tight" }, parts.undo, parts.redo, parts.clear));
+}
+
+function startChoices() {
+  parts.start = el("select", { id: "draw-start" });
+  fill(parts.start, [["example", "Example face"], ["own", "A picture of mine …"], ["blank", "Blank paper"]], "example");
+  parts.start.addEventListener("change", chooseStart);
+  parts.file = el("input", { type: "file", accept: "image/*", class: "visually-hidden", tabindex: -1, "aria-label": "Picture to trace" });
+  parts.file.addEventListener("change", () => {
+    const [file] = parts.file.files;
+    parts.file.value = "";
+    if (file) startWith(file, "own");
+  });
+  parts.file.addEventListener("cancel", () => {
+    parts.start.value = paper.start ? "example" : "blank";
+  });
+  const opacity = el("input", { type: "range", min: 0, max: 100, step: 5, value: 70, id: "draw-opacity" });
+  opacity.addEventListener("input", () => {
+    paper.setOpacity(Number(opacity.value) / 100);
+    touch();
+  });
+  parts.note = el("div", {});
+  return el("div", { class: "starts" }, field("Start from", parts.start), parts.file, field("Its strength", opacity), parts.note);
+}
+
+function sheet() {
+  const words = "Paper. With a pointer: draw. With keys: arrows move, with Shift in long steps; space puts the pencil down and lifts it.";
+  const canvas = el("canvas", { width: WIDTH, height: HEIGHT, tabindex: 0, role: "application", "aria-label": words, id: "paper" });
+  const cross = el("span", { class: "cross", hidden: true, "aria-hidden": "true" });
+  const mat = el("div", { class: "mat paper-mat" }, canvas, cross);
+  paper = new Paper(canvas);
+  paper.setOpacity(0.7);
+  touch = latest(develop);
+  hand(canvas, paper, () => tool, changed);
+  return mat;
+}
+
+function photoFigure(searchFor, goTo) {
+  parts.photo = el("img", { alt: "The photo that the drawing makes", hidden: true, id: "drawn-photo", width: 400, height: 500 });
+  parts.blank = el("p", { class: "blank-photo" }, "The photo appears here when there is something to see.");
+  parts.caption = el("figcaption", {});
+  parts.figure = el("figure", { class: "developed", "aria-live": "off" }, el("div", { class: "mat photo-mat" }, parts.photo, parts.blank), parts.caption);
+  parts.error = el("div", {});
+  parts.model = el("select", { id: "draw-model" });
+  parts.model.addEventListener("change", chooseModel);
+  parts.modelField = field("Model", parts.model);
+  parts.style = el("select", { id: "draw-style" });
+  parts.style.addEventListener("change", () => touch());
+  parts.styleField = field("The drawing is in", parts.style);
+  parts.photoActions = el("div", { class: "row" }, button("Photo", { symbol: "download", kind: "primary", label: "Download the photo", onclick: () => download(blobOf(made), "drawn-photo.png") }));
+  parts.search = button("Search with it", { symbol: "search", label: "Search the gallery with this drawing" });
+  parts.search.addEventListener("click", async () => {
+    const file = await drawing();
+    goTo("search");
+    searchFor(file);
+  });
+  const save = button("Drawing", { symbol: "download", label: "Download the drawing", onclick: async () => download(await pngOf(paper.canvas), "drawing.png") });
+  const row = el("div", { class: "row" }, parts.photoActions, save, parts.search);
+  return el("div", { class: "photo-column" }, parts.figure, parts.error, row, el("div", { class: "starts" }, parts.styleField, parts.modelField));
+}
+
+/** Undo and redo, pencil and eraser by key, while the view is shown and no text is being typed. */
+function shortcuts(event) {
+  if (byId("draw").hidden || event.target.matches?.("select, input[type=text], input[type=password], dialog *")) return;
+  const key = event.key.toLowerCase();
+  if (event.ctrlKey || event.metaKey) {
+    if (key !== "z" && key !== "y") return;
+    event.preventDefault();
+    act(key === "y" || event.shiftKey ? "redo" : "undo")();
+  } else if (key === "p" || key === "e") {
+    const input = document.querySelector(`input[name=draw-tool][value=${key === "p" ? "pencil" : "eraser"}]`);
+    input.click();
+  }
+}
+
+/** Offer the hands that the chosen model knows. */
+function chooseModel() {
+  const styles = server.models.find((model) => model.id === parts.model.value)?.styles ?? [];
+  fill(parts.style, styles.map((each) => [each, styleName(each)]), parts.style.value);
+  parts.styleField.hidden = styles.length < 2;
+  touch();
+}
+
+function ready() {
+  const models = modelsFor("sketch2photo");
+  fill(parts.model, models.map((model) => [model.id, model.title]), (models.find((model) => model.default) ?? models[0])?.id);
+  parts.modelField.hidden = models.length < 2;
+  parts.search.hidden = !server.gallery;
+  chooseModel();
+  if (!models.length) {
+    const message = "This server has no model that makes photos from sketches.";
+    byId("desk").replaceChildren(errorBox({ message, hint: "Start it with --model and a model of that direction, or without --model." }));
+  }
+}
+
+/** Build the view. */
+export function startDraw({ goTo, searchFor }) {
+  const paperSide = el("div", { class: "paper-column" }, sheet(), startChoices());
+  byId("desk").replaceChildren(toolbar(), paperSide, photoFigure(searchFor, goTo));
+  refreshTools();
+  addEventListener("keydown", shortcuts);
+  let begun = false;
+  const shown = () => {
+    if (begun || !server.health) return;
+    begun = true;
+    startWithExample();
+  };
+  return { ready, shown, receive: ([file]) => startWith(file, "own") };
+}

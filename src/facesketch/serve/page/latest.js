@@ -1,0 +1,30 @@
+// Work that is asked for more often than it can be done: one at a time, and always the latest.
+
+/**
+ * Call `touch()` whenever something has changed; `work()` runs when it has been quiet for `quiet` milliseconds, or
+ * `most` after the first change; never twice at once. What changes meanwhile is done afterwards, once.
+ */
+export function latest(work, { quiet = 250, most = 1000 } = {}) {
+  let timer = 0;
+  let first = 0;
+  let busy = false;
+  let again = false;
+  const run = async () => {
+    first = 0;
+    if (busy) {
+      again = true;
+      return;
+    }
+    busy = true;
+    again = false;
+    await work();
+    busy = false;
+    if (again) run();
+  };
+  return function touch() {
+    const now = performance.now();
+    first ||= now;
+    clearTimeout(timer);
+    timer = setTimeout(run, Math.max(0, Math.min(quiet, first + most - now)));
+  };
+}

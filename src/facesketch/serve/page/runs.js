@@ -1,0 +1,162 @@
+// The view of trainings: which there are, how far each is, its losses as they come in, and its latest samples.
+
+import { getJson, pictureUrl, server } from "./api.js";
+import { chart } from "./chart.js";
+import { byId, el, errorBox, fill, field } from "./dom.js";
+
+const EVERY = 3000;
+const STATES = { waiting: "about to begin", running: "running", stopped: "stopped", ended: "finished" };
+const WAYS = { photo2sketch: "photo to sketch", sketch2photo: "sketch to photo" };
+const parts = {};
+let chosen = null;
+let sample = "latest";
+let timer = 0;
+let visible = false;
+
+const way = (direction) => WAYS[direction] ?? direction ?? "";
+const encoded = (id) => encodeURIComponent(id);
+
+function row(run) {
+  const share = run.steps ? Math.min(1, run.step / run.steps) : 0;
+  const bar = el("progress", { max: 1, value: share, "aria-label": `How far ${run.id} is` });
+  const far = run.steps ? `${run.step.toLocaleString("en-GB")} of ${run.steps.toLocaleString("en-GB")} steps` : `${(run.step ?? 0).toLocaleString("en-GB")} steps`;
+  const epoch = run.epoch ? ` · epoch ${run.epoch}` : "";
+  const state = el("span", { class: `state ${run.state}` }, STATES[run.state] ?? run.state);
+  const props = { type: "button", class: "run", "aria-pressed": String(run.id === chosen), "data-run": run.id, onclick: () => choose(run.id) };
+  return el("li", {}, el("button", props, el("span", { class: "run-name" }, run.id.replaceAll("~", " / "), state), el("span", { class: "fine" }, `${run.method} · ${way(run.direction)}`), bar, el("span", { class: "fine" }, far + epoch)));
+}
+
+function list(runs) {
+  const focused = document.activeElement?.dataset?.run;
+  parts.list.replaceChildren(...runs.map(row));
+  if (focused) parts.list.querySelector(`[data-run="${CSS.escape(focused)}"]`)?.focus();
+}
+
+/** Settings as one list: `{train: {seed: 0}}` becomes "train seed". */
+function flat(value, front = "") {
+  return Object.entries(value).flatMap(([name, each]) => {
+    const words = `${front} ${name.replaceAll("_", " ")}`.trim();
+    if (each === null || each === "") return [];
+    if (typeof each === "object" && !Array.isArray(each)) return flat(each, words);
+    return [[words, Array.isArray(each) ? each.join(", ") : String(each)]];
+  });
+}
+
+function settings(config) {
+  const rows = flat(config).map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value)));
+  return el("details", {}, el("summary", {}, "Settings"), el("dl", { class: "facts" }, rows));
+}
+
+async function showSample(id, numbers) {
+  if (!numbers.length) {
+    parts.sample.replaceChildren(el("p", { class: "fine" }, "No sample has been drawn yet."));
+    return;
+  }
+  const number = sample === "latest" ? String(numbers.at(-1)) : sample;
+  const key = `${id}/${number}`;
+  if (parts.sample.dataset.key === key) return;
+  const url = await pictureUrl(`v1/runs/${encoded(id)}/samples/${encoded(number)}`);
+  if (id !== chosen) return;
+  parts.sample.dataset.key = key;
+  const image = el("img", { src: url, alt: `Sample ${number} of ${id}: source, result and truth, a row for each pair` });
+  image.addEventListener("load", () => URL.revokeObjectURL(url), { once: true });
+  parts.sample.replaceChildren(el("div", { class: "mat" }, image));
+}
+
+function sampleChoice(numbers) {
+  const choices = [["latest", "Latest"], ...numbers.toReversed().map((number) => [String(number), `Epoch ${number}`])];
+  if (parts.samples.options.length !== choices.length) fill(parts.samples, choices, sample);
+  parts.samplesField.hidden = numbers.length < 2;
+}
+
+function figures(detail) {
+  const charts = (curves, kind) => Object.entries(curves).map(([name, points]) => chart(name, points, kind));
+  const part = (title, nodes) => (nodes.length ? [el("h3", {}, title), el("div", { class: "charts" }, nodes)] : []);
+  const nodes = [...part("Training", charts(detail.losses, "one")), ...part("Validation, on people it does not train on", charts(detail.validation, "two"))];
+  return nodes.length ? nodes : [el("p", { class: "fine" }, "Nothing has been measured yet.")];
+}
+
+function choose(id) {
+  [chosen, sample] = [id, "latest"];
+  parts.samples.replaceChildren();
+  delete parts.sample.dataset.key;
+  refresh();
+}
+
+async function refresh() {
+  clearTimeout(timer);
+  if (!visible || !server.runs) return;
+  try {
+    const runs = await getJson("v1/runs");
+    if (!runs.some((run) => run.id === chosen)) chosen = (runs.find((run) => run.state === "running") ?? runs[0])?.id ?? null;
+    list(runs);
+    parts.detail.hidden = chosen === null;
+    parts.empty.hidden = runs.length > 0;
+    if (chosen !== null) await showDetail(chosen);
+    parts.error.replaceChildren();
+  } catch (error) {
+    parts.error.replaceChildren(errorBox(error));
+  }
+  clearTimeout(timer);
+  if (visible && !document.hidden) timer = setTimeout(refresh, EVERY);
+}
+
+async function showDetail(id) {
+  const detail = await getJson(`v1/runs/${encoded(id)}`);
+  const text = JSON.stringify(detail);
+  if (id !== chosen) return;
+  if (text !== parts.detail.dataset.shown) {
+    parts.detail.dataset.shown = text;
+    const open = parts.settings.querySelector("details")?.open ?? false;
+    parts.title.textContent = id.replaceAll("~", " / ");
+    parts.charts.replaceChildren(...figures(detail));
+    parts.settings.replaceChildren(settings(detail.config));
+    parts.settings.querySelector("details").open = open;
+    sampleChoice(detail.samples);
+  }
+  await showSample(id, detail.samples);
+}
+
+function build() {
+  parts.list = el("ul", { class: "run-list", "aria-label": "Trainings" });
+  parts.title = el("h2", {});
+  parts.charts = el("div", {});
+  parts.settings = el("div", {});
+  parts.sample = el("div", { class: "sample" });
+  parts.samples = el("select", { id: "runs-sample" });
+  parts.samples.addEventListener("change", () => {
+    sample = parts.samples.value;
+    refresh();
+  });
+  parts.samplesField = field("Show", parts.samples);
+  parts.error = el("div", {});
+  parts.empty = el("p", { hidden: true }, "There is no training in this folder yet. As soon as one begins, it appears here.");
+  parts.detail = el("div", { class: "run-detail", hidden: true }, parts.title, parts.charts, el("h3", {}, "Samples"), parts.samplesField, parts.sample, parts.settings);
+  byId("runs-body").replaceChildren(parts.error, parts.empty, el("div", { class: "runs" }, parts.list, parts.detail));
+}
+
+function ready() {
+  if (server.runs) {
+    byId("runs-lede").textContent = "As they go: losses every few seconds, samples as they are drawn.";
+    if (!parts.list) build();
+    return;
+  }
+  byId("runs-lede").textContent = "This server was started without a folder of trainings, so there is nothing to watch.";
+  byId("runs-body").replaceChildren(el("p", {}, "Whoever runs it names the folder:"), el("pre", { tabindex: 0 }, "facesketch serve --runs RUNS"));
+}
+
+/** Build the view; it asks the server only while it is looked at. */
+export function startRuns() {
+  document.addEventListener("visibilitychange", () => !document.hidden && refresh());
+  return {
+    ready,
+    shown: () => {
+      visible = true;
+      refresh();
+    },
+    hidden: () => {
+      visible = false;
+      clearTimeout(timer);
+    },
+  };
+}

@@ -1,0 +1,210 @@
+// The view where pictures are translated: one beside its result, or many at once.
+
+import { pictureBlob, server, translate } from "./api.js";
+import { choices, sourceName, styleName, targetName } from "./choices.js";
+import { blobOf, button, byId, copyPicture, download, el, errorBox, field, fill, loadImage, pngOf, say, segments, stem } from "./dom.js";
+import { films } from "./films.js";
+import { intake } from "./intake.js";
+import { Queue } from "./queue.js";
+import { pair, proportion, slider } from "./slider.js";
+
+const RESULT = { photo2sketch: "sketch", sketch2photo: "photo" };
+const view = { current: null, shown: "slider", split: 50, example: null };
+let asked = null;
+let strip = null;
+let headline = null;
+let actions = null;
+let faceField = null;
+let faceSelect = null;
+
+const queue = new Queue(work, onchange);
+
+/** What a result is saved as. */
+export const resultName = (job) => `${stem(job.name)}-${RESULT[job.answer.direction]}.png`;
+
+function work(job, signal) {
+  const { direction, model, style, align } = asked.values;
+  const looks = align && !job.whole;
+  const began = performance.now();
+  const onWait = (seconds) => {
+    job.note = `The server is busy; trying again in ${Math.ceil(seconds)} s`;
+    say(job.note);
+    if (job === view.current) show(job);
+  };
+  const options = { signal, onWait };
+  return translate(job.file, { direction, model, style, align: looks, face: looks ? job.face : null }, options).then((answer) => ({
+    ...answer,
+    seconds: (performance.now() - began) / 1000,
+  }));
+}
+
+function onchange(job) {
+  if (job === view.current) show(job);
+  strip.update(queue.jobs, view.current);
+  if (queue.busy || !["done", "failed"].includes(job.state)) return;
+  const { done, failed } = queue.counts;
+  if (queue.jobs.length > 1) say(`All pictures are done: ${done} translated, ${failed} failed.`);
+  else if (done) say(`Ready: a ${RESULT[job.answer.direction]} made from ${job.name}.`);
+}
+
+function add(files, face) {
+  const first = queue.jobs.length;
+  for (const file of files) queue.add({ file, name: file.name || "picture.png", preview: URL.createObjectURL(file), face });
+  byId("translate-welcome").hidden = true;
+  byId("translate-work").hidden = false;
+  byId("translate").classList.add("at-work");
+  select(queue.jobs[first]);
+}
+
+function select(job) {
+  view.current = job;
+  show(job);
+  strip.update(queue.jobs, job);
+}
+
+function clear() {
+  for (const job of queue.jobs) URL.revokeObjectURL(job.preview);
+  queue.clear();
+  view.current = null;
+  byId("translate-welcome").hidden = false;
+  byId("translate-work").hidden = true;
+  byId("translate").classList.remove("at-work");
+  byId("translate-title").focus();
+}
+
+/** Replace what is there by new files, unless several are being collected. */
+function receive(files) {
+  if (queue.jobs.length === 1 && files.length === 1) {
+    URL.revokeObjectURL(queue.jobs[0].preview);
+    queue.clear();
+  }
+  add(files);
+}
+
+function sides(job) {
+  const { direction, source, result } = job.answer;
+  const before = { url: source, label: sourceName(direction), alt: `${sourceName(direction)}: ${job.name}` };
+  const after = { url: result, label: targetName(direction), alt: `${targetName(direction)} made from ${job.name}` };
+  return [before, after, [job.answer.width, job.answer.height]];
+}
+
+function picture(job) {
+  if (view.shown === "pair") return pair(...sides(job));
+  const node = slider(...sides(job), view.split);
+  node.querySelector("input").addEventListener("input", (event) => {
+    view.split = Number(event.target.value);
+  });
+  return node;
+}
+
+function waitingPicture(job) {
+  const image = el("img", { src: job.preview, alt: `Your picture: ${job.name}`, onerror: () => image.remove() });
+  image.addEventListener("load", () => proportion(frame, [image.naturalWidth, image.naturalHeight]));
+  const words = el("p", { class: "working" }, job.state === "waiting" ? "Waiting its turn" : (job.note ?? "Drawing"));
+  const frame = el("div", { class: "slider waiting" }, image, words);
+  return frame;
+}
+
+function failure(job) {
+  const again = button("Try again", { onclick: () => queue.restart(job) });
+  const whole = button("Take it as it is", {
+    onclick: () => {
+      job.whole = true;
+      queue.restart(job);
+    },
+  });
+  const useful = job.error.status === 400 && asked.values.align && !job.whole;
+  return errorBox(job.error, useful ? whole : again);
+}
+
+function show(job) {
+  const done = job.state === "done";
+  const stage = byId("stage");
+  stage.setAttribute("aria-busy", String(job.state === "working" || job.state === "waiting"));
+  if (done) stage.replaceChildren(picture(job));
+  else stage.replaceChildren(job.state === "failed" ? failure(job) : waitingPicture(job));
+  const title = done ? `${targetName(job.answer.direction)} from a ${sourceName(job.answer.direction).toLowerCase()}` : job.name;
+  const style = done && job.answer.style ? ` · ${styleName(job.answer.style)}` : "";
+  const facts = done ? `${job.name}${style} · ${job.answer.seconds.toFixed(1)} s` : { failed: "Not translated", waiting: "Waiting" }[job.state] ?? "At work";
+  headline.replaceChildren(el("h2", {}, title), el("p", { class: "fine" }, facts));
+  if (done && job.answer.notice) headline.append(el("p", { class: "notice" }, job.answer.notice));
+  for (const control of actions.querySelectorAll("button")) control.disabled = !done;
+  const faces = done ? job.answer.faces : 0;
+  faceField.hidden = faces < 2;
+  if (faces > 1) fill(faceSelect, Array.from({ length: faces }, (_, index) => [String(index + 1), index ? `${index + 1}` : "1, the largest"]), String(job.face ?? 1));
+}
+
+async function copy() {
+  const note = byId("copied");
+  try {
+    await copyPicture(blobOf(view.current.answer.result));
+    note.textContent = "Copied.";
+  } catch (error) {
+    note.textContent = error.hint ? `${error.message} ${error.hint}` : "The browser did not allow copying; use Download.";
+  }
+  say(note.textContent);
+}
+
+/** Original and result in one picture, as large as both are. */
+async function downloadBoth() {
+  const { source, result, width, height } = view.current.answer;
+  const canvas = el("canvas", { width: 2 * width, height });
+  const paint = canvas.getContext("2d");
+  for (const [index, url] of [source, result].entries()) paint.drawImage(await loadImage(url), index * width, 0, width, height);
+  download(await pngOf(canvas), `${stem(view.current.name)}-both.png`);
+}
+
+function buildSide() {
+  headline = el("div", { class: "headline" });
+  const shown = segments("Shown as", "translate-shown", [["slider", "Slider"], ["pair", "Side by side"]], "slider", (value) => {
+    view.shown = value;
+    if (view.current?.state === "done") show(view.current);
+  });
+  const save = () => download(blobOf(view.current.answer.result), resultName(view.current));
+  actions = el(
+    "div",
+    { class: "row actions" },
+    button("Download", { symbol: "download", kind: "primary", onclick: save, id: "save" }),
+    button("Copy", { symbol: "copy", onclick: copy, id: "copy" }),
+    button("Both", { onclick: downloadBoth, id: "save-both", label: "Both: download original and result in one picture" }),
+  );
+  faceSelect = el("select", { id: "translate-face" });
+  faceSelect.addEventListener("change", () => {
+    view.current.face = Number(faceSelect.value);
+    queue.restart(view.current);
+  });
+  faceField = field("Face", faceSelect);
+  asked = choices("translate", () => queue.jobs.forEach((job) => queue.restart(job)));
+  const more = el("div", { class: "intake" });
+  intake(more, { several: true, compact: true, onFiles: receive });
+  const next = el("div", { class: "next" }, el("h3", {}, "Other pictures"), more, button("Start over", { kind: "quiet", onclick: clear, id: "start-over" }));
+  const note = el("p", { class: "fine", id: "copied" });
+  byId("translate-side").replaceChildren(headline, actions, note, shown, asked.node, faceField, next);
+}
+
+/** Fetch the example once, and show it. */
+async function example() {
+  const image = byId("example-photo");
+  view.example ??= await pictureBlob("v1/example/photo");
+  if (!image.hasAttribute("src")) image.src = URL.createObjectURL(view.example);
+  image.hidden = false;
+}
+
+async function tryExample() {
+  const box = byId("example-start");
+  try {
+    await example();
+    add([new File([view.example], "example.png", { type: "image/png" })]);
+  } catch (error) {
+    box.after(errorBox(error));
+  }
+}
+
+/** Build the view; gives what is done with pictures that are dropped or pasted. */
+export function startTranslate() {
+  buildSide();
+  strip = films(byId("films"), { select, resultName });
+  intake(byId("translate-intake"), { several: true, words: "Drop one face or many", onFiles: receive });
+  byId("example-start").addEventListener("click", tryExample);
+  return { receive, ready: () => asked.refresh(), shown: () => server.health && example().catch(() => {}) };
+}

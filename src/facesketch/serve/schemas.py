@@ -1,0 +1,214 @@
+"""What goes in and out of the API, as pydantic models; the OpenAPI document is made of them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from facesketch.config import Direction, Frozen
+
+_Name = Annotated[str, Field(min_length=1, max_length=100)]
+
+
+class _Form(Frozen):
+    """Fields beside the picture; unknown ones are refused."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True, extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class TranslateForm(_Form):
+    """How a picture is to be translated."""
+
+    direction: Direction | None = None
+    """When left out, the picture tells whether it is a photo or a sketch."""
+    model: _Name | None = None
+    """An id of `/v1/models`; the package's own when left out."""
+    style: _Name | None = None
+    """One of the model's hands; its first when left out."""
+    face: Annotated[int, Field(ge=1, le=1000)] = 1
+    """Which face, 1 being the largest, where the model frames faces."""
+    align: bool = True
+    """Look for a face and frame it, where the model learned from framed ones."""
+    resolution: Literal["trained", "native"] = "trained"
+    """Work at the size of training, or at the picture's own."""
+
+
+class SearchForm(_Form):
+    """How a gallery is to be searched."""
+
+    top: Annotated[int, Field(ge=1, le=100)] = 10
+    """How many hits."""
+    route: Literal["direct", "to-photo", "to-sketch", "fused"] = "fused"
+    """What is compared with what."""
+    prior: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """How likely it was, before the search, that the person is in the gallery at all."""
+    face: Annotated[int, Field(ge=1, le=1000)] | None = None
+    """Which face of the sketch, 1 being the largest; needed where it shows several."""
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(use_attribute_docstrings=True, frozen=True)
+
+
+class FaceFound(_Answer):
+    """The face that was framed."""
+
+    box: tuple[float, float, float, float]
+    """Left, top, width and height in the upload's pixels, once it is turned upright."""
+    source: Literal["yunet", "haar", "centre"]
+    """What found it; `centre` was not able to look."""
+
+
+class Translated(_Answer):
+    """A translation with what it was made of."""
+
+    direction: Direction
+    model: str
+    style: str | None
+    """None where the model has one hand."""
+    width: int
+    height: int
+    faces: int
+    """How many faces the picture shows; 0 where none was looked for."""
+    face: FaceFound | None
+    source: str
+    """What was translated, as a `data:` URL of a JPEG, in the size of the result."""
+    result: str
+    """The translation, as a `data:` URL of a PNG."""
+    notice: str
+    """One line for the user when something less than the best was in use, else empty."""
+
+
+class Model(_Answer):
+    """A model that can be asked for."""
+
+    id: str
+    title: str
+    directions: list[Direction]
+    styles: list[str]
+    faces: bool
+    """Whether it wants faces found and framed."""
+    size: int | None
+    """Pixels of the longer side that it works at; None for the picture's own."""
+    default: bool
+
+
+class Bounds(_Answer):
+    """What an upload may have."""
+
+    bytes: int
+    pixels: int
+
+
+class Health(_Answer):
+    """How the server is."""
+
+    status: Literal["ok"]
+    version: str
+    models: list[str]
+    gallery: int | None
+    """How many photos the gallery has; None without one."""
+    runs: bool
+    """Whether trainings are shown."""
+    queue: int
+    """Requests that are being received, waiting or worked on."""
+    limits: Bounds
+
+
+class GalleryInfo(_Answer):
+    """What the gallery holds."""
+
+    count: int
+    people: int
+    version: int
+    fingerprint: str
+    embedder: str
+    indexed: bool
+    routes: list[str]
+    lead: str
+    """What has to be said beside every hit."""
+
+
+class Hit(_Answer):
+    """A photo of the gallery that resembles the sketch."""
+
+    place: int
+    person: str
+    label: str
+    score: float
+    """-1 to 1; larger is more alike."""
+    chance: float
+    """How likely it is to be the right person."""
+    picture: str
+    """Where its picture is, under this server, for a while."""
+
+
+class Hits(_Answer):
+    """What a search found."""
+
+    hits: list[Hit]
+    absent: float
+    """The chance that the person is not in this gallery."""
+    elsewhere: float
+    """The chance that the person is in the gallery, but none of the hits."""
+    verdict: str
+    """The answer in one plain sentence."""
+    lead: str
+    """What a hit is, and what it is not."""
+    route: str
+    size: int
+    """How many photos were compared."""
+    translated: str
+    """The photo made of the sketch, as a `data:` URL."""
+    framed: str
+    """The framed sketch, as a `data:` URL."""
+    notice: str
+
+
+class Run(_Answer):
+    """A training."""
+
+    id: str
+    method: str
+    direction: Direction
+    state: Literal["waiting", "running", "stopped", "ended"]
+    step: int
+    steps: int | None
+    """How long it is to be, as far as that is known."""
+    epoch: int
+
+
+class RunDetails(Run):
+    """A training with its settings, its curves and its samples."""
+
+    config: dict[str, Any]
+    losses: dict[str, list[tuple[int, float]]]
+    """Of each loss up to 300 points (step, value), evenly over the run."""
+    validation: dict[str, list[tuple[int, float]]]
+    """The same of the validation figures."""
+    samples: list[int]
+    """Epochs of which there is a sample sheet."""
+
+
+def multipart(form: type[_Form]) -> dict[str, Any]:
+    """Return the documentation of a body that holds a picture and the fields of a form."""
+    schema = form.model_json_schema()
+    properties = {name: _never_null(field) for name, field in schema["properties"].items()}
+    picture = {"type": "string", "format": "binary", "description": "The picture."}
+    body = {
+        "type": "object",
+        "properties": {"file": picture, **properties},
+        "required": ["file"],
+        "additionalProperties": False,
+    }
+    return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": body}}}}
+
+
+def _never_null(field: dict[str, Any]) -> dict[str, Any]:
+    """Return a field's schema without the null that stands for a field left out, which no form can send."""
+    kinds = [each for each in field.get("anyOf", []) if each.get("type") != "null"]
+    if len(kinds) != 1:
+        return field
+    rest = {key: value for key, value in field.items() if key not in {"anyOf", "default"}}
+    return {**rest, **kinds[0]}

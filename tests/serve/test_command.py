@@ -1,0 +1,84 @@
+"""`facesketch serve`, as it is typed."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+from tests.serve.conftest import started
+
+from facesketch.cli import serve as verb
+from facesketch.serve.server import address, listen
+from facesketch.serve.settings import Settings
+
+Refused = Callable[..., str]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            ["--host", "0.0.0.0"],
+            "--host 0.0.0.0: other machines would be let in; give a --token",
+        ),
+        (["--port", "70000"], "port = 70000: input should be less than or equal to 65535"),
+        (["--token", "short"], "--token: expected 8 or more letters"),
+        (["--cors", "*"], "--cors *: expected an origin, such as https://faces.example.org"),
+        (["--port", "0", "--model", "nowhere.onnx"], "nowhere.onnx: no such model file"),
+        (["--queue", "0"], "limits.queue = 0: input should be greater than or equal to 1"),
+        (["--host", "203.0.113.7", "--anyone"], "--host 203.0.113.7 --port 8000: cannot listen there"),
+    ],
+)
+def test_mistakes_are_told_in_one_line(refused: Refused, words: list[str], said: str) -> None:
+    assert refused("serve", *words).startswith(said)
+
+
+def test_without_fastapi_it_says_what_to_install(refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verb, "_NEEDED", ("fastapi", "no_such_package"))
+    assert refused("serve").endswith("type: pip install 'facesketch[serve]'")
+
+
+def test_the_verb_itself_loads_nothing_heavy() -> None:
+    heavy = "{'fastapi', 'uvicorn', 'starlette', 'onnxruntime', 'torch', 'cv2', 'lancedb', 'numpy'}"
+    code = f"import sys, facesketch.cli.serve; print(sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_the_server_needs_no_torch() -> None:
+    code = (
+        "import sys; from facesketch.serve.app import build; from facesketch.serve.settings import Settings; "
+        "build(Settings()); print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
+def test_a_token_and_a_name_reach_the_server(tmp_path: Path) -> None:
+    with started(tmp_path, "--token", "open-sesame", "--allow-host", "faces.example.org") as process:
+        health = f"{process.url}/v1/health"
+        right = {"Authorization": "Bearer open-sesame"}
+        assert httpx.get(health).status_code == 401
+        assert httpx.get(health, headers=right | {"Host": "faces.example.org"}).status_code == 200
+        assert httpx.get(health, headers=right | {"Host": "evil.example"}).status_code == 400
+
+
+def test_answers_do_not_wait_for_the_client_to_confirm_their_heads() -> None:
+    with listen(Settings(port=0)) as listening, socket.create_connection(listening.getsockname()) as client:
+        accepted, _ = listening.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        assert client
+
+
+@pytest.mark.parametrize(("host", "shown"), [("127.0.0.1", "127.0.0.1"), ("localhost", "localhost"), ("::1", "[::1]")])
+def test_the_address_that_is_told_leads_there(host: str, shown: str) -> None:
+    settings = Settings(host=host, port=0)
+    with listen(settings) as listening:
+        port = listening.getsockname()[1]
+        assert address(settings, listening) == f"http://{shown}:{port}/"

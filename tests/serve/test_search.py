@@ -1,0 +1,191 @@
+"""Searching over HTTP, in a gallery that answers as a test tells it."""
+
+from __future__ import annotations
+
+import base64
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from PIL import Image
+from tests.serve.conftest import Ask, Client, grey, pixels, problem
+
+from facesketch.errors import FaceError
+from facesketch.search.describe import ROUTES
+from facesketch.search.gallery import LEAD, Answer, Gallery, GalleryInfo, Hit
+from facesketch.serve import searching
+from facesketch.serve.schemas import SearchForm
+
+_NOTE = "compared by gradients alone: no weights in /secret/models: type `facesketch models fetch`; and so on"
+_KEYS = ["/secret/faces/anna.jpg", "/secret/faces/ben.jpg"]
+
+
+@dataclass
+class Shown:
+    """A gallery of two."""
+
+    asked: list[tuple[Any, ...]] = field(default_factory=list)
+    error: Exception | None = None
+    named: bool = True
+    at_once: int = 0
+    most_at_once: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def search(self, picture: Image.Image, top: int, route: Any, face: int | None, prior: float) -> Answer:
+        with self.lock:
+            self.at_once += 1
+            self.most_at_once = max(self.most_at_once, self.at_once)
+        self.asked.append((picture.size, top, route, face, prior))
+        if self.error is not None:
+            raise self.error
+        hits = [
+            Hit(number, key, self.person(number, key), f"Person {number}", 0.9 / number, 0.4)
+            for number, key in enumerate(_KEYS, 1)
+        ]
+        probe = SimpleNamespace(framed=Image.new("L", (20, 25), 9), translated=Image.new("RGB", (20, 25), (200, 9, 9)))
+        with self.lock:
+            self.at_once -= 1
+        return Answer(hits[:top], 0.1, 0.1, route, 7, 3, probe, _NOTE)  # type: ignore[arg-type]
+
+    def person(self, number: int, key: str) -> str:
+        return f"p{number}" if self.named else key
+
+    def info(self) -> GalleryInfo:
+        return GalleryInfo(count=7, people=2, fingerprint="hog-1", embedder="hog", version=3, indexed=0, size=999)
+
+    def thumbnail(self, key: str) -> bytes:
+        return b"jpeg of " + key.encode() if key == _KEYS[0] else b""
+
+
+@pytest.fixture
+def gallery() -> Shown:
+    return Shown()
+
+
+@pytest.fixture
+def client(serve: Ask, gallery: Shown) -> Client:
+    return serve(gallery=gallery)
+
+
+def _search(client: Client, **fields: str) -> Any:
+    return client.send(grey(250, (30, 40)), accept="application/json", path="/v1/search", **fields)
+
+
+def test_hits_come_with_chances_and_the_warning(client: Client, gallery: Shown) -> None:
+    told = _search(client, top="2", route="to-photo", face="1", prior="0.2").json()
+    assert gallery.asked == [((30, 40), 2, "to-photo", 1, 0.2)]
+    assert [(hit["place"], hit["person"], hit["label"], hit["chance"]) for hit in told["hits"]] == [
+        (1, "p1", "Person 1", 0.4),
+        (2, "p2", "Person 2", 0.4),
+    ]
+    assert (told["absent"], told["elsewhere"], told["route"], told["size"]) == (0.1, 0.1, "to-photo", 7)
+    assert told["lead"] == LEAD
+    assert told["verdict"].endswith(".")
+    assert told["notice"] == "compared by gradients alone; and so on", "nobody types anything here"
+    for name, size in (("translated", (25, 20, 3)), ("framed", (25, 20))):
+        head, _, body = told[name].partition(",")
+        assert head == "data:image/jpeg;base64"
+        assert pixels(base64.b64decode(body)).shape == size
+
+
+def test_what_is_left_out_is_the_gallerys_own_default(client: Client, gallery: Shown) -> None:
+    _search(client)
+    assert gallery.asked == [((30, 40), 10, "fused", None, 0.5)]
+
+
+def test_a_hit_says_nothing_of_where_its_photo_lies(client: Client, gallery: Shown) -> None:
+    gallery.named = False  # without a list of people a photo is its own person, by its place on the disk
+    answer = _search(client)
+    assert "secret" not in answer.text
+    assert [hit["person"] for hit in answer.json()["hits"]] == ["Person 1", "Person 2"]
+    first, second = (hit["picture"] for hit in answer.json()["hits"])
+    shown = client.get(first)
+    assert (shown.content, shown.headers["content-type"]) == (b"jpeg of " + _KEYS[0].encode(), "image/jpeg")
+    problem(client.get(second), 404)
+    assert _search(client).json()["hits"][0]["picture"] == first, "a browser may keep it"
+
+
+def test_only_pictures_that_were_shown_can_be_asked_for(client: Client, serve: Ask) -> None:
+    name = _search(client).json()["hits"][0]["picture"].rpartition("/")[2]
+    other = serve(gallery=Shown())
+    problem(other.get(f"/v1/gallery/pictures/{name}"), 404)
+    for guessed in ("0" * 32, name[:-1] + ("0" if name[-1] != "0" else "1")):
+        problem(client.get(f"/v1/gallery/pictures/{guessed}"), 404)
+    for odd in ("x", name + "0", name.upper() + "Z"):
+        problem(client.get(f"/v1/gallery/pictures/{odd}"), 422)
+
+
+def test_names_of_pictures_are_forgotten_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(searching, "_REMEMBERED", 3)
+    names = searching.Names()
+    given = [names.name(f"key {number}") for number in range(5)]
+    assert [names.key(name) for name in given] == [None, None, "key 2", "key 3", "key 4"]
+
+
+def test_the_gallery_tells_what_it_holds(client: Client) -> None:
+    told = client.get("/v1/gallery").json()
+    assert (told["count"], told["people"], told["version"], told["indexed"]) == (7, 2, 3, False)
+    assert told["routes"] == list(ROUTES)
+    assert told["lead"] == LEAD
+    assert client.get("/v1/health").json()["gallery"] == 7
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (FaceError("probe: no face found; give another sketch"), "No face found."),
+        (FaceError("probe: 3 faces found; say which with --face 1 to 3"), "The sketch shows several faces."),
+    ],
+)
+def test_a_sketch_without_one_face(client: Client, gallery: Shown, error: FaceError, said: str) -> None:
+    gallery.error = error
+    answer = _search(client)
+    assert problem(answer, 400) == said
+    assert "--" not in answer.text, "nobody types an option here"
+
+
+@pytest.mark.parametrize(
+    "fields", [{"top": "0"}, {"top": "101"}, {"route": "sideways"}, {"prior": "0"}, {"prior": "nan"}, {"face": "-1"}]
+)
+def test_fields_out_of_range(client: Client, gallery: Shown, fields: dict[str, str]) -> None:
+    problem(_search(client, **fields), 422)
+    assert gallery.asked == []
+
+
+def test_searches_wait_for_each_other(client: Client, gallery: Shown) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: _search(client), range(8)))
+    assert [each.status_code for each in answers] == [200] * 8
+    assert gallery.most_at_once == 1
+
+
+def test_what_is_no_picture_is_not_searched_for(client: Client, gallery: Shown) -> None:
+    problem(client.send(b"nothing", path="/v1/search"), 415)
+    assert gallery.asked == []
+
+
+def test_a_server_without_a_gallery_says_so(serve: Ask) -> None:
+    client = serve()
+    assert problem(_search(client), 404) == "This server has no gallery to search in."
+    problem(client.get("/v1/gallery"), 404)
+    problem(client.get("/v1/gallery/pictures/" + "0" * 32), 404)
+    assert client.get("/v1/health").json()["gallery"] is None
+
+
+def test_the_form_knows_the_routes_of_the_search() -> None:
+    assert set(SearchForm.model_fields["route"].annotation.__args__) == set(ROUTES)  # type: ignore[union-attr]
+
+
+def test_a_real_gallery_has_what_a_server_uses() -> None:
+    for name in ("search", "info", "thumbnail"):
+        assert callable(getattr(Gallery, name))
+
+
+def test_a_gallery_that_is_not_there(refused: Callable[..., str], tmp_path: Path) -> None:
+    said = refused("serve", "--port", "0", "--gallery", tmp_path / "nowhere")
+    assert "nowhere" in said

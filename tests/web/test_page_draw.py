@@ -1,0 +1,158 @@
+"""The page where one draws: strokes, what takes them back, and the photo that follows them."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+_COUNTED = """
+window.flying = 0; window.most = 0; window.sent = []; window.delay = 0;
+const fetched = window.fetch;
+window.fetch = async (address, options) => {
+    if (!String(address).endsWith("/v1/translate")) return fetched(address, options);
+    window.most = Math.max(window.most, ++window.flying);
+    window.sent.push(performance.now());
+    await new Promise((done) => setTimeout(done, window.delay));
+    try { return await fetched(address, options); } finally { window.flying -= 1; }
+};
+"""
+_INK = """(() => {
+    const paper = document.getElementById('paper'), copy = new OffscreenCanvas(paper.width, paper.height);
+    const paint = copy.getContext('2d', {willReadFrequently: true});
+    paint.drawImage(paper, 0, 0);
+    const data = paint.getImageData(0, 0, paper.width, paper.height).data;
+    let sum = 0;
+    for (let place = 0; place < data.length; place += 4) sum += 255 - data[place];
+    return Math.round(sum / 255);
+})()"""
+"""How much black there is on the paper, in pixels."""
+_SETTLED = "!document.getElementById('drawn-photo').hidden && !document.querySelector('.developed.at-work')"
+
+
+@pytest.fixture
+def desk(page: Any) -> Any:
+    """Return the page with blank paper."""
+    page.get(_COUNTED)
+    page.click("nav a[href='#draw']")
+    page.wait(_SETTLED)
+    _choose(page, "draw-start", "blank")
+    page.wait("document.getElementById('drawn-photo').hidden")
+    assert page.get(_INK) == 0
+    return page
+
+
+def _choose(page: Any, name: str, value: str) -> None:
+    page.get(
+        f"(s => {{ s.value = '{value}'; s.dispatchEvent(new Event('input')); s.dispatchEvent(new Event('change')); }})"
+        f"(document.getElementById('{name}'))"
+    )
+
+
+def _stroke(page: Any, height: float, **more: Any) -> None:
+    left, top, across, down = page.place("#paper")
+    page.drag([(left + across * share, top + down * height) for share in (0.2, 0.4, 0.6, 0.8)], **more)
+
+
+def test_it_begins_with_a_face_and_its_photo(page: Any) -> None:
+    page.click("nav a[href='#draw']")
+    page.wait(_SETTLED)
+    strong = page.get(_INK)
+    assert strong > 10_000, "a face lies under the drawing"
+    _choose(page, "draw-opacity", "20")
+    assert page.get(_INK) < strong / 2
+    assert page.complaints == []
+
+
+def test_strokes_are_taken_back_and_made_again(desk: Any) -> None:
+    _stroke(desk, 0.3)
+    one = desk.get(_INK)
+    assert one > 500
+    _stroke(desk, 0.6)
+    two = desk.get(_INK)
+    assert two > 1.8 * one
+    desk.click("[aria-label=Undo]")
+    assert desk.get(_INK) == one
+    desk.press("z", control=True)
+    assert desk.get(_INK) == 0
+    desk.press("z", control=True, shift=True)
+    desk.click("[aria-label=Redo]")
+    assert desk.get(_INK) == two
+    assert desk.get("document.querySelector('[aria-label=Redo]').disabled")
+    desk.click("[aria-label='Take all strokes away']")
+    assert desk.get(_INK) == 0
+    desk.click("[aria-label=Undo]")
+    assert desk.get(_INK) == two
+
+
+def test_the_eraser_takes_away_what_it_passes_over(desk: Any) -> None:
+    _stroke(desk, 0.5)
+    drawn = desk.get(_INK)
+    desk.press("e")
+    left, top, across, down = desk.place("#paper")
+    desk.drag([(left + across * share, top + down * 0.5) for share in (0.5, 0.7, 0.9)])
+    assert 0.3 * drawn < desk.get(_INK) < 0.75 * drawn
+
+
+def test_a_pen_that_is_pressed_harder_draws_wider_and_darker(desk: Any) -> None:
+    darkest = _INK.replace("sum += 255 - data[place]", "sum = Math.max(sum, 255 * (255 - data[place]))")
+    _stroke(desk, 0.4, pointerType="pen", force=0.1)
+    soft, grey = desk.get(_INK), desk.get(darkest)
+    _stroke(desk, 0.6, pointerType="pen", force=0.9)
+    assert desk.get(_INK) - soft > 4 * soft
+    assert desk.get(darkest) > grey + 40
+
+
+def test_it_can_be_drawn_with_keys_alone(desk: Any) -> None:
+    desk.get("document.getElementById('paper').focus()")
+    for _ in range(5):
+        desk.press("ArrowRight", shift=True)
+    assert desk.get(_INK) == 0, "the pencil is not down yet"
+    desk.press(" ")
+    for _ in range(5):
+        desk.press("ArrowDown", shift=True)
+    down = desk.get(_INK)
+    assert down > 300
+    desk.press(" ")
+    desk.press("ArrowDown", shift=True)
+    assert desk.get(_INK) == down
+    desk.press("z", control=True)
+    assert desk.get(_INK) == 0
+
+
+def test_one_request_flies_at_a_time_and_the_last_stroke_is_seen(desk: Any) -> None:
+    desk.get("window.delay = 900")
+    before = desk.get("window.sent.length")
+    for height in (0.3, 0.4, 0.5, 0.6, 0.7):
+        _stroke(desk, height)
+        time.sleep(0.35)  # longer than it waits for another stroke, and shorter than an answer takes
+    _stroke(desk, 0.2)
+    desk.wait("window.flying === 1")
+    _stroke(desk, 0.8)
+    last = desk.get("performance.now()")
+    desk.wait(f"window.sent.at(-1) > {last} && window.flying === 0 && {_SETTLED}", seconds=10)
+    assert desk.get("window.most") == 1
+    assert 3 <= desk.get("window.sent.length") - before < 7, "strokes that came meanwhile share a request"
+
+
+def test_a_picture_of_ones_own_is_traced(desk: Any, portraits: Path) -> None:
+    desk.files("#desk input[type=file]", portraits / "photos" / "face-0001.png")
+    desk.wait("document.getElementById('draw-start').value === 'own'")
+    desk.wait(_SETTLED)
+    assert desk.get(_INK) > 10_000
+
+
+def test_drawing_and_photo_are_saved_and_searched_with(desk: Any, tmp_path: Path) -> None:
+    _stroke(desk, 0.5)
+    desk.wait(_SETTLED)
+    desk.keep_downloads(tmp_path / "downloads")
+    desk.click("[aria-label='Download the photo']")
+    desk.click("[aria-label='Download the drawing']")
+    with Image.open(desk.downloaded("drawn-photo.png")) as photo, Image.open(desk.downloaded("drawing.png")) as drawing:
+        assert photo.mode == "RGB"
+        assert photo.width / photo.height == drawing.width / drawing.height == 0.8
+    desk.click("[aria-label='Search the gallery with this drawing']")
+    desk.wait("location.hash === '#search' && document.querySelectorAll('.hit').length === 4")

@@ -1,0 +1,83 @@
+"""The other views of the page: comparing, searching, watching trainings; and what is not there."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+_STYLES = 4
+
+
+def _text(page: Any, selector: str) -> str:
+    return page.get(f"document.querySelector('{selector}').innerText")
+
+
+def test_one_picture_goes_through_every_hand(page: Any, tmp_path: Path) -> None:
+    page.keep_downloads(tmp_path / "downloads")
+    page.click("nav a[href='#compare']")
+    page.click("#compare-example")
+    page.wait(f"document.querySelectorAll('#compare-grid .card').length === {_STYLES + 2}")
+    page.wait("!document.querySelector('#compare-grid .working')")
+    titles = page.get("[...document.querySelectorAll('#compare-grid h3')].map(each => each.textContent)")
+    assert titles == ["The photo", "Soft pencil", "Outlines", "Ink", "Shaded", "pencil"]
+    assert len(set(page.get("[...document.querySelectorAll('#compare-grid img')].map(each => each.src)"))) == len(
+        titles
+    )
+    page.click(".compare-head button")
+    with zipfile.ZipFile(page.downloaded("facesketch-comparison.zip")) as archive:
+        assert archive.testzip() is None
+        assert len(archive.namelist()) == len(titles)
+    assert page.complaints == []
+
+
+def test_a_sketch_is_searched_for(page: Any, shelved: Any, portraits: Path) -> None:
+    page.click("nav a[href='#search']")
+    assert "4 photos" in _text(page, "#search-lede")
+    page.files("#search-body input[type=file]", next((portraits / "sketches").iterdir()))
+    page.wait("document.querySelectorAll('.hit img').length === 4")
+    page.wait("[...document.querySelectorAll('.hit img')].every(each => each.naturalWidth === 96)")
+    assert _text(page, ".verdict").replace("\u00a0", " ") == "Perhaps Anna (chance 40 %)."
+    assert "A hit is a lead, not an identification." in _text(page, ".lead-box")
+    assert " ".join(_text(page, ".hit:nth-child(2)").split()) == "Place 2 Ben p2 Chance 20 % Score 0.700"
+    shares = page.get(
+        "[...document.querySelectorAll('.chances .share > span')].map(each => parseFloat(each.style.width))"
+    )
+    assert abs(sum(shares) - 100) < 0.01
+    assert shelved.routes[-1] == ("fused", 10, 0.5)
+    for name, value in (("search-route", "to-photo"), ("search-top", "5")):
+        change = f"s.value = '{value}'; s.dispatchEvent(new Event('change'));"
+        page.get(f"(s => {{ {change} }})(document.getElementById('{name}'))")
+    page.wait("document.querySelector('.search-result').innerText.includes('A photo made of the sketch')")
+    assert shelved.routes[-1] == ("to-photo", 5, 0.5)
+    assert page.complaints == []
+
+
+def test_trainings_are_watched_as_they_go(page: Any, runs: Path) -> None:
+    page.click("nav a[href='#runs']")
+    page.wait("document.querySelectorAll('.chart svg').length === 2 && document.querySelector('.sample img')")
+    labels = page.get("[...document.querySelectorAll('.chart svg')].map(each => each.getAttribute('aria-label'))")
+    assert labels == ["generator: from 9 at step 1 to 0.231 at step 39", "l1: from 4 at step 1 to 0.103 at step 39"]
+    assert "39" in _text(page, ".run")
+    line = {"event": "step", "step": 40, "epoch": 2, "losses": {"generator": 5.0, "l1": 3.0}}
+    with (runs / "first" / "log.jsonl").open("a") as log:
+        log.write(json.dumps(line) + "\n")
+    page.wait("document.querySelector('.chart svg').getAttribute('aria-label').endsWith('to 5 at step 40')", seconds=10)
+    assert page.get("document.querySelector('.sample img').alt").startswith("Sample 2 of first")
+    page.get("(s => { s.value = '1'; s.dispatchEvent(new Event('change')); })(document.getElementById('runs-sample'))")
+    page.wait("document.querySelector('.sample img').alt.startsWith('Sample 1 of first')")
+    assert page.complaints == []
+
+
+def test_what_a_server_does_not_have_is_not_offered(new_page: Callable[[], Any], serving: Callable[..., str]) -> None:
+    page, url = new_page(), serving()
+    page.go(url)
+    shown = page.get("[...document.querySelectorAll('nav a')].filter(each => each.offsetParent).map(each => each.text)")
+    assert shown == ["Translate", "Draw", "Compare"]
+    page.get("location.hash = 'search'")
+    page.wait("document.getElementById('search').innerText.includes('facesketch serve --gallery')")
+    page.get("location.hash = 'runs'")
+    page.wait("document.getElementById('runs').innerText.includes('facesketch serve --runs')")
+    assert page.complaints == []
