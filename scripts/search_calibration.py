@@ -22,10 +22,12 @@ from scipy.optimize import minimize
 
 from facesketch.data.index import index
 from facesketch.errors import FaceError
+from facesketch.faces import FaceFinder
 from facesketch.images import is_picture, open_image
 from facesketch.search.chance import Calibration, chances
 from facesketch.search.describe import ROUTES, Describer, Route, describer
 from facesketch.search.embedders import EMBEDDERS
+from facesketch.search.framing import framed
 
 Array = NDArray[np.float64]
 Trial = tuple[Array, int | None, int]
@@ -43,11 +45,10 @@ def photos_of(folders: list[Path]) -> list[Image.Image]:
     return [open_image(path) for path in paths]
 
 
-def described(describe: Describer, pictures: list[Image.Image]) -> tuple[Array, NDArray[np.bool_]]:
-    """Return the vectors of photos, and which of them show a face."""
+def described(describe: Describer, pictures: list[Image.Image]) -> Array:
+    """Return the vectors of photos, all of which show a face."""
     made = [each for start in range(0, len(pictures), 32) for each in describe.gallery(pictures[start : start + 32])]
-    there = np.array([not isinstance(each, FaceError) for each in made])
-    return np.array([each for each in made if not isinstance(each, FaceError)], dtype=np.float64), there
+    return np.array([each for each in made if not isinstance(each, FaceError)], dtype=np.float64)
 
 
 def galleries(probe: int, people: NDArray[np.intp], seed: int) -> Iterator[NDArray[np.intp]]:
@@ -93,22 +94,24 @@ def main() -> None:
     parser.add_argument("--embedder", nargs="*", default=list(EMBEDDERS))
     asked = parser.parse_args()
     pairs = [pair for pair in index(asked.data).pairs if pair.split == "test"]
-    sketches, others = [pair.sketch.open() for pair in pairs], photos_of(asked.others)
-    photos = [pair.photo.open() for pair in pairs] + others
+    finder = FaceFinder()
+    shown = [pair for pair in pairs if finder.look(pair.sketch.open()) and finder.look(pair.photo.open())]
+    sketches, others = [pair.sketch.open() for pair in shown], photos_of(asked.others)
+    photos = [pair.photo.open() for pair in shown] + [photo for photo in others if finder.look(photo)]
+    print(f"# {len(shown)} of {len(pairs)} people, {len(photos) - len(shown)} photos of others")
     people = who_is_who(photos)
     for name in asked.embedder:
         describe = describer(name)
-        vectors, there = described(describe, photos)
-        assert there[: len(pairs)].all(), "every test photo shows a face"
+        vectors = described(describe, photos)
         probes = [describe.probe(sketch) for sketch in sketches]
         for route in ROUTES:
-            report(name, route, np.array([describe.query(probe, route) for probe in probes]) @ vectors.T, people[there])
+            report(name, route, np.array([describe.query(probe, route) for probe in probes]) @ vectors.T, people)
 
 
 def who_is_who(photos: list[Image.Image]) -> NDArray[np.intp]:
     """Return a number for each photo, the same for photos that SFace takes for one person."""
-    vectors, there = described(describer("sface"), photos)
-    faces = vectors[:, : vectors.shape[1] // 2]
+    finder = FaceFinder()
+    faces = EMBEDDERS["sface"]().describe([framed(finder, photo) for photo in photos], "photo")
     alike = faces @ faces.T > ALIKE
     numbers = np.arange(len(faces))
     for _ in range(len(faces)):  # until the smallest number has gone through every chain
@@ -116,9 +119,7 @@ def who_is_who(photos: list[Image.Image]) -> NDArray[np.intp]:
         if (spread == numbers).all():
             break
         numbers = spread
-    result = np.full(len(photos), -1, dtype=np.intp)
-    result[there] = numbers
-    return result
+    return numbers
 
 
 def report(name: str, route: Route, scores: Array, people: NDArray[np.intp]) -> None:
