@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "search.md"
-SHORTER = {"--pairs 40": "--pairs 8", "synthetic:10000": "synthetic:4"}
+SHORTER = {"--pairs 40": "--pairs 16", "synthetic:10000": "synthetic:4"}
 """What the test puts in place of a command's own length, so that it ends in seconds."""
 
 

@@ -45,22 +45,22 @@ class Calibration:
 
 # CALIBRATIONS begin
 CALIBRATIONS: dict[tuple[str, Route], Calibration] = {
-    ("learned", "direct"): Calibration(20.0, -7.0),
-    ("learned", "to-photo"): Calibration(20.0, -7.0),
-    ("learned", "to-sketch"): Calibration(20.0, -7.0),
-    ("learned", "fused"): Calibration(20.0, -7.0),
-    ("lite", "direct"): Calibration(20.0, -7.0),
-    ("lite", "to-photo"): Calibration(20.0, -7.0),
-    ("lite", "to-sketch"): Calibration(20.0, -7.0),
-    ("lite", "fused"): Calibration(20.0, -7.0),
-    ("sface", "direct"): Calibration(20.0, -7.0),
-    ("sface", "to-photo"): Calibration(20.0, -7.0),
-    ("sface", "to-sketch"): Calibration(20.0, -7.0),
-    ("sface", "fused"): Calibration(20.0, -7.0),
-    ("hog", "direct"): Calibration(20.0, -7.0),
-    ("hog", "to-photo"): Calibration(20.0, -7.0),
-    ("hog", "to-sketch"): Calibration(20.0, -7.0),
-    ("hog", "fused"): Calibration(20.0, -7.0),
+    ("learned", "direct"): Calibration(41.71, -10.75),
+    ("learned", "to-photo"): Calibration(35.15, -6.41),
+    ("learned", "to-sketch"): Calibration(42.47, -11.50),
+    ("learned", "fused"): Calibration(44.25, -10.58),
+    ("lite", "direct"): Calibration(34.75, -9.36),
+    ("lite", "to-photo"): Calibration(30.74, -6.32),
+    ("lite", "to-sketch"): Calibration(30.60, -8.40),
+    ("lite", "fused"): Calibration(35.98, -9.25),
+    ("sface", "direct"): Calibration(31.70, -6.49),
+    ("sface", "to-photo"): Calibration(23.00, -4.04),
+    ("sface", "to-sketch"): Calibration(33.47, -9.30),
+    ("sface", "fused"): Calibration(40.21, -8.69),
+    ("hog", "direct"): Calibration(86.45, -64.71),
+    ("hog", "to-photo"): Calibration(73.64, -54.36),
+    ("hog", "to-sketch"): Calibration(100.14, -77.12),
+    ("hog", "fused"): Calibration(98.70, -74.24),
 }
 # CALIBRATIONS end
 
