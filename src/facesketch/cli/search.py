@@ -57,7 +57,7 @@ def index(
     prune
         Take out the photos that are no longer on the disk.
     embedder
-        What compares faces in a new gallery: hog, sface, learned or a learned map's file; the best that is at hand when
+        What compares faces in a new gallery: learned, lite, sface, hog or a map's file; the best that is at hand when
         left out.
     quiet
         Show no progress.
