@@ -3,10 +3,11 @@
     .venv/bin/python scripts/search_calibration.py --data portraits [--others FOLDER…] [--embedder NAME…]
 
 The test pairs of DATA are people of whom neither the translators nor the embedders have learned. Their sketches look
-for their photos in random galleries of 20 to 1,000 people, made of these photos and of OTHERS, once with their own
-photo in it and once without. The constants are those that give the truth the highest chance, over all galleries: the
-maximum of the likelihood. Photos that SFace takes for one person count as one. It prints the table that stands in
-`chance.py`.
+for their photos in galleries of 5 to 400 people, made of these photos and of OTHERS, once with their own photo in it
+and once without. A third of the galleries are drawn at random; a third hold those who look most like the right person,
+and a third those who look most like somebody, so that it is also measured what a score says where everybody looks
+alike. The constants are those that give the truth the highest chance, over all galleries: the maximum of the
+likelihood. Photos that SFace takes for one person count as one. It prints the table that stands in `chance.py`.
 """
 
 from __future__ import annotations
@@ -24,16 +25,16 @@ from facesketch.data.index import index
 from facesketch.errors import FaceError
 from facesketch.faces import FaceFinder
 from facesketch.images import is_picture, open_image
-from facesketch.search.chance import Calibration, chances
+from facesketch.search.chance import Calibration, company, distances, posterior
 from facesketch.search.describe import ROUTES, Describer, Route, describer
 from facesketch.search.embedders import EMBEDDERS
 from facesketch.search.framing import framed
 
 Array = NDArray[np.float64]
 Trial = tuple[Array, int | None, int]
-"""The scores of the nearest, at which place the right one comes if it is in the gallery, and how many people more."""
+"""How far the nearest stand out, at which place the right one comes if it is there, and how many people more."""
 
-SIZES = (20, 50, 200, 1000)
+SIZES = (5, 20, 100, 400)
 ALIKE = 0.5  # cosine of SFace's descriptions above which two photos show one person
 LOOKED_AT = 100
 PRIOR = 0.5
@@ -51,39 +52,39 @@ def described(describe: Describer, pictures: list[Image.Image]) -> Array:
     return np.array([each for each in made if not isinstance(each, FaceError)], dtype=np.float64)
 
 
-def galleries(probe: int, people: NDArray[np.intp], seed: int) -> Iterator[NDArray[np.intp]]:
+def galleries(probe: int, people: NDArray[np.intp], alike: Array) -> Iterator[NDArray[np.intp]]:
     """Yield galleries of other people for a probe: places of photos, one a person."""
-    draw = np.random.default_rng([seed, probe])
+    draw = np.random.default_rng([0, probe])
     _, first = np.unique(people, return_index=True)
     others = first[people[first] != people[probe]]
-    for size in SIZES:
-        if size <= len(others):
-            yield draw.choice(others, size, replace=False)
+    for size in (size for size in SIZES if size <= len(others)):
+        yield draw.choice(others, size, replace=False)
+        for centre in (probe, draw.integers(len(alike))):
+            yield others[np.argsort(-alike[centre, others])][:size]
+
+
+def trials_of(scores: Array, people: NDArray[np.intp], alike: Array, mixed: Calibration) -> list[Trial]:
+    """Return searches, each with the right one in the gallery and without."""
+    found: list[Trial] = []
+    for probe, row in enumerate(scores):  # probe i and photo i show one person
+        for places in galleries(probe, people, alike):
+            others = np.sort(row[places])[::-1]
+            right = int((others[:-1] > row[probe]).sum())
+            for values, place in ((others, None), (np.insert(others[:-1], right, row[probe]), right)):
+                rest = max(0, len(values) - LOOKED_AT)
+                found.append((distances(values[:LOOKED_AT], rest, company(values, mixed)), place, rest))
+    return found
 
 
 def loss(constants: Array, trials: list[Trial]) -> float:
     """Return the mean negative logarithm of the chance that the truth was given."""
-    known = Calibration(float(np.exp(constants[0])), float(constants[1]))
     total = 0.0
-    for scores, right, rest in trials:
-        each, absent = chances(scores, rest, known, PRIOR)
+    for outstanding, right, rest in trials:
+        each, absent = posterior(np.exp(constants[0]) * outstanding + constants[1], rest, PRIOR)
         missed = max(1 - absent - each.sum(), 0) / max(rest, 1)
         said = absent if right is None else each[right] if right < len(each) else missed
         total -= np.log(max(said, 1e-12))
     return total / len(trials)
-
-
-def trials_of(scores: Array, people: NDArray[np.intp]) -> list[Trial]:
-    """Return searches, each with the right one in the gallery and without."""
-    found: list[Trial] = []
-    for probe, row in enumerate(scores):  # probe i and photo i show one person
-        for places in galleries(probe, people, seed=0):
-            others = np.sort(row[places])[::-1]
-            found.append((others[:LOOKED_AT], None, max(0, len(others) - LOOKED_AT)))
-            right = int((others[:-1] > row[probe]).sum())
-            scores = np.insert(others[:-1], right, row[probe])
-            found.append((scores[:LOOKED_AT], right, max(0, len(scores) - LOOKED_AT)))
-    return found
 
 
 def main() -> None:
@@ -103,9 +104,11 @@ def main() -> None:
     for name in asked.embedder:
         describe = describer(name)
         vectors = described(describe, photos)
+        between = vectors[:, : describe.dimension // 2] @ vectors[:, : describe.dimension // 2].T
         probes = [describe.probe(sketch) for sketch in sketches]
         for route in ROUTES:
-            report(name, route, np.array([describe.query(probe, route) for probe in probes]) @ vectors.T, people)
+            queries = np.array([describe.query(probe, route) for probe in probes])
+            report(name, route, queries @ vectors.T, people, between)
 
 
 def who_is_who(photos: list[Image.Image]) -> NDArray[np.intp]:
@@ -122,16 +125,16 @@ def who_is_who(photos: list[Image.Image]) -> NDArray[np.intp]:
     return numbers
 
 
-def report(name: str, route: Route, scores: Array, people: NDArray[np.intp]) -> None:
+def report(name: str, route: Route, scores: Array, people: NDArray[np.intp], alike: Array) -> None:
     """Print one line of the table."""
-    trials = trials_of(scores, people)
-    best = min(
-        (minimize(loss, start, args=(trials,), method="Nelder-Mead") for start in ((2.5, -5.0), (3.5, -10.0))),
-        key=lambda each: each.fun,
-    )
+    others = [row[people != people[probe]] for probe, row in enumerate(scores)]
+    mean, spread = float(np.mean([row.mean() for row in others])), float(np.mean([row.std() for row in others]))
+    trials = trials_of(scores, people, alike, Calibration(1.0, 0.0, mean, spread))
+    best = minimize(loss, (0.3, -8.0), args=(trials,), method="Nelder-Mead")
     slope, offset = float(np.exp(best.x[0])), float(best.x[1])
     said = f"{len(trials)} searches, mean log loss {best.fun:.3f}"
-    print(f'    ("{name}", "{route}"): Calibration({slope:.2f}, {offset:.2f}),  # {said}', flush=True)
+    constants = f"{slope:.2f}, {offset:.2f}, {mean:.4f}, {spread:.4f}"
+    print(f'    ("{name}", "{route}"): Calibration({constants}),  # {said}', flush=True)
 
 
 if __name__ == "__main__":

@@ -94,7 +94,7 @@ def test_index_takes_out_people_photos_and_what_is_gone(
     (photos / "person-3.png").unlink()
     answer = command("search", "index", "--gallery", gallery, "--prune")
     assert answer.out.splitlines() == [
-        "1 photo taken out that are no longer on the disk",
+        "1 photo taken out, gone from the disk",
         f"{gallery}: 2 photos of 2 people",
     ]
 
@@ -107,6 +107,7 @@ def test_index_takes_out_people_photos_and_what_is_gone(
         (["empty"], "no photo in empty; give photos"),
         (["photos", "--people", "nobody.csv"], "nobody.csv: cannot be read (no such file"),
         (["--remove", "p99"], "no photo and no person p99; give paths or ids"),
+        (["--remove", "person-2"], "no photo and no person person-2; those are labels, so give ids: /"),
         (["photos", "--face", "2"], "Unknown option"),
         (["photos", "--galery", "x"], "Did you mean"),
     ],

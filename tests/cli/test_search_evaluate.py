@@ -51,6 +51,17 @@ def test_routes_are_chosen_by_name(command: Run, faces: Path, tmp_path: Path) ->
     assert list(SearchResults.load(tmp_path / "search.json").galleries["alone"].routes) == ["direct", "fused"]
 
 
+def test_people_are_parted_by_a_column(command: Run, faces: Path, tmp_path: Path) -> None:
+    words = ("search", "evaluate", "--data", faces, "--split", "all", "--embedder", "hog", "--out", tmp_path, "--quiet")
+    answer = command(*words, "--by", "light", "--routes", "direct")
+    assert answer.code == 0, answer.err
+    groups = SearchResults.load(tmp_path / "search.json").galleries["alone"].routes["direct"].groups["light"]
+    assert set(groups) == {"left", "right"}
+    said = " ".join(answer.out.split())
+    assert "direct, light sketches rank-1 ↑ false alarms, 10 % of all ↓" in said
+    assert f"left {groups['left'].sketches} {100 * groups['left'].first.value:.1f} %" in said
+
+
 def test_what_cannot_be_done_is_said_before_a_model_is_loaded(refused: Run, faces: Path, tmp_path: Path) -> None:
     def said(*words: object) -> str:
         return str(refused("search", "evaluate", "--data", faces, "--split", "all", *words))
@@ -62,6 +73,7 @@ def test_what_cannot_be_done_is_said_before_a_model_is_loaded(refused: Run, face
     assert "no such folder; give a folder of photos" in said("--distractors", tmp_path / "nowhere")
     assert "unknown protocol" in said("--protocol", "mine")
     assert "sideways" in said("--routes", "sideways")
+    assert "--by gender: no column of that name; known: beard" in said("--by", "gender")
     assert "no such folder" in str(refused("search", "evaluate", "--data", tmp_path / "nowhere"))
 
 

@@ -46,7 +46,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Let chances be a tenth for each score, and return what they are asked about."""
     calls: list[Any] = []
 
-    def tenths(scores: Any, rest: int, calibration: Any, prior: float = 0.5) -> tuple[Any, float]:
+    def tenths(scores: Any, rest: int, calibration: Any, prior: float, drawn: Any) -> tuple[Any, float]:
         calls.append((scores.tolist(), rest, calibration, prior))
         return np.full(len(scores), 0.1), 0.2
 

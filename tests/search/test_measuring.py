@@ -19,7 +19,7 @@ def _scores(noise: float, seed: int = 0, others: int = 0) -> Scores:
     return Scores(people.round(6), np.arange(PEOPLE), noise * draw.standard_normal((PEOPLE, others)))
 
 
-def _sure(scores: np.ndarray, rest: int) -> tuple[np.ndarray, float]:
+def _sure(scores: np.ndarray, rest: int, whole: np.ndarray) -> tuple[np.ndarray, float]:
     return np.append(0.8, np.full(len(scores) - 1, 0.1 / max(1, len(scores) - 1 + rest))), 0.1
 
 
@@ -119,7 +119,7 @@ def test_no_end_of_an_interval_is_beyond_what_a_share_can_be() -> None:
 def test_chances_are_told_of_as_many_people_as_there_are() -> None:
     asked = []
 
-    def listen(scores: np.ndarray, rest: int) -> tuple[np.ndarray, float]:
+    def listen(scores: np.ndarray, rest: int, whole: np.ndarray) -> tuple[np.ndarray, float]:
         asked.append((len(scores) + rest, bool((np.diff(scores) <= 0).all())))
         return np.full(len(scores), 0.5 / len(scores)), 0.5
 
@@ -143,3 +143,41 @@ def test_all_routes_meet_the_same_people() -> None:
     assert meter.measure("route", scores) == meter.measure("route", scores)
     assert meter.measure("route", scores) == Meter(NAMES, PEOPLE, divisions=3, seed=5).measure("route", scores)
     assert meter.measure("route", scores) != Meter(NAMES, PEOPLE, divisions=3, seed=6).measure("route", scores)
+
+
+def test_chances_are_told_the_scores_of_everybody_in_the_gallery() -> None:
+    seen = []
+
+    def asked(best: np.ndarray, rest: int, whole: np.ndarray) -> tuple[np.ndarray, float]:
+        seen.append((best, rest, whole))
+        return np.zeros(len(best)), 1.0
+
+    scores = _scores(0.4, others=150)
+    scores.people[:, 3] = -np.inf  # a photo without a face
+    Meter(NAMES, PEOPLE, divisions=1).measure("route", scores, asked)
+    for best, rest, whole in seen:
+        assert len(whole) in (159, 160)
+        assert np.isfinite(whole).all()
+        np.testing.assert_array_equal(best, np.sort(whole)[::-1][:100])
+        assert rest == 60
+
+
+def test_groups_are_people_searched_for_among_all() -> None:
+    scores = _scores(0.4, others=8)
+    says = ["f", "m", "m", ""] * (PEOPLE // 4)
+    found = Meter(NAMES, PEOPLE, divisions=5, groups={"gender": says}).measure("route", scores)
+    assert {value: group.sketches for value, group in found.groups["gender"].items()} == {"f": 5, "m": 10}
+    half, height = leave_out(scores, list(halves(PEOPLE, 5, 0))), found.open_set["0.1"].bar
+    for value, group in found.groups["gender"].items():
+        rows = [row for row, said in enumerate(says) if said == value]
+        assert group.first.value == pytest.approx(np.mean([found.ranks[row] == 1 for row in rows]))
+        told = [half.others[~half.known[:, row], row] > height for row in rows]
+        assert group.alarms.value == pytest.approx(np.mean(told))
+        assert group.first.low <= group.first.value <= group.first.high
+
+
+def test_a_group_for_itself_is_everybody() -> None:
+    whole = Meter(NAMES, PEOPLE, divisions=5, groups={"all": ["yes"] * PEOPLE}).measure("route", _scores(0.4))
+    (group,) = whole.groups["all"].values()
+    assert group.first == whole.rank["1"]
+    assert group.alarms.value <= 0.1

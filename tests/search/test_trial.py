@@ -6,6 +6,7 @@ import csv
 import hashlib
 import json
 import shutil
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -196,6 +197,17 @@ def test_distractors_without_a_face_are_told_of(faces: Path, tmp_path: Path) -> 
     assert found.galleries["distractors"].distractors == 1
     assert found.galleries["distractors"].title == "12 people among 1 of 2 blanks"
     assert any("2 of 3 distractors show no face or cannot be read" in line for line in found.warnings)
+
+
+def test_people_are_parted_by_what_the_data_says_of_them(faces: Path) -> None:
+    task = read_task(faces, "all")
+    found = evaluate_search(Thumbs(), task, by=("skin", "glasses"), divisions=2)  # type: ignore[arg-type]
+    for route in found.galleries["alone"].routes.values():
+        for column in ("skin", "glasses"):
+            says = [pair.attributes[column] for pair in task.pairs]
+            assert {value: group.sketches for value, group in route.groups[column].items()} == Counter(says)
+    with pytest.raises(ConfigError, match="--by skim: no column of that name; did you mean 'skin'"):
+        evaluate_search(Thumbs(), task, by=("skim",))  # type: ignore[arg-type]
 
 
 def test_pictures_of_several_sizes_have_no_floors(faces: Path, tmp_path: Path) -> None:

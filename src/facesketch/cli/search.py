@@ -167,11 +167,20 @@ def _take_out(gallery: Gallery, remove: tuple[str, ...], prune: bool) -> None:
     if remove:
         taken = gallery.remove(remove)
         if not taken:
-            names = ", ".join(remove)
-            raise GalleryError(f"{gallery.uri}: no photo and no person {names}; give paths or ids as hits show them")
+            raise GalleryError(f"{gallery.uri}: no photo and no person {', '.join(remove)}; {_meant(gallery, remove)}")
         _print(f"{_count(taken, 'photo')} taken out")
     if prune:
-        _print(f"{_count(len(gallery.prune()), 'photo')} taken out that are no longer on the disk")
+        _print(f"{_count(len(gallery.prune()), 'photo')} taken out, gone from the disk")
+
+
+def _meant(gallery: Gallery, names: tuple[str, ...]) -> str:
+    """Return what to type instead of names that are neither paths nor ids, but perhaps labels."""
+    ids = sorted({known.person for known in gallery.store.known().values() if known.label in names})
+    return (
+        f"those are labels, so give ids: {' '.join(ids[:5])}"
+        if ids
+        else "give paths or ids, as `query --json` shows them"
+    )
 
 
 def _add(gallery: Gallery, photos: tuple[Path, ...], people: Path | None, quiet: bool) -> int:

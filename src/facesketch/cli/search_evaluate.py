@@ -23,7 +23,7 @@ Embedder = str
 """`learned`, `lite`, `sface`, `hog`, or a file that `search learn` wrote."""
 Route = Literal["direct", "to-photo", "to-sketch", "fused"]
 
-_WIDTH = 110  # columns where the output is not a terminal
+_WIDTH = 120  # columns where the output is not a terminal
 _LEGEND = (
     "\\[low, high]: 95 % bootstrap interval over people; it has no width where everybody or nobody is found, however "
     "few they are. DIR: share of the people in the gallery who are found first and above a bar, set so that at most "
@@ -40,6 +40,7 @@ def evaluate(
     split: Literal["test", "train", "all"] = "test",
     protocol: str | None = None,
     routes: Annotated[list[Route] | None, Parameter(consume_multiple=True, negative=())] = None,
+    by: Annotated[list[str] | None, Parameter(consume_multiple=True, negative=())] = None,
     photo2sketch: str | None = None,
     sketch2photo: str | None = None,
     out: Path | None = None,
@@ -62,6 +63,8 @@ def evaluate(
         What the split is called in print: cuhk, cufs, cufsf, fs2k or own. Other counts give a warning.
     routes
         Which ways to compare; all when left out.
+    by
+        Columns of the data's pairs.csv, such as gender: how often these people are found, and taken for others.
     photo2sketch
         A run folder or model file that makes the photos sketches; the package's own when left out.
     sketch2photo
@@ -79,7 +82,7 @@ def evaluate(
         raise ConfigError(f"--out {out}: is a file; give a folder for search.json and search.png")
     with Stages(quiet) as progress:
         results = _evaluate(
-            Question(data, split, protocol, routes, distractors, seed),
+            Question(data, split, protocol, routes, distractors, tuple(by or ()), seed),
             lambda: _describer(embedder, photo2sketch, sketch2photo),
             progress,
         )
@@ -101,6 +104,7 @@ class Question:
     protocol: str | None
     routes: list[Route] | None
     distractors: str | None
+    by: tuple[str, ...]
     seed: int
 
 
@@ -111,6 +115,7 @@ def _evaluate(asked: Question, load: Callable[[], Describer], progress: Stages) 
     from facesketch.search.trial import evaluate_search, read_task
 
     task = read_task(asked.data, asked.split, asked.protocol)
+    task.groups(asked.by)
     others = None
     if asked.distractors is not None:
         others = distractors(asked.distractors, besides=[pair.photo.path for pair in task.pairs], seed=asked.seed)
@@ -119,6 +124,7 @@ def _evaluate(asked: Question, load: Callable[[], Describer], progress: Stages) 
         task,
         routes=[route for route in ROUTES if asked.routes is None or route in asked.routes],
         distractors=others,
+        by=asked.by,
         seed=asked.seed,
         progress=progress,
     )
@@ -144,6 +150,7 @@ def _present(results: SearchResults, out: Path | None) -> None:
         console.print(f"[bold]{_plain(gallery.title)}[/bold]; guessing finds {_percent(gallery.chance['1'], 2)} first")
         console.print(_table(gallery))
         _print_chances(console, gallery)
+        _print_groups(console, gallery)
     console.print(f"\n[dim]{_LEGEND}[/dim]")
     for what, why in results.left_out.items():
         console.print(f"left out: [bold]{_plain(what)}[/bold]: {_plain(why)}", soft_wrap=True)
@@ -196,6 +203,23 @@ def _print_chances(console: Console, gallery: GalleryScore) -> None:
     told = [found for found in gallery.routes.values() if found.first is not None]
     if told and told[-1].first is not None:
         console.print(f"[dim]{_plain(told[-1].title)}: {_reliability(told[-1].first)}[/dim]")
+
+
+def _print_groups(console: Console, gallery: GalleryScore) -> None:
+    """Print what the last route, the fused one where it was measured, found for each group of people."""
+    from rich import box
+    from rich.table import Table
+
+    found = list(gallery.routes.values())[-1]
+    for column, groups in found.groups.items():
+        table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+        table.add_column(f"{_plain(found.title)}, {_plain(column)}", no_wrap=True)
+        for name in ("sketches", "rank-1 ↑", "false alarms, 10 % of all ↓"):
+            table.add_column(name, justify="right", no_wrap=True)
+        for value, group in groups.items():
+            table.add_row(_plain(value), f"{group.sketches:,}", _ends(group.first), _ends(group.alarms))
+        console.print()
+        console.print(table)
 
 
 def _reliability(chances: Chances) -> str:

@@ -25,7 +25,7 @@ _SCORE = 0.6  # below this YuNet's find is not taken for a face
 
 
 class SFace:
-    """Describes faces; one may serve several threads, which then take turns.
+    """Describes faces; one may serve several threads, and reads the files once for each of them.
 
     Args:
         model: SFace (`sface` of the fetched weights).
@@ -37,10 +37,9 @@ class SFace:
     """
 
     def __init__(self, model: Path, detector: Path | None = None) -> None:
-        cv2, size = _opencv(), (FRAME.width, FRAME.height)
-        self._recogniser = _open(cv2, cv2.FaceRecognizerSF, model)
-        self._detector = None if detector is None else _open(cv2, cv2.FaceDetectorYN, detector, size, _SCORE)
-        self._lock = threading.Lock()  # OpenCV's networks keep state between calls
+        self._model, self._detector = model, detector
+        self._local = threading.local()  # OpenCV's networks keep state between calls
+        self._networks()  # so that a damaged file is told of here
 
     def describe(self, pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:
         """Return one unit vector per picture; the inner product of two is their cosine similarity, 1 for the same.
@@ -54,26 +53,38 @@ class SFace:
         Raises:
             ImageError: no face is found in a picture that is not of the aligned frame's shape.
         """
-        with self._lock:
-            rows = [self._describe(picture, number) for number, picture in enumerate(pictures, start=1)]
+        rows = [self._describe(picture, number) for number, picture in enumerate(pictures, start=1)]
         found = np.array(rows, dtype=np.float64).reshape(len(rows), DIMENSION)
         return np.asarray(found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12))
 
     def _describe(self, picture: NDArray[np.uint8], number: int) -> NDArray[np.float32]:
+        recogniser, detector = self._networks()
         picture = np.ascontiguousarray(picture[..., ::-1])  # OpenCV has blue first
-        face = self._detect(picture)
+        face = _detect(detector, picture)
         if face is None:
-            face = _frame_face(picture, number, searched=self._detector is not None)
-        crop = self._recogniser.alignCrop(picture, face)
-        return np.array(self._recogniser.feature(crop)[0], dtype=np.float32)  # a copy: OpenCV reuses its memory
+            face = _frame_face(picture, number, searched=detector is not None)
+        crop = recogniser.alignCrop(picture, face)
+        return np.array(recogniser.feature(crop)[0], dtype=np.float32)  # a copy: OpenCV reuses its memory
 
-    def _detect(self, picture: NDArray[np.uint8]) -> NDArray[np.float32] | None:
-        """Return the surest face: x, y, width, height, five points, score; or None."""
-        if self._detector is None:
-            return None
-        self._detector.setInputSize((picture.shape[1], picture.shape[0]))
-        _, faces = self._detector.detect(picture)
-        return None if faces is None else np.asarray(faces[faces[:, 14].argmax()], dtype=np.float32)
+    def _networks(self) -> tuple[Any, Any]:
+        """Return SFace, and YuNet or None, of the thread that asks."""
+        networks: tuple[Any, Any] | None = getattr(self._local, "networks", None)
+        if networks is None:
+            cv2, size = _opencv(), (FRAME.width, FRAME.height)
+            recogniser = _open(cv2, cv2.FaceRecognizerSF, self._model)
+            given = self._detector
+            detector = None if given is None else _open(cv2, cv2.FaceDetectorYN, given, size, _SCORE)
+            networks = self._local.networks = recogniser, detector
+        return networks
+
+
+def _detect(detector: Any, picture: NDArray[np.uint8]) -> NDArray[np.float32] | None:
+    """Return the surest face: x, y, width, height, five points, score; or None."""
+    if detector is None:
+        return None
+    detector.setInputSize((picture.shape[1], picture.shape[0]))
+    _, faces = detector.detect(picture)
+    return None if faces is None else np.asarray(faces[faces[:, 14].argmax()], dtype=np.float32)
 
 
 def _opencv() -> Any:

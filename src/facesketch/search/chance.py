@@ -6,8 +6,10 @@ of all persons and of "not in this gallery" are
 
     person i:  prior / N * ratio(score_i)        nobody here:  1 - prior        divided by their sum
 
-so the same score says less in a larger gallery. The logarithm of the ratio is taken to be linear in the score, with two
-constants per embedder and route, found by `scripts/search_calibration.py` on people of whom no model has learned.
+What somebody else scores differs from sketch to sketch and from gallery to gallery: where everybody looks alike, all
+score high. So a score counts by how far it stands out from this gallery's others, in standard deviations of their
+scores, and the logarithm of the ratio is taken to be linear in that. The constants for each embedder and route were
+found by `scripts/search_calibration.py` on people of whom no model has learned.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtri
 
 from facesketch.errors import ConfigError
 
@@ -24,43 +27,50 @@ if TYPE_CHECKING:
     from facesketch.search.describe import Route
 
 Array = NDArray[np.float64]
+_NARROWEST = 0.2  # of the usual spread: nobody's nearest are more alike than this
+_ENOUGH = 50  # scores drawn from a gallery that tell what is usual in it
+_NONE = np.zeros(0)
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """What a score says: the logarithm of the likelihood ratio is `slope * score + offset`.
+    """What a score says.
 
     Attributes:
-        slope: above 0.
-        offset: added to it.
+        slope: by how much a standard deviation more raises the logarithm of the likelihood ratio; above 0.
+        offset: that logarithm for a score that is the mean of the others'.
+        mean: what somebody else scores in mixed company.
+        spread: the standard deviation of that.
     """
 
     slope: float
     offset: float
+    mean: float
+    spread: float
 
-    def log_ratio(self, scores: NDArray[np.floating]) -> Array:
-        """Return the logarithm of how much oftener the right person scores so than somebody else."""
-        return np.asarray(self.slope * scores.astype(np.float64) + self.offset)
+    def log_ratio(self, distances: Array) -> Array:
+        """Return the logarithm of how much oftener the right person stands out so far than somebody else does."""
+        return self.slope * distances + self.offset
 
 
 # CALIBRATIONS begin
 CALIBRATIONS: dict[tuple[str, Route], Calibration] = {
-    ("learned", "direct"): Calibration(41.71, -10.75),
-    ("learned", "to-photo"): Calibration(35.15, -6.41),
-    ("learned", "to-sketch"): Calibration(42.47, -11.50),
-    ("learned", "fused"): Calibration(44.25, -10.58),
-    ("lite", "direct"): Calibration(34.75, -9.36),
-    ("lite", "to-photo"): Calibration(30.74, -6.32),
-    ("lite", "to-sketch"): Calibration(30.60, -8.40),
-    ("lite", "fused"): Calibration(35.98, -9.25),
-    ("sface", "direct"): Calibration(31.70, -6.49),
-    ("sface", "to-photo"): Calibration(23.00, -4.04),
-    ("sface", "to-sketch"): Calibration(33.47, -9.30),
-    ("sface", "fused"): Calibration(40.21, -8.69),
-    ("hog", "direct"): Calibration(86.45, -64.71),
-    ("hog", "to-photo"): Calibration(73.64, -54.36),
-    ("hog", "to-sketch"): Calibration(100.14, -77.12),
-    ("hog", "fused"): Calibration(98.70, -74.24),
+    ("learned", "direct"): Calibration(3.91, -9.22, 0.0018, 0.0892),
+    ("learned", "to-photo"): Calibration(3.48, -6.95, -0.0030, 0.0863),
+    ("learned", "to-sketch"): Calibration(4.55, -10.81, -0.0061, 0.0959),
+    ("learned", "fused"): Calibration(4.23, -10.11, -0.0024, 0.0842),
+    ("lite", "direct"): Calibration(3.66, -7.72, 0.0015, 0.1020),
+    ("lite", "to-photo"): Calibration(3.38, -6.39, -0.0044, 0.0994),
+    ("lite", "to-sketch"): Calibration(3.96, -8.43, -0.0056, 0.1114),
+    ("lite", "fused"): Calibration(3.79, -8.12, -0.0029, 0.0985),
+    ("sface", "direct"): Calibration(2.62, -3.92, 0.0794, 0.0845),
+    ("sface", "to-photo"): Calibration(2.09, -2.58, 0.0817, 0.0864),
+    ("sface", "to-sketch"): Calibration(2.81, -4.40, 0.1411, 0.0862),
+    ("sface", "fused"): Calibration(2.76, -4.40, 0.1007, 0.0725),
+    ("hog", "direct"): Calibration(3.25, -4.92, 0.6861, 0.0461),
+    ("hog", "to-photo"): Calibration(2.98, -4.11, 0.6791, 0.0453),
+    ("hog", "to-sketch"): Calibration(3.96, -7.01, 0.6908, 0.0465),
+    ("hog", "fused"): Calibration(3.55, -5.80, 0.6853, 0.0437),
 }
 # CALIBRATIONS end
 
@@ -77,8 +87,45 @@ def calibration(embedder: str, route: Route) -> Calibration:
     return CALIBRATIONS[embedder, route]
 
 
+def distances(scores: NDArray[np.floating], rest: int, usual: tuple[float, float]) -> Array:
+    """Return how far scores stand out from those of the gallery's others, in standard deviations.
+
+    The others' scores are taken to be normal. A line through the upper half of them over the quantiles of the normal
+    distribution (Blom 1958) gives their mean and standard deviation; the best score is left out, as it may be the right
+    person's. Somebody who scores a standard deviation more than is usual and somebody who scores one less are added, so
+    that a few people have others as well, and the nearest of many are not taken for all.
+
+    Args:
+        scores: (K,) of the persons who come nearest, the highest first.
+        rest: how many persons there are besides.
+        usual: the mean of what others score, and its standard deviation, above 0.
+
+    Returns:
+        (K,), falling as the scores do.
+    """
+    size = len(scores) + rest
+    others = scores[1 : 1 + -(-size // 2)].astype(np.float64)
+    places = np.arange(1, len(others) + 1)
+    quantiles = -ndtri((places - 0.375) / (size - 0.75))
+    mean, spread = usual
+    line = np.polyfit(np.append(quantiles, (-1.0, 1.0)), np.append(others, (mean - spread, mean + spread)), 1)
+    return np.asarray((scores - line[1]) / max(line[0], _NARROWEST * spread), dtype=np.float64)
+
+
+def company(drawn: Array, calibration: Calibration) -> tuple[float, float]:
+    """Return the mean and the standard deviation of what others score: here if enough are drawn, else in mixed company.
+
+    Args:
+        drawn: (M,) scores of photos drawn from the gallery at random.
+        calibration: what others score in mixed company.
+    """
+    if len(drawn) < _ENOUGH:
+        return calibration.mean, calibration.spread
+    return float(drawn.mean()), max(float(drawn.std()), _NARROWEST * calibration.spread)
+
+
 def chances(
-    scores: NDArray[np.floating], rest: int, calibration: Calibration, prior: float = 0.5
+    scores: NDArray[np.floating], rest: int, calibration: Calibration, prior: float = 0.5, drawn: Array = _NONE
 ) -> tuple[Array, float]:
     """Return how likely each person is the right one, and how likely the right one is not in the gallery.
 
@@ -89,6 +136,7 @@ def chances(
         rest: how many persons there are besides; each scores at most what the last of these does.
         calibration: what a score says.
         prior: the chance, before the search, that the person is in the gallery; more than 0 and less than 1.
+        drawn: (M,) scores of photos drawn from the gallery at random; fewer than 50 are not looked at.
 
     Returns:
         (K,) chances, and one chance.
@@ -100,11 +148,16 @@ def chances(
         raise ConfigError(f"--prior {prior:g}: expected a chance between 0 and 1, such as 0.5")
     if not len(scores):
         return np.zeros(0), 1.0
-    each = calibration.log_ratio(scores)
+    outstanding = distances(scores, rest, company(drawn, calibration))
+    return posterior(calibration.log_ratio(outstanding), rest, prior)
+
+
+def posterior(log_ratios: Array, rest: int, prior: float) -> tuple[Array, float]:
+    """Apply Bayes' rule to the logarithms of the likelihood ratios of the K nearest; as `chances` otherwise."""
     # Somebody else's ratio is 1 on average, and for those who score low it is lower still.
-    others = np.log(rest) + min(0.0, float(each.min())) if rest else -np.inf
-    ours = np.log(prior) - np.log(len(scores) + rest)
-    logs = np.concatenate([ours + each, [ours + others, np.log1p(-prior)]])
+    others = np.log(rest) + min(0.0, float(log_ratios.min())) if rest else -np.inf
+    ours = np.log(prior) - np.log(len(log_ratios) + rest)
+    logs = np.concatenate([ours + log_ratios, [ours + others, np.log1p(-prior)]])
     weights = np.exp(logs - logs.max())
     weights /= weights.sum()
-    return weights[: len(scores)], float(weights[-1])
+    return weights[: len(log_ratios)], float(weights[-1])

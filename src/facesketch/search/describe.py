@@ -13,7 +13,6 @@ serves every route:
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from facesketch import pretrained
+from facesketch.bulk.pipeline import processors
 from facesketch.config import Direction
 from facesketch.errors import ConfigError, FaceError
 from facesketch.faces import FaceFinder
@@ -48,6 +48,7 @@ _WEIGHTS: dict[Route, tuple[float, float, float]] = {
     "fused": (1 / 3, 1 / 3, 1 / 3),
 }
 """What the sketch with the photos, its photo with the photos, and the sketch with their sketches count in a route."""
+_WORKERS = processors()
 _AT_ONCE = 8  # pictures that go through the network together
 
 
@@ -96,7 +97,7 @@ class Describer:
 
     @cached_property
     def _threads(self) -> ThreadPoolExecutor:
-        return ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="describe")
+        return ThreadPoolExecutor(_WORKERS, thread_name_prefix="describe")
 
     def gallery(self, pictures: Sequence[Image.Image]) -> list[Vector | FaceError]:
         """Describe photos, each by its largest face.
@@ -155,8 +156,11 @@ class Describer:
         return [made for start in starts for made in translate(faces[start : start + _AT_ONCE], direction)]
 
     def _described(self, faces: Sequence[Image.Image], kind: Kind) -> Vector:
-        parts = list(self._threads.map(lambda face: self._embedder.describe([face], kind), faces))
-        return np.concatenate(parts) if parts else np.zeros((0, self._embedder.dimension), np.float32)
+        if not faces:
+            return np.zeros((0, self._embedder.dimension), np.float32)
+        share = -(-len(faces) // _WORKERS)  # each thread's faces together: a map read for many is read once
+        shares = [faces[start : start + share] for start in range(0, len(faces), share)]
+        return np.concatenate(list(self._threads.map(lambda some: self._embedder.describe(some, kind), shares)))
 
 
 def describer(

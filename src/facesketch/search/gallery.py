@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from facesketch.errors import ConfigError, DataError, nearest
@@ -28,6 +29,7 @@ __all__ = ["LEAD", "Answer", "Gallery", "GalleryInfo", "Hit", "Report"]
 
 _NO_AUDIT = "queries are not noted down, since object storage cannot add to a file"
 _LOOKED_AT = 100  # photos that are looked at least, so that the chances of those beyond the top are known as well
+_DRAWN = 500  # photos of a large gallery that tell what is usual in it
 
 Source = Path | str | bytes | Image.Image
 
@@ -79,6 +81,7 @@ class Gallery:
         self.uri, self.audit = str(uri), audit
         self._describer, self._lock = describer, threading.RLock()
         self._people: tuple[int, int] | None = None
+        self._drawn: tuple[int, NDArray[np.float32]] | None = None
         self._store: Store | None = None
         if not create or Store.exists(uri):
             self._store = Store.open(uri, None if describer is None else describer.fingerprint)
@@ -218,13 +221,15 @@ class Gallery:
         from facesketch.search.chance import calibration, chances
 
         version, size = self.store.version, self.store.count
-        found = self.store.nearest(self.describer.query(probe, route), max(2 * top, _LOOKED_AT))
+        query = self.describer.query(probe, route)
+        found = self.store.nearest(query, max(2 * top, _LOOKED_AT))
         best = best_scores(found)
         notice = "; ".join(each for each in (self.describer.notice, self._unnoted()) if each)
         if not found:
             return Answer([], 1.0, 0.0, route, size, version, probe, notice)
         rest = max(0, self._count_people(version) - len(best))
-        each, absent = chances(np.array(list(best.values())), rest, calibration(self.describer.embedder, route), prior)
+        known, drawn = calibration(self.describer.embedder, route), self._draw(version) @ query
+        each, absent = chances(np.array(list(best.values())), rest, known, prior, drawn.astype(np.float64))
         hits = hits_of(found[:top], dict(zip(best, each.tolist(), strict=True)))
         shown = sum({hit.person: hit.chance for hit in hits}.values())
         return Answer(hits, absent, max(0.0, 1.0 - absent - shown), route, size, version, probe, notice)
@@ -237,6 +242,12 @@ class Gallery:
         if self._people is None or self._people[0] != version:
             self._people = version, self.store.people()
         return self._people[1]
+
+    def _draw(self, version: int) -> NDArray[np.float32]:
+        """Return vectors of photos drawn at random; read once for each version of the gallery."""
+        if self._drawn is None or self._drawn[0] != version:
+            self._drawn = version, self.store.vectors(_DRAWN)
+        return self._drawn[1]
 
     def _rename(self, named: dict[str, Person], known: dict[str, Known], report: Report) -> None:
         """Give photos that were there already the id and label that they have now."""

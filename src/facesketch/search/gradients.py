@@ -24,6 +24,7 @@ _SPREAD = 4.0  # pixels, the Gaussian by which a gradient counts in the cells ar
 _BLUR = 2.0  # pixels, the Gaussian before gradients are taken; hatching and skin's grain go with it
 _ORIENTATIONS = 9
 _CLIP = 0.2
+_SMALL_PRODUCT = 1 << 18  # multiplications up to which OpenBLAS does not wake its threads
 _ROWS, _COLUMNS = FRAME.height // _CELL, FRAME.width // _CELL
 DIMENSION = (_ROWS - 1) * (_COLUMNS - 1) * 4 * _ORIENTATIONS
 """Numbers in a description."""
@@ -46,7 +47,7 @@ def describe(faces: Sequence[Image.Image]) -> Vector:
 def _described(grey: Vector) -> Vector:
     """Return (DIMENSION,) of (H, W)."""
     assert grey.shape == (FRAME.height, FRAME.width), "faces are in the frame"
-    soft = np.asarray(_blurring(FRAME.height) @ grey @ _blurring(FRAME.width).T, dtype=np.float32)  # (H, W)
+    soft = _times(_times(grey, _blurring(FRAME.width).T).T, _blurring(FRAME.height).T).T  # (H, W)
     cells = _cells(_gradients(soft))  # (9, rows, columns)
     corners = [cells[:, i : _ROWS - 1 + i, j : _COLUMNS - 1 + j] for i in (0, 1) for j in (0, 1)]
     blocks = np.concatenate(corners)  # (36, rows - 1, columns - 1)
@@ -72,7 +73,18 @@ def _gradients(grey: Vector) -> Vector:
 
 def _cells(channels: Vector) -> Vector:
     """Return (9, rows, columns)."""
-    return np.asarray(_pooling(FRAME.height) @ channels @ _pooling(FRAME.width).T, dtype=np.float32)
+    narrow = _times(channels.reshape(-1, FRAME.width), _pooling(FRAME.width).T)  # (9 H, columns)
+    return np.asarray(_pooling(FRAME.height) @ narrow.reshape(_ORIENTATIONS, FRAME.height, _COLUMNS), dtype=np.float32)
+
+
+def _times(rows: Vector, matrix: Vector) -> Vector:
+    """Return rows @ matrix, a few rows at a time.
+
+    Larger products BLAS divides among threads of its own, and where several faces are described at once these wait for
+    each other longer than they work.
+    """
+    few = max(1, _SMALL_PRODUCT // matrix.size)
+    return np.concatenate([rows[start : start + few] @ matrix for start in range(0, len(rows), few)])
 
 
 def _unit(blocks: Vector) -> Vector:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,17 +11,18 @@ from numpy.typing import NDArray
 from facesketch.intervals import Bootstrap, Interval, Rows
 from facesketch.metrics.openset import bar, detection, detection_curve
 from facesketch.metrics.reliability import calibration_error, reliability
-from facesketch.search.scorecard import ALARMS, RANKS, Chances, OpenSet, Rate, RouteScore, Step
+from facesketch.search.scorecard import ALARMS, RANKS, Chances, GroupScore, OpenSet, Rate, RouteScore, Step
 from facesketch.search.scores import HalfGalleries, Mask, Scores, best_scores, halves, leave_out
 
 Array = NDArray[np.float64]
-Chance = Callable[[Array, int], tuple[Array, float]]
-"""Takes a search's best scores, best first, and how many more people there are; returns the chance of each to be the
-right person, and the chance that the person is not in the gallery."""
+Chance = Callable[[Array, int, Array], tuple[Array, float]]
+"""Takes a search's best scores, best first, how many more people there are, and the scores of all; returns the chance
+of each of the best to be the right person, and the chance that the person is not in the gallery."""
 
 DIVISIONS = 50
 _JUDGED = 20  # galleries for which chances are worked out, which takes longer than comparing
 _LOOKED_AT = 100  # best scores that chances are worked out from, as many as a search of a gallery takes
+_BAR_OF_GROUPS = 0.1  # share of false alarms at which groups are compared: at 1 % a group would have hardly any
 _CURVE = 100  # places of a cumulative match curve that are kept
 _ALONG = sorted({*np.geomspace(0.001, 1, 46).tolist(), *ALARMS})  # shares of false alarms along a curve
 
@@ -34,10 +35,20 @@ class Meter:
         people: how many people there are, at least 2.
         divisions: how often they are divided into halves.
         seed: of resamples and divisions.
+        groups: by the name of a column, what it says of each probe; empty where it says nothing.
     """
 
-    def __init__(self, subjects: Sequence[str], people: int, *, divisions: int = DIVISIONS, seed: int = 0) -> None:
+    def __init__(
+        self,
+        subjects: Sequence[str],
+        people: int,
+        *,
+        divisions: int = DIVISIONS,
+        seed: int = 0,
+        groups: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
         assert people > 1, "there must be somebody to find and somebody to leave out"
+        self._subjects, self._seed, self._groups = np.asarray(subjects), seed, groups or {}
         self._bootstrap = Bootstrap(subjects, seed=seed)
         self._probes = len(subjects)
         self.masks: list[Mask] = list(halves(people, divisions, seed))
@@ -63,7 +74,20 @@ class Meter:
             alarms=tuple(zip(_ALONG, detection_curve(found.searches(), _ALONG).tolist(), strict=True)),
             first=None if answers is None else self._chances(answers.first, answers.right),
             absent=None if answers is None else self._chances(answers.absent, answers.missing),
+            groups={column: self._parted(says, places, found) for column, says in self._groups.items()},
         )
+
+    def _parted(self, says: Sequence[str], places: NDArray[np.int64], found: HalfGalleries) -> dict[str, GroupScore]:
+        """Return what was found for each group of people, under one bar for all."""
+        height = detection(found.searches(), _BAR_OF_GROUPS).bar
+        alarms = ((found.others > height) & ~found.known).sum(axis=0) / (~found.known).sum(axis=0)  # (P,)
+        groups = {}
+        for value in sorted(set(says) - {""}):
+            rows = np.flatnonzero(np.asarray(says) == value)
+            drawn = Bootstrap(self._subjects[rows].tolist(), seed=self._seed)
+            first, told = _rate(drawn.mean(places[rows] == 1)), _rate(drawn.mean(alarms[rows]))
+            groups[value] = GroupScore(sketches=len(rows), first=first, alarms=told)
+        return groups
 
     def _open_set(self, found: HalfGalleries, alarms: float) -> OpenSet:
         """Return the rate at a share of false alarms; every resample sets a bar of its own."""
@@ -118,7 +142,8 @@ def _ask(scores: Scores, masks: Sequence[Mask], chance: Chance) -> _Answers:
         for column, best in enumerate(best_scores(scores, out, _LOOKED_AT)):
             top = best[np.isfinite(best)]
             if len(top):
-                chances, absent[row, column] = chance(top, size - len(top))
+                whole = np.concatenate([scores.people[column, ~out], scores.distractors[column]])
+                chances, absent[row, column] = chance(top, size - len(top), whole[np.isfinite(whole)])
                 first[row, column] = chances[0]
     return _Answers(np.clip(first, 0, 1), found.right, np.clip(absent, 0, 1), ~found.known)
 

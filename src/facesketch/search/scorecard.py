@@ -56,6 +56,20 @@ class Chances(Frozen):
     steps: tuple[Step, ...]
 
 
+class GroupScore(Frozen):
+    """What a route found for the people of one group, searched for among all.
+
+    Attributes:
+        sketches: how many sketches show them.
+        first: how often their own person comes first.
+        alarms: how often a search for one of them who is not in the gallery alarms, where 10 % of all such searches do.
+    """
+
+    sketches: int
+    first: Rate
+    alarms: Rate
+
+
 class RouteScore(Frozen):
     """What one route, or one floor, found.
 
@@ -68,6 +82,7 @@ class RouteScore(Frozen):
         alarms: (share of false alarms, detection and identification rate) along the whole curve.
         first: the chance of the first hit to be the right person.
         absent: the chance that the person is not in the gallery.
+        groups: by column of the data, by what it says, what was found for these people.
     """
 
     title: str
@@ -78,6 +93,7 @@ class RouteScore(Frozen):
     alarms: tuple[tuple[float, float], ...] = ()
     first: Chances | None = None
     absent: Chances | None = None
+    groups: dict[str, dict[str, GroupScore]] = Field(default_factory=dict)
 
 
 class GalleryScore(Frozen):

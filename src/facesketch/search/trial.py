@@ -20,7 +20,7 @@ from PIL import Image
 from facesketch.data.index import index
 from facesketch.data.pairs import Pair
 from facesketch.data.split import split as divide
-from facesketch.errors import DataError, FaceError, FacesketchError
+from facesketch.errors import ConfigError, DataError, FaceError, FacesketchError, nearest
 from facesketch.evaluate import OWN, PROTOCOLS, recognise_stems, require_protocol
 from facesketch.search.baselines import BASELINES, baselines
 from facesketch.search.chance import calibration, chances
@@ -77,6 +77,19 @@ class Task:
         """The number of each pair's person among the sorted subjects."""
         return np.asarray(np.unique(self.subjects, return_inverse=True)[1], dtype=np.intp)
 
+    def groups(self, columns: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        """Return, by column, what it says of each pair.
+
+        Raises:
+            ConfigError: no pair has such a column.
+        """
+        there = sorted({name for pair in self.pairs for name in pair.attributes})
+        for name in columns:
+            if name not in there:
+                known = f"known: {', '.join(there)}" if there else "this data has none; add columns to its pairs.csv"
+                raise ConfigError(f"--by {name}: no column of that name{nearest(name, there, known)}")
+        return {name: tuple(pair.attributes.get(name, "") for pair in self.pairs) for name in columns}
+
 
 def read_task(folder: Path, split: TrialSplit = "test", protocol: str | None = None) -> Task:
     """Find the pairs of one side of a split, or all of them.
@@ -124,6 +137,7 @@ def evaluate_search(
     *,
     routes: Sequence[Route] = ROUTES,
     distractors: Distractors | None = None,
+    by: Sequence[str] = (),
     divisions: int = DIVISIONS,
     seed: int = 0,
     progress: Progress | None = None,
@@ -138,16 +152,19 @@ def evaluate_search(
         task: the pairs, as `read_task` finds them.
         routes: which ways to compare.
         distractors: others to hide the right photos among.
+        by: columns of `pairs.csv`, such as `gender`, to part the people by.
         divisions: how often people are divided into halves for the open-set rates; each serves twice.
         seed: of the divisions and the bootstrap.
         progress: told of each step.
 
     Raises:
+        ConfigError: the data has no column of that name.
         ImageError: a picture of a pair cannot be read.
     """
+    groups = task.groups(by)
     trial = _Trial(describer, task, tuple(routes), progress or (lambda done, total, what: None))
     scores = trial.compare(distractors)
-    meter = Meter(task.subjects, len(set(task.subjects)), divisions=divisions, seed=seed)
+    meter = Meter(task.subjects, len(set(task.subjects)), divisions=divisions, seed=seed, groups=groups)
     galleries = trial.measure(scores, meter, distractors)
     return SearchResults(
         embedder=describer.embedder,
@@ -285,7 +302,7 @@ class _Trial:
         except FacesketchError as error:
             self.left_out[f"chances of {route}"] = str(error)
             return None
-        return lambda top, rest: chances(top, rest, known, PRIOR)
+        return lambda top, rest, whole: chances(top, rest, known, PRIOR, whole)
 
     def _floors(self, meter: Meter) -> dict[str, RouteScore]:
         """Return what raw pixels and oriented gradients find in the pictures as they are, where these have one size."""
