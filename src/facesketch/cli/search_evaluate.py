@@ -87,11 +87,7 @@ def evaluate(
             progress,
         )
     if out is not None:
-        from facesketch.search.figures import save_figure
-        from facesketch.search.scorecard import FIGURE
-
-        results.save(out)
-        save_figure(results, out / FIGURE)
+        _save(results, out)
     _present(results, out)
 
 
@@ -128,6 +124,14 @@ def _evaluate(asked: Question, load: Callable[[], Describer], progress: Stages) 
         seed=asked.seed,
         progress=progress,
     )
+
+
+def _save(results: SearchResults, out: Path) -> None:
+    from facesketch.search.figures import save_figure
+    from facesketch.search.scorecard import FIGURE
+
+    results.save(out)
+    save_figure(results, out / FIGURE)
 
 
 def _describer(embedder: Embedder | None, photo2sketch: str | None, sketch2photo: str | None) -> Describer:
