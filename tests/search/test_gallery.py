@@ -47,7 +47,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     calls: list[Any] = []
 
     def tenths(scores: Any, rest: int, calibration: Any, prior: float, drawn: Any) -> tuple[Any, float]:
-        calls.append((scores.tolist(), rest, calibration, prior))
+        calls.append((scores.tolist(), rest, calibration, prior, sorted(drawn.tolist())))
         return np.full(len(scores), 0.1), 0.2
 
     monkeypatch.setattr("facesketch.search.chance.chances", tenths)
@@ -87,10 +87,12 @@ def test_chances_are_of_persons_by_their_best_photos(
 ) -> None:
     monkeypatch.setattr(module, "_LOOKED_AT", 2)
     answer = filled.search(sketch, 1, route="to-photo", prior=0.3)
-    ((scores, rest, calibration, prior),) = asked
+    ((scores, rest, calibration, prior, drawn),) = asked
     assert len(scores) == 2, "a person for each of the two photos that were looked at"
     assert scores == sorted(scores, reverse=True)
     assert (rest, calibration, prior) == (1, ("hog", "to-photo"), 0.3)
+    assert len(drawn) == 4, "what is usual is told by all photos"
+    assert drawn[-1] == pytest.approx(scores[0])
     assert [hit.chance for hit in answer.hits] == [0.1]
     assert (answer.absent, answer.elsewhere) == (0.2, pytest.approx(0.7))
 

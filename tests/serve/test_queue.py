@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import httpx
 import numpy as np
 import pytest
-from tests.serve.conftest import Ask, Network, grey, pixels, problem
+from tests.serve.conftest import Ask, Client, Network, grey, pixels, problem
 
 from facesketch.images import Placement
 from facesketch.serve.batches import Batcher
@@ -80,8 +80,8 @@ def _leave_early(app: object, file: bytes) -> None:
     asyncio.run(app(scope, receive, send))  # type: ignore[operator]
 
 
-def test_what_waits_goes_through_the_network_together(serve: Ask, network: Network) -> None:
-    client = serve()
+def _one_and_eight(client: Client, network: Network) -> list[httpx.Response]:
+    """Send a picture, eight more while the network is busy with it, and return all nine answers."""
     network.go.clear()
     with ThreadPoolExecutor(9) as pool:
         first = pool.submit(client.send, grey(0))
@@ -89,7 +89,12 @@ def test_what_waits_goes_through_the_network_together(serve: Ask, network: Netwo
         rest = [pool.submit(client.send, grey(value)) for value in range(1, 9)]
         _until(lambda: "facesketch_network_waiting 8\n" in client.get("/v1/metrics").text)
         network.go.set()
-        greys = [int(pixels(each.result().content)[0, 0]) for each in (first, *rest)]
+        return [each.result() for each in (first, *rest)]
+
+
+def test_what_waits_goes_through_the_network_together(serve: Ask, network: Network) -> None:
+    client = serve()
+    greys = [int(pixels(each.content)[0, 0]) for each in _one_and_eight(client, network)]
     assert greys == [255 - value for value in range(9)], "each got the answer to its own picture"
     assert network.batches == [1, 8]
 
@@ -99,14 +104,7 @@ def test_a_picture_that_cannot_be_worked_on_ends_its_own_request_only(
 ) -> None:
     client = serve()
     network.poison = 4
-    network.go.clear()
-    with ThreadPoolExecutor(9) as pool:
-        first = pool.submit(client.send, grey(0))
-        assert network.begun.wait(10)
-        rest = [pool.submit(client.send, grey(value)) for value in range(1, 9)]
-        _until(lambda: "facesketch_network_waiting 8\n" in client.get("/v1/metrics").text)
-        network.go.set()
-        answers = [each.result() for each in (first, *rest)]
+    answers = _one_and_eight(client, network)
     assert [each.status_code for each in answers] == [200] * 4 + [500] + [200] * 4
     said = problem(answers[4], 500)
     assert "worked on" not in said, "what went wrong inside is for the log"

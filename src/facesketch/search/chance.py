@@ -53,7 +53,6 @@ class Calibration:
         return self.slope * distances + self.offset
 
 
-# CALIBRATIONS begin
 CALIBRATIONS: dict[tuple[str, Route], Calibration] = {
     ("learned", "direct"): Calibration(3.91, -9.22, 0.0018, 0.0892),
     ("learned", "to-photo"): Calibration(3.48, -6.95, -0.0030, 0.0863),
@@ -72,7 +71,6 @@ CALIBRATIONS: dict[tuple[str, Route], Calibration] = {
     ("hog", "to-sketch"): Calibration(3.96, -7.01, 0.6908, 0.0465),
     ("hog", "fused"): Calibration(3.55, -5.80, 0.6853, 0.0437),
 }
-# CALIBRATIONS end
 
 
 def calibration(embedder: str, route: Route) -> Calibration:

@@ -48,7 +48,6 @@ _WEIGHTS: dict[Route, tuple[float, float, float]] = {
     "fused": (1 / 3, 1 / 3, 1 / 3),
 }
 """What the sketch with the photos, its photo with the photos, and the sketch with their sketches count in a route."""
-_WORKERS = processors()
 _AT_ONCE = 8  # pictures that go through the network together
 
 
@@ -88,7 +87,7 @@ class Describer:
         models: tuple[str, str],
         finder: FaceFinder,
     ) -> None:
-        self._embedder, self._finder = embedder, finder
+        self._embedder, self._finder, self._workers = embedder, finder, processors()
         self._translators: dict[Direction, Translator] = {"photo2sketch": photo2sketch, "sketch2photo": sketch2photo}
         self.embedder = embedder.name
         self.fingerprint = f"{embedder.id}+photo2sketch-{models[0]}+sketch2photo-{models[1]}"
@@ -97,7 +96,7 @@ class Describer:
 
     @cached_property
     def _threads(self) -> ThreadPoolExecutor:
-        return ThreadPoolExecutor(_WORKERS, thread_name_prefix="describe")
+        return ThreadPoolExecutor(self._workers, thread_name_prefix="describe")
 
     def gallery(self, pictures: Sequence[Image.Image]) -> list[Vector | FaceError]:
         """Describe photos, each by its largest face.
@@ -158,7 +157,7 @@ class Describer:
     def _described(self, faces: Sequence[Image.Image], kind: Kind) -> Vector:
         if not faces:
             return np.zeros((0, self._embedder.dimension), np.float32)
-        share = -(-len(faces) // _WORKERS)  # each thread's faces together: a map read for many is read once
+        share = -(-len(faces) // self._workers)  # each thread's faces together: a map read for many is read once
         shares = [faces[start : start + share] for start in range(0, len(faces), share)]
         return np.concatenate(list(self._threads.map(lambda some: self._embedder.describe(some, kind), shares)))
 
