@@ -35,7 +35,11 @@ class Preprocessing(Frozen):
     styles: tuple[str, ...] = ()
     """Hands that it draws in, first the one it draws in when none is named."""
     faces: dict[str, Any] | None = None
-    """Where the eyes lay in what it learned from, as a `FaceFrame` writes it; None for pictures of any framing."""
+    """Where the eyes lay in what it learned from, as a `FaceFrame` writes it; None for pictures of any framing.
+
+    Pictures for a model of faces have the black filled that levelling left in their corners, as those had from which
+    it learned.
+    """
 
     def source_channels(self, direction: Direction) -> int:
         """Return the channels of what goes in."""

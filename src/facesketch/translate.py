@@ -18,6 +18,7 @@ from PIL import Image
 from facesketch.config import Direction, RunConfig
 from facesketch.engines import Engine
 from facesketch.errors import ConfigError, ImageError
+from facesketch.faces import fill_corners
 from facesketch.headers import ONNX_SUFFIX
 from facesketch.images import Placement, fit, flatten, open_image
 from facesketch.preprocessing import Preprocessing
@@ -91,7 +92,8 @@ class Translator:
     """Translates pictures of any size with one model.
 
     A picture is fitted as the model's training pictures were: shrunk until its longer side is that of training,
-    padded by mirroring inside, cut back, and enlarged to its own size again. With `resolution="native"` networks
+    padded by mirroring inside, cut back, and enlarged to its own size again. Black corners that levelling left are filled
+    for a model of aligned faces. With `resolution="native"` networks
     without fixed size work on the picture's own pixels.
 
     Args:
@@ -200,7 +202,8 @@ class Translator:
         frame = None if needs.frame is None else (needs.frame, needs.frame)
         longest = needs.longest_side if resolution == "trained" else None
         channels = needs.source_channels(direction)
-        return Prepared(*fit(flatten(picture), channels, longest=longest, frame=frame, multiple=needs.multiple))
+        image = flatten(picture) if needs.faces is None else fill_corners(flatten(picture))
+        return Prepared(*fit(image, channels, longest=longest, frame=frame, multiple=needs.multiple))
 
     def run(
         self, prepared: Sequence[Prepared], direction: Direction, style: str | None = None

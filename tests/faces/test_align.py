@@ -138,11 +138,11 @@ def test_a_plain_picture_goes_on_plain(eyes: Eyes) -> None:
 
 
 def test_what_goes_on_beyond_the_border_has_no_streaks() -> None:
-    stripes = np.zeros((200, 200, 3), dtype=np.uint8)
+    stripes = np.full((200, 200, 3), 30, dtype=np.uint8)  # not black, which an earlier levelling would have left
     stripes[:, ::8], stripes[:, 1::8], stripes[:, 2::8] = (220, 90, 90), (220, 90, 90), (220, 90, 90)
     made = pixels(align(Image.fromarray(stripes), face(((75.0, 50.0), (125.0, 50.0)))).image)
     beyond = made[:60]  # the picture begins at row 75
-    assert made[80:].std(axis=1).mean() > 60
+    assert made[80:].std(axis=1).mean() > 50
     assert beyond.std(axis=1).max() < 15
 
 

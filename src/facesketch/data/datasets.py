@@ -20,6 +20,7 @@ from torch.utils.data import DataLoader, Dataset
 from facesketch.augment import draw, move, relight
 from facesketch.config import AugmentConfig, DataConfig, Direction, Kind
 from facesketch.data.index import Pair, Source
+from facesketch.faces import fill_corners
 from facesketch.images import Placement, fit
 from facesketch.tensors import to_tensor
 
@@ -103,19 +104,21 @@ class Pictures:
     Args:
         sources: where the pictures are.
         kind: photo or sketch, which decides the channels.
-        config: size and channels.
+        config: size, channels, and whether they show faces of the aligned frame: of those black corners are filled.
         frame: side of the square that the pictures are padded to.
     """
 
     def __init__(self, sources: Sequence[Source], kind: Kind, config: DataConfig, frame: int) -> None:
         self._channels, self._longest, self._frame = config.channels(kind), config.size, frame
+        self._faces = config.faces
         self.array = _allocate((len(sources), frame, frame, self._channels))
         with ThreadPoolExecutor() as pool:  # Pillow decodes without holding the interpreter
             self.placements = list(pool.map(self._decode, range(len(sources)), sources))
 
     def _decode(self, place: int, source: Source) -> Placement:
         frame = (self._frame, self._frame)
-        self.array[place], placement = fit(source.open(), self._channels, longest=self._longest, frame=frame)
+        image = fill_corners(source.open()) if self._faces else source.open()
+        self.array[place], placement = fit(image, self._channels, longest=self._longest, frame=frame)
         return placement
 
     def __len__(self) -> int:

@@ -4,7 +4,8 @@ Nothing here needs torch, and OpenCV is imported only when a face is looked for.
 """
 
 from facesketch.faces.align import Aligned, align
+from facesketch.faces.corners import fill_corners
 from facesketch.faces.find import Face, FaceFinder, choose
 from facesketch.faces.frame import FaceFrame
 
-__all__ = ["Aligned", "Face", "FaceFinder", "FaceFrame", "align", "choose"]
+__all__ = ["Aligned", "Face", "FaceFinder", "FaceFrame", "align", "choose", "fill_corners"]

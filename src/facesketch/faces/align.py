@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from facesketch.faces.corners import fill_corners
 from facesketch.faces.find import Face, centred
 from facesketch.faces.frame import FRAME, FaceFrame
 from facesketch.faces.warp import Matrix, continued, depth, inverse, moved, scaled, similarity, warp
@@ -63,7 +64,8 @@ def align(image: Image.Image, face: Face, frame: FaceFrame = FRAME, *, scale: fl
     """Turn, scale and shift a picture so that a face's eyes come to lie where the frame has them.
 
     A picture that is aligned already, to within 6 % of the eye distance, is taken as it is. What lies beyond the
-    picture's border is filled with a soft continuation of it. A face that was only guessed (`centre`) is guessed anew
+    picture's border is filled with a soft continuation of it, and so is the black in its corners that an earlier
+    levelling left (`fill_corners`). A face that was only guessed (`centre`) is guessed anew
     for this frame.
 
     Args:
@@ -73,7 +75,7 @@ def align(image: Image.Image, face: Face, frame: FaceFrame = FRAME, *, scale: fl
         scale: how many times the frame's size the result has.
     """
     assert scale > 0, "the scale must be positive"
-    face = centred(image.size, frame) if face.source == "centre" else face
+    face, image = centred(image.size, frame) if face.source == "centre" else face, fill_corners(image)
     size = max(1, round(frame.width * scale)), max(1, round(frame.height * scale))
     if _is_aligned(image.size, face, frame):
         matrix = scaled(np.eye(2, 3), size[0] / image.width, size[1] / image.height)

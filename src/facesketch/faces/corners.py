@@ -1,0 +1,124 @@
+"""The black that levelling leaves where a turned picture did not reach, found and filled as if it had gone on."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from facesketch.faces.warp import continued
+
+_BLACK = 24  # of 255: the lightest channel of what JPEG makes of black beside something light
+_DEEPEST = 0.3  # of the sides across: black that reaches farther is clothes, hair or night
+_LEAST = 0.25  # of a side that black lies along, so that a curl of hair in a corner is none; and at most, if it is deep
+_STRAIGHT = 1.5  # pixels, in a picture of the frame's size, that its inner edge is off a straight line at most ...
+_AGREEING = 0.85  # ... in this share of its places
+_USUAL = 250  # longer side of that size
+_RIM = 2  # pixels beyond the edge, in such a picture, that mixed with the black
+
+Mask = NDArray[np.bool_]
+
+
+def black_corners(image: Image.Image) -> Mask:
+    """Return where a picture is black because it was turned or shifted: strips and wedges with a straight edge.
+
+    Each begins in a corner, runs along a quarter of a side at least, and is at most 0.3 of the picture deep. Black hair
+    and clothes at the border have edges that are not straight.
+
+    Args:
+        image: `L` or `RGB`.
+
+    Returns:
+        (H, W) bool.
+    """
+    found = np.zeros((image.height, image.width), dtype=bool)
+    if not any(_is_dark(side).mean() >= _LEAST for side in _sides(image)):  # most pictures, however large, are done here
+        return found
+    dark, unit = _is_dark(image), max(image.size) / _USUAL
+    for turns in range(4):  # each side in turn is the upper one
+        turned = np.rot90(dark, turns)
+        runs = _along_top(turned, max(unit, 1.0))
+        rows = np.arange(turned.shape[0])[:, None]
+        np.rot90(found, turns)[...] |= rows < runs
+    return found
+
+
+def _sides(image: Image.Image) -> list[Image.Image]:
+    """Return the four lines of pixels along the border."""
+    width, height = image.size
+    boxes = (0, 0, width, 1), (0, height - 1, width, height), (0, 0, 1, height), (width - 1, 0, width, height)
+    return [image.crop(box) for box in boxes]
+
+
+def _is_dark(image: Image.Image) -> Mask:
+    array = np.asarray(image)
+    return np.asarray((array if array.ndim == 2 else array.max(axis=-1)) < _BLACK)
+
+
+def _along_top(dark: Mask, unit: float) -> NDArray[np.int64]:
+    """Return (W,) how many pixels of black hang from the upper side, where that is a strip or a wedge; 0 elsewhere."""
+    height, width = dark.shape
+    none = np.zeros(width, dtype=np.int64)
+    if dark[0].mean() < _LEAST:
+        return none
+    deepest = int(_DEEPEST * height)
+    runs = np.logical_and.accumulate(dark[: deepest + 1], axis=0).sum(axis=0)
+    others = runs > deepest  # columns of a strip along another side, which hang from this one too
+    if others.mean() > _LEAST:  # night
+        return none
+    part = _from_a_corner((runs > 0) | others)
+    runs = np.where(part & ~others, runs, 0)
+    hanging = np.flatnonzero(runs)
+    if len(hanging) < max(_LEAST * width, 3):
+        return none
+    edge = _line(hanging, runs[hanging])
+    straight = np.abs(runs[hanging] - edge) <= _STRAIGHT * unit
+    if straight.mean() < _AGREEING:
+        return none
+    runs[hanging] = np.minimum(runs[hanging], np.ceil(edge + _STRAIGHT * unit))  # the rest hangs from another side
+    return runs
+
+
+def _line(places: NDArray[np.int64], depths: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return a straight line through most of some points, at their places: slopes and levels are medians."""
+    half = len(places) // 2
+    slope = np.median((depths[half:] - depths[: len(depths) - half]) / (places[half:] - places[: len(places) - half]))
+    return np.asarray(slope * places + np.median(depths - slope * places))
+
+
+def _from_a_corner(black: Mask) -> Mask:
+    """Return the longer of the two stretches that begin at the ends of a side."""
+    first, last = np.logical_and.accumulate(black), np.logical_and.accumulate(black[::-1])[::-1]
+    return first if first.sum() >= last.sum() else last
+
+
+def fill_corners(image: Image.Image) -> Image.Image:
+    """Return a picture whose black corners hold a soft continuation of it; the same picture where it has none.
+
+    CUHK's published crops have them: 33 of the 100 test photos and 62 of their sketches. A network that pads by
+    mirroring would see a black stripe in the middle of paper, and draw something of it.
+
+    Args:
+        image: `L` or `RGB`.
+    """
+    black = black_corners(image)
+    if not black.any() or black.all():
+        return image
+    return continued(image, ~_grown(black, max(1, round(_RIM * max(image.size) / _USUAL))))
+
+
+def _grown(mask: Mask, by: int) -> Mask:
+    """Return a mask with so many pixels more on every side."""
+    grown = mask.copy()
+    for axis in (0, 1):
+        spread = grown.copy()
+        for step in range(1, by + 1):
+            ahead, behind = (slice(step, None), slice(None, -step))
+            if axis:
+                spread[:, ahead] |= grown[:, behind]
+                spread[:, behind] |= grown[:, ahead]
+            else:
+                spread[ahead] |= grown[behind]
+                spread[behind] |= grown[ahead]
+        grown = spread
+    return grown
