@@ -2,8 +2,9 @@
 
     .venv/bin/python scripts/set_contrast.py RUN --data portraits --contrast 1.1 --out model.safetensors
 
-For each style it prints the spread of grey in the artists' sketches over that in the model's own, without contrast, once
-for training pairs and once for test pairs where there are any; what is above 1 is missing. Weights stay as they are.
+For each style it prints the spread of grey in the artists' sketches over that in the model's own, without contrast,
+once for training pairs and once for test pairs where there are any; what is above 1 is missing. Weights stay as they
+are.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ from facesketch.checkpoint import load_method, save_weights
 from facesketch.data.index import Pair, index
 from facesketch.methods.portrait import Portrait
 from facesketch.translate import Translator, load
-
 
 MOST = 100
 """Pairs of a style and a side that are measured."""

@@ -92,9 +92,9 @@ class Translator:
     """Translates pictures of any size with one model.
 
     A picture is fitted as the model's training pictures were: shrunk until its longer side is that of training,
-    padded by mirroring inside, cut back, and enlarged to its own size again. Black corners that levelling left are filled
-    for a model of aligned faces. With `resolution="native"` networks
-    without fixed size work on the picture's own pixels.
+    padded by mirroring inside, cut back, and enlarged to its own size again. For a model of aligned faces the black
+    corners that levelling left are filled. With `resolution="native"` networks without fixed size work on the
+    picture's own pixels.
 
     Args:
         engine: what runs the network.

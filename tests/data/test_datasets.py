@@ -84,6 +84,15 @@ def test_pictures_are_kept_as_bytes_in_their_frame(pairs: list[Pair]) -> None:
     assert sketches.array.shape[-1] == 3
 
 
+@pytest.mark.parametrize("faces", [False, True])
+def test_what_translation_fills_is_filled_for_learning(tmp_path: Path, faces: bool) -> None:
+    """A model must see in use what it saw while it learned."""
+    turned = Image.new("L", (200, 250), 230).rotate(4)
+    turned.save(tmp_path / "sketch.png")
+    pictures = Pictures([Source(tmp_path / "sketch.png")], "sketch", DataConfig(size=250, faces=faces), 256)
+    assert (pictures.array.min() > 220) == faces
+
+
 def test_larger_pictures_are_shrunk_not_stretched(pairs: list[Pair]) -> None:
     pictures = Pictures([pairs[0].photo], "photo", DataConfig(size=20), 20)
     assert pictures.placements[0].content == (16, 20)

@@ -147,3 +147,27 @@ def test_it_knows_its_options_by_the_names_of_the_command_line() -> None:
     assert PortraitOptions(styles="a, b,c").styles == ("a", "b", "c")  # type: ignore[arg-type]
     assert PortraitOptions().styles == ()
     assert DataConfig().faces is False
+
+
+def test_sketches_are_as_dark_as_the_contrast_says() -> None:
+    plain, dark = (_method(contrast=contrast).eval() for contrast in (1.0, 1.5))
+    dark.load_state_dict(plain.state_dict())
+    images = torch.rand(2, 3, 64, 64) * 2 - 1
+    with torch.no_grad():
+        before, after = plain.translate(images, "photo2sketch"), dark.translate(images, "photo2sketch")
+    torch.testing.assert_close(1 - after, ((1 - before) * 1.5).clamp(max=2.0))
+    assert after.mean() < before.mean()
+
+
+def test_the_contrast_is_for_sketches_and_not_for_learning() -> None:
+    photos = [_method(contrast=contrast, direction="sketch2photo").eval() for contrast in (1.0, 1.5)]
+    photos[1].load_state_dict(photos[0].state_dict())
+    images = torch.rand(1, 1, 64, 64) * 2 - 1
+    with torch.no_grad():
+        first, second = (method.translate(images, "sketch2photo") for method in photos)
+    torch.testing.assert_close(first, second)
+    losses = []
+    for contrast in (1.0, 1.5):
+        torch.manual_seed(3)
+        losses.append(_step(_method(contrast=contrast, disguise=0).train(), _batch()))
+    assert losses[0] == losses[1]

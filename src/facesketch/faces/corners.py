@@ -32,8 +32,8 @@ def black_corners(image: Image.Image) -> Mask:
         (H, W) bool.
     """
     found = np.zeros((image.height, image.width), dtype=bool)
-    if not any(_is_dark(side).mean() >= _LEAST for side in _sides(image)):  # most pictures, however large, are done here
-        return found
+    if not any(_is_dark(side).mean() >= _LEAST for side in _sides(image)):
+        return found  # as most pictures, however large, do
     dark, unit = _is_dark(image), max(image.size) / _USUAL
     for turns in range(4):  # each side in turn is the upper one
         turned = np.rot90(dark, turns)
