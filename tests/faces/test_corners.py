@@ -56,6 +56,8 @@ def test_strips_along_two_sides_are_filled() -> None:
     down = np.arange(250)[:, None]
     page[np.arange(200)[None] > 188 + down * 0.04] = 0
     page[down > 242 - np.arange(200)[None] * 0.03] = 0
+    found = black_corners(Image.fromarray(page))
+    assert found[page == 0].all(), "the corner that they share belongs to both"
     assert np.asarray(fill_corners(Image.fromarray(page))).min() > 200
 
 

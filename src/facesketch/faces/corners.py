@@ -67,23 +67,22 @@ def _along_top(dark: Mask, unit: float) -> NDArray[np.int64]:
     if others.mean() > _LEAST:  # night
         return none
     part = _from_a_corner((runs > 0) | others)
-    runs = np.where(part & ~others, runs, 0)
-    hanging = np.flatnonzero(runs)
+    hanging = np.flatnonzero(part & (runs > 0) & ~others)
     if len(hanging) < max(_LEAST * width, 3):
         return none
-    edge = _line(hanging, runs[hanging])
-    straight = np.abs(runs[hanging] - edge) <= _STRAIGHT * unit
-    if straight.mean() < _AGREEING:
+    edge, off = _line(hanging, runs[hanging]), _STRAIGHT * unit
+    if (np.abs(runs[hanging] - edge(hanging)) <= off).mean() < _AGREEING:
         return none
-    runs[hanging] = np.minimum(runs[hanging], np.ceil(edge + _STRAIGHT * unit))  # the rest hangs from another side
-    return runs
+    # what hangs deeper than the line belongs to another side; a corner of two strips belongs to both
+    deep = np.minimum(runs, np.ceil(edge(np.arange(width)) + off).astype(np.int64))
+    return np.where(part, deep, 0).clip(min=0)
 
 
-def _line(places: NDArray[np.int64], depths: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return a straight line through most of some points, at their places: slopes and levels are medians."""
+def _line(places: NDArray[np.int64], depths: NDArray[np.int64]) -> np.poly1d:
+    """Return a straight line through most of some points: its slope and its level are medians."""
     half = len(places) // 2
     slope = np.median((depths[half:] - depths[: len(depths) - half]) / (places[half:] - places[: len(places) - half]))
-    return np.asarray(slope * places + np.median(depths - slope * places))
+    return np.poly1d((slope, np.median(depths - slope * places)))
 
 
 def _from_a_corner(black: Mask) -> Mask:
