@@ -34,6 +34,7 @@ def test_the_wedges_of_a_turn_are_filled(degrees: float, size: tuple[int, int]) 
     assert black.mean() > 0.01
     filled = np.asarray(fill_corners(image)).astype(int)
     assert (np.abs(filled - (90, 150, 210)).max(axis=-1)[black] < 12).mean() > 0.97
+    assert not black_corners(fill_corners(image)).any(), "filled once for all"
 
 
 @given(side=st.integers(0, 3), depth=st.integers(2, 40), lean=st.floats(-0.1, 0.1))

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from facesketch.faces import FaceFinder, align
+from facesketch.faces import FaceFinder, align, fill_corners
+from facesketch.faces.corners import black_corners
 from facesketch.faces.frame import FRAME
 from facesketch.faces.yunet import YuNet
 from facesketch.images import open_image
@@ -70,3 +71,15 @@ def test_the_cascades_agree_on_where_the_eyes_are(
     paths = [path for kind in ("photos", "sketches") for path in pictures(shared, f"cuhk/{kind}")[:: 2 * EVERY]]
     eyes = np.array([finder.find(open_image(path))[0].eyes for path in paths])
     assert np.median(np.hypot(*np.moveaxis(eyes - FRAME.eyes, -1, 0))) < 3
+
+
+@pytest.mark.parametrize(("kind", "least"), [("photos", 80), ("sketches", 95)])
+def test_the_black_corners_of_the_published_crops_are_filled(shared: Path, kind: str, least: int) -> None:
+    crops = [open_image(path) for path in pictures(shared, f"cuhk/{kind}")]
+    mended = [fill_corners(crop) for crop in crops]
+    cornered = [(crop, filled) for crop, filled in zip(crops, mended, strict=True) if filled is not crop]
+    assert len(cornered) >= least
+    assert not any(black_corners(filled).any() for _, filled in cornered)
+    if kind == "sketches":  # of a photo's border hair and clothes are black too
+        border = np.concatenate([np.asarray(filled.convert("L"))[:, -1] for _, filled in cornered])
+        assert (border < 60).mean() < 0.03
