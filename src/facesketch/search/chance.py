@@ -55,21 +55,21 @@ class Calibration:
 
 CALIBRATIONS: dict[tuple[str, Route], Calibration] = {
     ("learned", "direct"): Calibration(3.91, -9.22, 0.0018, 0.0892),
-    ("learned", "to-photo"): Calibration(3.48, -6.95, -0.0030, 0.0863),
-    ("learned", "to-sketch"): Calibration(4.55, -10.81, -0.0061, 0.0959),
-    ("learned", "fused"): Calibration(4.23, -10.11, -0.0024, 0.0842),
+    ("learned", "to-photo"): Calibration(3.47, -6.97, -0.0031, 0.0863),
+    ("learned", "to-sketch"): Calibration(4.38, -10.45, -0.0058, 0.0962),
+    ("learned", "fused"): Calibration(4.22, -10.11, -0.0024, 0.0845),
     ("lite", "direct"): Calibration(3.66, -7.72, 0.0015, 0.1020),
-    ("lite", "to-photo"): Calibration(3.38, -6.39, -0.0044, 0.0994),
-    ("lite", "to-sketch"): Calibration(3.96, -8.43, -0.0056, 0.1114),
-    ("lite", "fused"): Calibration(3.79, -8.12, -0.0029, 0.0985),
+    ("lite", "to-photo"): Calibration(3.34, -6.28, -0.0045, 0.0995),
+    ("lite", "to-sketch"): Calibration(3.96, -8.48, -0.0054, 0.1120),
+    ("lite", "fused"): Calibration(3.81, -8.20, -0.0028, 0.0988),
     ("sface", "direct"): Calibration(2.62, -3.92, 0.0794, 0.0845),
-    ("sface", "to-photo"): Calibration(2.09, -2.58, 0.0817, 0.0864),
-    ("sface", "to-sketch"): Calibration(2.81, -4.40, 0.1411, 0.0862),
-    ("sface", "fused"): Calibration(2.76, -4.40, 0.1007, 0.0725),
+    ("sface", "to-photo"): Calibration(2.11, -2.62, 0.0815, 0.0864),
+    ("sface", "to-sketch"): Calibration(2.85, -4.55, 0.1367, 0.0867),
+    ("sface", "fused"): Calibration(2.77, -4.42, 0.0992, 0.0732),
     ("hog", "direct"): Calibration(3.25, -4.92, 0.6861, 0.0461),
-    ("hog", "to-photo"): Calibration(2.98, -4.11, 0.6791, 0.0453),
-    ("hog", "to-sketch"): Calibration(3.96, -7.01, 0.6908, 0.0465),
-    ("hog", "fused"): Calibration(3.55, -5.80, 0.6853, 0.0437),
+    ("hog", "to-photo"): Calibration(3.00, -4.13, 0.6795, 0.0455),
+    ("hog", "to-sketch"): Calibration(4.04, -7.24, 0.6905, 0.0466),
+    ("hog", "fused"): Calibration(3.59, -5.89, 0.6853, 0.0438),
 }
 
 
