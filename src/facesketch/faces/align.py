@@ -65,8 +65,7 @@ def align(image: Image.Image, face: Face, frame: FaceFrame = FRAME, *, scale: fl
 
     A picture that is aligned already, to within 6 % of the eye distance, is taken as it is. What lies beyond the
     picture's border is filled with a soft continuation of it, and so is the black in its corners that an earlier
-    levelling left (`fill_corners`). A face that was only guessed (`centre`) is guessed anew
-    for this frame.
+    levelling left (`fill_corners`). A face that was only guessed (`centre`) is guessed anew for this frame.
 
     Args:
         image: `L` or `RGB`, upright.
