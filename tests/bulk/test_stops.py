@@ -18,17 +18,17 @@ from facesketch.portraits import Studio
 COUNT, PATIENCE = 60, 60.0
 # The command itself, with a network that takes a while and needs no model file.
 SCRIPT = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
+signal.signal(signal.SIGINT, signal.default_int_handler)  # tests that a shell runs in the background have it ignored
 import facesketch.portraits
 from conftest import Inverting
 from facesketch.cli.main import main
 from facesketch.translate import Translator
 
 engine = Inverting()
-waits = iter([0.0])
-engine.hold = lambda: time.sleep(next(waits, 5.0))  # long beside what a busy machine makes the test wait
+engine.hold = lambda: time.sleep(1.0)  # long beside what a busy machine makes the test wait
 facesketch.portraits.load = lambda *words, **more: Translator(engine)
 main(["translate", sys.argv[2], "--model", "any", "--out", sys.argv[3]])
 """
