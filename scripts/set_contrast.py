@@ -41,11 +41,10 @@ def main() -> None:
     method, config = load_method(asked.run, "last")
     assert isinstance(method, Portrait), "only portrait has a contrast"
     assert method.settings.contrast == 1.0, "it has one already"
-    translator = load(asked.run, weights="last")
+    translator, everybody = load(asked.run, weights="last"), index(asked.data).pairs
     for style in method.styles:
         for side in ("train", "test"):
-            pairs = [each for each in index(asked.data).pairs if each.attributes.get("style") == style]
-            chosen = [each for each in pairs if each.split == side][:MOST]
+            chosen = [each for each in everybody if (each.attributes.get("style"), each.split) == (style, side)][:MOST]
             if chosen:
                 print(f"{style} {side}: {lacking(translator, chosen, style):.2f} of {len(chosen)}")
     changed = config.model_copy(update={"method": config.method.model_copy(update={"contrast": asked.contrast})})

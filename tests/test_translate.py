@@ -51,17 +51,6 @@ def _translator(size: int = 64, channels: Any = 3, **shape: Any) -> tuple[Transl
     return Translator(TorchEngine(method, RunConfig(method=MethodConfig(name="identity"), data=data))), method
 
 
-@pytest.mark.parametrize("faces", [False, True])
-def test_black_corners_are_filled_for_models_of_aligned_faces_alone(faces: bool) -> None:
-    data = DataConfig(size=250, faces=faces)
-    turned = Image.new("RGB", (200, 250), (90, 150, 210)).rotate(4)
-    method = Identity(data)
-    settings = RunConfig(method=MethodConfig(name="identity"), data=data)
-    result = np.asarray(Translator(TorchEngine(method, settings)).translate([turned])[0])
-    assert (result.min() > 80) == faces
-    assert np.array_equal(result, np.asarray(turned)) != faces
-
-
 def _noise(width: int, height: int, channels: int = 3) -> NDArray[np.uint8]:
     array = np.random.default_rng(width * height).integers(0, 256, (height, width, channels), dtype=np.uint8)
     return array[:, :, 0] if channels == 1 else array
@@ -114,6 +103,17 @@ def test_padding_is_mirrored_picture() -> None:
     assert np.array_equal(frame[:, 6:26], picture)
     assert np.array_equal(frame[:, :6], picture[:, 5::-1])
     assert np.array_equal(frame[:, 26:], picture[:, :-7:-1])
+
+
+@pytest.mark.parametrize("faces", [False, True])
+def test_black_corners_are_filled_for_models_of_aligned_faces_alone(faces: bool) -> None:
+    data = DataConfig(size=250, faces=faces)
+    turned = Image.new("RGB", (200, 250), (90, 150, 210)).rotate(4)
+    method = Identity(data)
+    settings = RunConfig(method=MethodConfig(name="identity"), data=data)
+    result = np.asarray(Translator(TorchEngine(method, settings)).translate([turned])[0])
+    assert (result.min() > 80) == faces
+    assert np.array_equal(result, np.asarray(turned)) != faces
 
 
 # Kinds of pictures

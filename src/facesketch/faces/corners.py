@@ -6,11 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from facesketch.faces.warp import continued
+from facesketch.faces.warp import continued, near_outside
 
 _BLACK = 24  # of 255: the lightest channel of what JPEG makes of black beside something light
 _DEEPEST = 0.3  # of the sides across: black that reaches farther is clothes, hair or night
-_LEAST = 0.25  # of a side that black lies along, so that a curl of hair in a corner is none; and at most, if it is deep
+_LEAST = 0.25  # of a side that black lies along, so that a curl of hair in a corner is none
+_NIGHT = 0.25  # of a side from which black reaches deeper, so that it is no strip but what is behind the face
 _STRAIGHT = 1.5  # pixels, in a picture of the frame's size, that its inner edge is off a straight line at most ...
 _AGREEING = 0.85  # ... in this share of its places
 _USUAL = 250  # longer side of that size
@@ -64,7 +65,7 @@ def _along_top(dark: Mask, unit: float) -> NDArray[np.int64]:
     deepest = int(_DEEPEST * height)
     runs = np.logical_and.accumulate(dark[: deepest + 1], axis=0).sum(axis=0)
     others = runs > deepest  # columns of a strip along another side, which hang from this one too
-    if others.mean() > _LEAST:  # night
+    if others.mean() > _NIGHT:
         return none
     part = _from_a_corner((runs > 0) | others)
     hanging = np.flatnonzero(part & (runs > 0) & ~others)
@@ -103,21 +104,5 @@ def fill_corners(image: Image.Image) -> Image.Image:
     black = black_corners(image)
     if not black.any() or black.all():
         return image
-    return continued(image, ~_grown(black, max(1, round(_RIM * max(image.size) / _USUAL))))
-
-
-def _grown(mask: Mask, by: int) -> Mask:
-    """Return a mask with so many pixels more on every side."""
-    grown = mask.copy()
-    for axis in (0, 1):
-        spread = grown.copy()
-        for step in range(1, by + 1):
-            ahead, behind = (slice(step, None), slice(None, -step))
-            if axis:
-                spread[:, ahead] |= grown[:, behind]
-                spread[:, behind] |= grown[:, ahead]
-            else:
-                spread[ahead] |= grown[behind]
-                spread[behind] |= grown[ahead]
-        grown = spread
-    return grown
+    rim = max(1, round(_RIM * max(image.size) / _USUAL))
+    return continued(image, ~near_outside(~black, rim))

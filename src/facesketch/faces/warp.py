@@ -125,7 +125,7 @@ def continued(image: Image.Image, inside: NDArray[np.bool_]) -> Image.Image:
     array = np.asarray(image, dtype=np.float32)
     if not inside.any():
         return Image.new(image.mode, image.size, (128,) * len(image.getbands()))
-    band = inside & _near_outside(inside, max(2, round(_BAND * min(image.size))))
+    band = inside & near_outside(inside, max(2, round(_BAND * min(image.size))))
     colour = array.reshape(*inside.shape, -1)
     ground = band & _is_ground(colour, band)
     beside = ground & _beside(image.width)
@@ -147,7 +147,7 @@ def _beside(width: int) -> NDArray[np.bool_]:
     return np.asarray(np.abs((np.arange(width) + 0.5) / width - 0.5) > _HEAD / 2)
 
 
-def _near_outside(inside: NDArray[np.bool_], reach: int) -> NDArray[np.bool_]:
+def near_outside(inside: NDArray[np.bool_], reach: int) -> NDArray[np.bool_]:
     """Return the pixels within so many rows and columns of one that is not covered."""
     outside = Image.fromarray(np.where(inside, 0, 255).astype(np.uint8))
     for radius in ((reach, 0), (0, reach)):
