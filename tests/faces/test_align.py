@@ -146,6 +146,12 @@ def test_what_goes_on_beyond_the_border_has_no_streaks() -> None:
     assert beyond.std(axis=1).max() < 15
 
 
+@pytest.mark.parametrize("eyes", [FRAME.eyes, ((60.0, 100.0), (120.0, 110.0))])
+def test_black_of_an_earlier_levelling_is_filled(eyes: Eyes) -> None:
+    turned = Image.new("RGB", (200, 250), (90, 150, 210)).rotate(4)
+    assert np.abs(pixels(align(turned, face(eyes)).image).astype(int) - (90, 150, 210)).max() <= 8
+
+
 def test_a_drawing_goes_on_as_paper() -> None:
     drawing = Image.new("L", (200, 200), 235)
     pen = ImageDraw.Draw(drawing)

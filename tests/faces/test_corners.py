@@ -71,6 +71,12 @@ def test_a_page_is_filled_with_paper_and_not_with_strokes() -> None:
     assert (filled[:, 20:24] == 60).all()
 
 
+def test_what_mixed_with_the_black_is_filled_too() -> None:
+    page = np.full((250, 200), 235, dtype=np.uint8)
+    page[:, :10], page[:, 10], page[:, 11] = 0, 80, 170
+    assert np.asarray(fill_corners(Image.fromarray(page))).min() > 215
+
+
 def test_hair_and_clothes_at_the_border_stay() -> None:
     rng = np.random.default_rng(0)
     picture = plain()
