@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 from collections.abc import Iterator
@@ -35,7 +36,19 @@ def launch(settings: TrainConfig) -> Fabric:
         precision="bf16-mixed" if computes_in_bf16(settings.precision, device) else "32-true",
     )
     fabric.launch()
+    if torch.distributed.is_initialized():
+        atexit.register(_leave_group)
     return fabric
+
+
+def _leave_group() -> None:
+    """End the threads of gloo while the interpreter still stands.
+
+    One that lets go of its last tensor while the interpreter is taken down ends the process by SIGABRT. Fabric leaves
+    the groups of NCCL at exit, and only those.
+    """
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def computes_in_bf16(precision: str, device: str) -> bool:
