@@ -127,7 +127,8 @@ def continued(image: Image.Image, inside: NDArray[np.bool_]) -> Image.Image:
         return Image.new(image.mode, image.size, (128,) * len(image.getbands()))
     band = inside & near_outside(inside, max(2, round(_BAND * min(image.size))))
     colour = array.reshape(*inside.shape, -1)
-    ground = band & _is_ground(colour, band)
+    ground = band.copy()
+    ground[band] = _is_ground(colour[band])
     beside = ground & _beside(image.width)
     weight = (beside if beside.any() else ground)[..., None].astype(np.float32)
     fill = _spread(colour * weight, weight)
@@ -135,11 +136,11 @@ def continued(image: Image.Image, inside: NDArray[np.bool_]) -> Image.Image:
     return Image.fromarray(np.clip(filled + 0.5, 0, 255).astype(np.uint8).reshape(array.shape))
 
 
-def _is_ground(colour: Array, band: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return which pixels may be continued: all of a photo, the lighter half of the border's of grey on light paper."""
-    light, tint = colour.mean(axis=-1), colour.max(axis=-1) - colour.min(axis=-1)
-    usual = np.median(light[band])
-    return light >= usual if usual > _PAPER and tint[band].mean() < _TINT else np.ones_like(band)
+def _is_ground(colour: Array) -> NDArray[np.bool_]:
+    """Return which of a band's (N, C) pixels may be continued: a photo's all, of grey on paper the lighter half."""
+    light, tint = colour.mean(axis=-1), np.ptp(colour, axis=-1)
+    usual = np.median(light)
+    return light >= usual if usual > _PAPER and tint.mean() < _TINT else np.ones(len(colour), dtype=bool)
 
 
 def _beside(width: int) -> NDArray[np.bool_]:
@@ -178,6 +179,7 @@ def _spread(colour: Array, weight: Array) -> Array:
 
 def _block_sums(values: Array) -> Array:
     """Return the sums over blocks of 2x2 pixels; beyond the last row and column there is nothing."""
-    height, width, layers = values.shape
+    height, width = values.shape[:2]
     even = np.pad(values, ((0, height % 2), (0, width % 2), (0, 0)))
-    return np.asarray(even.reshape(-(-height // 2), 2, -(-width // 2), 2, layers).sum(axis=(1, 3)), dtype=np.float32)
+    rows = even[0::2] + even[1::2]
+    return np.asarray(rows[:, 0::2] + rows[:, 1::2], dtype=np.float32)
