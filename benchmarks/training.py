@@ -25,6 +25,8 @@ from facesketch.config import configure
 from facesketch.data.datasets import Batch
 from facesketch.hardware import keep_freed_memory
 from facesketch.methods import METHODS, Method, build, resolve
+from facesketch.methods.cyclegan import CycleGAN
+from facesketch.methods.pix2pix import Pix2Pix
 from facesketch.training.devices import computes_in_bf16
 
 Step = Callable[[], None]
@@ -61,6 +63,7 @@ def plain_autoencoder(method: Method, batch: Batch) -> Step:
 
 def plain_pix2pix(method: Method, batch: Batch) -> Step:
     """Return the step of a conditional GAN with the paper's losses."""
+    assert isinstance(method, Pix2Pix)
     generator, discriminator = method.generator, method.discriminator
     adam_g, adam_d = adam(generator), adam(discriminator)
     source, target = batch.source, batch.target
@@ -85,6 +88,7 @@ def plain_pix2pix(method: Method, batch: Batch) -> Step:
 
 def plain_cyclegan(method: Method, batch: Batch) -> Step:
     """Return the step of a CycleGAN, without a pool."""
+    assert isinstance(method, CycleGAN)
     to_sketch, to_photo = method.to_sketch, method.to_photo
     of_sketch, of_photo = method.sketch_discriminator, method.photo_discriminator
     adam_g, adam_d = adam(to_sketch, to_photo), adam(of_sketch, of_photo)
@@ -121,7 +125,7 @@ PLAIN: dict[str, Callable[[Method, Batch], Step]] = {
 def ours(method: Method, batch: Batch, half: bool) -> Step:
     """Return the package's own step, as its trainer takes it."""
     if method.defaults.channels_last:
-        method.to(memory_format=torch.channels_last)
+        method.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         batch = batch.channels_last()
     optimisers = method.optimisers(method.defaults.learning_rate)
 

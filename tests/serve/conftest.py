@@ -106,7 +106,8 @@ class Client:
         self._loop.close()
 
     def request(self, method: str, path: str, **given: Any) -> httpx.Response:
-        return self._run(self._http.request(method, path, **given))
+        answer: httpx.Response = self._run(self._http.request(method, path, **given))
+        return answer
 
     def get(self, path: str, **given: Any) -> httpx.Response:
         return self.request("GET", path, **given)

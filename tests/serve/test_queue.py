@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import httpx
@@ -64,7 +65,7 @@ def _leave_early(app: object, file: bytes) -> None:
     request = httpx.Request("POST", "http://localhost/v1/translate", files={"file": ("me.png", file)})
     body = request.read()
     headers = [(name.lower(), value) for name, value in request.headers.raw]
-    messages = iter([{"type": "http.request", "body": body}])
+    messages: Iterator[dict[str, object]] = iter([{"type": "http.request", "body": body}])
 
     async def receive() -> dict[str, object]:
         for message in messages:

@@ -69,7 +69,7 @@ def estimate(config: RunConfig, *, half: bool) -> Estimate:
         counter = FlopCounterMode(display=False)
         with counter, torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
             for phase in method.training_step(batch):
-                phase.loss.backward()  # type: ignore[no-untyped-call]
+                phase.loss.backward()
     activations = sum(storage.nbytes() for storage in kept.values()) // (2 if half else 1)
     return Estimate(optimised, optimised * 16 + activations + _OVERHEAD, counter.get_total_flops())
 
