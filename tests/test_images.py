@@ -5,7 +5,6 @@ from __future__ import annotations
 import bz2
 import io
 import struct
-import time
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -107,10 +106,8 @@ def test_a_huge_picture_is_refused_before_it_is_decoded(monkeypatch: pytest.Monk
         pytest.fail("the pixels were decoded")
 
     monkeypatch.setattr(ImageFile.ImageFile, "load", decoded)
-    began = time.perf_counter()
     with pytest.raises(ImageError, match=r"pixels.*expected at most 100,000,000"):
         open_image(_png(size, 8, 2, b""))
-    assert time.perf_counter() - began < 1.0
 
 
 def test_a_packed_picture_that_unpacks_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -294,7 +294,7 @@ gallery.store
 print("ready", flush=True)
 while not Path(sys.argv[5]).exists():
     time.sleep(0.01)
-describer.hold = lambda: (Path(sys.argv[4]).write_text(str(len(describer.described))), time.sleep(0.15))
+describer.hold = lambda: (Path(sys.argv[4]).write_text(str(len(describer.described))), time.sleep(0.6))
 gallery.add(Path(sys.argv[2]), progress=lambda done, count: print(done, flush=True))
 """
 
