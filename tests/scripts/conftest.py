@@ -1,0 +1,44 @@
+"""The scripts are no part of the package, so they are read from their files."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+_SCRIPTS = Path(__file__).parents[2] / "scripts"
+
+Run = Callable[..., str]
+
+
+@pytest.fixture(scope="session")
+def script() -> Callable[[str], ModuleType]:
+    """Return what reads a script without running it."""
+
+    def read(name: str) -> ModuleType:
+        found = importlib.util.spec_from_file_location(f"script_{name}", _SCRIPTS / f"{name}.py")
+        assert found is not None
+        assert found.loader is not None
+        module = importlib.util.module_from_spec(found)
+        found.loader.exec_module(module)
+        return module
+
+    return read
+
+
+@pytest.fixture
+def run_script(
+    script: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Run:
+    """Return what runs a script with some words and gives what it printed."""
+
+    def run(name: str, *words: object) -> str:
+        monkeypatch.setattr("sys.argv", [f"{name}.py", *(str(word) for word in words)])
+        capsys.readouterr()
+        script(name).main()
+        return capsys.readouterr().out
+
+    return run

@@ -1,0 +1,71 @@
+"""What made the package's own models of trainings: the mean of two, and a contrast for one."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+from tests.scripts.conftest import Run
+
+from facesketch.checkpoint import load_method, save_weights
+from facesketch.config import configure
+from facesketch.data.synthetic import write_sample
+from facesketch.methods import build, resolve
+from facesketch.methods.portrait import Portrait
+from facesketch.translate import load
+
+_SMALL: dict[str, Any] = {"width": 4, "blocks": 1, "discriminator_width": 4, "perceptual": "none", "size": 32}
+
+
+def _saved(path: Path, seed: int, **settings: Any) -> Path:
+    config = resolve(configure("portrait", _SMALL | settings))
+    torch.manual_seed(seed)
+    save_weights(path, build(config), config, {})
+    return path
+
+
+def test_the_mean_of_two_is_half_way_between_and_has_the_first_one_s_settings(tmp_path: Path, run_script: Run) -> None:
+    first = _saved(tmp_path / "first.safetensors", 1, contrast=1.2)
+    second = _saved(tmp_path / "second.safetensors", 2)
+    run_script("mean_weights", first, second, "--out", tmp_path / "mean.safetensors")
+    paths = (first, second, tmp_path / "mean.safetensors")
+    ours, theirs, mean = (safetensors.torch.load_file(path) for path in paths)
+    assert mean.keys() == ours.keys()
+    for name in mean:
+        torch.testing.assert_close(mean[name], (ours[name] + theirs[name]) / 2)
+    method, _ = load_method(tmp_path / "mean.safetensors", "last")
+    assert isinstance(method, Portrait)
+    assert method.settings.contrast == 1.2
+
+
+@pytest.fixture
+def drawn(tmp_path: Path) -> Path:
+    """Return six pairs in one style, four of them for training."""
+    folder = tmp_path / "drawn"
+    write_sample(folder, pairs=6, size=32, seed=0)
+    with (folder / "pairs.csv").open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["stem", "subject", "photo", "sketch", "split", "style"])
+        for number, photo in enumerate(sorted((folder / "photos").iterdir())):
+            side = "train" if number < 4 else "test"
+            table.writerow([photo.stem, photo.stem, f"photos/{photo.name}", f"sketches/{photo.name}", side, "pencil"])
+    return folder
+
+
+def test_a_contrast_darkens_what_is_drawn_and_leaves_the_weights(tmp_path: Path, drawn: Path, run_script: Run) -> None:
+    before = _saved(tmp_path / "before.safetensors", 1, styles="pencil")
+    after = tmp_path / "after.safetensors"
+    said = run_script("set_contrast", before, "--data", drawn, "--contrast", 1.5, "--out", after)
+    ours, theirs = safetensors.torch.load_file(before), safetensors.torch.load_file(after)
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+    photo = min((drawn / "photos").iterdir())
+    pale, dark = (255 - np.asarray(load(path)(photo), dtype=float) for path in (before, after))
+    np.testing.assert_allclose(dark, np.minimum(1.5 * pale, 255), atol=1.5)
+    assert 0 < dark.mean() < 250, "not all black, where any factor would do"
+    assert [line.split(":")[0] for line in said.splitlines()] == ["pencil train", "pencil test"]
+    assert said.splitlines()[1].endswith(" of 2")
