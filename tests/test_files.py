@@ -125,3 +125,12 @@ def test_a_log_grows(tmp_path: Path) -> None:
     assert path.read_text(encoding="utf-8") == "one\nzwö\n"
     with pytest.raises(OutputError, match="cannot be written"):
         append_text(path / "deeper.jsonl", "three\n")
+
+
+@pytest.mark.parametrize("name", ["鉛" * 82 + ".png", "x" * 255, "x" * 200])
+def test_a_name_as_long_as_the_system_allows(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    for text in ("first", "second"):
+        write_text(path, text)
+    assert path.read_text() == "second"
+    assert _names(tmp_path) == [name]

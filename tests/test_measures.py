@@ -47,6 +47,22 @@ def test_distances_of_sets_are_zero_for_the_truth_and_lie_in_their_interval(monk
         assert other[name].low < other[name].high
 
 
+def test_the_kernel_distance_takes_all_rows_of_sets_of_any_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Describers, "load_vgg", random_vgg)
+    rng = np.random.default_rng(0)
+    truth = [Image.fromarray(rng.integers(0, 256, (16, 16), dtype=np.uint8)) for _ in range(8)]
+    real, seen = measures.kernel_distance, []
+
+    def noting(x: np.ndarray, y: np.ndarray, *, size: int) -> float:
+        seen.append((len(x), size))
+        return real(x, y, size=size)
+
+    monkeypatch.setattr(measures, "kernel_distance", noting)
+    Yardstick(truth, list("aaaabbcd"), "photo2sketch", metrics=["kernel-vgg16"]).measure(truth)
+    assert len({count for count, _ in seen}) > 3, "people have one to four pictures, so sets drawn anew differ in size"
+    assert all(count == size for count, size in seen)
+
+
 def test_nlda_says_whom_it_learned_from(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(0)
     truth = [Image.fromarray(rng.integers(0, 256, (16, 16), dtype=np.uint8)) for _ in range(24)]

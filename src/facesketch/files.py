@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 from collections.abc import Iterator
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from facesketch.errors import OutputError
+
+_LONG = 200  # bytes of a name, of the 255 that most systems allow
 
 
 @contextmanager
@@ -23,7 +26,7 @@ def atomic(path: Path) -> Iterator[IO[bytes]]:
     Raises:
         OutputError: the folder cannot be made or written, or the disk is full.
     """
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = path.with_name(f".{part_name(path.name)}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with part.open("wb") as file:
@@ -36,6 +39,12 @@ def atomic(path: Path) -> Iterator[IO[bytes]]:
     finally:
         with suppress(OSError):
             part.unlink()
+
+
+def part_name(name: str) -> str:
+    """Return what stands for a file's name in that of its part, which is longer; of a long name a digest."""
+    encoded = os.fsencode(name)
+    return name if len(encoded) <= _LONG else hashlib.sha256(encoded).hexdigest()
 
 
 def sweep(folder: Path) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 
 import numpy as np
 import torch
@@ -190,9 +189,7 @@ class Yardstick:
 
     def _distance(self, name: str, pictures: Described) -> SetMeasure:
         x, y = pictures.vgg, self._truth.vgg
-        # All rows at once: the estimate from subsets has the same expectation and more noise.
-        whole = partial(kernel_distance, size=len(x))
-        distance: Callable[[Features, Features], float] = frechet if name == "frechet-vgg16" else whole
+        distance: Callable[[Features, Features], float] = frechet if name == "frechet-vgg16" else _kernel
         ends = self._bootstrap.around(distance(x, y), lambda rows: distance(x[rows], y[rows]))
         if name == "frechet-vgg16":
             ends = Interval(ends.value, max(0.0, ends.low), ends.high)
@@ -254,6 +251,14 @@ def _spread(value: float, repeats: Array) -> Interval:
 
 def _rounded(ends: Interval) -> Interval:
     return Interval(round(ends.value, _DECIMALS), round(ends.low, _DECIMALS), round(ends.high, _DECIMALS))
+
+
+def _kernel(x: Features, y: Features) -> float:
+    """Return the kernel distance of all rows at once: subsets have the same expectation and more noise.
+
+    Sets that are drawn anew have a size of their own, as people differ in how many pictures they have.
+    """
+    return kernel_distance(x, y, size=len(x))
 
 
 def _set(title: str, better: str, ends: Interval) -> SetMeasure:

@@ -168,6 +168,14 @@ def test_few_large_pictures_are_on_their_way_at_once(tmp_path: Path, engine: Any
         assert studio.peak <= most, "one that is larger than allowed goes alone, beside what was begun with it"
 
 
+def test_sources_that_are_kept_for_a_sheet_count(tmp_path: Path, engine: Any, draw: Callable[..., Path]) -> None:
+    source, size = draw(tmp_path / "a.png", size=(32, 32)), 32 * 32 * 3
+    studio = _Counting(Request(), Translator(engine), keep_sources=True)
+    jobs = [Job(source, tmp_path / f"{number}.png", False) for number in range(60)]
+    assert len(list(run(jobs, studio, Limits(held=4 * 2 * size, readers=2)))) == 60
+    assert studio.peak <= 4 + 2 - 1, "four pictures and what was translated of each, and one that had begun"
+
+
 def test_jobs_are_taken_as_they_are_needed(tmp_path: Path, studio: Studio, draw: Callable[..., Path]) -> None:
     source, taken = draw(tmp_path / "a.png"), []
 

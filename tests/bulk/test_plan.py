@@ -11,6 +11,7 @@ from PIL import Image
 
 from facesketch.bulk import Job, named, plan, sweep
 from facesketch.errors import ConfigError, ImageError, OutputError
+from facesketch.files import part_name
 
 
 def _picture(path: Path, shade: int = 100) -> Path:
@@ -206,6 +207,27 @@ def test_no_file_is_asked_for_one_by_one(tmp_path: Path, monkeypatch: pytest.Mon
     jobs = plan([tmp_path / "in"], tmp_path / "out")
     assert (len(jobs), sum(job.done for job in jobs)) == (300, 1)
     assert len(asked) < 150, "a stat of every file takes minutes for a million of them"
+
+
+def test_what_was_left_of_a_long_name_goes_too(tmp_path: Path) -> None:
+    name = "x" * 250 + ".png"
+    _picture(tmp_path / "in" / name)
+    torn = tmp_path / "out" / f".{part_name(name)}.12.part"
+    torn.parent.mkdir()
+    torn.touch()
+    os.utime(torn, (1, 1))
+    sweep(plan([tmp_path / "in"], tmp_path / "out"))
+    assert not torn.exists()
+
+
+def test_the_folder_above_stays_in_the_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("here/a.png", "there/b.png", "c.png"):
+        _picture(tmp_path / "in" / name)
+    monkeypatch.chdir(tmp_path / "in" / "here")
+    for up, name in (("..", "in"), (".", "here"), ("../there", "there")):
+        jobs = plan([Path(up), Path("../c.png")], tmp_path / "out")
+        assert all(job.target.resolve().is_relative_to(tmp_path / "out") for job in jobs)
+        assert any(job.target.parent.is_relative_to(tmp_path / "out" / name) for job in jobs)
 
 
 def test_what_a_killed_run_left_half_written_goes_and_nothing_else(tmp_path: Path) -> None:

@@ -41,6 +41,11 @@ runs = json.loads(Path(sys.argv[1]).read_text())
 for name, out, settings in runs:
     train(name, out, **settings)
 resume(runs[0][1], epochs=2)
+name, out, settings = runs[-1]
+settings["pool"] = 2  # pictures that each process remembers for itself
+train(name, out + "-whole", **settings | {"epochs": 2})
+train(name, out + "-resumed", **settings)
+resume(out + "-resumed", epochs=2)
 """
 
 
@@ -82,6 +87,14 @@ def test_two_processes_lose_what_one_with_twice_the_batch_loses(
     weights, others = (safetensors.torch.load_file(run / "weights.safetensors") for run in (together / name, alone))
     for key in others:
         torch.testing.assert_close(weights[key], others[key], rtol=0.0, atol=2e-3)  # Adam enlarges roundings to steps
+
+
+@pytest.mark.slow
+def test_every_process_takes_up_what_it_remembered_itself(together: Path) -> None:
+    files = [together / f"cyclegan-{name}" / "weights.safetensors" for name in ("whole", "resumed")]
+    weights, expected = (safetensors.torch.load_file(file) for file in files)
+    for key in expected:
+        assert torch.equal(weights[key], expected[key])
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -168,6 +169,15 @@ def test_batches_consume_no_random_state(pairs: list[Pair]) -> None:
 def test_workers_give_the_same_batches(pairs: list[Pair]) -> None:
     data = _data(pairs, AugmentConfig())
     assert _same(_epoch(data, 1), _epoch(data, 1, workers=2))
+
+
+def test_workers_need_not_be_forked(pairs: list[Pair], monkeypatch: pytest.MonkeyPatch) -> None:
+    """macOS and Windows start them afresh, and send them everything."""
+    monkeypatch.setattr(datasets, "DataLoader", partial(datasets.DataLoader, multiprocessing_context="spawn"))
+    data = _data(pairs[:3])
+    spawned = _epoch(data, 1, workers=1)
+    monkeypatch.undo()
+    assert _same(_epoch(data, 1), spawned)
 
 
 def test_without_augmentation_pairs_come_as_they_are_in_their_own_order(pairs: list[Pair]) -> None:

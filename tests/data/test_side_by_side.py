@@ -40,6 +40,14 @@ class TestSideBySide:
         assert np.median(np.asarray(pair.sketch.open())) == 245
         assert np.median(np.asarray(pair.photo.open())) < 200
 
+    def test_one_person_in_two_pictures_is_one_person_in_any_folder(self, tmp_path: Path) -> None:
+        for name in ("m-001-01", "m-001-02", "m-002-01", "anna"):
+            self.halves(tmp_path / "faces" / f"{name}.png", photo_left=True)
+            self.halves(tmp_path / "more" / f"{name}.png", photo_left=True)
+        whole = {pair.stem: pair.subject for pair in index(tmp_path).pairs}
+        assert whole["faces-m-001-01"] == whole["faces-m-001-02"] == whole["more-m-001-01"] != whole["more-m-002-01"]
+        assert (whole["faces-anna"], whole["more-anna"]) == ("faces-anna", "more-anna"), "two who share a name"
+
     def test_colour_counts_before_mid_tones(self, tmp_path: Path) -> None:
         both = np.full((40, 64, 3), 128, dtype=np.uint8)  # the sketch: nothing but mid-tones
         both[:, 32:] = (255, 225, 235)  # the photo: pale, but of some colour

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from facesketch import train
 from facesketch.config import DataConfig, RunConfig, configure
@@ -17,6 +18,8 @@ from facesketch.errors import ConfigError, FacesketchError
 from facesketch.images import Placement
 from facesketch.methods import build, needs, resolve
 from facesketch.methods.portrait import Portrait, PortraitOptions
+from facesketch.networks.backbones import AlexNetFeatures
+from facesketch.networks.lpips import CHANNELS
 from facesketch.training.samples import validate
 
 SMALL: dict[str, Any] = {"width": 4, "blocks": 1, "discriminator_width": 4, "perceptual": "none", "size": 32}
@@ -171,3 +174,19 @@ def test_the_contrast_is_for_sketches_and_not_for_learning() -> None:
         torch.manual_seed(3)
         losses.append(_step(_method(contrast=contrast, disguise=0).train(), _batch()))
     assert losses[0] == losses[1]
+
+
+def test_reading_the_perceptual_network_leaves_the_noise_as_it_was(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A resumed training reads it after its random state has come back, one that was never cut off before."""
+    heads = {f"lin{i}.model.1.weight": torch.rand(1, c, 1, 1) for i, c in enumerate(CHANNELS["alex"])}
+    save_file(AlexNetFeatures().state_dict(), tmp_path / "alexnet.safetensors")
+    save_file(heads, tmp_path / "lpips-alex.safetensors")
+    monkeypatch.setattr("facesketch.methods.portrait.locate", lambda name: tmp_path / f"{name}.safetensors")
+    states = []
+    for method in (_method(perceptual="alex"), _method()):
+        torch.manual_seed(5)
+        method._perceptual(torch.zeros(1, 1, 64, 64), torch.zeros(1, 1, 64, 64))
+        states.append(torch.get_rng_state())
+    assert torch.equal(*states)

@@ -21,7 +21,7 @@ from facesketch.training import run as training_run
 def write_run(folder: Path, lines: list[dict[str, object]], **train: object) -> Path:
     folder.mkdir(parents=True)
     config = RunConfig(
-        method=MethodConfig(name="pix2pix", width=8),
+        method=MethodConfig(name="pix2pix", width=8, encoder_weights="/secret/vgg16.safetensors"),
         data=DataConfig(folder=Path("/secret/place/faces")),
         train=TrainConfig(start_from=Path("/secret/other/weights.safetensors"), **train),
     )
@@ -76,7 +76,7 @@ def test_a_training_shows_its_settings_curves_and_samples(serve: Ask, tmp_path: 
     (folder / SAMPLES / "epoch-x.png").write_bytes(b"")
     client = serve(runs=tmp_path)
     told = client.get("/v1/runs/one").json()
-    assert told["config"]["method"] == {"name": "pix2pix", "width": 8}
+    assert told["config"]["method"] == {"name": "pix2pix", "width": 8, "encoder_weights": "vgg16.safetensors"}
     assert "secret" not in json.dumps(told), "where things lie is nobody's business"
     points = told["losses"]["generator"]
     assert len(points) == 300

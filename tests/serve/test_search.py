@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 from tests.serve.conftest import Ask, Client, grey, pixels, problem
 
-from facesketch.errors import FaceError
+from facesketch.errors import FaceError, GalleryError, MissingExtraError, OutputError
 from facesketch.search.describe import ROUTES
 from facesketch.search.gallery import LEAD, Answer, Gallery, GalleryInfo, Hit
 from facesketch.serve import searching
@@ -189,3 +189,14 @@ def test_a_real_gallery_has_what_a_server_uses() -> None:
 def test_a_gallery_that_is_not_there(refused: Callable[..., str], tmp_path: Path) -> None:
     said = refused("serve", "--port", "0", "--gallery", tmp_path / "nowhere")
     assert "nowhere" in said
+
+
+@pytest.mark.parametrize("kind", [OutputError, GalleryError, MissingExtraError])
+def test_what_is_amiss_with_the_gallery_is_the_servers_fault_and_names_no_place(
+    client: Client, gallery: Shown, kind: type[Exception], caplog: pytest.LogCaptureFixture
+) -> None:
+    gallery.error = kind("/secret/cases/queries.jsonl: the query cannot be noted; type --no-audit")
+    answer = _search(client)
+    assert problem(answer, 500) == "Something went wrong on the server."
+    assert "secret" not in answer.text
+    assert "queries.jsonl" in caplog.text, "whoever runs it reads of it"

@@ -6,6 +6,8 @@ import base64
 import io
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
+from urllib.parse import unquote
 
 import numpy as np
 import pytest
@@ -19,6 +21,7 @@ from facesketch.portraits import Request, Studio
 from facesketch.serve.app import build
 from facesketch.serve.models import load_catalogue
 from facesketch.serve.settings import Settings
+from facesketch.serve.workshop import _headers
 
 
 @pytest.fixture(scope="module")
@@ -200,3 +203,12 @@ def test_the_example_is_a_face_that_can_be_translated(own: Client, kind: str) ->
 
 def test_there_is_no_other_example(own: Client) -> None:
     problem(own.get("/v1/example/portrait"), 422)
+
+
+def test_a_hand_of_any_name_goes_into_a_header() -> None:
+    piece = SimpleNamespace(
+        style="鉛筆", kind="photo", model=SimpleNamespace(id="m"), sitting=SimpleNamespace(direction="photo2sketch")
+    )
+    told = _headers(piece)  # type: ignore[arg-type]
+    assert unquote(told["X-Facesketch-Style"]) == "鉛筆"
+    assert all(value.isascii() for value in told.values())

@@ -204,6 +204,26 @@ def test_the_schedule_reaches_the_weights(pairs: Path, tmp_path: Path, monkeypat
     assert seen == pytest.approx([0.5, 0.5, 0.5, 0.5, 0.5, 0.375, 0.25, 0.125])
 
 
+@pytest.mark.parametrize("longer", [{"epochs": 0}, {"epochs": 3, "steps": 3}, {"rounds": 3}])
+def test_a_length_that_there_is_not(pairs: Path, tmp_path: Path, longer: dict[str, int]) -> None:
+    run = train("dense-ae", tmp_path / "run", data=pairs, epochs=1, **SMALL)
+    before = (run / "config.toml").read_bytes()
+    with pytest.raises(ConfigError, match=next(iter(longer))):
+        resume(run, quiet=True, **longer)
+    assert (run / "config.toml").read_bytes() == before
+
+
+def test_a_training_that_diverges_stops_and_says_so(
+    pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ConfigError, match=r"^step \d: \w+ is (nan|inf), so .*; begin again with .* below 1e\+30$"):
+        train("dense-ae", tmp_path / "losses", data=pairs, epochs=4, learning_rate=1e30, **SMALL)
+    assert not (tmp_path / "losses" / "best.safetensors").exists()
+    monkeypatch.setattr(trainer, "validate", lambda method, batches: {"loss": 1.0, "ssim": math.nan})
+    with pytest.raises(ConfigError, match=r"^step 2: ssim is nan, so the training has diverged"):
+        train("dense-ae", tmp_path / "pictures", data=pairs, epochs=4, **SMALL)
+
+
 def test_workers_prepare_the_same_batches(pairs: Path, tmp_path: Path) -> None:
     alone = train("dense-ae", tmp_path / "alone", data=pairs, epochs=1, **SMALL)
     helped = train("dense-ae", tmp_path / "helped", data=pairs, epochs=1, workers=1, **SMALL)

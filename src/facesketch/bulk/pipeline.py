@@ -219,13 +219,19 @@ class Pipeline:
         self._budget.wait()
         source = picture.job.source
         picture.sittings = self.studio.prepare(open_image(source), str(source))
-        picture.held = sum(each.prepared.array.nbytes for each in picture.sittings)
+        picture.held = sum(_bytes(each) for each in picture.sittings)
         self._budget.add(picture.held)
 
     def _write(self, picture: _Picture) -> None:
         portraits = [self.studio.restore(picture.arrays[place], each) for place, each in enumerate(picture.sittings)]
         picture.sittings, picture.arrays = [], {}
         write(picture.job, portraits)
+
+
+def _bytes(sitting: Sitting) -> int:
+    source = sitting.source
+    kept = 0 if source is None else source.width * source.height * len(source.getbands())
+    return sitting.prepared.array.nbytes + kept
 
 
 def run(jobs: Iterable[Job], studio: Studio, limits: Limits = Limits()) -> Generator[Outcome]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from facesketch.errors import ConfigError, ImageError, OutputError
+from facesketch.files import part_name
 from facesketch.images import SUFFIXES, is_picture
 
 _TORN_AFTER = 60.0  # seconds after which a half-written file can only be one that its writer left behind
@@ -126,7 +127,8 @@ def _mirror(path: Path, out: Path, *, several: bool) -> list[_Pair]:
         raise ImageError(f"{path}: no such file or folder; give the path of a picture")
     inside, top = out.resolve(), path.resolve()
     avoid = None if top.is_relative_to(inside) else inside
-    base = out / path.name if several else out
+    own = path.name if path.name not in {"", ".."} else top.name  # `..` would lead out of the output
+    base = out / own if several else out
     found = [
         _Pair(os.fspath(folder), entry.name, there, _stem(entry.name), entry.is_symlink())
         for folder, entries in _pictures(path, avoid)
@@ -265,7 +267,7 @@ def sweep(jobs: Sequence[Job]) -> None:
     for job in jobs:
         if not job.done:
             names = waiting.setdefault(job.target.parent, set())
-            names.update(path.name for path in (job.target, job.sheet) if path)
+            names.update(part_name(path.name) for path in (job.target, job.sheet) if path)
     for folder, names in waiting.items():
         for part in _parts(folder):
             name = _PART.sub(r"\g<name>", part.name)

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -245,19 +246,20 @@ def epoch_keys(count: int, batch_size: int, epoch: int, *, rank: int = 0, world:
 
 def batches(dataset: PairDataset, keys: list[list[Key]], direction: Direction, workers: int = 0) -> Iterator[Batch]:
     """Yield the batches that `keys` name, prepared by `workers` processes (0: in this one)."""
-
-    def stack(items: list[Item]) -> Batch:
-        return Batch(
-            photo=torch.stack([item.photo for item in items]),
-            sketch=torch.stack([item.sketch for item in items]),
-            photo_stems=tuple(item.photo_stem for item in items),
-            sketch_stems=tuple(item.sketch_stem for item in items),
-            placements=tuple(item.placement for item in items),
-            direction=direction,
-            styles=tuple(item.style for item in items),
-        )
-
     # a generator of its own: the loader would otherwise draw from the random state that the noise of a model comes from
     own = torch.Generator()
+    stack = partial(_stack, direction=direction)  # a function made here reaches forked processes only
     loader = DataLoader(dataset, batch_sampler=keys, collate_fn=stack, num_workers=workers, generator=own)
     yield from loader
+
+
+def _stack(items: list[Item], direction: Direction) -> Batch:
+    return Batch(
+        photo=torch.stack([item.photo for item in items]),
+        sketch=torch.stack([item.sketch for item in items]),
+        photo_stems=tuple(item.photo_stem for item in items),
+        sketch_stems=tuple(item.sketch_stem for item in items),
+        placements=tuple(item.placement for item in items),
+        direction=direction,
+        styles=tuple(item.style for item in items),
+    )

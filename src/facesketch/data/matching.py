@@ -8,7 +8,7 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from pathlib import Path
 
 from facesketch.data.pairs import Found, Pair, Side, Source
-from facesketch.data.tree import Item, subject_of
+from facesketch.data.tree import Item, subject_named
 
 Key = Callable[[Item], Hashable]
 Match = tuple[Item, Item]
@@ -89,10 +89,9 @@ def _named(matches: list[Match]) -> list[Pair]:
     seen = Counter(names)
     pairs = []
     for name, (photo, sketch) in zip(names, matches, strict=True):
-        side, who = photo.split or sketch.split, subject_of(sketch.stem)
+        side = photo.split or sketch.split
         stem = f"{side}-{name}" if side and seen[name] > 1 else name
-        subject = stem if who == sketch.stem else who  # one person in two folders must not be trained on and tested
-        pairs.append(make_pair(stem, photo, sketch, subject=subject))
+        pairs.append(make_pair(stem, photo, sketch, subject=subject_named(stem, sketch)))
     return pairs
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from facesketch.data.pairs import Found, Half, Pair, Source, cut_half
-from facesketch.data.tree import Item, Tree, read_exact, subject_of
+from facesketch.data.tree import Item, Tree, read_exact, subject_named
 from facesketch.errors import ImageError
 from facesketch.images import FORMATS, open_image
 
@@ -62,8 +62,9 @@ def _pairs(found: Found, items: list[Item], photo: Half) -> None:
         if others:
             found.duplicates.append(tuple(str(alike.path) for alike in (item, *others)))
         stem = f"{item.split}-{name}" if item.split and seen[name] > 1 else name
+        subject = subject_named(stem, item)
         path = Path(item.path)
-        found.pairs.append(Pair(stem, subject_of(stem), Source(path, photo), Source(path, sketch), item.split))
+        found.pairs.append(Pair(stem, subject, Source(path, photo), Source(path, sketch), item.split))
 
 
 def photo_half(tree: Tree, paths: Sequence[PurePosixPath]) -> Half:

@@ -112,6 +112,16 @@ def subject_of(stem: str) -> str:
     return stem
 
 
+def subject_named(stem: str, item: Item) -> str:
+    """Return who a pair shows that is called by a stem: the person whom the file's name tells, or else the pair alone.
+
+    The stem may begin with folders, which no pattern knows: one person in two folders must not be trained on and
+    tested.
+    """
+    who = subject_of(item.stem)
+    return stem if who == item.stem else who
+
+
 @dataclass(frozen=True)
 class Item:
     """One picture and what its path says.

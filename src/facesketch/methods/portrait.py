@@ -150,7 +150,8 @@ class Portrait(Method):
             with torch.device("meta"):
                 return cast(Tensor, PerceptualDistance(name)(fake, target)).mean()
         if not self._distances:
-            network = PerceptualDistance(name).load(locate(_TRUNKS[name]), locate(f"lpips-{name}"))
+            with torch.random.fork_rng(devices=[]):  # its first values, which the file's replace, are drawn
+                network = PerceptualDistance(name).load(locate(_TRUNKS[name]), locate(f"lpips-{name}"))
             self._distances.append(network.to(fake.device))
         return cast(Tensor, self._distances[0](fake, target)).mean()
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 
 from facesketch.config import explain
-from facesketch.errors import FacesketchError
+from facesketch.errors import ConfigError, FaceError, FacesketchError, ImageError
 
 
 class Problem(BaseModel):
@@ -119,7 +119,10 @@ def answer_problems(app: FastAPI) -> None:
     async def _refused(_: Request, error: ProblemError) -> JSONResponse:
         return error.response()
 
-    @app.exception_handler(FacesketchError)
+    # other errors, of a full disk or a torn gallery, are for whoever runs the server, whose folders they name
+    @app.exception_handler(ImageError)
+    @app.exception_handler(FaceError)
+    @app.exception_handler(ConfigError)
     async def _mistaken(_: Request, error: FacesketchError) -> JSONResponse:
         return told(error).response()
 

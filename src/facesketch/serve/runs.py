@@ -140,11 +140,12 @@ def _config(path: Path) -> RunConfig:
 
 
 def _public(config: RunConfig) -> dict[str, Any]:
-    """Return the settings without where things lie on this machine."""
+    """Return the settings without where things lie on this machine: paths without their folders."""
     value = config.model_dump(mode="json", exclude_none=True)
-    for section, name in (("data", "folder"), ("train", "start_from")):
+    options = [("method", name) for name, given in value["method"].items() if isinstance(given, str)]
+    for section, name in (("data", "folder"), ("train", "start_from"), *options):  # which are paths, only torch knows
         if name in value[section]:
-            value[section][name] = Path(value[section][name]).name
+            value[section][name] = value[section][name].replace("\\", "/").rpartition("/")[2]
     return value
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote
 
 from PIL import Image
 
@@ -227,5 +228,5 @@ def _rounded(box: Sequence[float]) -> tuple[float, float, float, float]:
 def _headers(piece: Piece) -> dict[str, str]:
     told = {"Direction": piece.sitting.direction, "Model": piece.model.id, "Kind": piece.kind}
     if piece.style is not None:
-        told["Style"] = piece.style
+        told["Style"] = quote(piece.style)  # a header holds ASCII
     return {f"X-Facesketch-{name}": value for name, value in told.items()}

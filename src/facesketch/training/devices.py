@@ -7,10 +7,11 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import cast
+from typing import Any, cast
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.utilities import move_data_to_device
 from torch import Tensor
 
 from facesketch.config import RunConfig, TrainConfig
@@ -105,6 +106,15 @@ def gather(fabric: Fabric, value: Tensor) -> Tensor:
     everyones = [torch.empty_like(placed) for _ in range(fabric.world_size)]
     torch.distributed.all_gather(everyones, placed)
     return torch.stack(everyones).cpu()
+
+
+def gather_memories(fabric: Fabric, memory: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return what a method of each process remembers beside its weights, by rank; all processes must call this."""
+    if fabric.world_size == 1:
+        return [memory]
+    everyones: list[Any] = [None] * fabric.world_size
+    torch.distributed.all_gather_object(everyones, move_data_to_device(memory, torch.device("cpu")))
+    return everyones
 
 
 @contextmanager

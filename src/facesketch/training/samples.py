@@ -21,7 +21,8 @@ def validate(method: Method, batches: list[Batch]) -> dict[str, float]:
 
     Returns:
         `ssim` (higher is better) and `mae` (in [0, 1], lower is better) of translated pictures against the truth,
-        without the padding, averaged over pictures and over the directions that the method serves; `loss`, the sum of
+        without the padding, averaged over pictures and over the directions that the method serves, or NaN when one of
+        them holds values that are no numbers; `loss`, the sum of
         the method's own losses, and each of them under its phase's name.
     """
     sums: dict[str, float] = {}
@@ -40,6 +41,8 @@ def validate(method: Method, batches: list[Batch]) -> dict[str, float]:
 
 def _fidelity(method: Method, batch: Batch) -> dict[str, float]:
     results = method.reproduce(batch)
+    if not torch.isfinite(results).all():
+        return {"ssim": math.nan, "mae": math.nan}
     pairs = zip(results, batch.target, batch.placements, strict=True)
     cut = [(place.cut(result)[None].float(), place.cut(truth)[None].float()) for result, truth, place in pairs]
     mae = sum(float((result - truth).abs().mean()) / 2 for result, truth in cut)

@@ -18,7 +18,7 @@ from facesketch.data.split import Split
 from facesketch.errors import ConfigError
 from facesketch.files import sweep
 from facesketch.methods import Method, build
-from facesketch.training.devices import gather
+from facesketch.training.devices import gather, gather_memories
 from facesketch.training.logs import Log
 from facesketch.training.run import LOG
 
@@ -117,7 +117,9 @@ def _steps_per_epoch(config: RunConfig, count: int, world: int) -> int:
 
 def _validation_batches(config: RunConfig, parts: Split, method: Method) -> list[Batch]:
     data = PairDataset(parts.validation, config.data, None, frame=method.frame)
-    size = max(4, min(config.train.samples, 16))  # without gradients, so not bound by the training batch
+    size = max(
+        4, config.train.samples
+    )  # the first batch is what is drawn; without gradients, so not bound by the training batch
     return list(batches(data, epoch_keys(len(data), size, 0), config.direction)) if parts.validation else []
 
 
@@ -126,18 +128,19 @@ def keep(training: Training) -> None:
     fabric = training.fabric
     training.kept = time.monotonic()
     everyones = gather(fabric, torch.get_rng_state())
+    devices = gather(fabric, torch.cuda.get_rng_state(fabric.device)) if fabric.device.type == "cuda" else None
+    memories = gather_memories(fabric, training.method.memory())
     if not training.writes:
         return
     training.log.flush()
     state = {
         "method": training.method.state_dict(),
         "optimisers": {name: optimiser.state_dict() for name, optimiser in training.optimisers.items()},
-        "memory": training.method.memory(),
+        "memories": memories,
         "random": everyones,
+        "random_cuda": devices,
         "position": asdict(training.position),
     }
-    if fabric.device.type == "cuda":
-        state["random_cuda"] = torch.cuda.get_rng_state(fabric.device)
     save_state(training.out, state)
 
 
@@ -146,11 +149,11 @@ def _take_up(training: Training, state: dict[str, Any] | None) -> None:
         training.method.load_state_dict(state["method"])
         for name, optimiser in training.optimisers.items():
             optimiser.load_state_dict(state["optimisers"][name])
-        training.method.recall(state["memory"])
         rank = min(training.fabric.global_rank, len(state["random"]) - 1)
+        training.method.recall(state["memories"][rank])
         torch.set_rng_state(state["random"][rank].clone())  # given a view into a larger tensor, torch crashes
-        if "random_cuda" in state and training.fabric.device.type == "cuda":
-            torch.cuda.set_rng_state(state["random_cuda"], training.fabric.device)
+        if state["random_cuda"] is not None and training.fabric.device.type == "cuda":
+            torch.cuda.set_rng_state(state["random_cuda"][rank].clone(), training.fabric.device)
         training.position = Position(**state["position"])
     if training.writes:
         sweep(training.out)

@@ -6,6 +6,7 @@ accumulation, devices and stepping.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -14,11 +15,13 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric
+from pydantic import ValidationError
 from torch import Tensor
 
 from facesketch.checkpoint import save_weights
-from facesketch.config import RunConfig, TrainConfig, configure
+from facesketch.config import RunConfig, TrainConfig, configure, explain
 from facesketch.data.datasets import Batch, batches, epoch_keys
+from facesketch.errors import ConfigError
 from facesketch.headers import BEST, WEIGHTS
 from facesketch.images import save_image
 from facesketch.methods import Phase, needs
@@ -57,6 +60,7 @@ def train(
         ConfigError: an unknown or ill-valued setting, or a folder that already holds a run.
         DataError: no pairs.
         ResourceError: not enough memory; the message names the next smaller setting.
+        ConfigError: a loss is no number any more; the message names the learning rate.
     """
     if isinstance(method, RunConfig):
         config = method
@@ -71,16 +75,24 @@ def resume(out: str | Path, *, quiet: bool = False, **longer: int) -> Path:
     Raises:
         CheckpointError: no run there, or a torn state.
         DataError: the pictures have changed since the run began.
+        ConfigError: no such length.
     """
     folder = Path(out)
     config = run.reopen(folder)
     if longer:
-        length = config.train.model_dump() | {"epochs": None, "steps": None} | longer
-        config = config.model_copy(update={"train": TrainConfig(**length)})
+        config = _lengthened(config, longer)
         run.write_config(config, folder)
     elif run.finished(folder):
         return folder
     return _carry_out(config, folder, quiet, fresh=False)
+
+
+def _lengthened(config: RunConfig, longer: dict[str, int]) -> RunConfig:
+    length = config.train.model_dump() | {"epochs": None, "steps": None} | longer
+    try:
+        return config.model_copy(update={"train": TrainConfig(**length)})
+    except ValidationError as error:
+        raise ConfigError(explain(error, TrainConfig)) from error
 
 
 def _carry_out(config: RunConfig, out: Path, quiet: bool, *, fresh: bool) -> Path:
@@ -151,9 +163,25 @@ def _note(training: Training, losses: dict[str, Tensor], batches_done: int) -> N
     position.step += 1
     position.steps_in_epoch += 1
     position.batches_done += batches_done
-    for name, value in losses.items():
-        position.sums[name] = position.sums.get(name, 0.0) + float(value)
+    values = {name: float(value) for name, value in losses.items()}
+    _refuse_divergence(training, {name: values[name] for name in training.optimisers if name in values})
+    for name, value in values.items():
+        position.sums[name] = position.sums.get(name, 0.0) + value
     training.log.step(position.step, position.epoch, losses)
+
+
+def _refuse_divergence(training: Training, values: dict[str, float]) -> None:
+    """Stop a training whose losses, or whose pictures' figures, are no numbers: nothing can be learned any more.
+
+    Raises:
+        ConfigError: one of them is not finite.
+    """
+    for name, value in values.items():
+        if not math.isfinite(value):
+            raise ConfigError(
+                f"step {training.position.step}: {name} is {value}, so the training has diverged; "
+                f"begin again with a --learning-rate below {training.settings.learning_rate:g}"
+            )
 
 
 def optimise(training: Training, group: Sequence[Batch]) -> dict[str, Tensor]:
@@ -193,6 +221,7 @@ def _close_epoch(training: Training) -> None:
     """Validate, write weights and samples, and say in the log why a model was kept as best or not."""
     position, settings = training.position, training.settings
     figures = _validate(training)
+    _refuse_divergence(training, figures)
     before, better = position.best, bool(figures) and is_better(settings.select, figures, position.best)
     notes = {"epoch": position.epoch, "step": position.step, "validation": figures}
     if better:
