@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from facesketch.faces import FaceFinder, align, fill_corners
 from facesketch.faces.corners import black_corners
@@ -83,3 +84,11 @@ def test_the_black_corners_of_the_published_crops_are_filled(shared: Path, kind:
     if kind == "sketches":  # of a photo's border hair and clothes are black too
         border = np.concatenate([np.asarray(filled.convert("L"))[:, -1] for _, filled in cornered])
         assert (border < 60).mean() < 0.03
+
+
+@pytest.mark.parametrize("size", [(20_000, 10), (600, 30), (728, 90), (100, 1000), (12, 9)])
+def test_a_strip_of_paper_shows_nobody(shared: Path, size: tuple[int, int]) -> None:
+    """In strips that come to 32 pixels OpenCV reads memory that nothing was written to."""
+    detector = YuNet(shared / YUNET)
+    for _ in range(4):
+        assert detector.detect(Image.new("RGB", size, "white")) == []

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from facesketch.errors import CheckpointError, ImageError, MissingExtraError
 from facesketch.faces.frame import FRAME
+from facesketch.faces.yunet import found
 
 DIMENSION = 128
 # Where YuNet puts the eyes, the nose and the corners of the mouth on average, over CUHK's photos and sketches
@@ -82,9 +83,8 @@ def _detect(detector: Any, picture: NDArray[np.uint8]) -> NDArray[np.float32] | 
     """Return the surest face: x, y, width, height, five points, score; or None."""
     if detector is None:
         return None
-    detector.setInputSize((picture.shape[1], picture.shape[0]))
-    _, faces = detector.detect(picture)
-    return None if faces is None else np.asarray(faces[faces[:, 14].argmax()], dtype=np.float32)
+    faces = found(detector, picture)
+    return faces[faces[:, 14].argmax()] if len(faces) else None
 
 
 def _opencv() -> Any:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,7 @@ Points = NDArray[np.float64]
 _SCORE = 0.6
 _FIRST, _FARTHER = 320, 1280  # pixels of the longer side
 _OTHERS = (160, 224, 640)
+_LEAST = 64  # pixels of a side: in a strip of 32 OpenCV reads what it never wrote, and sees faces of any size in it
 _SMALL = 0.12  # a largest face of less than this share of the longer side tells of a crowd
 
 # The close look: the eyes so many pixels apart, amid such a window. Measured on CUHK's crops turned and scaled at
@@ -34,6 +36,21 @@ _TURNED = 0.7  # least ratio of the eyes' distance to that between eyes and mout
 # Measured on the 376 published crops, whose eyes are 50 pixels apart: YuNet sees them 51.3 apart and 0.6 lower.
 _WIDE, _LOW = 1.027, 0.011
 _MIRRORED = [1, 0, 2, 4, 3]
+
+
+def found(network: Any, picture: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return (N, 15) faces of a (H, W, 3) picture, blue first: box, five points, score.
+
+    Args:
+        network: OpenCV's `FaceDetectorYN`.
+        picture: continued with black, to the right and below, where it is too thin for OpenCV.
+    """
+    height, width = picture.shape[:2]
+    whole = np.zeros((max(_LEAST, height), max(_LEAST, width), 3), dtype=np.uint8)
+    whole[:height, :width] = picture
+    network.setInputSize((whole.shape[1], whole.shape[0]))
+    _, rows = network.detect(whole)
+    return np.empty((0, 15), dtype=np.float32) if rows is None else np.asarray(rows)
 
 
 class YuNet:
@@ -75,10 +92,7 @@ class YuNet:
 
     def _rows(self, image: Image.Image) -> NDArray[np.float32]:
         """Return (N, 15): box, five points, score."""
-        picture = np.ascontiguousarray(np.asarray(image.convert("RGB"))[:, :, ::-1])
-        self._net.setInputSize(image.size)
-        _, rows = self._net.detect(picture)
-        return np.empty((0, 15), dtype=np.float32) if rows is None else np.asarray(rows)
+        return found(self._net, np.asarray(image.convert("RGB"))[:, :, ::-1])
 
     def refine(self, image: Image.Image, face: Face) -> Face:
         """Return the face with the points that a close and level look gives; the same face where it shows none."""
