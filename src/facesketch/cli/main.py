@@ -64,8 +64,8 @@ def main(tokens: Sequence[str] | None = None) -> None:
     except CycloptsError as error:
         wrong = error.__cause__
         _stop(explain(wrong, RunConfig) if isinstance(wrong, ValidationError) else " ".join(str(error).split()))
-    except KeyboardInterrupt:
-        print("facesketch: stopped", file=sys.stderr)  # noqa: T201
+    except KeyboardInterrupt as error:
+        print(f"facesketch: {str(error) or 'stopped'}", file=sys.stderr)  # noqa: T201
         raise SystemExit(130) from None
     except BrokenPipeError:
         raise SystemExit(0) from None

@@ -7,15 +7,16 @@ computes the gradients of each phase's loss and steps that phase's optimiser bef
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from facesketch.config import DIRECTIONS, DataConfig, Direction, Frozen, Kind
+from facesketch.config import DIRECTIONS, DataConfig, Direction, Frozen, Kind, RunConfig
 from facesketch.data.datasets import Batch
+from facesketch.data.pairs import Pair
 from facesketch.errors import ConfigError
 
 
@@ -86,6 +87,10 @@ class Method(nn.Module):
     def needs(options: Any) -> tuple[str, ...]:
         """Name the third-party weights (`facesketch models`) that training reads, but not translating."""
         return ()
+
+    @classmethod
+    def check_pairs(cls, config: RunConfig, pairs: Sequence[Pair]) -> None:
+        """Raise a ConfigError where the pairs are not such as these settings can learn from."""
 
     @property
     def translates(self) -> tuple[Direction, ...]:

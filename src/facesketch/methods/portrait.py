@@ -6,7 +6,7 @@ least-squares patch discriminator, sources disguised as a stranger's camera migh
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from typing import Annotated, Any, Literal, cast
 
@@ -14,8 +14,9 @@ import torch
 from pydantic import BeforeValidator, Field
 from torch import Tensor
 
-from facesketch.config import DataConfig, Direction, Frozen
+from facesketch.config import DataConfig, Direction, Frozen, RunConfig
 from facesketch.data.datasets import Batch
+from facesketch.data.pairs import Pair
 from facesketch.disguise import disguise
 from facesketch.errors import ConfigError, nearest
 from facesketch.losses import adversarial_least_squares, edges, l1
@@ -121,6 +122,17 @@ class Portrait(Method):
         yield Phase("generator", total, {name: value.detach() for name, (_, value) in parts.items()})
         if self.training:
             self._follow()
+
+    @classmethod
+    def check_pairs(cls, config: RunConfig, pairs: Sequence[Pair]) -> None:
+        """Raise a ConfigError where a pair's style is not among those that are to be learned."""
+        styles = PortraitOptions.model_validate(config.method.options).styles
+        drawn = sorted({pair.attributes.get("style", "") for pair in pairs})
+        if styles and not set(drawn) <= set(styles):
+            named = [name for name in drawn if name]
+            advice = f"type --styles {','.join(named)}" if len(named) == len(drawn) else "leave out --styles"
+            seen = ", ".join(name or "none" for name in drawn)
+            raise ConfigError(f"styles of the pairs: {seen}; not all are among --styles {','.join(styles)}; {advice}")
 
     def _style_weights(self, batch: Batch) -> Tensor:
         """Return (N, S), one-hot.

@@ -19,17 +19,28 @@ from facesketch.training.estimate import Estimate, speed
 Advance = Callable[[Mapping[str, Tensor]], None]
 
 
-def announce(config: RunConfig, parts: Split, cost: Estimate, fabric: Fabric, steps: int) -> None:
-    """Print what is about to be trained, on what, and about how long and large it will be."""
+def announce(config: RunConfig, parts: Split, cost: Estimate, fabric: Fabric, done: int, total: int) -> None:
+    """Print what is about to be trained, on what, and about how long and large it will be.
+
+    Args:
+        config: the run's settings.
+        parts: the pairs.
+        cost: of a step.
+        fabric: where and how precisely it computes.
+        done: steps that were taken before.
+        total: steps in all.
+    """
+    steps = total - done
     seconds = cost.seconds(speed(fabric.device, is_half(fabric))) * steps
     way = "both directions" if config.method.name == "cyclegan" else config.direction
+    after = f" more, after step {done:,}," if done else ""
     console = Console(stderr=True, highlight=False)
     console.print(f"[bold]{config.method.name}[/bold] {way}, {cost.parameters:,} parameters, {config.data.size} pixels")
     console.print(
         f"{len(parts.train)} pairs to learn from, {len(parts.validation)} to validate on, {len(parts.test)} kept unseen"
     )
     console.print(
-        f"{steps:,} steps on {device_name(fabric.device)} in {'bf16' if is_half(fabric) else 'fp32'}: "
+        f"{steps:,} steps{after} on {device_name(fabric.device)} in {'bf16' if is_half(fabric) else 'fp32'}: "
         f"about {cost.memory / 2**30:.1f} GiB and {about(seconds)}"
     )
 

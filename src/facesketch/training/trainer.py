@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -18,13 +18,13 @@ from lightning_fabric import Fabric
 from pydantic import ValidationError
 from torch import Tensor
 
-from facesketch.checkpoint import save_weights
+from facesketch.checkpoint import load_state, save_weights
 from facesketch.config import RunConfig, TrainConfig, configure, explain
 from facesketch.data.datasets import Batch, batches, epoch_keys
 from facesketch.errors import ConfigError
 from facesketch.headers import BEST, WEIGHTS
 from facesketch.images import save_image
-from facesketch.methods import Phase, needs
+from facesketch.methods import Phase, method_class, needs
 from facesketch.training import run
 from facesketch.training.devices import (
     average_gradients,
@@ -40,6 +40,7 @@ from facesketch.training.progress import Advance, announce, bar
 from facesketch.training.samples import is_better, sample_sheet, validate
 from facesketch.training.schedule import factor, set_learning_rate
 from facesketch.training.state import Training, keep, prepare
+from facesketch.training.stopping import end_by, held_back
 from facesketch.weights import locate
 
 
@@ -72,15 +73,19 @@ def train(
 def resume(out: str | Path, *, quiet: bool = False, **longer: int) -> Path:
     """Go on with a run that was cut off, or with `epochs=` or `steps=` make one longer.
 
+    An interrupt, or in the main thread a SIGTERM, waits for the end of the step and writes a state from which the run
+    goes on, here as in `train`.
+
     Raises:
         CheckpointError: no run there, or a torn state.
         DataError: the pictures have changed since the run began.
-        ConfigError: no such length.
+        ConfigError: no such length, or the run is longer already.
     """
     folder = Path(out)
     config = run.reopen(folder)
     if longer:
         config = _lengthened(config, longer)
+        _refuse_shortening(config, folder)
         run.write_config(config, folder)
     elif run.finished(folder):
         return folder
@@ -95,9 +100,20 @@ def _lengthened(config: RunConfig, longer: dict[str, int]) -> RunConfig:
         raise ConfigError(explain(error, TrainConfig)) from error
 
 
+def _refuse_shortening(config: RunConfig, folder: Path) -> None:
+    state = load_state(folder)
+    if state is None:
+        return
+    for name, done in (("steps", state["position"]["step"]), ("epochs", state["position"]["epoch"])):
+        asked = getattr(config.train, name)
+        if asked is not None and asked < done:
+            raise ConfigError(f"--{name} {asked}: {folder} has taken {done} {name} already; give more, or none")
+
+
 def _carry_out(config: RunConfig, out: Path, quiet: bool, *, fresh: bool) -> Path:
     fabric = launch(config.train)
     parts = run.read_split(config)
+    method_class(config.method.name).check_pairs(config, [*parts.train, *parts.validation])
     for name in needs(config):
         locate(name)  # raises before anything is written
     cost = estimate(config, half=is_half(fabric))
@@ -112,18 +128,28 @@ def _carry_out(config: RunConfig, out: Path, quiet: bool, *, fresh: bool) -> Pat
     with memory_errors(config):
         training = prepare(config, out, fabric, parts)
         if not quiet:
-            announce(config, parts, cost, fabric, training.total_steps - training.position.step)
+            announce(config, parts, cost, fabric, training.position.step, training.total_steps)
         position, phases = training.position, training.optimisers
-        with bar(config.method.name, training.total_steps, position.step, phases, quiet=quiet) as advance:
-            fit(training, advance)
+        alone = fabric.world_size == 1  # several would stop at steps of their own, and wait for each other
+        with (
+            bar(config.method.name, training.total_steps, position.step, phases, quiet=quiet) as advance,
+            held_back(when=alone) as stopped,
+        ):
+            fit(training, advance, stopped)
     return out
 
 
-def fit(training: Training, advance: Advance) -> None:
-    """Run epochs until the steps are done, keeping weights, best weights, samples and a resumable state."""
+def fit(training: Training, advance: Advance, stopped: Callable[[], int] = lambda: 0) -> None:
+    """Run epochs until the steps are done, keeping weights, best weights, samples and a resumable state.
+
+    Args:
+        training: what to carry on.
+        advance: called after each step with its losses.
+        stopped: asked after each step for the number of a signal that came meanwhile, or 0.
+    """
     position = training.position
     while position.step < training.total_steps or position.batches_done:  # cut off between last step and epoch's end
-        _train_epoch(training, advance)
+        _train_epoch(training, advance, stopped)
         position.epoch, position.batches_done = position.epoch + 1, 0
         if training.writes:
             _close_epoch(training)
@@ -142,7 +168,7 @@ def _keep_all(training: Training) -> None:
     keep(training)
 
 
-def _train_epoch(training: Training, advance: Advance) -> None:
+def _train_epoch(training: Training, advance: Advance, stopped: Callable[[], int]) -> None:
     settings, position, fabric = training.settings, training.position, training.fabric
     share = {"rank": fabric.global_rank, "world": fabric.world_size}
     keys = epoch_keys(len(training.data), settings.batch_size or 1, position.epoch, **share)[position.batches_done :]
@@ -154,8 +180,12 @@ def _train_epoch(training: Training, advance: Advance) -> None:
         _note(training, losses, len(group))
         position.seconds += time.monotonic() - started
         advance(losses)
-        if fabric.world_size == 1 and training.keeping_is_due:
+        signalled = stopped()
+        if fabric.world_size == 1 and (training.keeping_is_due or signalled):
             keep(training)
+        if signalled:
+            said = f"stopped after step {position.step:,} of {training.total_steps:,}"
+            end_by(signalled, f"{said}; to go on type: facesketch train --resume {training.out}")
 
 
 def _note(training: Training, losses: dict[str, Tensor], batches_done: int) -> None:
