@@ -61,7 +61,7 @@ def open_image(source: Path | str | bytes, *, box: int | None = None) -> Image.I
     name = "picture" if isinstance(source, bytes) else str(source)
     data = source if isinstance(source, bytes) else _read(Path(source))
     if not data:
-        raise ImageError(f"{name}: the file is empty; expected a picture ({', '.join(FORMATS[:6])})")
+        raise ImageError(f"{name}: the file is empty; expected a picture ({', '.join(FORMATS)})")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -71,7 +71,7 @@ def open_image(source: Path | str | bytes, *, box: int | None = None) -> Image.I
                 image.draft(None, (box, box))
             return flatten(image)
     except UnidentifiedImageError as error:
-        raise ImageError(f"{name}: not a picture that can be read; expected {', '.join(FORMATS[:6])}") from error
+        raise ImageError(f"{name}: not a picture that can be read; expected {', '.join(FORMATS)}") from error
     except Image.DecompressionBombError as error:
         raise ImageError(f"{name}: too many pixels; expected at most {MAX_PIXELS:,}") from error
     except _DAMAGED as error:

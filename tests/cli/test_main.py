@@ -132,3 +132,15 @@ def test_every_verb_and_option_says_what_it_is_for() -> None:
                 if parameter.kind is parameter.VAR_KEYWORD or "name='*'" in str(parameter.annotation).replace('"', "'"):
                     continue  # sections of the settings, whose fields say it themselves
                 assert re.search(rf"^\s*{name}(:| *$)", said, re.MULTILINE), f"{each.name}: {name}"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+@pytest.mark.parametrize("words", [["methods"], ["--version"], ["search", "--help"]])
+def test_a_full_standard_output_is_one_line(words: list[str]) -> None:
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "facesketch", *words]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr == (
+        "facesketch: standard output cannot be written: the disk is full; free some room, or write elsewhere\n"
+    )

@@ -206,7 +206,7 @@ def test_dashes_are_pipes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         assert np.array_equal(np.asarray(result), expected)
 
 
-@pytest.mark.parametrize("content", [b"", b"text", b"\x89PNG\r\n\x1a\n"])
+@pytest.mark.parametrize("content", [b"text", b"\x89PNG\r\n\x1a\n"])
 def test_rubbish_through_a_pipe_is_one_line(
     content: bytes, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -261,3 +261,44 @@ def test_native_resolution_is_refused_where_it_cannot_be(
     words = ["translate", picture, "--model", run, "--out", tmp_path / "out.png", "--resolution", "native"]
     assert "this network has a fixed size of 32; leave out --resolution native" in refused(*words)
     assert not (tmp_path / "out.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (
+            ["in/a.png", "--out", "x.txt"],
+            "x.txt: cannot write a '.txt' picture; name it .png, .jpg, .webp or .tif, or ",
+        ),
+        (["in/a.png", "in/b.png", "--out", "x.png"], "x.png: named like one picture; give a folder with --out for "),
+        (["in", "--out", "x.jpg"], "x.jpg: named like one picture; give a folder with --out for several"),
+        (["https://example.org/me.jpg", "--out", "x.png"], "that is an address, and nothing is fetched; save "),
+    ],
+)
+def test_places_that_were_not_meant_so(
+    given: list[str],
+    said: str,
+    tmp_path: Path,
+    refused: Callable[..., str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("a.png", "b.png"):
+        _picture(tmp_path / "in" / name)
+    monkeypatch.chdir(tmp_path)
+    assert refused("translate", *given, *PENCIL).startswith(said)
+    assert {path.name for path in tmp_path.iterdir()} == {"in"}
+
+
+def test_a_folder_may_be_called_like_a_version(tmp_path: Path, command: Callable[..., Any]) -> None:
+    picture = _picture(tmp_path / "a.png")
+    (tmp_path / "there.txt").mkdir()
+    for name in ("results.2026", "there.txt"):
+        assert command("translate", picture, *PENCIL, "--out", tmp_path / name).code == 0
+        assert (tmp_path / name / "a.png").exists()
+
+
+def test_an_empty_pipe(tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "facesketch", "translate", "-", *PENCIL, "--out", str(tmp_path / "x.png")]
+    done = subprocess.run(words, input=b"", capture_output=True, check=False)
+    assert (done.returncode, done.stderr.count(b"\n")) == (2, 1)
+    assert done.stderr.startswith(b"facesketch: standard input is empty; expected a picture, as in: ")

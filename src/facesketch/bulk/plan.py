@@ -15,6 +15,7 @@ from facesketch.files import part_name
 from facesketch.images import SUFFIXES, is_picture
 
 _TORN_AFTER = 60.0  # seconds after which a half-written file can only be one that its writer left behind
+_ENDING = re.compile(r"\.[A-Za-z]{2,4}")
 _PART = re.compile(r"\.(?P<name>.+)\.\d+\.part")
 _FURTHER = re.compile(r"-\d+(?P<suffix>\.[^.]+)$")
 _NUMBERED = re.compile(r"(?P<stem>.+)-\d+")
@@ -91,7 +92,7 @@ def plan(
     Raises:
         ConfigError: the suffix is not that of a picture.
         ImageError: a path does not exist, cannot be read, or is a folder that holds no pictures.
-        OutputError: a translation would land on one of the inputs.
+        OutputError: a translation would land on one of the inputs, or a new folder would be called like a file.
     """
     if len(paths) == 1 and not paths[0].is_dir() and out.suffix.lower() in SUFFIXES:
         if not paths[0].exists():
@@ -101,12 +102,25 @@ def plan(
     else:
         if suffix.lower() not in SUFFIXES - {".ppm.bz2"}:
             raise ConfigError(f"suffix '{suffix}' is not that of a picture; type --suffix .png, .jpg, .webp or .tif")
+        _refuse_odd_folder(out, alone=len(paths) == 1 and paths[0].is_file())
         if out.is_file():
             raise OutputError(f"{out}: is a file; give a folder with --out for several pictures")
         pairs = [pair for path in paths for pair in _mirror(path, out, several=len(paths) > 1)]
         _part_clashes(pairs, sheet)
     jobs = _Jobs(suffix, overwrite, numbered, sheet, _inputs(pairs))
     return [jobs.of(pair) for pair in pairs]
+
+
+def _refuse_odd_folder(out: Path, *, alone: bool) -> None:
+    """Refuse to make a folder that is called like a picture, or for a single picture like another file."""
+    if out.exists():
+        return
+    if out.suffix.lower() in SUFFIXES:
+        raise OutputError(f"{out}: named like one picture; give a folder with --out for several")
+    if alone and _ENDING.fullmatch(out.suffix):
+        raise OutputError(
+            f"{out}: cannot write a '{out.suffix}' picture; name it .png, .jpg, .webp or .tif, or make the folder first"
+        )
 
 
 def named(out: Path, *, numbered: bool = False, sheet: bool = False) -> Job:

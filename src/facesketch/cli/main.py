@@ -6,8 +6,11 @@ once.
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import cyclopts
 from cyclopts.exceptions import CycloptsError
@@ -59,6 +62,7 @@ def main(tokens: Sequence[str] | None = None) -> None:
     """Run one verb; a user's mistake ends in one line and exit code 2."""
     try:
         app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
+        sys.stdout.flush()  # what cannot be written is told here, and not on the way out
     except FacesketchError as error:
         _stop(str(error))
     except CycloptsError as error:
@@ -69,6 +73,11 @@ def main(tokens: Sequence[str] | None = None) -> None:
         raise SystemExit(130) from None
     except BrokenPipeError:
         raise SystemExit(0) from None
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115  what waits in it cannot be written on the way out
+        _stop("standard output cannot be written: the disk is full; free some room, or write elsewhere")
 
 
 def _stop(message: str) -> None:

@@ -74,7 +74,7 @@ def _known(method: str | None, config: Path | None, options: dict[str, str]) -> 
         ConfigError: an option that neither the verb nor the method has; the nearest one is suggested.
     """
     from facesketch.config import read_toml
-    from facesketch.methods import method_class
+    from facesketch.methods import METHODS, method_class
 
     named = {key.replace("-", "_"): value for key, value in options.items()}
     if not named:
@@ -91,6 +91,10 @@ def _known(method: str | None, config: Path | None, options: dict[str, str]) -> 
     ]
     for name in named:
         if name not in own:
+            theirs = [other for other, kind in METHODS.items() if name in kind.Options.model_fields]
+            if theirs:
+                flag = f"--{name.replace('_', '-')}"
+                raise ConfigError(f"{flag} is an option of {', '.join(theirs)}, not of {method}; leave it out")
             hint = nearest(name, [*own, *fixed, *general]).replace("_", "-").replace("'", "'--", 1)
             raise ConfigError(f"unknown option --{name.replace('_', '-')}{hint or '; type: facesketch train --help'}")
     return named

@@ -74,13 +74,13 @@ def translate(
     paths
         Pictures and folders; `-` reads one picture from standard input.
     out
-        A file for one picture, a folder for several, `-` for standard output.
+        A file for one picture, which is replaced if it is there; a folder for several; `-` for standard output.
     sheet
         Write input and output side by side too, as NAME-sheet beside NAME.
     suffix
         Kind of picture to write into a folder.
     overwrite
-        Do done ones again; inputs are never overwritten.
+        Do those again that are in the folder already; inputs are never overwritten.
     engine
         `ray` spreads the pictures over a Ray cluster that sees the same paths.
     quiet
@@ -113,6 +113,9 @@ def _no_options(paths: Sequence[Path]) -> None:
         *inspect.signature(translate).parameters,
         *(each.name for kind in (ModelOptions, FaceOptions) for each in fields(kind)),
     ]
+    for path in paths:
+        if str(path).startswith(("http:/", "https:/")) and not path.exists():
+            raise ConfigError("that is an address, and nothing is fetched; save the picture and give its path")
     known = [f"--{name}" for name in (*names, "no-align") if name != "paths"]
     for path in paths:
         if str(path).startswith("--") and not path.exists():
@@ -168,7 +171,8 @@ def _show(jobs: Sequence[Job], results: _Outcomes, notice: Callable[[], str], qu
     if not quiet:
         if notice():
             say(f"note: {notice()}")
-        there = f", {skipped} were there already" if skipped else ""
+        there = f", {skipped} {'was' if skipped == 1 else 'were'} there already" if skipped else ""
+        there += " (--overwrite does them again)" if skipped == len(jobs) else ""
         say(f"{len(jobs) - skipped - failed} translated{there}{f', {failed} left out' if failed else ''}")
     return failed
 
@@ -192,6 +196,13 @@ def _say(line: str) -> None:
     print(line, file=sys.stderr)  # noqa: T201
 
 
+def _piped() -> bytes:
+    content = sys.stdin.buffer.read()
+    if not content:
+        raise ImageError("standard input is empty; expected a picture, as in: facesketch translate - --out - < me.jpg")
+    return content
+
+
 def _through_pipes(paths: list[Path], out: Path, request: Request, sheet: bool) -> None:
     """Translate one picture from or to a pipe."""
     if len(paths) != 1:
@@ -206,7 +217,7 @@ def _through_pipes(paths: list[Path], out: Path, request: Request, sheet: bool) 
     from facesketch.translate import png
 
     piped = paths[0] == Path("-")
-    picture = open_image(sys.stdin.buffer.read() if piped else paths[0])
+    picture = open_image(_piped() if piped else paths[0])
     portraits = Studio(request, keep_sources=sheet)(picture, "picture" if piped else str(paths[0]))
     if out == Path("-"):
         sys.stdout.buffer.write(png(portraits[0].picture))
