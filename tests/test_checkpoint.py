@@ -22,10 +22,11 @@ from facesketch.checkpoint import (
     preprocessing,
     save_state,
     save_weights,
+    start,
     untrained,
 )
 from facesketch.config import DataConfig, MethodConfig, RunConfig
-from facesketch.errors import CheckpointError, OutputError
+from facesketch.errors import CheckpointError, ConfigError, OutputError
 from facesketch.headers import FORMAT, Header, model_file, read_header
 from facesketch.methods import Method, build, resolve
 from facesketch.training.trainer import train
@@ -170,6 +171,22 @@ def test_weights_that_do_not_fit_are_refused_in_one_line(changed: str, tmp_path:
     with pytest.raises(CheckpointError, match="the weights do not fit their header") as caught:
         load_method(path)
     assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("other", [_config("pix2pix", width=8), _config("dense-ae")])
+def test_weights_of_another_model_are_told_with_few_names(other: RunConfig, tmp_path: Path) -> None:
+    path, method, theirs = tmp_path / "model.safetensors", build(_config("conv-ae")), build(other)
+    save_weights(path, theirs, other)
+    with pytest.raises(ConfigError) as caught:
+        start(method, path)
+    seen, _, rest = str(caught.value).partition("; differing: ")
+    models = f"{other.method.name} of 32 pixels; to be trained is conv-ae of 32 pixels"
+    assert seen == f"{path}: weights of another model ({models}"
+    names, end = rest.partition(")")[0].split(", "), rest.partition(")")[2]
+    shapes = [{name: tensor.shape for name, tensor in each.state_dict().items()} for each in (method, theirs)]
+    assert names[3:] in ([], ["…"])
+    assert all(shapes[0].get(name) != shapes[1].get(name) for name in names[:3])
+    assert end == "; start from one of the same method and options"
 
 
 def test_a_method_that_is_not_known_here_is_a_checkpoint_error(tmp_path: Path) -> None:

@@ -175,6 +175,21 @@ def test_what_cannot_be_measured_is_said(sample: Path) -> None:
     assert {"rank-1", "rank-1-hog", "rank-5-hog"} <= set(every.sets)
 
 
+def test_what_was_asked_for_and_cannot_be_measured_is_refused(sample: Path, tmp_path: Path) -> None:
+    pencil, picky = load("pencil", device="cpu"), ["ms-ssim", "fsimc"]
+    with pytest.raises(ConfigError, match=r"left out; ms-ssim: 32x32 .*; fsimc: .*grey"):
+        evaluate_model(pencil, sample, metrics=picky, pictures=tmp_path / "pictures")
+    measured = floors.floors(sample, direction="photo2sketch", metrics=picky)
+    with pytest.raises(ConfigError, match="every metric asked for is left out"):
+        evaluate_model(pencil, sample, floors=measured, metrics=picky, pictures=tmp_path / "pictures")
+    assert not (tmp_path / "pictures").exists()
+
+
+def test_pictures_of_the_data_are_not_replaced(sample: Path, drawn: Floors) -> None:
+    with pytest.raises(ConfigError, match="holds pictures of --data"):
+        evaluate_model(load("pencil", device="cpu"), sample, floors=drawn, pictures=sample / "photos")
+
+
 def test_an_unknown_metric_is_refused(sample: Path) -> None:
     with pytest.raises(ConfigError, match="unknown metric 'sim'; did you mean 'ssim'"):
         evaluate_model(load("pencil", device="cpu"), sample, metrics=["sim"])
@@ -298,6 +313,8 @@ def test_a_picture_without_a_face_is_like_nobody(sample: Path, monkeypatch: pyte
     assert found.sets["rank-1-sface"].value == pytest.approx(5 / 6)
     for path in folder.iterdir():
         Image.new("L", (32, 32), 20).save(path)
+    with pytest.raises(ConfigError, match="left out; identity, rank-sface: no face was found in any picture"):
+        evaluate_images(folder, sample, direction="photo2sketch", floors=measured, metrics=["identity", "rank-sface"])
     nothing = evaluate_images(folder, sample, direction="photo2sketch", floors=measured)
     assert "no face was found in any picture" in nothing.left_out["identity"]
     assert "identity" not in nothing.metrics

@@ -16,6 +16,7 @@ import safetensors
 import safetensors.torch
 import torch
 from pydantic import ValidationError
+from torch import Tensor
 
 from facesketch.config import RunConfig
 from facesketch.errors import CheckpointError, ConfigError
@@ -26,6 +27,7 @@ from facesketch.methods import METHODS, Method, build
 from facesketch.preprocessing import Preprocessing
 
 STATE, COMING, PREVIOUS = "state.ckpt", "state.next.ckpt", "state.previous.ckpt"
+_EXAMPLES = 3
 
 
 def save_weights(path: Path, method: Method, config: RunConfig, notes: Mapping[str, Any] | None = None) -> None:
@@ -106,11 +108,20 @@ def start(method: Method, path: Path) -> None:
     try:
         method.load_state_dict(other.state_dict())
     except RuntimeError as error:
-        before = f"{config.method.name} of {config.data.size} pixels"
-        line = str(error).splitlines()[-1].strip()
+        seen = f"{config.method.name} of {config.data.size} pixels"
+        name = next((name for name, kind in METHODS.items() if kind is type(method)), type(method).__name__)
+        differing = _differing(method.state_dict(), other.state_dict())
         raise ConfigError(
-            f"{path}: weights of another model ({before}; {line}); start from one of the same method and options"
+            f"{path}: weights of another model ({seen}; to be trained is {name} of {method.data.size} pixels; "
+            f"{differing}); start from one of the same method and options"
         ) from error
+
+
+def _differing(ours: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> str:
+    """Return a few of the names under which two sets of weights do not go together."""
+    shapes = [{name: tensor.shape for name, tensor in each.items()} for each in (ours, theirs)]
+    names = [name for name in shapes[0] | shapes[1] if shapes[0].get(name) != shapes[1].get(name)]
+    return f"differing: {', '.join(names[:_EXAMPLES])}{', …' if len(names) > _EXAMPLES else ''}"
 
 
 def untrained(name: str) -> bool:

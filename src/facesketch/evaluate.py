@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 
 from facesketch.config import Direction
+from facesketch.data.apart import require_apart
 from facesketch.data.pairs import Side
 from facesketch.data.tree import stem_of
 from facesketch.errors import ConfigError, DataError, ImageError, nearest
@@ -21,7 +22,7 @@ from facesketch.floors import TITLES, Floors, Progress, Task
 from facesketch.floors import floors as measure_floors
 from facesketch.headers import BEST, WEIGHTS, model_file, read_header
 from facesketch.images import is_picture, open_image, save_image
-from facesketch.measures import Measurement
+from facesketch.measures import Measurement, require_some
 from facesketch.methods import build
 from facesketch.networks.blocks import count_parameters
 from facesketch.results import Estimate, Floor, ModelInfo, Results
@@ -87,22 +88,25 @@ def evaluate_model(
         progress: told of each step.
 
     Raises:
-        ConfigError: a direction the model does not serve, an unknown metric or protocol, or floors of other pictures.
+        ConfigError: a direction the model does not serve, an unknown metric or protocol, metrics that are all left out,
+            floors of other pictures, or a folder for pictures that holds some of the data's.
         DataError: no pairs on this side, or pictures of unlike sizes.
         ImageError: a picture cannot be read.
     """
     way = translator.choose(direction)
     require_protocol(protocol)
+    require_apart(data, pictures=pictures)
     share = translator.config.data.validation
     floors = _ready(floors, data, way, split, metrics, seed=seed, validation=share, device=device, progress=progress)
     started = time.perf_counter()
     results = _translate(translator, floors.task, progress)
     seconds = time.perf_counter() - started
+    candidate = _Candidate(name or _name(translator.name), model_info(translator, weights), results, seconds)
+    measured = _measure(candidate, floors, metrics, protocol, progress)
     if pictures is not None:
         for stem, picture in zip(floors.task.stems, results, strict=True):
             save_image(picture, pictures / f"{_file_name(stem)}.png")
-    candidate = _Candidate(name or _name(translator.name), model_info(translator, weights), results, seconds)
-    return _measure(candidate, floors, protocol, progress)
+    return measured
 
 
 def evaluate_images(
@@ -135,7 +139,7 @@ def evaluate_images(
         progress: told of each step.
 
     Raises:
-        ConfigError: an unknown metric or protocol, or floors of other pictures.
+        ConfigError: an unknown metric or protocol, metrics that are all left out, or floors of other pictures.
         DataError: a picture is missing, two answer to one stem, or one has another size than the true one.
         ImageError: a picture cannot be read.
     """
@@ -143,7 +147,8 @@ def evaluate_images(
     floors = _ready(floors, data, direction, split, metrics, seed=seed, device=device, progress=progress)
     pictures = read_images(Path(images), floors.task)
     model = ModelInfo(method="images", path=str(images))
-    return _measure(_Candidate(name or Path(images).resolve().name, model, pictures, 0.0), floors, protocol, progress)
+    candidate = _Candidate(name or Path(images).resolve().name, model, pictures, 0.0)
+    return _measure(candidate, floors, metrics, protocol, progress)
 
 
 def require_protocol(protocol: str | None) -> None:
@@ -168,10 +173,12 @@ def _ready(
     """Return the given floors once they are known to be of these pictures; measure them when none are given.
 
     Raises:
-        ConfigError: they are of other pictures, or lack a metric.
+        ConfigError: they are of other pictures, lack a metric, or can measure none of those that were asked for.
     """
     if given is None:
-        return measure_floors(data, direction=direction, split=split, metrics=metrics, **settings)
+        found = measure_floors(data, direction=direction, split=split, metrics=metrics, **settings)
+        require_some(metrics, found.yardstick.names, found.yardstick.left_out)
+        return found
     task, yardstick = given.task, given.yardstick
     have, want = (task.folder.resolve(), task.direction, task.split), (Path(data).resolve(), direction, split)
     if have != want:
@@ -263,7 +270,13 @@ def model_info(translator: Translator, weights: Literal["best", "last"] = "best"
     )
 
 
-def _measure(candidate: _Candidate, floors: Floors, protocol: str | None, progress: Progress | None) -> Results:
+def _measure(
+    candidate: _Candidate,
+    floors: Floors,
+    metrics: Sequence[str] | None,
+    protocol: str | None,
+    progress: Progress | None,
+) -> Results:
     task, yardstick, started = floors.task, floors.yardstick, time.perf_counter()
 
     def tell(metric: str) -> None:
@@ -271,6 +284,7 @@ def _measure(candidate: _Candidate, floors: Floors, protocol: str | None, progre
             progress(yardstick.names.index(metric), len(yardstick.names), f"{candidate.name}: {metric}")
 
     found = yardstick.measure(candidate.pictures, tell)
+    require_some(metrics, {**found.metrics, **found.sets, **found.curves}, yardstick.left_out | found.left_out)
     protocol = protocol or recognise(task)
     curves = {name.replace("cmc", "cmc-translated", 1): curve for name, curve in found.curves.items()}
     direct = floors.found["copy"].curves

@@ -6,7 +6,7 @@ learns of the true pictures (features, embeddings) it learns once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -152,6 +152,9 @@ class Yardstick:
                 self._describers.load_faces()
         except (MissingExtraError, CheckpointError) as error:
             self.left_out[name] = str(error)
+        if name == "nlda" and self.subject_count < NLDA_LEAST:
+            many = f"{self.subject_count} subject{'' if self.subject_count == 1 else 's'}"
+            self.left_out[name] = f"{many}; half of at least {NLDA_LEAST} are needed to learn from"
         width, height = map(min, zip(*self._truth.sizes, strict=True))
         smallest = FIDELITY[name].smallest if name in FIDELITY else 1
         if min(width, height) < smallest:
@@ -212,8 +215,6 @@ class Yardstick:
         """Return rank-1 by null-space LDA, one picture per subject; the interval is that of the random divisions."""
         _, first = np.unique(np.asarray(self._subjects), return_index=True)
         count = len(first)
-        if count < NLDA_LEAST:
-            raise DataError(f"{count} subjects; half of at least {NLDA_LEAST} are needed to learn from")
         train = _NLDA_TRAIN.get(count, count // 2)
         rates = nlda(self._truth.grey[first], pictures.grey[first], train=train, seed=self.seed)
         note = f"{train} of {count} train" if count in _NLDA_TRAIN else f"half ({train}) train"
@@ -224,11 +225,40 @@ class Yardstick:
         }
 
 
-def _wanted(metrics: Sequence[str] | None, colour: bool, left_out: dict[str, str]) -> list[str]:
-    """Return the metrics to measure, in the order of `NAMES`; colour is only asked for where there is some."""
-    for name in metrics or ():
+def require_known(metrics: Sequence[str]) -> None:
+    """Check that metrics exist.
+
+    Raises:
+        ConfigError: one does not; the nearest is suggested.
+    """
+    for name in metrics:
         if name not in NAMES:
             raise ConfigError(f"unknown metric '{name}'{nearest(name, NAMES, 'known: ' + ', '.join(NAMES))}")
+
+
+def require_some(metrics: Sequence[str] | None, measured: Collection[str], left_out: Mapping[str, str]) -> None:
+    """Check that of the metrics that were asked for by name something is measured.
+
+    Args:
+        metrics: those that were asked for; None or none for all that apply, which may well be none.
+        measured: what is measured of them.
+        left_out: why others are not.
+
+    Raises:
+        ConfigError: all of them were left out; the line gives the reasons.
+    """
+    if not metrics or measured:
+        return
+    reasons: dict[str, list[str]] = {}
+    for name in dict.fromkeys(metrics):
+        reasons.setdefault(left_out.get(name, "not measured"), []).append(name)
+    said = "; ".join(f"{', '.join(names)}: {why}" for why, names in reasons.items())
+    raise ConfigError(f"nothing to measure, as every metric asked for is left out; {said}")
+
+
+def _wanted(metrics: Sequence[str] | None, colour: bool, left_out: dict[str, str]) -> list[str]:
+    """Return the metrics to measure, in the order of `NAMES`; colour is only asked for where there is some."""
+    require_known(metrics or ())
     wanted = [name for name in NAMES if metrics is None or name in metrics]
     if "fsimc" in wanted and not colour:
         wanted.remove("fsimc")

@@ -26,9 +26,10 @@ from facesketch.data.split import split
 from facesketch.errors import ConfigError, DataError, FacesketchError
 from facesketch.evaluate import evaluate_model
 from facesketch.files import write_json
-from facesketch.floors import Floors, floors
+from facesketch.floors import Floors, floors, read_task
 from facesketch.grid import PRESETS, Cell, plan
 from facesketch.images import save_image
+from facesketch.measures import Yardstick, require_known, require_some
 from facesketch.sheet import sheet
 from facesketch.training import run
 from facesketch.training.trainer import resume, train
@@ -71,9 +72,12 @@ class Study:
             metrics: what to measure; empty for those of an earlier call, or else the preset's.
 
         Raises:
-            ConfigError: an unknown preset or cell, or a folder that holds a study of other pictures or another preset.
-            DataError: nothing pairs.
+            ConfigError: an unknown preset, cell or metric, metrics that are all left out, or a folder that holds a
+                study of other pictures or another preset.
+            DataError: nothing pairs, nobody trains or tests, or a test photo and its sketch differ in size.
+            ImageError: a test picture cannot be read.
         """
+        require_known(metrics)
         before = cls.read(out) if (out / "plan.json").exists() else None
         cells = tuple(plan(preset, only=only, seeds=seeds))
         measured = tuple(metrics) or (before.metrics if before else PRESETS[preset].metrics)
@@ -89,7 +93,7 @@ class Study:
             "metrics": measured,
             "cells": [asdict(cell) for cell in merged],
         }
-        index(study.data)  # a folder in which nothing pairs is refused before anything is written
+        _require_measurable(study)
         write_json(out / "plan.json", value)
         return study
 
@@ -124,6 +128,22 @@ class Study:
     def done(self, cell: Cell) -> bool:
         """Tell whether a cell is trained and evaluated."""
         return all(self.result_file(name).exists() for name in cell.results.values())
+
+
+def _require_measurable(study: Study) -> None:
+    """Refuse what would only come to light once cells are trained, before anything is written."""
+    index(study.data)
+    missing = [cell for cell in study.cells if not study.done(cell)]
+    learned = next((cell for cell in missing if cell.learned), None)
+    if learned is not None:
+        run.read_split(learned.config(study.data))
+    for direction in DIRECTIONS:
+        if not any(direction in cell.results for cell in missing):
+            continue
+        task = read_task(study.data, direction)
+        if study.metrics:
+            yardstick = Yardstick(task.truth, task.subjects, direction, metrics=study.metrics)
+            require_some(study.metrics, yardstick.names, yardstick.left_out)
 
 
 def carry_out(study: Study, *, quiet: bool = False) -> Iterator[tuple[Cell, str | None]]:
@@ -173,7 +193,13 @@ def _evaluate(study: Study, cell: Cell, known: dict[Direction, Floors]) -> None:
             known[direction] = floors(study.data, direction=direction, metrics=study.metrics or None)
         pictures = study.out / "pictures" / name
         results = evaluate_model(
-            translator, study.data, direction=direction, floors=known[direction], pictures=pictures, name=name
+            translator,
+            study.data,
+            direction=direction,
+            floors=known[direction],
+            metrics=study.metrics or None,
+            pictures=pictures,
+            name=name,
         )
         results.save(study.result_file(name))
 

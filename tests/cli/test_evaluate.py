@@ -125,6 +125,83 @@ def test_mistakes_end_in_one_line(sample: Path, tokens: tuple[str, ...], line: s
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("option", "place", "said"),
+    [
+        ("--pictures", "photos", "holds pictures of --data"),
+        ("--pictures", "PHOTOS/../sketches", "holds pictures of --data"),
+        ("--pictures", ".", "holds pictures of --data"),
+        ("--out", "pairs.json", r"would write .*pairs\.csv, a file of --data"),
+        ("--out", "photos/face-0001.png", r"would write .*face-0001\.png, a file of --data"),
+    ],
+)
+@pytest.mark.parametrize("listed", [True, False])
+def test_the_data_is_never_written_over(
+    listed: bool, option: str, place: str, said: str, sample: Path, tmp_path: Path
+) -> None:
+    data = shutil.copytree(sample, tmp_path / "data")
+    (data / "PHOTOS").mkdir(exist_ok=True)
+    if not listed:
+        (data / "pairs.csv").unlink()
+    before = contents(data)
+    with pytest.raises(ConfigError, match=said) as caught:
+        call("pencil", "--data", data, "--metrics", "ssim", option, data / place)
+    assert "\n" not in str(caught.value)
+    assert contents(data) == before
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_annotations_are_never_written_over(sample: Path, tmp_path: Path) -> None:
+    for kind, folder in (("photo", "photos"), ("sketch", "sketches")):
+        (tmp_path / kind).mkdir()
+        for number, path in enumerate(sorted((sample / folder).iterdir())):
+            (tmp_path / kind / f"{kind}1").mkdir(exist_ok=True)
+            shutil.copy(path, tmp_path / kind / f"{kind}1" / f"{'image' if kind == 'photo' else kind}{number:04}.png")
+    notes = tmp_path / "anno_test.json"
+    notes.write_text(json.dumps([{"image_name": f"photo1/image{number:04}"} for number in range(5)]))
+    before = contents(tmp_path)
+    with pytest.raises(ConfigError, match=r"would write .*anno_test\.json, a file of --data"):
+        call("pencil", "--data", tmp_path, "--metrics", "ssim", "--out", notes)
+    assert contents(tmp_path) == before
+
+
+def test_pictures_of_others_are_data_where_links_lead_to_them(sample: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(sample / "sketches", tmp_path / "elsewhere")
+    shutil.copytree(sample / "photos", data / "photos")
+    (data / "sketches").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ConfigError, match="holds pictures of --data"):
+        call("pencil", "--data", data, "--metrics", "ssim", "--pictures", tmp_path / "elsewhere")
+
+
+def test_results_may_lie_among_the_data_and_be_made_anew(sample: Path, tmp_path: Path) -> None:
+    data = shutil.copytree(sample, tmp_path / "data")
+    for _ in range(2):
+        call("pencil", "--data", data, "--metrics", "ssim", "--out", data / "r.json", "--pictures", data / "made")
+    assert Results.load(data / "r.json").metrics["ssim"]
+
+
+@pytest.mark.parametrize(
+    ("metrics", "said"),
+    [
+        ("ms-ssim", "ms-ssim: 32x32 pictures; it needs at least 161x161"),
+        ("lpips-alex", "lpips-alex: .*facesketch models fetch alexnet"),
+        ("lpips-alex,ms-ssim", "lpips-alex: .*; ms-ssim: 32x32 pictures"),
+        ("fsimc", "fsimc: the true pictures are grey"),
+        ("nlda", "nlda: [0-9] subjects?; half of at least 20"),
+    ],
+)
+def test_nothing_to_measure_is_a_mistake(metrics: str, said: str, sample: Path, tmp_path: Path) -> None:
+    places = ("--out", tmp_path / "results.json", "--pictures", tmp_path / "pictures")
+    with pytest.raises(ConfigError, match=f"every metric asked for is left out; {said}") as caught:
+        call("pencil", "--data", sample, "--metrics", metrics, *places)
+    assert "\n" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_missing_pictures_are_one_line(sample: Path, tmp_path: Path) -> None:
     shutil.copy(sample / "sketches" / "face-0001.png", tmp_path)
     with pytest.raises(DataError, match=r"test pictures are missing \("):

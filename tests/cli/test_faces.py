@@ -41,10 +41,13 @@ def test_what_is_left_out_is_named(command: Callable[..., Any], arrange: Callabl
     blank = sorted((source / "sketches").iterdir())[0]
     Image.new("L", (64, 64), 250).save(blank)
     answer = command("faces", "align", source, "--out", tmp_path / "aligned", "--suffix", "jpg", "--scale", "0.5")
-    lines = answer.out.splitlines()
-    assert lines[0] == f"2 pairs aligned in {tmp_path / 'aligned'}"
-    assert lines[1].startswith("left out face-")
-    assert lines[1].endswith(f"{blank}: no face found")
+    assert answer.code == 1
+    out = tmp_path / "aligned"
+    assert answer.out.splitlines() == [f"2 pairs aligned in {out}", f"look at {out / 'contact.png'}"]
+    (line,) = [line for line in answer.err.splitlines() if line.startswith("left out ")]
+    assert line.startswith("left out face-")
+    assert line.endswith(f"{blank}: no face found")
+    assert len(json.loads((out / "report.json").read_text(encoding="utf-8"))["left_out"]) == 1
     assert {pair.photo.open().size for pair in index(tmp_path / "aligned").pairs} == {(100, 125)}
 
 

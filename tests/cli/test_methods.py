@@ -57,6 +57,27 @@ def test_a_method_tells_its_options_and_defaults(name: str, command: Callable[..
     assert told == METHODS[name].learned
 
 
+@pytest.mark.parametrize("name", METHODS)
+def test_json_tells_one_method_too(name: str, command: Callable[..., Any]) -> None:
+    answer = command("methods", name, "--json", "--size", 64)
+    assert (answer.code, answer.err) == (0, "")
+    row, every = json.loads(answer.out), json.loads(command("methods", "--json", "--size", 64).out)
+    kind = METHODS[name]
+    assert row["name"] == name
+    assert {key: row[key] for key in every[name] if key != "options"} == {
+        key: value for key, value in every[name].items() if key != "options"
+    }
+    assert list(row["options"]) == every[name]["options"]
+    for option, field in kind.Options.model_fields.items():
+        assert row["options"][option]["default"] == json.loads(json.dumps(field.default, default=str))
+    assert row["defaults"].get("epochs") == (kind.defaults.epochs if kind.learned else None)
+
+
+def test_json_lists_choices(command: Callable[..., Any]) -> None:
+    options = json.loads(command("methods", "conv-ae", "--json").out)["options"]
+    assert options["loss"] == {"values": "mse|mae|bce", "default": "mse"}
+
+
 def test_choices_are_listed(command: Callable[..., Any]) -> None:
     assert "--loss (mse|mae|bce) default mse" in command("methods", "conv-ae").out
 

@@ -69,6 +69,36 @@ def test_index_of_no_faces_at_all_is_refused(refused: Callable[..., str], tmp_pa
     Image.new("L", (40, 50), 200).save(tmp_path / "wall.png")
     said = refused("search", "index", tmp_path / "wall.png", "--gallery", place)
     assert said == f"nothing to put into {place}: 1 photo left out; {tmp_path / 'wall.png'}: no face found"
+    assert not place.exists()
+
+
+def test_index_of_no_photos_makes_no_gallery(refused: Callable[..., str], tmp_path: Path, place: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    said = refused("search", "index", tmp_path / "empty", "--gallery", place)
+    assert said == f"no photo in {tmp_path / 'empty'}; give photos or folders of them"
+    assert not place.exists()
+
+
+def test_index_prunes_a_gallery_that_it_then_makes(command: Callable[..., Any], photos: Path, place: Path) -> None:
+    answer = command("search", "index", photos, "--gallery", place, "--prune")
+    assert (answer.code, answer.out.splitlines()[1]) == (0, "6 added")
+
+
+def test_index_names_a_file_in_one_line_whatever_it_is_called(
+    command: Callable[..., Any], photos: Path, place: Path
+) -> None:
+    (photos / "no\npicture\x1b.png").write_text("Dear Sir", encoding="utf-8")
+    (line,) = command("search", "index", photos, "--gallery", place).err.splitlines()
+    assert line.startswith(f"left out {photos / 'no picture .png'}: ")
+
+
+@pytest.mark.parametrize("verb", [["index", "photos"], ["query", "sketch.png"], ["info"]])
+def test_a_file_given_as_gallery_is_told(
+    refused: Callable[..., str], verb: list[str], photos: Path, sketch: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(sketch.parent)
+    said = refused("search", *verb, "--gallery", "photos/person-1.png")
+    assert said == "photos/person-1.png: a file, not a folder; --gallery must be a folder, a gallery's or a new one"
 
 
 def test_index_tells_who_is_who(command: Callable[..., Any], photos: Path, place: Path, tmp_path: Path) -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
+import os
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +16,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from facesketch.errors import OutputError
+from facesketch.files import cannot_write
 from facesketch.search.answer import LEAD
 from facesketch.search.gallery import Gallery
 from facesketch.search.sheet import hit_sheet
@@ -111,6 +117,77 @@ def test_query_notes_what_was_asked_unless_told_not_to(
     assert (line["top"], line["prior"], line["route"], len(line["hits"])) == (2, 0.2, "to-photo", 2)
 
 
+def test_query_reads_the_sketch_from_standard_input(
+    command: Callable[..., Any], gallery: Path, sketch: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("--gallery", gallery, "--top", "3")
+    expected = command("search", "query", sketch, *words)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(sketch.read_bytes())))
+    out, drawn = tmp_path / "hits.json", tmp_path / "hits.png"
+    answer = command("search", "query", "-", *words, "--json", out, "--sheet", drawn)
+    assert (answer.code, _hits(answer.out)) == (0, _hits(expected.out))
+    assert json.loads(out.read_text("utf-8"))["sketch"] == "-"
+    assert drawn.exists()
+    first, second = _lines(gallery)
+    assert first["probe"] == second["probe"]
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(sketch.read_bytes())))
+    printed = command("search", "query", "-", *words, "--json", "-")
+    assert json.loads(printed.out) == json.loads(out.read_text("utf-8")), "both may be piped"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems take no such names")
+def test_query_writes_the_name_of_a_sketch_that_is_no_text(
+    command: Callable[..., Any], gallery: Path, sketch: Path, tmp_path: Path
+) -> None:
+    odd = sketch.rename(tmp_path / os.fsdecode(b"odd\xff.png"))
+    drawn, out = tmp_path / os.fsdecode(b"hits\xff.png"), tmp_path / "hits.json"
+    for _ in range(2):
+        answer = command("search", "query", odd, "--gallery", gallery, "--sheet", drawn, "--json", out)
+        assert (answer.code, answer.err) == (0, "")
+    assert json.loads(out.read_text("utf-8"))["sketch"] == str(tmp_path / "odd\\xff.png")
+
+
+@pytest.mark.parametrize(("option", "name"), [("--json", "hits.json"), ("--sheet", "hits.png")])
+def test_query_that_cannot_write_names_the_option(
+    refused: Callable[..., str], gallery: Path, sketch: Path, tmp_path: Path, option: str, name: str
+) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    said = refused("search", "query", sketch, "--gallery", gallery, option, tmp_path / "file" / name)
+    assert said.startswith(f"{tmp_path / 'file' / name}: cannot be written (")
+    assert said.endswith(f"; give a {option} in a folder you may write to")
+    assert "--out" not in said
+
+
+def test_query_on_a_full_disk_names_the_option(
+    refused: Callable[..., str], gallery: Path, sketch: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, value: object) -> None:
+        raise OutputError(cannot_write(path, OSError(errno.ENOSPC, "full")))
+
+    monkeypatch.setattr("facesketch.files.write_json", full)
+    said = refused("search", "query", sketch, "--gallery", gallery, "--json", tmp_path / "hits.json")
+    assert said.endswith("the disk is full; free some room or give another --json")
+
+
+def test_query_may_replace_an_older_sheet(
+    command: Callable[..., Any], gallery: Path, sketch: Path, tmp_path: Path
+) -> None:
+    for _ in range(2):
+        assert command("search", "query", sketch, "--gallery", gallery, "--sheet", tmp_path / "hits.png").code == 0
+
+
+def test_query_shows_odd_labels_in_one_line(
+    command: Callable[..., Any], photos: Path, place: Path, sketch: Path, tmp_path: Path
+) -> None:
+    (photos / "person-3.png").rename(photos / "per\nson\x1b[2J3.png")
+    command("search", "index", photos, "--gallery", place)
+    answer = command("search", "query", sketch, "--gallery", place, "--sheet", tmp_path / "hits.png")
+    assert (answer.code, answer.err) == (0, "")
+    assert "per son [2J3" in answer.out
+    assert "\x1b" not in answer.out
+    assert (tmp_path / "hits.png").exists()
+
+
 def test_query_takes_one_of_several_faces(
     command: Callable[..., Any],
     refused: Callable[..., str],
@@ -155,6 +232,13 @@ def test_query_shows_labels_with_ids(
         (["sketch.png", "--sheet", "hits.txt"], "--sheet hits.txt; expected a picture's name"),
         (["sketch.png", "--sheet", "./sketch.png"], "--sheet sketch.png: is the sketch itself"),
         (["sketch.png", "--json", "sketch.png"], "--json sketch.png: is the sketch itself"),
+        (["sketch.png", "--json", "people.csv"], "--json people.csv; expected a name that ends in .json"),
+        (["sketch.png", "--json", "people"], "--json people; expected a name that ends in .json"),
+        (["sketch.png", "--sheet", "photos/person-1.png"], "--sheet photos/person-1.png: is a photo of the gallery"),
+        (["sketch.png", "--sheet", "linked/person-1.png"], "--sheet linked/person-1.png: is a photo of the gallery"),
+        (["-"], "standard input is empty; expected a picture"),
+        (["--tpo", "3", "sketch.png"], "unknown option --tpo; did you mean '--top'?"),
+        (["-x"], "unknown option -x; type --help"),
         (["sketch.png", "--top", "101", "--sheet", "hits.png"], "a hit sheet has room for 100"),
         (["sketch.png", "other.png"], "other.png"),
     ],
@@ -170,8 +254,13 @@ def test_query_refuses_and_leaves_nothing(
     monkeypatch.chdir(gallery.parent)
     Path("letter.txt").write_text("Dear Sir", encoding="utf-8")
     Image.new("L", (40, 50), 200).save("wall.png")
-    before = sketch.read_bytes()
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO()))
+    Path("people.csv").write_text("file,id\n", encoding="utf-8")
+    Path("linked").symlink_to("photos")
+    kept = [sketch, Path("people.csv"), *Path("photos").iterdir()]
+    before = [path.read_bytes() for path in kept]
     assert said in refused("search", "query", *words, "--gallery", gallery)
-    assert sketch.read_bytes() == before
+    assert [path.read_bytes() for path in kept] == before
+    assert not Path("people").exists()
     assert _lines(gallery) == []
     assert not Path("hits.png").exists()

@@ -14,6 +14,7 @@ from PIL import Image
 
 from facesketch.errors import FaceError
 from facesketch.search.gallery import Gallery
+from facesketch.search.store import Store
 
 Colour = tuple[int, int, int]
 BLACK = (0, 0, 0)
@@ -97,8 +98,15 @@ def photos(tmp_path: Path, draw: Callable[..., Path]) -> Path:
 
 @pytest.fixture
 def gallery(tmp_path: Path, colours: Colours) -> Gallery:
-    """Return an empty gallery in a folder of its own."""
+    """Return a gallery that the first photo will make, in a folder of its own."""
     return Gallery(tmp_path / "gallery", colours)
+
+
+@pytest.fixture
+def store(gallery: Gallery, colours: Colours) -> Store:
+    """Return where that gallery keeps its photos, made before the first is added."""
+    Store.create(gallery.uri, colours.fingerprint, colours.dimension)
+    return gallery.store
 
 
 @pytest.fixture

@@ -115,7 +115,8 @@ def test_hits_of_one_person() -> None:
     ]
 
 
-def test_an_empty_gallery_answers_that_nobody_is_in_it(gallery: Gallery, sketch: Path) -> None:
+def test_an_empty_gallery_answers_that_nobody_is_in_it(gallery: Gallery, store: Store, sketch: Path) -> None:
+    assert gallery.exists()
     answer = gallery.search(sketch)
     assert (answer.hits, answer.absent, answer.elsewhere, answer.size) == ([], 1.0, 0.0, 0)
     assert answer.verdict == "There is nobody in this gallery."
@@ -307,6 +308,56 @@ def test_a_gallery_that_is_not_there_is_not_made_by_asking(tmp_path: Path, colou
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda typo, sketch: typo.search(sketch),
+        lambda typo, sketch: typo.info(),
+        lambda typo, sketch: typo.prune(),
+        lambda typo, sketch: typo.remove("7"),
+        lambda typo, sketch: typo.thumbnail("red.png"),
+        lambda typo, sketch: typo.holds(sketch),
+        lambda typo, sketch: typo.describer,
+    ],
+)
+@pytest.mark.parametrize("given", [True, False])
+def test_a_gallery_that_nobody_made_does_not_answer(
+    gallery: Gallery, sketch: Path, colours: Any, ask: Any, given: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("facesketch.search.describe.describer", lambda name=None: pytest.fail("was loaded"))
+    with pytest.raises(GalleryError, match=r"gallery: no gallery here; type `facesketch search index"):
+        ask(Gallery(gallery.uri, colours if given else None), sketch)
+    assert not gallery.exists()
+    assert not Path(gallery.uri).exists()
+
+
+@pytest.mark.parametrize("below", ["", "gallery"])
+def test_a_file_is_no_place_for_a_gallery(sketch: Path, colours: Any, below: str) -> None:
+    before = sketch.read_bytes()
+    for create in (True, False):
+        with pytest.raises(GalleryError) as raised:
+            Gallery(sketch / below, colours, create)
+        assert str(raised.value).startswith(f"{sketch}: a file, not a folder; --gallery must be a folder")
+    assert sketch.read_bytes() == before
+
+
+def test_a_gallery_knows_its_photos_by_any_name(
+    filled: Gallery, photos: Path, sketch: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(photos)
+    (photos.parent / "linked").symlink_to(photos)
+    Path("other.png").hardlink_to("green.png")
+    for name in ("red.png", "./more/../red.png", "more/blue.png", "../linked/red.png", "other.png"):
+        assert filled.holds(Path(name)), name
+    shown = Path("red.png").read_bytes()
+    Path("red.png").write_bytes(shown + b"more")
+    assert filled.holds(Path("red.png")), "also when it has changed"
+    Path("copy.png").write_bytes(shown)
+    assert not any(map(filled.holds, (sketch, Path("copy.png"), Path("nowhere.png"), Path(300 * "x"), photos)))
+    Path("green.png").unlink()
+    assert not filled.holds(Path("green.png")), "what is gone can be written again"
+
+
 def test_photos_described_otherwise_are_refused(filled: Gallery, colours: Any) -> None:
     colours.fingerprint = "hog-9"
     with pytest.raises(GalleryError, match=r"not by hog-9.*type `facesketch search index PHOTOS --gallery NEW`"):
@@ -330,7 +381,7 @@ def test_the_describer_is_loaded_when_it_is_needed_and_by_what_the_gallery_was_m
         Gallery(filled.uri).search(sketch)
 
 
-def test_a_new_gallery_keeps_what_described_it(gallery: Gallery, colours: Any) -> None:
-    gallery.store  # noqa: B018  makes it
+def test_a_new_gallery_keeps_what_described_it(gallery: Gallery, photos: Path, colours: Any) -> None:
+    gallery.add(photos)
     opened = Store.open(gallery.uri)
     assert (opened.fingerprint, opened.dimension) == (colours.fingerprint, colours.dimension)

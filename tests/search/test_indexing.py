@@ -20,6 +20,7 @@ from PIL import Image
 from facesketch.errors import DataError, ImageError, OutputError
 from facesketch.search import indexing
 from facesketch.search.gallery import Gallery, Report
+from facesketch.search.store import Store
 
 RED, GREEN, BLUE, DARK = (250, 20, 20), (20, 250, 20), (20, 20, 250), (60, 60, 60)
 BLACK = (0, 0, 0)  # no face, says the describer
@@ -108,6 +109,25 @@ def test_a_path_that_does_not_exist_is_refused_before_anything_is_made(gallery: 
     with pytest.raises(ImageError, match="no such file or folder"):
         gallery.add([tmp_path / "nowhere"])
     assert not Path(gallery.uri).exists()
+
+
+def test_photos_that_show_no_face_make_no_gallery(gallery: Gallery, tmp_path: Path, draw: Any) -> None:
+    wall = draw(tmp_path / "photos" / "wall.png", BLACK)
+    assert gallery.add(tmp_path / "photos").skipped == [(wall, "no face found")]
+    Path(gallery.uri).mkdir()
+    gallery.add(wall)
+    assert list(Path(gallery.uri).iterdir()) == []
+    assert not gallery.exists()
+    draw(tmp_path / "photos" / "red.png", RED)
+    assert gallery.add(tmp_path / "photos").added == 1
+    assert gallery.exists()
+
+
+def test_the_table_of_people_may_be_named_as_text(gallery: Gallery, photos: Path) -> None:
+    table = photos.parent / "people.csv"
+    table.write_text("file,id\nred.png,p7\n", encoding="utf-8")
+    assert gallery.add(str(photos), people=str(table)).added == 4
+    assert gallery.store.known()[str(photos / "red.png")].person == "p7"
 
 
 def test_the_gallery_may_lie_among_its_photos(photos: Path, colours: Any) -> None:
@@ -200,12 +220,12 @@ def test_progress_counts_what_is_written(gallery: Gallery, many: Path, small_bat
 
 
 def test_reading_and_writing_go_on_while_a_batch_is_described(
-    gallery: Gallery, many: Path, small_batches: int, colours: Any, monkeypatch: pytest.MonkeyPatch
+    gallery: Gallery, store: Store, many: Path, small_batches: int, colours: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read, written, seen = threading.Semaphore(0), threading.Event(), []
-    real_read, real_upsert = indexing._read, gallery.store.upsert
+    real_read, real_upsert = indexing._read, store.upsert
     monkeypatch.setattr(indexing, "_read", lambda photo: (real_read(photo), read.release())[0])
-    monkeypatch.setattr(gallery.store, "upsert", lambda rows: (real_upsert(rows), written.set()))
+    monkeypatch.setattr(store, "upsert", lambda rows: (real_upsert(rows), written.set()))
 
     def describing() -> None:
         if len(colours.described) == 8:  # the second batch, while the first is written and the third is read
@@ -254,26 +274,32 @@ def test_what_was_written_stays_when_describing_stops(
 
 @pytest.mark.parametrize(("batch", "described"), [(8, 16), (99, 40)])
 def test_a_full_disk_stops_the_run(
-    gallery: Gallery, many: Path, colours: Any, monkeypatch: pytest.MonkeyPatch, batch: int, described: int
+    gallery: Gallery,
+    store: Store,
+    many: Path,
+    colours: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    batch: int,
+    described: int,
 ) -> None:
     monkeypatch.setattr(indexing, "BATCH", batch)
 
     def full(rows: object) -> None:
         raise OutputError("the disk is full")
 
-    monkeypatch.setattr(gallery.store, "upsert", full)
+    monkeypatch.setattr(store, "upsert", full)
     with pytest.raises(OutputError, match="the disk is full"):
         gallery.add(many)
     assert len(colours.described) == described, "the first batch fails while the next is described"
 
 
 def test_small_files_are_joined_on_the_way(
-    gallery: Gallery, many: Path, small_batches: int, monkeypatch: pytest.MonkeyPatch
+    gallery: Gallery, store: Store, many: Path, small_batches: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(indexing, "_JOINED", 2)
     joined: list[int] = []
-    real = gallery.store.optimise
-    monkeypatch.setattr(gallery.store, "optimise", lambda: (real(), joined.append(gallery.store.count)))
+    real = store.optimise
+    monkeypatch.setattr(store, "optimise", lambda: (real(), joined.append(store.count)))
     gallery.add(many)
     assert joined == [16, 32, 40]
 
@@ -281,6 +307,7 @@ def test_small_files_are_joined_on_the_way(
 # A run with the describer of these tests, which takes a while and says in a file what it has described.
 SCRIPT = """
 import sys, time
+import lancedb
 sys.path.insert(0, sys.argv[1])
 from pathlib import Path
 from conftest import Colours
@@ -290,7 +317,6 @@ from facesketch.search.gallery import Gallery
 indexing.BATCH = 8
 describer = Colours()
 gallery = Gallery(sys.argv[3], describer)
-gallery.store
 print("ready", flush=True)
 while not Path(sys.argv[5]).exists():
     time.sleep(0.01)

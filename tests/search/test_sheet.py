@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from facesketch.search import sheet
-from facesketch.search.answer import LEAD, Answer, Hit
+from facesketch.search.answer import LEAD, Answer, Hit, plain
 from facesketch.search.describe import Probe
 from facesketch.search.sheet import ACROSS, CELL, hit_sheet, percent
 
@@ -74,6 +74,24 @@ def test_it_tells_everything_that_the_search_told(written: list[tuple[str, int]]
         assert f"score {0.9 - place / 100:.3f}" in lines
         assert f"p{place}, {place}.jpg" in lines
     assert lines.count("chance 17 %") == 3
+
+
+def test_names_are_drawn_without_what_cannot_be(written: list[tuple[str, int]]) -> None:
+    answer = _answer(1, label="An\x1b[31mna\x00 \r\nM\x7f\u202e\udcff")
+    hits = [replace(answer.hits[0], key="/photos/a\nb\x01c\udcff.jpg")]
+    page = hit_sheet(
+        replace(answer, hits=hits), [None], gallery="mug\nshots", probe="sket\tch\udcff.png", when="2026-11-22"
+    )
+    assert page.width == 1456
+    text = " ".join(line for line, _ in written)
+    assert "1. An [31mna M" in text
+    assert "a b c .jpg" in text
+    assert "sket ch .png in mug shots" in text
+
+
+def test_names_keep_their_letters() -> None:
+    for name in ("Zoë O’Neill", "می\u200cخواهم", "李四", "a  b"):
+        assert plain(name) == name
 
 
 def test_the_warning_stands_between_the_sketch_and_the_hits() -> None:

@@ -321,10 +321,13 @@ def test_a_damaged_table_is_told_in_one_line(empty: Store) -> None:
     assert ".rs" not in str(raised.value)
 
 
-def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
+def test_a_place_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
     with pytest.raises(OutputError, match="cannot be written"):
-        Store.create(tmp_path / "file", "hog-1", DIMENSION)
+        Store.create(tmp_path / "new", "hog-1", DIMENSION)
 
 
 @pytest.mark.parametrize("call", [Store.open, Store.exists, lambda uri: Store.create(uri, "hog-1", 2)])

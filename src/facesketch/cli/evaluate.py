@@ -74,9 +74,9 @@ def evaluate(
     quiet
         Show no progress.
     """
-    _check(model, images, seed, out)
-    wanted = _names(metrics)
-    settings: dict[str, Any] = {"split": split, "protocol": protocol, "metrics": wanted, "seed": seed, "name": name}
+    _check(model, images, seed, data, pictures, out)
+    settings: dict[str, Any] = {"split": split, "protocol": protocol, "seed": seed, "name": name}
+    settings["metrics"] = metric_names(metrics)
     with Patience(quiet) as settings["progress"]:
         if images is not None:
             results = _of_images(images, data, direction, pictures, device, settings)
@@ -85,11 +85,14 @@ def evaluate(
     _present(results, out)
 
 
-def _check(model: str | None, images: Path | None, seed: int, out: Path | None) -> None:
+def _check(
+    model: str | None, images: Path | None, seed: int, data: Path, pictures: Path | None, out: Path | None
+) -> None:
     """Refuse what cannot go together before anything is loaded.
 
     Raises:
-        ConfigError: neither or both of a model and pictures, a seed below 0, or the table's name for the results.
+        ConfigError: neither or both of a model and pictures, a seed below 0, the table's name for the results, or a
+            place to write that is one of the data's.
     """
     if (model is None) == (images is None):
         seen = "neither a model nor pictures" if model is None else f"a model ({model}) and --images {images}"
@@ -98,9 +101,18 @@ def _check(model: str | None, images: Path | None, seed: int, out: Path | None) 
         raise ConfigError(f"seed = {seed}: expected at least 0; give another --seed")
     if out is not None and out.suffix.lower() == ".csv":
         raise ConfigError(f"--out {out}: is the name of the table beside the results; name it .json")
+    if pictures is not None or out is not None:
+        from facesketch.data.apart import require_apart
+
+        require_apart(data, pictures=pictures, out=out)
 
 
-def _names(metrics: str | None) -> list[str] | None:
+def metric_names(metrics: str | None) -> list[str] | None:
+    """Return the names that `--metrics` lists; None where it was left out.
+
+    Raises:
+        ConfigError: it names none.
+    """
     if metrics is None:
         return None
     names = [part.strip() for part in metrics.split(",") if part.strip()]

@@ -31,7 +31,7 @@ def align(
 
     A folder of pairs in any known layout stays pairs, with its split and attributes in `pairs.csv`; several such
     folders become one data set. Of any other folder every picture is aligned. Pictures without a face are left out and
-    named.
+    named, and make the exit code 1.
 
     Parameters
     ----------
@@ -64,6 +64,8 @@ def align(
     with _Bar(finder.notice) as bar:
         done = prepare(folders, out, finder, number=number, scale=scale, suffix=suffix, progress=bar)
     _tell(done, out)
+    if done.left_out:
+        raise SystemExit(1)
 
 
 def _number(faces: str) -> int:
@@ -77,18 +79,19 @@ def _number(faces: str) -> int:
 
 
 def _tell(done: Prepared, out: Path) -> None:
-    """Say what was written, and what was not."""
+    """Say what was written, and on stderr what was not."""
     from rich.console import Console
 
     console = Console(highlight=False, soft_wrap=True)
+    errors = Console(stderr=True, highlight=False, soft_wrap=True)
     singles = len(done.kept) - done.pairs
     counts = [(done.pairs, "pair"), (singles, "picture")]
     made = " and ".join(f"{count:,} {word}{'' if count == 1 else 's'}" for count, word in counts if count)
     console.print(f"{made} aligned in {out}", markup=False)
     for name, reason in done.left_out[:_EXAMPLES]:
-        console.print(f"left out {name}: {reason}", markup=False)
+        errors.print(f"left out {name}: {reason}", markup=False)
     if len(done.left_out) > _EXAMPLES:
-        console.print(f"and {len(done.left_out) - _EXAMPLES:,} more, all named in {out / 'report.json'}", markup=False)
+        errors.print(f"and {len(done.left_out) - _EXAMPLES:,} more, all named in {out / 'report.json'}", markup=False)
     console.print(f"look at {out / 'contact.png'}", markup=False)
 
 

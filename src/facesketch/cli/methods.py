@@ -16,20 +16,28 @@ def methods(name: str | None = None, /, *, size: int = 256, json: bool = False) 
     size
         Pixels of the frame that parameters are counted at.
     json
-        Print a JSON object instead of a table.
+        Print a JSON object instead of a table; of one method with its options and their defaults.
     """
     from facesketch.methods import METHODS, method_class
 
     if name is not None:
-        _print_options(name, method_class(name))
+        kind = method_class(name)
+        if json:
+            _print_json({"name": name} | _row(name, size) | _details(kind))
+        else:
+            _print_options(name, kind)
         return
     rows = {each: _row(each, size) for each in METHODS}
     if json:
-        import json as encoder
+        _print_json(rows)
+    else:
+        _print_table(rows)
 
-        sys.stdout.write(encoder.dumps(rows, indent=2) + "\n")
-        return
-    _print_table(rows)
+
+def _print_json(value: dict[str, Any]) -> None:
+    import json
+
+    sys.stdout.write(json.dumps(value, indent=2, default=str) + "\n")
 
 
 def _row(name: str, size: int) -> dict[str, Any]:
@@ -54,6 +62,14 @@ def _row(name: str, size: int) -> dict[str, Any]:
         "study": kind.study,
         "options": list(kind.Options.model_fields),
     }
+
+
+def _details(kind: Any) -> dict[str, Any]:
+    """Return what is told of one method alone: how it trains by itself, and each option by its name."""
+    fields, defaults = kind.Options.model_fields, kind.defaults
+    options = {option: {"values": _choices(field), "default": field.default} for option, field in fields.items()}
+    training = {name: getattr(defaults, name) for name in ("epochs", "batch_size", "learning_rate")}
+    return {"options": options, "defaults": training if kind.learned else {}}
 
 
 def _print_table(rows: dict[str, dict[str, Any]]) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +14,7 @@ from cyclopts import Parameter
 
 from facesketch.cli import search_evaluate, search_learn
 from facesketch.cli.search_evaluate import Route
+from facesketch.errors import ConfigError, GalleryError, ImageError, OutputError, nearest
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -27,6 +31,20 @@ app.command(search_learn.learn)
 _EXAMPLES = 10  # left out photos to name
 _WIDTH = 110  # columns where the output is not a terminal
 _ON_SHEET = 100  # hits that a hit sheet has room for
+_PIPE = Path("-")  # standard input for a sketch, standard output for an answer
+_PIPED = "standard input"
+
+
+def _no_option(_kind: Any, sketch: Path) -> None:
+    """Refuse a misspelt option, which would be taken for the sketch, as that may begin with a hyphen.
+
+    Raises:
+        ConfigError: the sketch begins like an option and is not there; the nearest option is suggested.
+    """
+    if sketch != _PIPE and str(sketch).startswith("-") and not sketch.exists():
+        word = str(sketch).partition("=")[0]
+        known = [f"--{name}" for name in (*inspect.signature(query).parameters, "no-audit") if name != "sketch"]
+        raise ConfigError(f"unknown option {word}{nearest(word, known, then='type --help to see them all')}")
 
 
 @app.command
@@ -62,8 +80,6 @@ def index(
     quiet
         Show no progress.
     """
-    from facesketch.errors import ConfigError
-
     if not (photos or people or remove or prune):
         raise ConfigError(f"nothing to do; type: facesketch search index PHOTOS --gallery {gallery}")
     opened = _open(gallery, embedder, create=bool(photos))
@@ -77,7 +93,7 @@ def index(
 
 @app.command
 def query(
-    sketch: Path,
+    sketch: Annotated[Path, Parameter(allow_leading_hyphen=True, validator=_no_option)],
     /,
     *,
     gallery: str,
@@ -97,7 +113,7 @@ def query(
     Parameters
     ----------
     sketch
-        The sketch.
+        The sketch; `-` reads it from standard input.
     gallery
         The gallery's folder or address.
     top
@@ -112,7 +128,7 @@ def query(
     sheet
         Draw the sketch and the hits into this picture.
     json
-        Write the answer into this file; `-` prints it instead of the table.
+        Write the answer into this file, NAME.json; `-` prints it instead of the table.
     embedder
         The learned map's file that the gallery was made with, if it was; a gallery knows the others.
     audit
@@ -120,12 +136,16 @@ def query(
     """
     _check(sketch, top, face, sheet, json)
     opened = _open(gallery, embedder, create=False, audit=audit)
-    answer = opened.search(sketch, top, route, face, prior)
+    if sheet is not None and opened.holds(sheet):
+        raise ConfigError(f"--sheet {sheet}: is a photo of the gallery; give another name, such as hits.png")
+    answer = opened.search(_piped() if sketch == _PIPE else sketch, top, route, face, prior)
     if sheet is not None:
-        _draw(opened, answer, gallery, sketch, sheet)
+        with _advised("--sheet"):
+            _draw(opened, answer, gallery, sketch, sheet)
     if json is not None:
-        _write_json(answer, gallery, sketch, prior, json)
-    if json != Path("-"):
+        with _advised("--json"):
+            _write_json(answer, gallery, sketch, prior, json)
+    if json != _PIPE:
         _show(answer, [path for path in (sheet, json) if path is not None])
 
 
@@ -162,15 +182,14 @@ def _take_out(gallery: Gallery, remove: tuple[str, ...], prune: bool) -> None:
     Raises:
         GalleryError: nothing has any of the names.
     """
-    from facesketch.errors import GalleryError
-
     if remove:
         taken = gallery.remove(remove)
         if not taken:
             raise GalleryError(f"{gallery.uri}: no photo and no person {', '.join(remove)}; {_meant(gallery, remove)}")
         _print(f"{_count(taken, 'photo')} taken out")
     if prune:
-        _print(f"{_count(len(gallery.prune()), 'photo')} taken out, gone from the disk")
+        gone = gallery.prune() if gallery.exists() else []
+        _print(f"{_count(len(gone), 'photo')} taken out, gone from the disk")
 
 
 def _meant(gallery: Gallery, names: tuple[str, ...]) -> str:
@@ -190,14 +209,13 @@ def _add(gallery: Gallery, photos: tuple[Path, ...], people: Path | None, quiet:
         GalleryError: there were none, or the gallery is still empty, because all of them were left out.
     """
     from facesketch.cli.evaluate import Patience
-    from facesketch.errors import GalleryError
 
     with Patience(quiet) as progress:
         report = gallery.add(photos, people, lambda done, total: progress(done, total, "looking at photos"))
     left = len(report.skipped)
     if photos and not (left or report.added or report.refreshed or report.unchanged):
         raise GalleryError(f"no photo in {', '.join(map(str, photos))}; give photos or folders of them")
-    if left and not gallery.store.count:
+    if left and not (gallery.exists() and gallery.store.count):
         path, reason = report.skipped[0]
         raise GalleryError(f"nothing to put into {gallery.uri}: {_count(left, 'photo')} left out; {path}: {reason}")
     _tell(report)
@@ -229,9 +247,8 @@ def _check(sketch: Path, top: int, face: int | None, sheet: Path | None, json: P
     """Refuse what cannot be answered before anything is loaded.
 
     Raises:
-        ConfigError: no such face, or a file to write that would replace the sketch or is no picture.
+        ConfigError: no such face, or a file to write that would replace the sketch or is of another kind.
     """
-    from facesketch.errors import ConfigError
     from facesketch.images import is_picture
 
     if face is not None and face < 1:
@@ -241,8 +258,33 @@ def _check(sketch: Path, top: int, face: int | None, sheet: Path | None, json: P
     if sheet is not None and top > _ON_SHEET:
         raise ConfigError(f"--top {top}: a hit sheet has room for {_ON_SHEET}; ask for fewer, or take --json")
     for option, path in (("--sheet", sheet), ("--json", json)):
-        if path is not None and path.resolve() == sketch.resolve():
+        if path is not None and path != _PIPE and path.resolve() == sketch.resolve():
             raise ConfigError(f"{option} {path}: is the sketch itself; give another name")
+    if json is not None and json != _PIPE and json.suffix.lower() != ".json":
+        raise ConfigError(f"--json {json}; expected a name that ends in .json, such as hits.json, or - to print it")
+
+
+def _piped() -> bytes:
+    """Read the sketch from standard input.
+
+    Raises:
+        ImageError: there is nothing.
+    """
+    data = sys.stdin.buffer.read()
+    if not data:
+        raise ImageError(f"{_PIPED} is empty; expected a picture, as in: facesketch search query - … < sketch.png")
+    return data
+
+
+@contextmanager
+def _advised(option: str) -> Iterator[None]:
+    """Let the advice for a file that cannot be written name the option that the file was given by."""
+    try:
+        yield
+    except OutputError as error:
+        seen, mark, advice = str(error).rpartition("; ")
+        advice = advice.replace("an --out", f"a {option}").replace("--out", option)
+        raise OutputError(f"{seen}{mark}{advice}") from error
 
 
 def _draw(gallery: Gallery, answer: Answer, name: str, sketch: Path, out: Path) -> None:
@@ -254,32 +296,18 @@ def _draw(gallery: Gallery, answer: Answer, name: str, sketch: Path, out: Path) 
     kept = (gallery.thumbnail(hit.key) for hit in answer.hits)
     pictures = [open_image(data) if data else None for data in kept]
     when = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
-    save_image(hit_sheet(answer, pictures, gallery=name, probe=sketch.name, when=when), out)
+    probe = _PIPED if sketch == _PIPE else sketch.name
+    save_image(hit_sheet(answer, pictures, gallery=name, probe=probe, when=when), out)
 
 
 def _write_json(answer: Answer, gallery: str, sketch: Path, prior: float, out: Path) -> None:
-    """Write the whole answer, the warning first."""
-    from dataclasses import asdict
     from json import dumps
 
     from facesketch.files import write_json
-    from facesketch.search.answer import LEAD
+    from facesketch.search.answer import told
 
-    said: dict[str, Any] = {
-        "lead": LEAD,
-        "verdict": answer.verdict,
-        "sketch": str(sketch),
-        "gallery": gallery,
-        "version": answer.version,
-        "size": answer.size,
-        "route": answer.route,
-        "prior": prior,
-        "hits": [asdict(hit) for hit in answer.hits],
-        "elsewhere": answer.elsewhere,
-        "absent": answer.absent,
-        "notice": answer.notice,
-    }
-    if out == Path("-"):
+    said = told(answer, sketch=str(sketch), gallery=gallery, prior=prior)
+    if out == _PIPE:
         sys.stdout.write(dumps(said, indent=2, ensure_ascii=False) + "\n")
     else:
         write_json(out, said)
@@ -289,13 +317,13 @@ def _show(answer: Answer, written: list[Path]) -> None:
     """Print the hits, the verdict, the warning, and what they rest on."""
     from rich.markup import escape
 
-    from facesketch.search.answer import LEAD
+    from facesketch.search.answer import LEAD, plain
     from facesketch.search.sheet import percent
 
     console = _console()
     console.print(_table(answer))
     console.print()
-    console.print(f"[bold]{escape(answer.verdict)}[/bold]", soft_wrap=True)
+    console.print(f"[bold]{escape(plain(answer.verdict))}[/bold]", soft_wrap=True)
     console.print(f"[yellow]{escape(LEAD)}[/yellow]", soft_wrap=True)
     facts = (
         f"not in this gallery {percent(answer.absent)}, in it but not listed {percent(answer.elsewhere)}; "
@@ -303,7 +331,7 @@ def _show(answer: Answer, written: list[Path]) -> None:
     )
     console.print(f"[dim]{facts}[/dim]", soft_wrap=True)
     if written:
-        console.print(f"written: {escape(' and '.join(map(str, written)))}", soft_wrap=True)
+        console.print(f"written: {escape(plain(' and '.join(map(str, written))))}", soft_wrap=True)
     if answer.notice:
         _note(f"note: {answer.notice}")
 
@@ -313,6 +341,7 @@ def _table(answer: Answer) -> Any:
     from rich.markup import escape
     from rich.table import Table
 
+    from facesketch.search.answer import plain
     from facesketch.search.sheet import percent
 
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
@@ -323,7 +352,8 @@ def _table(answer: Answer) -> Any:
     table.add_column("chance", justify="right", no_wrap=True)
     for hit in answer.hits:
         name = hit.label if hit.person in {hit.label, hit.key} else f"{hit.label} ({hit.person})"
-        table.add_row(str(hit.place), escape(name), escape(hit.key), f"{hit.score:.3f}", percent(hit.chance))
+        cells = (str(hit.place), name, hit.key, f"{hit.score:.3f}", percent(hit.chance))
+        table.add_row(*(escape(plain(cell)) for cell in cells))
     return table
 
 
@@ -335,11 +365,15 @@ def _console() -> Console:
 
 
 def _print(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
+    from facesketch.search.answer import plain
+
+    sys.stdout.write(f"{plain(line)}\n")
 
 
 def _note(line: str) -> None:
-    sys.stderr.write(f"{line}\n")
+    from facesketch.search.answer import plain
+
+    sys.stderr.write(f"{plain(line)}\n")
 
 
 def _count(number: int, word: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from facesketch.serve.settings import Settings
 
 _NEEDED = ("fastapi", "uvicorn", "python_multipart")
+_MIB = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -119,8 +121,9 @@ def _settings(host: str, port: int, access: Access, bounds: Bounds) -> Settings:
     from facesketch.config import explain
     from facesketch.serve.settings import Settings
 
+    _check_numbers(port, bounds)
     limits = {
-        "upload": round(bounds.max_upload * (1 << 20)),
+        "upload": round(bounds.max_upload * _MIB),
         "pixels": bounds.max_pixels,
         "queue": bounds.queue,
         "seconds": bounds.timeout,
@@ -130,6 +133,24 @@ def _settings(host: str, port: int, access: Access, bounds: Bounds) -> Settings:
         return Settings.model_validate({"host": host, "port": port, "limits": limits, **given})
     except ValidationError as error:
         raise ConfigError(explain(error, Settings)) from error
+
+
+def _check_numbers(port: int, bounds: Bounds) -> None:
+    """Refuse a number that cannot be, by its option and as it was typed.
+
+    Raises:
+        ConfigError: a port that there is none of, or a bound that lets nothing through or is no number.
+    """
+    if not 0 <= port <= 65535:
+        raise ConfigError(f"--port {port}: expected 0 to 65535; give another, or 0 for a free one")
+    if not math.isfinite(bounds.max_upload) or bounds.max_upload * _MIB < 1:
+        raise ConfigError(f"--max-upload {bounds.max_upload:g}: expected MiB above 0, such as 20")
+    if bounds.max_pixels < 1:
+        raise ConfigError(f"--max-pixels {bounds.max_pixels}: expected pixels above 0, such as 50000000")
+    if bounds.queue < 1:
+        raise ConfigError(f"--queue {bounds.queue}: expected 1 request or more, such as 128")
+    if not math.isfinite(bounds.timeout) or bounds.timeout <= 0:
+        raise ConfigError(f"--timeout {bounds.timeout:g}: expected seconds above 0, such as 30")
 
 
 def _folder(runs: Path | None) -> Path | None:

@@ -43,6 +43,7 @@ def study(
     quiet
         Show no progress.
     """
+    from facesketch.cli.evaluate import metric_names
     from facesketch.errors import ConfigError
     from facesketch.report.build import build_report
     from facesketch.study import Study
@@ -50,10 +51,13 @@ def study(
     if seeds < 1:
         raise ConfigError(f"--seeds {seeds}: expected 1 or more")
     chosen = [part for each in only or [] for part in each.split(",")]
-    grid = Study.begin(data, out, preset, only=chosen, seeds=seeds, metrics=metrics.split(",") if metrics else ())
+    grid = Study.begin(data, out, preset, only=chosen, seeds=seeds, metrics=metric_names(metrics) or ())
     if not quiet:
         _announce(grid)
-    failures = _carry_out(grid, quiet=quiet)
+    try:
+        failures = _carry_out(grid, quiet=quiet)
+    except KeyboardInterrupt:  # that of a training names a command which would leave the others out
+        raise KeyboardInterrupt("stopped; to go on type the same again") from None
     report = build_report(out)
     if not quiet:
         _say(f"sample sheet: {out / 'samples.png'}\nreport:       {report}")

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
 from facesketch.search.rows import Found
 
 if TYPE_CHECKING:
     from facesketch.search.describe import Probe, Route
+
+_UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # characters that steer, or are no text, and line ends
+_JOINERS = "\u200c\u200d"  # unseen too, but words of some scripts are misspelt without them
 
 LEAD = "A hit is a lead, not an identification. It says who looks alike, and must be confirmed by other evidence."
 
@@ -75,6 +80,11 @@ class Answer:
         )
 
 
+def plain(text: str) -> str:
+    """Return a name as one line that can be shown: what would steer a terminal or end the line becomes a space."""
+    return "".join(" " if unicodedata.category(each) in _UNSEEN and each not in _JOINERS else each for each in text)
+
+
 def best_scores(found: Sequence[Found]) -> dict[str, float]:
     """Return the score of each person's best photo, the best first."""
     best: dict[str, float] = {}
@@ -89,6 +99,29 @@ def hits_of(found: Sequence[Found], chance: dict[str, float]) -> list[Hit]:
     return [
         Hit(place[each.person], each.key, each.person, each.label, each.score, chance[each.person]) for each in found
     ]
+
+
+def told(answer: Answer, *, sketch: str, gallery: str, prior: float) -> dict[str, Any]:
+    """Return the whole answer as JSON knows it, the warning first, with what was asked of what."""
+    return {
+        "lead": LEAD,
+        "verdict": answer.verdict,
+        "sketch": _text(sketch),
+        "gallery": _text(gallery),
+        "version": answer.version,
+        "size": answer.size,
+        "route": answer.route,
+        "prior": prior,
+        "hits": [asdict(hit) for hit in answer.hits],
+        "elsewhere": answer.elsewhere,
+        "absent": answer.absent,
+        "notice": answer.notice,
+    }
+
+
+def _text(name: str) -> str:
+    """Return the name of a file as text that can be written, also where the disk knows it by other bytes."""
+    return os.fsencode(name).decode(errors="backslashreplace")
 
 
 def _percent(chance: float) -> str:

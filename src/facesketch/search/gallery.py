@@ -66,7 +66,7 @@ class Gallery:
     Args:
         uri: a folder, or a place such as `s3://bucket/gallery`.
         describer: what makes vectors of photos and probes.
-        create: make the gallery when it is not there.
+        create: make the gallery when it is not there and the first photo is added.
         audit: note every query in the folder's `queries.jsonl`; not done in object storage.
 
     Raises:
@@ -88,11 +88,14 @@ class Gallery:
 
     @property
     def store(self) -> Store:
-        """Where the photos are kept; a new gallery is made when this is first asked for."""
+        """Where the photos are kept.
+
+        Raises:
+            GalleryError: there is no gallery yet; `add` makes one.
+        """
         with self._lock:
             if self._store is None:
-                made = self._describer = self._describer or _best()
-                self._store = Store.create(self.uri, made.fingerprint, made.dimension)
+                self._store = Store.open(self.uri, None if self._describer is None else self._describer.fingerprint)
             return self._store
 
     @property
@@ -100,7 +103,7 @@ class Gallery:
         """What makes vectors of photos and probes, loaded when it is first asked for.
 
         Raises:
-            GalleryError: what is at hand describes otherwise than what the gallery was made with.
+            GalleryError: there is no gallery, or what is at hand describes otherwise than what it was made with.
         """
         with self._lock:
             store = self.store
@@ -110,10 +113,14 @@ class Gallery:
                 self._describer = loaded
             return self._describer
 
+    def exists(self) -> bool:
+        """Tell whether there is a gallery; a new one is made when its first photo is written."""
+        return self._store is not None or Store.exists(self.uri)
+
     def add(
         self,
         paths: Path | str | Iterable[Path | str],
-        people: Path | None = None,
+        people: Path | str | None = None,
         progress: Progress | None = None,
     ) -> Report:
         """Add the photos that are new, and describe those anew that have changed.
@@ -133,11 +140,12 @@ class Gallery:
             DataError: the CSV file is not understood, or speaks of none of the photos.
             OutputError: the gallery cannot be written.
         """
+        people = None if people is None else Path(people)
         given = [Path(each) for each in ([paths] if isinstance(paths, (str, Path)) else paths)]
         table = {} if people is None else read_people(people)
         photos, skipped = listed(given, avoid=Path(self.uri) if is_local(self.uri) else None)
         report = Report(skipped=[each for each in skipped if people is None or not _same(each[0], people)])
-        known = self.store.known()
+        known = self.store.known() if self.exists() else {}
         wanted = [each for each in (_changed(photo, known) for photo in photos) if each is not None]
         report.unchanged = len(photos) - len(wanted)
         named: dict[str, Person] = {}
@@ -145,7 +153,7 @@ class Gallery:
             keys = {photo.key for photo in photos} | known.keys()
             named, report.unmatched = match(table, keys, [people.parent, *(each for each in given if each.is_dir())])
             _check_matched(people, table, named)
-        written = Indexing(self.store, self.describer, named, report, progress).run(wanted) if wanted else set()
+        written = Indexing(self._made, self._adding(), named, report, progress).run(wanted) if wanted else set()
         self._rename({key: person for key, person in named.items() if key not in written}, known, report)
         return report
 
@@ -196,10 +204,11 @@ class Gallery:
             ImageError: the sketch cannot be read.
             FaceError: it shows no face, or several and `face` is not given.
             ConfigError: `top`, `route` or `prior` is out of range.
-            GalleryError: the gallery cannot be read, or was described otherwise.
+            GalleryError: there is no gallery, it cannot be read, or was described otherwise.
             OutputError: the query cannot be noted.
         """
         _check_asked(top, route, prior)
+        _ = self.store  # first, as nothing can be found where there is no gallery
         image, digest, name = _opened(picture)
         probe = self.describer.probe(image, name, face)
         answer = self._answer(probe, top, route, prior)
@@ -211,11 +220,38 @@ class Gallery:
         """Return the small JPEG of a photo; empty when there is no such photo."""
         return self.store.thumbnail(key)
 
+    def holds(self, path: Path) -> bool:
+        """Tell whether a file is one of the photos, also by another name of the same file."""
+        try:
+            size = path.stat().st_size
+        except OSError:  # there is no such file
+            return False
+        names = [os.path.abspath(path), str(path.resolve())]  # noqa: PTH100  links stay as they are
+        asked = [name.encode(errors="replace").decode() for name in names]  # no key is other than text
+        found = self.store.alike(size, asked)
+        return any(key in asked or _is_same_file(Path(key), path) for key in found)
+
     def info(self) -> GalleryInfo:
         """Say what the gallery holds."""
         store = self.store
         people, embedder = self._count_people(store.version), _embedder(store)
         return GalleryInfo(store.count, people, store.fingerprint, embedder, store.version, store.indexed, store.size)
+
+    def _made(self) -> Store:
+        """Return where the photos are kept, made if it is not there."""
+        with self._lock:
+            if self._store is None:
+                made = self._adding()
+                self._store = Store.create(self.uri, made.fingerprint, made.dimension)
+            return self._store
+
+    def _adding(self) -> Describer:
+        """Return what describes photos to add: the gallery's describer or, where there is no gallery, the best."""
+        with self._lock:
+            if not self.exists():
+                self._describer = self._describer or _best()
+                return self._describer
+            return self.describer
 
     def _answer(self, probe: Probe, top: int, route: Route, prior: float) -> Answer:
         from facesketch.search.chance import calibration, chances
@@ -252,7 +288,8 @@ class Gallery:
     def _rename(self, named: dict[str, Person], known: dict[str, Known], report: Report) -> None:
         """Give photos that were there already the id and label that they have now."""
         changed = {key: person for key, person in named.items() if key in known and known[key][3:] != person}
-        self.store.rename(changed)
+        if changed:
+            self.store.rename(changed)
         report.renamed = len(changed)
 
     def _note(self, answer: Answer, digest: str, top: int, prior: float) -> None:
@@ -295,6 +332,13 @@ def _is_gone(path: Path) -> bool:
     except OSError:
         return False
     return False
+
+
+def _is_same_file(path: Path, other: Path) -> bool:
+    try:
+        return path.samefile(other)
+    except OSError:  # it is gone, or is no path
+        return False
 
 
 def _same(path: Path, other: Path) -> bool:

@@ -151,7 +151,8 @@ class Indexing:
     """Brings photos into a store; made for one run.
 
     Args:
-        store: where they go.
+        store: gives the place where they go; asked for first when there is something to write, so that a run that finds
+            nothing makes no place.
         describer: what makes vectors of pictures; used by one thread at a time.
         people: (id, label) by key; photos that are not in it keep theirs, or stand for themselves.
         report: where to note what becomes of them.
@@ -160,7 +161,7 @@ class Indexing:
 
     def __init__(
         self,
-        store: Store,
+        store: Callable[[], Store],
         describer: Describer,
         people: dict[str, tuple[str, str]],
         report: Report,
@@ -197,7 +198,7 @@ class Indexing:
             readers.shutdown(wait=True, cancel_futures=True)
             writer.shutdown(wait=True)
         if self._written:
-            self._store.optimise()
+            self._store().optimise()
         return self._written
 
     def _describe(self, batch: list[_Read]) -> tuple[list[Row], dict[str, int]]:
@@ -231,8 +232,9 @@ class Indexing:
 
     def _write(self, rows: list[Row], touched: dict[str, int], done: int, count: int) -> None:
         """Write a batch, note what became of its photos, and join files of the store when there are many."""
-        self._store.upsert(rows)
-        self._store.touch(touched)
+        if rows or touched:
+            self._store().upsert(rows)
+            self._store().touch(touched)
         refreshed = sum(row.key in self._known for row in rows)
         self._report.refreshed += refreshed
         self._report.added += len(rows) - refreshed
@@ -241,8 +243,8 @@ class Indexing:
         self._done, self._batches = self._done + done, self._batches + 1
         if self._progress is not None:
             self._progress(self._done, count)
-        if self._batches % _JOINED == 0:
-            self._store.optimise()
+        if self._batches % _JOINED == 0 and self._written:
+            self._store().optimise()
 
 
 def _ahead(readers: ThreadPoolExecutor, photos: Iterable[Photo]) -> Iterator[_Read]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from facesketch.search.answer import LEAD, Answer, Hit
+from facesketch.search.answer import LEAD, Answer, Hit, plain
 
 ACROSS = 5
 CELL = (240, 300)  # pixels of a face, in the shape of the frame
@@ -149,7 +149,7 @@ def _font(size: int, bold: bool) -> ImageFont.FreeTypeFont:
 def _wrapped(text: str, font: ImageFont.FreeTypeFont, width: int) -> list[str]:
     """Break a text between words into lines that are at most so wide, a word alone being cut short."""
     lines: list[str] = []
-    for word in text.split():
+    for word in plain(text).split():
         if lines and font.getlength(f"{lines[-1]} {word}") <= width:
             lines[-1] += f" {word}"
         else:
@@ -159,8 +159,8 @@ def _wrapped(text: str, font: ImageFont.FreeTypeFont, width: int) -> list[str]:
 
 def _cut(text: str, font: ImageFont.FreeTypeFont, width: int) -> str:
     """Return one line that fits, with a … in the middle where it does not: the ends of names tell them apart."""
+    short = text = plain(text)
     kept = len(text)
-    short = text
     while font.getlength(short) > width and kept > 2:
         kept -= 1
         short = f"{text[: kept - kept // 2]}…{text[len(text) - kept // 2 :]}"

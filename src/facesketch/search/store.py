@@ -211,6 +211,12 @@ class Store:
             found = self._table.search().where(among("key", [key])).select(["thumbnail"]).limit(1).to_arrow()
         return bytes(found["thumbnail"][0].as_py() or b"") if found.num_rows else b""
 
+    def alike(self, size: int, keys: Sequence[str]) -> list[str]:
+        """Return the keys of the photos that have one of these keys, or whose files had so many bytes."""
+        with _reading(self.uri):
+            found = self._table.search().where(f"size = {size} OR {among('key', keys)}")
+            return list(found.select(["key"]).limit(None).to_arrow()["key"].to_pylist())
+
     def nearest(self, vector: NDArray[np.float32], k: int) -> list[Found]:
         """Return the k photos of the largest inner product with a (2D,) query, largest first.
 
@@ -309,15 +315,23 @@ def _connect(uri: str) -> Any:
 
 def _opened(uri: str) -> Any | None:
     """Return the table at a place, or None; nothing is made there."""
-    if is_local(uri) and not Path(uri, _FOLDER).is_dir():
-        return None
     with _reading(uri):
+        if is_local(uri) and not Path(uri, _FOLDER).is_dir():
+            _check_place(Path(uri))
+            return None
         try:
             return _connect(uri).open_table(_TABLE)
         except (ValueError, FileNotFoundError) as error:
             if "not found" in str(error):
                 return None
             raise
+
+
+def _check_place(place: Path) -> None:
+    """Refuse a place where no folder can be made, because it or what it lies in is a file."""
+    there = next((each for each in (place, *place.parents) if each.exists() or each.is_symlink()), None)
+    if there is not None and not there.is_dir():
+        raise GalleryError(f"{there}: a file, not a folder; --gallery must be a folder, a gallery's or a new one")
 
 
 def _created(uri: str, layout: pa.Schema) -> Any:

@@ -90,9 +90,11 @@ def check(settings: Settings) -> Settings:
     """Return settings that are safe to serve with.
 
     Raises:
-        ConfigError: other machines would be let in and nobody said that they may, a token cannot be one, or an origin
-            is none.
+        ConfigError: other machines would be let in and nobody said that they may, a token cannot be one, an origin
+            is none, or searches are to be noted where there is nothing to search.
     """
+    if settings.audit and settings.gallery is None:
+        raise ConfigError("--audit: notes searches in a gallery, and there is none; add --gallery, or leave it out")
     if not settings.loopback and settings.token is None and not settings.anyone:
         raise ConfigError(
             f"--host {settings.host}: other machines would be let in; give a --token they must bring, or --anyone"

@@ -1,0 +1,96 @@
+"""`facesketch study`: what cannot be measured is refused before anything is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from facesketch.study import Study
+
+
+@pytest.fixture(autouse=True)
+def untrained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def train(*_: object, **__: object) -> None:
+        raise AssertionError("something was trained")
+
+    monkeypatch.setattr("facesketch.cli.study._carry_out", train)
+    monkeypatch.setenv("FACESKETCH_MODELS", str(tmp_path / "no-weights"))
+
+
+@pytest.mark.parametrize(
+    ("metrics", "said"),
+    [
+        ("foo", "unknown metric 'foo'"),
+        ("ssim,simm", "unknown metric 'simm'; did you mean 'ssim'?"),
+        (",", "--metrics names none"),
+        ("ms-ssim", "nothing to measure, as every metric asked for is left out; ms-ssim: 64x64 pictures"),
+        ("lpips-alex", "nothing to measure, as every metric asked for is left out; lpips-alex: no alexnet weights"),
+        ("nlda", "nothing to measure, as every metric asked for is left out; nlda: "),
+    ],
+)
+def test_metrics_are_looked_at_before_training(
+    metrics: str, said: str, refused: Callable[..., str], faces: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "study"
+    assert refused("study", faces, "--out", out, "--only", "dense-ae", "--metrics", metrics).startswith(said)
+    assert not out.exists()
+
+
+def test_an_old_study_keeps_its_plan(refused: Callable[..., str], faces: Path, tmp_path: Path) -> None:
+    Study.begin(faces, tmp_path, "quick", only=["pencil"], metrics=["ssim"])
+    before = (tmp_path / "plan.json").read_bytes()
+    assert "unknown metric" in refused("study", faces, "--out", tmp_path, "--metrics", "foo")
+    assert (tmp_path / "plan.json").read_bytes() == before
+
+
+def test_names_may_have_spaces_between(faces: Path, tmp_path: Path) -> None:
+    from facesketch.cli.study import study
+
+    with pytest.raises(AssertionError, match="something was trained"):
+        study(faces, out=tmp_path / "study", only=["pencil"], metrics="ssim, psnr", quiet=True)
+    assert Study.read(tmp_path / "study").metrics == ("ssim", "psnr")
+
+
+def test_nobody_to_train_on_is_told_before_training(
+    refused: Callable[..., str], arrange: Callable[..., Path], tmp_path: Path
+) -> None:
+    data = arrange(tmp_path / "pairs", train=0, validation=0)
+    assert "no training pairs" in refused("study", data, "--out", tmp_path / "study", "--only", "dense-ae")
+    assert not (tmp_path / "study").exists()
+
+
+def test_unlike_sizes_are_told_before_training(
+    refused: Callable[..., str], arrange: Callable[..., Path], tmp_path: Path
+) -> None:
+    data = arrange(tmp_path / "pairs")
+    sketch = next((data / "sketches").glob("test-*"))
+    Image.new("L", (48, 64)).save(sketch)
+    said = refused("study", data, "--out", tmp_path / "study", "--only", "dense-ae")
+    assert "photo 64x64, sketch 48x64; expected one size" in said
+    assert not (tmp_path / "study").exists()
+
+
+def test_what_is_done_is_not_opened_again(arrange: Callable[..., Path], tmp_path: Path) -> None:
+    data, out = arrange(tmp_path / "pairs"), tmp_path / "study"
+    grid = Study.begin(data, out, "quick", only=["pencil"])
+    for cell in grid.cells:
+        for name in cell.results.values():
+            grid.result_file(name).parent.mkdir(parents=True, exist_ok=True)
+            grid.result_file(name).write_text("{}")
+    next((data / "sketches").glob("test-*")).write_bytes(b"torn")
+    Study.begin(data, out, "quick", only=["pencil"])
+
+
+def test_an_interrupted_study_goes_on_as_a_whole(
+    command: Callable[..., Any], faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt("stopped after step 3 of 9; to go on type: facesketch train --resume one/cell")
+
+    monkeypatch.setattr("facesketch.cli.study._carry_out", interrupted)
+    answer = command("study", faces, "--out", tmp_path / "study", "--only", "pencil", "--quiet")
+    assert (answer.code, answer.err) == (130, "facesketch: stopped; to go on type the same again\n")
