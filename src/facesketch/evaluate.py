@@ -105,7 +105,7 @@ def evaluate_model(
     measured = _measure(candidate, floors, metrics, protocol, progress)
     if pictures is not None:
         for stem, picture in zip(floors.task.stems, results, strict=True):
-            save_image(picture, pictures / f"{_file_name(stem)}.png")
+            save_image(picture, pictures / f"{file_name(stem)}.png")
     return measured
 
 
@@ -210,7 +210,7 @@ def read_images(folder: Path, task: Task) -> list[Image.Image]:
     files: dict[str, list[Path]] = {}
     for path in sorted(path for path in folder.rglob("*") if is_picture(path) and path.is_file()):
         files.setdefault(stem_of(PurePosixPath(path.name)), []).append(path)
-    keys = {stem: stem_of(PurePosixPath(f"{_file_name(stem)}.png")) for stem in task.stems}
+    keys = {stem: stem_of(PurePosixPath(f"{file_name(stem)}.png")) for stem in task.stems}
     missing = [stem for stem, key in keys.items() if key not in files]
     if missing:
         such = ", ".join(missing[:_EXAMPLES]) + (", …" if len(missing) > _EXAMPLES else "")
@@ -231,7 +231,8 @@ def read_images(folder: Path, task: Task) -> list[Image.Image]:
     return pictures
 
 
-def _file_name(stem: str) -> str:
+def file_name(stem: str) -> str:
+    """Return what the picture of a pair is called, without its suffix."""
     return re.sub(r"[/\\:]", "-", stem)
 
 

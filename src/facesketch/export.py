@@ -19,7 +19,7 @@ from facesketch.data.synthetic import draw_pair
 from facesketch.engines import IMAGE, STYLE
 from facesketch.engines.onnx_engine import open_session
 from facesketch.errors import ConfigError, FacesketchError
-from facesketch.files import atomic
+from facesketch.files import atomic, require_name
 from facesketch.graph import Graph, trace, with_header
 from facesketch.headers import ONNX_SUFFIX, model_file, read_header, write_header
 from facesketch.images import to_array
@@ -102,6 +102,7 @@ def _require(source: Path, out: Path) -> None:
         raise ConfigError(f"{source}: learns nothing and needs no file; type: facesketch translate --model {source}")
     if source.suffix.lower() == ONNX_SUFFIX:
         raise ConfigError(f"{source}: is exported already; give the run folder or its .safetensors file")
+    require_name(out)
     if out.suffix.lower() != ONNX_SUFFIX:
         raise ConfigError(f"{out}: expected a name that ends in {ONNX_SUFFIX}; type: --out {out.with_suffix('.onnx')}")
 

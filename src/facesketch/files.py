@@ -26,6 +26,7 @@ def atomic(path: Path) -> Iterator[IO[bytes]]:
     Raises:
         OutputError: the folder cannot be made or written, or the disk is full.
     """
+    require_name(path)
     part = path.with_name(f".{part_name(path.name)}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -39,6 +40,16 @@ def atomic(path: Path) -> Iterator[IO[bytes]]:
     finally:
         with suppress(OSError):
             part.unlink()
+
+
+def require_name(path: Path) -> None:
+    """Check that a path names a file that may be written, be it there or not.
+
+    Raises:
+        OutputError: it is a folder, or like `.` and `/` can be nothing else.
+    """
+    if not path.name or path.name == ".." or path.is_dir():
+        raise OutputError(f"{path}: is a folder; give the name of a file in it")
 
 
 def part_name(name: str) -> str:

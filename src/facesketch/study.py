@@ -24,7 +24,7 @@ from facesketch.config import DIRECTIONS, Direction
 from facesketch.data.index import Pair, index
 from facesketch.data.split import split
 from facesketch.errors import ConfigError, DataError, FacesketchError
-from facesketch.evaluate import evaluate_model
+from facesketch.evaluate import evaluate_model, file_name
 from facesketch.files import write_json
 from facesketch.floors import Floors, floors, read_task
 from facesketch.grid import PRESETS, Cell, plan
@@ -89,7 +89,7 @@ class Study:
         value = {
             "data": str(study.data),
             "preset": preset,
-            "seeds": seeds,
+            "seeds": max(seeds, before.seeds if before else 1),
             "metrics": measured,
             "cells": [asdict(cell) for cell in merged],
         }
@@ -214,7 +214,7 @@ def people(study: Study) -> list[Pair]:
 def _show_people(study: Study) -> None:
     for pair in people(study):
         for kind, source in (("photo", pair.photo), ("sketch", pair.sketch)):
-            save_image(source.open(), study.out / "pictures" / kind / f"{pair.stem}.png")
+            save_image(source.open(), study.out / "pictures" / kind / f"{file_name(pair.stem)}.png")
 
 
 def samples(study: Study) -> Image.Image:

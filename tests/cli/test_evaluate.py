@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import cyclopts
@@ -226,3 +227,14 @@ def test_the_verbs_import_no_torch() -> None:
     code = "import sys, facesketch.cli.evaluate, facesketch.cli.compare, json; print(json.dumps(sorted(sys.modules)))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert not {"torch", "numpy", "PIL"} & set(json.loads(found))
+
+
+@pytest.mark.parametrize("out", [".", "/", "there"])
+def test_results_need_a_name(
+    out: str, faces: Path, tmp_path: Path, refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "there").mkdir()
+    monkeypatch.chdir(tmp_path)
+    line = refused("evaluate", "pencil", "--data", faces, "--metrics", "psnr", "--out", out)
+    assert line == f"{out}: is a folder; give the name of a file in it"
+    assert refused("report", faces, "--out", out) == line

@@ -52,6 +52,7 @@ def test_mistakes_are_one_line(run: Path, tmp_path: Path, refused: Callable[...,
     assert "no such model file; give a run folder" in refused("export", tmp_path / "none", *out)
     assert "learns nothing and needs no file" in refused("export", "pencil", *out)
     assert "expected a name that ends in .onnx" in refused("export", run, "--out", tmp_path / "model")
+    assert refused("export", run, "--out", ".") == ".: is a folder; give the name of a file in it"
     assert "not sketch2photo" in refused("export", run, *out, "--direction", "sketch2photo")
     assert list(tmp_path.iterdir()) == []
 

@@ -91,3 +91,9 @@ def test_a_bar_counts_each_stage_anew(monkeypatch: pytest.MonkeyPatch, capsys: p
     with Stages(quiet=True) as silent:
         silent(1, 2, "sketches")
         assert silent._bar is None
+
+
+def test_a_map_of_nothing_is_refused(faces: Path, tmp_path: Path, refused: Callable[..., str]) -> None:
+    for parts in ("", ","):
+        line = refused("search", "learn", "--data", faces, "--out", tmp_path / "map.safetensors", "--parts", parts)
+        assert line == "--parts names none; give hog, sface, or both with a comma between"

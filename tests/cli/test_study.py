@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from facesketch.cli.study import study
 from facesketch.study import Study
 
 
@@ -48,8 +49,6 @@ def test_an_old_study_keeps_its_plan(refused: Callable[..., str], faces: Path, t
 
 
 def test_names_may_have_spaces_between(faces: Path, tmp_path: Path) -> None:
-    from facesketch.cli.study import study
-
     with pytest.raises(AssertionError, match="something was trained"):
         study(faces, out=tmp_path / "study", only=["pencil"], metrics="ssim, psnr", quiet=True)
     assert Study.read(tmp_path / "study").metrics == ("ssim", "psnr")
@@ -94,3 +93,23 @@ def test_an_interrupted_study_goes_on_as_a_whole(
     monkeypatch.setattr("facesketch.cli.study._carry_out", interrupted)
     answer = command("study", faces, "--out", tmp_path / "study", "--only", "pencil", "--quiet")
     assert (answer.code, answer.err) == (130, "facesketch: stopped; to go on type the same again\n")
+
+
+@pytest.mark.parametrize("only", [",", " , "])
+def test_a_comma_alone_is_not_everything(only: str, refused: Callable[..., str], faces: Path, tmp_path: Path) -> None:
+    said = refused("study", faces, "--out", tmp_path / "study", "--only", only)
+    assert said == "--only names none; give methods, directions or beginnings of cell names, or leave it out"
+
+
+def test_a_comma_too_many_adds_nothing(faces: Path, tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match="something was trained"):
+        study(faces, out=tmp_path / "study", only=["pencil,", " "], quiet=True)
+    assert [cell.method for cell in Study.read(tmp_path / "study").cells] == ["pencil"]
+
+
+def test_a_study_made_larger_with_fewer_seeds_keeps_its_seeds(faces: Path, tmp_path: Path) -> None:
+    Study.begin(faces, tmp_path / "study", "quick", only=["dense-ae"], seeds=3)
+    Study.begin(faces, tmp_path / "study", "quick", only=["pencil"])
+    grid = Study.read(tmp_path / "study")
+    assert grid.seeds == 3
+    assert len([cell for cell in grid.cells if cell.method == "dense-ae"]) == 6

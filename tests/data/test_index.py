@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import random
+import sys
 import tempfile
 import unicodedata
 from pathlib import Path
@@ -267,3 +268,36 @@ def test_cuhk_is_whole_and_all_of_one_size(shared: Path) -> None:
     report = check(shared / "data" / "cuhk")
     assert report.unreadable == report.odd_sized == report.identical == ()
     assert (report.size, len(report.usable)) == ((200, 250), 188)
+
+
+@pytest.mark.parametrize(
+    "marks", [["config.toml", "log.jsonl"], ["plan.json", "pictures/photo/a.png"], ["search.json", "search.png"]]
+)
+def test_results_that_lie_among_the_pairs_are_no_pairs(tmp_path: Path, marks: list[str]) -> None:
+    """A study keeps pictures of the people it tests on; taken for pairs they would be trained on."""
+    for name in ("photos/a.png", "sketches/a.png", "photos/b.png", "sketches/b.png"):
+        draw(tmp_path / name)
+    before = [pair.stem for pair in index(tmp_path).pairs]
+    for name in ("photos/c.png", "sketches/c.png"):
+        draw(tmp_path / "made" / name)
+    assert len(index(tmp_path).pairs) == len(before) + 1, "a folder like any other"
+    for name in marks:
+        (tmp_path / "made" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "made" / name).touch()
+    assert [pair.stem for pair in index(tmp_path).pairs] == before
+    assert [pair.stem for pair in index(tmp_path / "made").pairs] == ["c"], "asked for, it is looked at"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere names are text")
+def test_names_that_are_not_utf_8_are_told(tmp_path: Path) -> None:
+    odd = os.fsdecode(b"Ren\xe9.png")
+    for kind in ("photos", "sketches"):
+        draw(tmp_path / kind / "a.png")
+        (tmp_path / kind / "a.png").rename(tmp_path / kind / odd)
+    with pytest.raises(DataError, match=r"Ren\\xe9\.png: a name that is not UTF-8; rename it, as with: convmv") as told:
+        index(tmp_path)
+    str(told.value).encode()
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    with pytest.raises(DataError, match=r"caf\\xe9: a name that is not UTF-8"):
+        index(folder)

@@ -74,6 +74,12 @@ def test_no_more_directions_than_people_can_span() -> None:
         fit(NAMES, *_people(9))
 
 
+def test_photos_that_were_given_as_sketches_teach_nothing() -> None:
+    photos, _ = _people(12)
+    with pytest.raises(DataError, match="photos and sketches are the same pictures; expected drawings"):
+        fit(NAMES, photos, photos)
+
+
 @pytest.mark.parametrize("content", [b"", b"no map", b"\0" * 100])
 def test_what_is_no_map_is_refused(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "map.safetensors"

@@ -93,12 +93,17 @@ def _check(
     Raises:
         ConfigError: neither or both of a model and pictures, a seed below 0, the table's name for the results, or a
             place to write that is one of the data's.
+        OutputError: the results' place is a folder.
     """
     if (model is None) == (images is None):
         seen = "neither a model nor pictures" if model is None else f"a model ({model}) and --images {images}"
         raise ConfigError(f"{seen}; give a run folder, a model file or `pencil`, or else --images DIR")
     if seed < 0:
         raise ConfigError(f"seed = {seed}: expected at least 0; give another --seed")
+    if out is not None:
+        from facesketch.files import require_name
+
+        require_name(out)
     if out is not None and out.suffix.lower() == ".csv":
         raise ConfigError(f"--out {out}: is the name of the table beside the results; name it .json")
     if pictures is not None or out is not None:

@@ -17,6 +17,9 @@ def report(study: Path, /, *, out: Path | None = None) -> None:
     out
         The HTML file; STUDY/report.html when not given.
     """
+    from facesketch.files import require_name
     from facesketch.report.build import build_report
 
+    if out is not None:
+        require_name(out)
     print(build_report(study, out))  # noqa: T201

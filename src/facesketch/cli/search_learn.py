@@ -35,9 +35,11 @@ def learn(
     """
     if out.suffix != ".safetensors" or out.is_dir():
         raise ConfigError(f"--out {out}: expected a file to write whose name ends in .safetensors")
+    names = [name.strip() for name in parts.split(",") if name.strip()]
+    if not names:
+        raise ConfigError("--parts names none; give hog, sface, or both with a comma between")
     from facesketch.search.learning import learn as learn_map
 
-    names = [name.strip() for name in parts.split(",") if name.strip()]
     with Stages(quiet) as progress:
         learned, left_out = learn_map(data, names, progress=lambda done, total: progress(done, total, "describe pairs"))
     learned.write(out)

@@ -27,6 +27,8 @@ SPLIT_WORDS: dict[str, Side] = {
 }
 _SETS = frozenset({"cuhk", "cufs"})  # their stems are in print without a prefix
 _LITTER = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
+_RESULTS = ({"config.toml", "log.jsonl"}, {"plan.json", "pictures"}, {"search.json", "search.png"})
+"""What stands together in the folders that `train`, `study` and `search evaluate` write."""
 _SIZE_MARK = re.compile(r"-sz\d+$")
 _SUBJECTS = (
     re.compile(r"([a-z]+\d*-\d+)-\d+"),  # CUHK and AR: f-005-01, m1-010-01
@@ -39,7 +41,9 @@ _SUBJECTS = (
 class Tree:
     """A folder and every file below it, as paths relative to it, in one order on every machine.
 
-    Hidden files (`.DS_Store`, `._x.jpg`), `Thumbs.db` and `__MACOSX` are left out; symbolic links are followed.
+    Hidden files (`.DS_Store`, `._x.jpg`), `Thumbs.db` and `__MACOSX` are left out, and so are folders below it that
+    hold a training, a study or a measured search, whose pictures show the same people once more. Symbolic links are
+    followed.
     """
 
     folder: Path
@@ -64,8 +68,9 @@ def walk(folder: Path) -> Tree:
     """List a folder.
 
     Raises:
-        DataError: it is missing, is a file, or may not be listed.
+        DataError: it is missing, is a file, may not be listed, or holds a name that is not UTF-8.
     """
+    _require_text(folder)
     if not folder.exists():
         raise DataError(f"{folder}: no such folder; give the folder that holds the photos and sketches")
     if not folder.is_dir():
@@ -83,13 +88,32 @@ def _files(folder: Path, prefix: PurePosixPath, above: frozenset[str]) -> Iterat
     except OSError as error:
         reason = (error.strerror or "error").lower()
         raise DataError(f"{folder}: cannot be listed ({reason}); give a folder that you may read") from error
+    names = {entry.name for entry in entries}
+    if prefix.parts and any(marks <= names for marks in _RESULTS):
+        return
     for entry in entries:
+        _require_text(Path(entry.path))
         if entry.name.startswith(".") or entry.name.casefold() in _LITTER:
             continue
         if entry.is_dir():
             yield from _files(Path(entry.path), prefix / entry.name, above | {real})
         elif entry.is_file():
             yield prefix / entry.name
+
+
+def _require_text(path: Path) -> None:
+    """Refuse a name that is not UTF-8, as those in old archives: lists, settings and headers could not name it.
+
+    Raises:
+        DataError: with what to type.
+    """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        shown = os.fsencode(path).decode(errors="backslashreplace")
+        raise DataError(
+            f"{shown}: a name that is not UTF-8; rename it, as with: convmv -f latin1 -t utf8 -r --notest FOLDER"
+        ) from error
 
 
 def fold(name: str) -> str:

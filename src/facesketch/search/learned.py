@@ -115,7 +115,7 @@ def fit(names: Sequence[str], photos: Sequence[Vector], sketches: Sequence[Vecto
         dimension: D; never more than there are pairs less one.
 
     Raises:
-        DataError: fewer than ten pairs.
+        DataError: fewer than ten pairs, or sketches that are the photos.
     """
     x, y = joined(names, photos), joined(names, sketches)
     if len(x) < _LEAST:
@@ -125,6 +125,8 @@ def fit(names: Sequence[str], photos: Sequence[Vector], sketches: Sequence[Vecto
     axes = np.linalg.svd(np.concatenate([x, y]), full_matrices=False)[2][:_KEPT].T  # (F, K)
     x, y = x @ axes, y @ axes
     within = (x - y).T @ (x - y) / (2 * len(x))  # (K, K)
+    if not np.trace(within) > 0:
+        raise DataError("photos and sketches are the same pictures; expected drawings of the people in the photos")
     within += _SHRINKAGE * np.trace(within) / len(within) * np.eye(len(within))
     people = (x + y) / 2
     whiten = np.linalg.inv(np.linalg.cholesky(within))  # lower triangular
