@@ -36,6 +36,16 @@ _PATIENCE = 30.0
 _KEYS = {"Tab": 9, "Enter": 13, "Escape": 27, " ": 32, "End": 35, "Home": 36}
 _KEYS |= {"ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40}
 _SHIFT, _CONTROL = 8, 2
+_HOLD = """((path, name) => {
+    const fetched = window.fetch;
+    window.held = [];
+    window.fetch = async (address, options) => {
+        const answer = await fetched(address, options);
+        const wanted = String(address).endsWith(path) && (!name || options?.body?.get("file").name === name);
+        if (wanted) await new Promise((done) => window.held.push(done));
+        return answer;
+    };
+})"""
 
 
 class Chromium:
@@ -207,6 +217,16 @@ class Page:
         node = self.call("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
         assert node, f"no {selector}"
         self.call("DOM.setFileInputFiles", files=[str(path) for path in paths], nodeId=node)
+
+    def hold(self, path: str, name: str = "") -> None:
+        """Keep back what is answered at an address, to all that is sent or to a file with this name alone."""
+        source = f"{_HOLD}({json.dumps(path)}, {json.dumps(name)})"
+        self.call("Page.addScriptToEvaluateOnNewDocument", source=source)
+        self.get(source)
+
+    def let_go(self, number: int) -> None:
+        """Give the page an answer that was kept back, and time to do what it does with it."""
+        self.get(f"held[{number}](); new Promise(done => setTimeout(done, 500))")
 
     def picture(self, path: Path, *, whole: bool = False) -> Path:
         """Take a picture of the window, or of the whole page."""

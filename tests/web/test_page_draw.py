@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +144,60 @@ def test_a_picture_of_ones_own_is_traced(desk: Any, portraits: Path) -> None:
     desk.wait("document.getElementById('draw-start').value === 'own'")
     desk.wait(_SETTLED)
     assert desk.get(_INK) > 10_000
+
+
+@pytest.mark.parametrize("chosen", ["own", "blank"])
+def test_an_example_that_comes_late_leaves_what_was_chosen_meanwhile(page: Any, portraits: Path, chosen: str) -> None:
+    page.hold("/v1/translate", "example.png")
+    page.click("nav a[href='#draw']")
+    page.wait("held.length === 1")
+    if chosen == "own":
+        page.files("#desk input[type=file]", portraits / "photos" / "face-0001.png")
+    else:
+        _choose(page, "draw-start", chosen)
+    page.wait(f"document.getElementById('draw-start').value === '{chosen}'")
+    before = page.get(_INK)
+    assert (before > 10_000) == (chosen == "own")
+    page.let_go(0)
+    assert page.get(_INK) == before
+    assert page.get("document.getElementById('draw-start').value") == chosen
+    assert page.get("document.querySelector('.starts .working')") is None
+    assert page.complaints == []
+
+
+def test_a_face_that_is_given_before_the_server_answers_stays(
+    new_page: Callable[[], Any], everything: str, portraits: Path
+) -> None:
+    page = new_page()
+    page.hold("/v1/health")
+    page.go(f"{everything}#draw", ready="held.length === 1")
+    page.files("#desk input[type=file]", portraits / "photos" / "face-0001.png")
+    page.wait("document.getElementById('draw-start').value === 'own'")
+    before = page.get(_INK)
+    page.let_go(0)
+    page.wait(_SETTLED)
+    assert page.get(_INK) == before
+    assert not any(url.endswith("/v1/example/sketch") for url in page.requests)
+
+
+def test_a_stroke_under_way_is_whole_though_a_face_arrives(desk: Any) -> None:
+    desk.hold("/v1/translate", "example.png")
+    _choose(desk, "draw-start", "example")
+    desk.wait("held.length === 1")
+    left, top, across, down = desk.place("#paper")
+    points = [(left + across * share, top + down * 0.5) for share in (0.2, 0.4, 0.6, 0.8)]
+    desk.mouse("mousePressed", *points[0], buttons=1)
+    desk.mouse("mouseMoved", *points[1], buttons=1)
+    assert desk.get(_INK) > 100
+    desk.let_go(0)
+    assert desk.get(_INK) > 10_000, "the face is there"
+    for point in points[2:]:
+        desk.mouse("mouseMoved", *point, buttons=1)
+    desk.mouse("mouseReleased", *points[-1])
+    drawn = desk.get(_INK)
+    for name in ("Undo", "Redo"):
+        desk.click(f"[aria-label={name}]")
+    assert desk.get(_INK) == drawn, "it was whole before it was drawn again"
 
 
 def test_drawing_and_photo_are_saved_and_searched_with(desk: Any, tmp_path: Path) -> None:

@@ -245,3 +245,35 @@ def test_another_face_of_the_same_picture_is_drawn(page: Any, portraits: Path, t
     )
     page.wait(f"{_DONE} && document.querySelector('.slider .before').src !== {json.dumps(first)}")
     assert page.get("document.getElementById('translate-face').value") == "2"
+
+
+def test_the_focus_stays_where_another_face_is_chosen(page: Any, portraits: Path) -> None:
+    # as though there were two faces, for what finds several need not be installed
+    page.get("""(() => {
+        const fetched = window.fetch;
+        window.fetch = async (address, options) => {
+            if (!String(address).endsWith("/v1/translate")) return fetched(address, options);
+            window.asked = options.body.get("face");
+            options.body.delete("face");
+            const answer = await (await fetched(address, options)).json();
+            return Response.json({...answer, faces: window.asked === "2" ? 2 : window.faces});
+        };
+        window.faces = 2;
+    })()""")
+    page.hold("/v1/translate")
+    page.files(_INPUT, portraits / "photos" / "face-0001.png")
+    page.wait("held.length === 1")
+    assert not page.get("document.getElementById('translate-face').offsetParent")
+    page.let_go(0)
+    page.wait(_DONE)
+    page.get("document.getElementById('translate-face').focus()")
+    page.press("ArrowDown")
+    page.wait("held.length === 2")
+    assert page.get("document.activeElement.id") == "translate-face"
+    page.let_go(1)
+    page.wait(_DONE)
+    assert page.get("[document.activeElement.id, document.activeElement.value, asked]") == ["translate-face", "2", "2"]
+    page.get("window.faces = 1")
+    page.files("#translate-side input[type=file]", portraits / "photos" / "face-0002.png")
+    page.wait("held.length === 3")
+    assert not page.get("document.getElementById('translate-face').offsetParent"), "nothing is known of this one"

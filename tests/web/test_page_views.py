@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 _STYLES = 4
 
 
@@ -55,6 +57,24 @@ def test_a_sketch_is_searched_for(page: Any, shelved: Any, portraits: Path) -> N
     assert page.complaints == []
 
 
+@pytest.mark.parametrize("first", [0, 1])
+def test_the_last_search_is_the_one_that_is_shown(page: Any, portraits: Path, first: int) -> None:
+    page.hold("/v1/search")
+    page.click("nav a[href='#search']")
+    page.files("#search-body input[type=file]", next((portraits / "sketches").iterdir()))
+    page.wait("held.length === 1")
+    change = "s.value = 'to-photo'; s.dispatchEvent(new Event('change'));"
+    page.get(f"(s => {{ {change} }})(document.getElementById('search-route'))")
+    page.wait("held.length === 2")
+    page.let_go(first)
+    ended = str(first == 0).lower()
+    assert page.get("document.getElementById('search-result').getAttribute('aria-busy')") == ended
+    page.let_go(1 - first)
+    assert page.get("document.getElementById('search-result').getAttribute('aria-busy')") == "false"
+    assert "A photo made of the sketch" in _text(page, ".search-result")
+    assert page.complaints == []
+
+
 def test_trainings_are_watched_as_they_go(page: Any, runs: Path) -> None:
     page.click("nav a[href='#runs']")
     page.wait("document.querySelectorAll('.chart svg').length === 2 && document.querySelector('.sample img')")
@@ -68,6 +88,15 @@ def test_trainings_are_watched_as_they_go(page: Any, runs: Path) -> None:
     assert page.get("document.querySelector('.sample img').alt").startswith("Sample 2 of first")
     page.get("(s => { s.value = '1'; s.dispatchEvent(new Event('change')); })(document.getElementById('runs-sample'))")
     page.wait("document.querySelector('.sample img').alt.startsWith('Sample 1 of first')")
+    assert page.complaints == []
+
+
+def test_a_training_that_is_shown_can_be_chosen_again(page: Any) -> None:
+    page.click("nav a[href='#runs']")
+    page.wait("document.getElementById('runs-sample').options.length === 3")
+    page.click(".run")
+    page.wait("document.getElementById('runs-sample').options.length === 3", seconds=10)
+    assert page.get("document.getElementById('runs-sample').value") == "latest"
     assert page.complaints == []
 
 

@@ -14,19 +14,26 @@ const parts = {};
 let paper = null;
 let touch = null;
 let made = null;
+let choice = 0;
 
-/** Put a face under the drawing, framed by the server: a photo is drawn first, a sketch is taken as it is. */
+/**
+ * Put a face under the drawing, framed by the server: a photo is drawn first, a sketch is taken as it is. Where another
+ * start has been chosen meanwhile, that one stands.
+ */
 async function startWith(file, kind) {
+  const mine = (choice += 1);
   parts.note.replaceChildren(el("p", { class: "fine working" }, kind === "own" ? "Tracing your picture" : "Fetching the example"));
   try {
     const answer = await translate(file, kind === "own" ? {} : { direction: "sketch2photo" });
     const image = await loadImage(answer.direction === "photo2sketch" ? answer.result : answer.source);
+    if (mine !== choice) return;
     paper.setStart({ image, box: [0, 0, WIDTH, HEIGHT] });
     parts.start.value = kind;
     parts.note.replaceChildren();
     say("The face lies under the drawing.");
     touch();
   } catch (error) {
+    if (mine !== choice) return;
     parts.start.value = paper.start ? parts.start.value : "blank";
     parts.note.replaceChildren(errorBox(error));
   }
@@ -36,6 +43,7 @@ async function chooseStart() {
   const chosen = parts.start.value;
   parts.note.replaceChildren();
   if (chosen === "blank") {
+    choice += 1;
     paper.setStart(null);
     touch();
   } else if (chosen === "own") parts.file.click();
@@ -43,11 +51,12 @@ async function chooseStart() {
 }
 
 async function startWithExample() {
+  const mine = (choice += 1);
   try {
     const blob = await pictureBlob("v1/example/sketch");
-    await startWith(new File([blob], "example.png", { type: "image/png" }), "example");
+    if (mine === choice) await startWith(new File([blob], "example.png", { type: "image/png" }), "example");
   } catch (error) {
-    parts.note.replaceChildren(errorBox(error));
+    if (mine === choice) parts.note.replaceChildren(errorBox(error));
   }
 }
 
@@ -219,7 +228,8 @@ export function startDraw({ goTo, searchFor }) {
   const shown = () => {
     if (begun || !server.health) return;
     begun = true;
-    startWithExample();
+    // a face may have been given before the server had answered
+    if (!choice) startWithExample();
   };
   return { ready, shown, receive: ([file]) => startWith(file, "own") };
 }

@@ -99,13 +99,14 @@ export class Paper {
     return this.strokes.length === 0 || this.strokes.at(-1).tool === "clear";
   }
 
-  /** Do everything again, from the last clearing on. */
+  /** Do everything again, from the last clearing on, with the stroke that is under way. */
   redraw() {
     const { width, height } = this.canvas;
     for (const layer of [this.ink, this.face]) layer.getContext("2d").clearRect(0, 0, width, height);
     if (this.start) this.face.getContext("2d").drawImage(this.start.image, ...this.start.box);
     const from = this.strokes.findLastIndex((stroke) => stroke.tool === "clear") + 1;
     for (const stroke of this.strokes.slice(from)) this.mark(stroke);
+    if (this.stroke) this.mark(this.stroke);
     this.compose();
   }
 

@@ -80,6 +80,8 @@ function choose(id) {
   [chosen, sample] = [id, "latest"];
   parts.samples.replaceChildren();
   delete parts.sample.dataset.key;
+  // the same training may be chosen again, and its choice of samples must be filled anew
+  delete parts.detail.dataset.shown;
   refresh();
 }
 

@@ -13,7 +13,7 @@ const ROUTES = [
 ];
 const parts = {};
 let probe = null;
-let given = 0;
+let begun = 0;
 let search = () => {};
 
 function bar(value, kind) {
@@ -69,27 +69,31 @@ function show(answer) {
   say(answer.verdict);
 }
 
+/** Search with what is chosen now; of searches that overlap, only the one begun last is shown. */
 async function run() {
-  const [file, number] = [probe, given];
+  const file = probe;
   if (!file) return;
+  const number = (begun += 1);
   parts.result.setAttribute("aria-busy", "true");
   parts.result.classList.add("at-work");
   if (!parts.result.childElementCount) parts.result.replaceChildren(el("p", { class: "working" }, "Searching"));
   const values = { top: parts.top.value, route: parts.route.value, prior: Number(parts.prior.value) / 100, face: parts.face.value };
   try {
     const answer = await searchGallery(file, values);
-    if (number === given) show(answer);
+    if (number === begun) show(answer);
   } catch (error) {
-    if (number === given) parts.result.replaceChildren(errorBox(error, button("Try again", { onclick: search })));
+    if (number !== begun) return;
+    parts.result.replaceChildren(errorBox(error, button("Try again", { onclick: search })));
     if (error.message.includes("several faces")) parts.faceField.hidden = false;
   }
+  if (number !== begun) return;
   parts.result.classList.remove("at-work");
   parts.result.setAttribute("aria-busy", "false");
 }
 
 function receive([file]) {
   if (!server.gallery) return;
-  [probe, given] = [file, given + 1];
+  probe = file;
   parts.face.value = "";
   parts.faceField.hidden = true;
   parts.head.classList.add("small");

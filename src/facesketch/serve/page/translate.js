@@ -129,7 +129,9 @@ function show(job) {
   headline.replaceChildren(el("h2", {}, title), el("p", { class: "fine" }, facts));
   if (done && job.answer.notice) headline.append(el("p", { class: "notice" }, job.answer.notice));
   for (const control of actions.querySelectorAll("button")) control.disabled = !done;
-  const faces = done ? job.answer.faces : 0;
+  // what is known of the picture stands while another face of it is drawn: hiding the choice would take its focus away
+  if (done) job.faces = job.answer.faces;
+  const faces = job.faces ?? 0;
   faceField.hidden = faces < 2;
   if (faces > 1) fill(faceSelect, Array.from({ length: faces }, (_, index) => [String(index + 1), index ? `${index + 1}` : "1, the largest"]), String(job.face ?? 1));
 }
