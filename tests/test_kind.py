@@ -114,6 +114,11 @@ def test_any_mode_is_judged(mode: str) -> None:
     assert kind_of(picture) == "sketch"
 
 
+@pytest.mark.parametrize("mode", ["1", "L", "P", "I", "F", "I;16", "I;16B", "LA", "PA", "RGBA", "CMYK", "LAB", "HSV"])
+def test_a_large_picture_of_any_mode_is_judged(mode: str) -> None:
+    assert 0 <= judge(Image.new(mode, (1500, 1000))).score <= 1
+
+
 def test_strokes_on_nothing_are_a_sketch() -> None:
     _, sketch = _DRAWN[0]
     strokes = Image.new("RGBA", sketch.size, (0, 0, 0, 0))

@@ -187,6 +187,54 @@ def test_two_folders_of_one_name_get_two_names(faces: Path, tmp_path: Path) -> N
     assert [str(unit.pictures[0].place) for unit in units] == ["album/anna.png", "album-2/anna.png"]
 
 
+def test_no_two_folders_get_one_name(faces: Path, tmp_path: Path) -> None:
+    places = [tmp_path / place for place in ("a/x-3", "b/x", "c/x", "d/photos", "e/contact.png")]
+    for place in places:
+        place.mkdir(parents=True)
+        shutil.copyfile(faces / "photos" / "face-0001.png", place / "anna.png")
+    names = [unit.pictures[0].place.parts[0] for unit in plan(places, ".png")]
+    assert names == ["x-3", "x", "x-2", "photos", "contact.png-2"]
+    beside_pairs = [unit.pictures[0].place for unit in plan([faces, places[3]], ".png")]
+    assert beside_pairs[-1].parts[0] == "photos-2"
+    assert len(set(beside_pairs)) == len(beside_pairs)
+
+
+def test_a_stem_that_is_told_by_its_set_is_nobody_elses(arrange: Callable[..., Path], tmp_path: Path) -> None:
+    one = arrange(tmp_path / "a", train=1, validation=0, test=0)
+    two = arrange(tmp_path / "b", train=2, validation=0, test=0)
+    for folder in (one, two):
+        text = (folder / "pairs.csv").read_text(encoding="utf-8")
+        for row, name in zip(rows(folder), ("1", "a-1"), strict=False):
+            text = text.replace(f"\n{row['stem']},{row['subject']},", f"\n{name},{name},")
+        (folder / "pairs.csv").write_text(text, encoding="utf-8")
+    done = prepare([one, two], tmp_path / "out", FINDER)
+    assert [(row["stem"], row["subject"]) for row in rows(tmp_path / "out")] == [
+        ("a-1-2", "a-1-2"),
+        ("b-1", "b-1"),
+        ("a-1", "a-1"),
+    ]
+    assert done.pairs == len(index(tmp_path / "out").pairs) == len(list((tmp_path / "out" / "photos").iterdir())) == 3
+
+
+def test_no_picture_takes_the_place_of_another_or_of_the_contact_sheet(faces: Path, tmp_path: Path) -> None:
+    album, picture = tmp_path / "album", open_image(faces / "photos" / "face-0001.png")
+    for name in ("contact.jpg", "report.json/b.png", "sub/contact.png", "a.jpg", "a.png", "a.png.bmp"):
+        (album / name).parent.mkdir(parents=True, exist_ok=True)
+        picture.save(album / name)
+    done = prepare([album], tmp_path / "out", FINDER)
+    places = {str(unit.pictures[0].source.path.relative_to(album)): str(unit.pictures[0].place) for unit in done.kept}
+    assert places == {
+        "a.jpg": "a.jpg.png",
+        "a.png": "a.png-2.png",
+        "a.png.bmp": "a.png.png",
+        "contact.jpg": "picture-contact.png",
+        "report.json/b.png": "picture-report.json/b.png",
+        "sub/contact.png": "sub/contact.png",
+    }
+    assert {open_image(tmp_path / "out" / place).size for place in places.values()} == {(200, 250)}
+    assert open_image(tmp_path / "out" / "contact.png").size != (200, 250)
+
+
 def test_what_the_output_would_overlap_is_refused(faces: Path, tmp_path: Path) -> None:
     for out in (faces, faces / "aligned", faces.parent):
         with pytest.raises(OutputError, match="overlaps"):

@@ -118,7 +118,8 @@ def _middle(image: Image.Image) -> Array:
     """Return the middle of a picture at the size it is looked at, (H, W, 3) in [0, 255]."""
     scale = SIDE / max(image.size)
     width, height = (max(8, round(side * scale)) for side in image.size)
-    # shrunk before anything else is done to it, which is what keeps large pictures cheap
+    # shrunk before anything else is done to it, which is what keeps large pictures cheap; Pillow shrinks no 16 bits
+    image = flatten(image) if image.mode.startswith("I;") else image
     small = flatten(image.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=2.0)).convert("RGB")
     across, down = round(small.width * _CUT), round(small.height * _CUT)
     box = (across, down, small.width - across, small.height - down)

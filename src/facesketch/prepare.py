@@ -7,9 +7,10 @@ import io
 import math
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -17,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 from facesketch.data.index import NoPairsError, Pair, Source, index
-from facesketch.data.tree import walk
+from facesketch.data.tree import fold, walk
 from facesketch.errors import DataError, FaceError, ImageError, OutputError
 from facesketch.faces import Aligned, FaceFinder, FaceFrame, align, choose
 from facesketch.faces.frame import FRAME
@@ -29,6 +30,9 @@ Progress = Callable[[int, int], None]
 
 _ON_CONTACT = 48  # pictures on the contact sheet
 _ACROSS = 8
+_TABLE, _REPORT, _CONTACT = "pairs.csv", "report.json", "contact.png"
+_OWN_FILES = (_TABLE, _REPORT, _CONTACT)
+_OWN_FOLDERS = ("photos", "sketches")  # of pairs
 _OWN_COLUMNS = ("stem", "subject", "split", "photo", "sketch")
 
 
@@ -170,34 +174,43 @@ def plan(folders: Sequence[Path], suffix: str) -> list[Unit]:
     """Return what is to be aligned, in order, with the places and rows it will have.
 
     Where several folders are given, stems and subjects that two of them share get the folder's name in front, and each
-    row tells its folder in the column `set`; `style` becomes `SET-STYLE`, or the set's name where there was none.
+    row tells its folder in the column `set`; `style` becomes `SET-STYLE`, or the set's name where there was none. What
+    would then bear a name that is in use gets a number behind it.
 
     Raises:
         DataError: as `facesketch.data.index.index`, or a folder without pictures.
     """
-    names = _names(folders)
-    found = [(name, folder, _pairs(folder)) for name, folder in zip(names, folders, strict=True)]
+    paired = [_pairs(folder) for folder in folders]
+    names = _names(folders, _OWN_FILES if all(pairs is None for pairs in paired) else (*_OWN_FILES, *_OWN_FOLDERS))
+    found = list(zip(names, folders, paired, strict=True))
     many = len(folders) > 1
-    stems = _shared((name, pair.stem) for name, _, pairs in found for pair in pairs or ())
-    subjects = _shared((name, pair.subject) for name, _, pairs in found for pair in pairs or ())
+    stems = _labels((name, pair.stem) for name, _, pairs in found for pair in pairs or ())
+    subjects = _labels((name, pair.subject) for name, _, pairs in found for pair in pairs or ())
     units: list[Unit] = []
     for name, folder, pairs in found:
         if pairs is None:
             units += _singles(folder, PurePosixPath(name) if many else PurePosixPath(), suffix)
         for pair in pairs or ():
-            stem = f"{name}-{pair.stem}" if pair.stem in stems else pair.stem
-            subject = f"{name}-{pair.subject}" if pair.subject in subjects else pair.subject
+            stem, subject = stems[name, pair.stem], subjects[name, pair.subject]
             units.append(_pair_unit(pair, stem, subject, name if many else "", suffix))
     return units
 
 
-def _names(folders: Sequence[Path]) -> list[str]:
-    """Return a name for each folder: its own, with a number where two have the same."""
+def _names(folders: Sequence[Path], reserved: Collection[str]) -> list[str]:
+    """Return a name for each folder: its own, with a number where two have the same or it is reserved."""
+    own = [folder.resolve().name for folder in folders]
     names: list[str] = []
-    for folder in folders:
-        name = folder.resolve().name
-        names.append(name if name not in names else f"{name}-{len(names) + 1}")
+    for name in own:
+        again = fold(name) in {fold(other) for other in (*names, *reserved)}
+        names.append(_free(name, {fold(other) for other in (*own, *names, *reserved)}) if again else name)
     return names
+
+
+def _free(name: str, taken: Collection[str]) -> str:
+    """Return a name, with the first number behind it that makes it none of the folded ones that are taken."""
+    if fold(name) not in taken:
+        return name
+    return next(other for number in count(2) if fold(other := f"{name}-{number}") not in taken)
 
 
 def _pairs(folder: Path) -> tuple[Pair, ...] | None:
@@ -210,22 +223,44 @@ def _pairs(folder: Path) -> tuple[Pair, ...] | None:
         return None
 
 
-def _shared(named: Iterable[tuple[str, str]]) -> set[str]:
-    """Return the words that stand under more than one name."""
-    return {word for word, count in Counter(word for _, word in set(named)).items() if count > 1}
+def _labels(named: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """Return what to call each folder's words: as they are where one folder has them, or else by the folder, too."""
+    every = list(dict.fromkeys(named))
+    folders = Counter(word for _, word in {(name, fold(word)) for name, word in every})
+    taken = {word for word, many in folders.items() if many == 1}
+    labels = {(name, word): word for name, word in every}
+    for name, word in every:
+        if folders[fold(word)] > 1:
+            labels[name, word] = _free(f"{name}-{word}", taken)
+            taken.add(fold(labels[name, word]))
+    return labels
 
 
 def _singles(folder: Path, inside: PurePosixPath, suffix: str) -> list[Unit]:
     pictures = walk(folder).pictures
     if not pictures:
         raise DataError(f"{folder}: no picture in it; give a folder of pictures or of pairs")
+    places = _places(pictures, inside, suffix)
+    return [
+        Unit(str(inside / path), (Picture("picture", Source(folder / path), inside / places[path]),))
+        for path in pictures
+    ]
+
+
+def _places(pictures: Sequence[PurePosixPath], inside: PurePosixPath, suffix: str) -> dict[PurePosixPath, str]:
+    """Return where each picture of a folder goes: no two to one place, and none to that of a file that is ours."""
     bare = Counter(path.with_suffix("") for path in pictures)
-    units = []
-    for path in pictures:
+    places: dict[PurePosixPath, str] = {}
+    taken: set[str] = set()
+    for path in sorted(pictures, key=lambda path: bare[path.with_suffix("")]):
         # a.jpg and a.png must not become one file
-        place = path.with_suffix(suffix) if bare[path.with_suffix("")] == 1 else path.with_name(path.name + suffix)
-        units.append(Unit(str(inside / path), (Picture("picture", Source(folder / path), inside / place),)))
-    return units
+        label = str(path.with_suffix("") if bare[path.with_suffix("")] == 1 else path)
+        if fold((inside / f"{label}{suffix}").parts[0]) in _OWN_FILES:
+            label = f"picture-{label}"
+        label = _free(label, taken)
+        taken.add(fold(label))
+        places[path] = f"{label}{suffix}"
+    return places
 
 
 def _pair_unit(pair: Pair, stem: str, subject: str, name: str, suffix: str) -> Unit:
@@ -279,7 +314,7 @@ def _write(
 ) -> None:
     rows = [unit.row for unit in done.kept if unit.row]
     if rows:
-        write_text(out / "pairs.csv", _table(rows))
+        write_text(out / _TABLE, _table(rows))
     report = {
         "folders": [str(folder) for folder in folders],
         "finder": finder.source,
@@ -288,8 +323,8 @@ def _write(
         "pictures": {kind: _facts(done.looks, kind) for kind in dict.fromkeys(look.kind for look in done.looks)},
         "left_out": [{"name": name, "reason": reason} for name, reason in done.left_out],
     }
-    write_json(out / "report.json", report)
-    save_image(_contact(done, out), out / "contact.png")
+    write_json(out / _REPORT, report)
+    save_image(_contact(done, out), out / _CONTACT)
 
 
 def _table(rows: Sequence[dict[str, str]]) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import html
 import io
+import json
 import re
 from collections.abc import Callable
 from html.parser import HTMLParser
@@ -15,7 +17,7 @@ from PIL import Image
 
 from facesketch.cli.report import report as verb
 from facesketch.errors import DataError
-from facesketch.grid import plan
+from facesketch.grid import PRESETS, plan
 from facesketch.report import tables
 from facesketch.report.build import build_report
 from facesketch.study import Study
@@ -139,6 +141,37 @@ def test_it_says_how_to_do_it_again(folder: Path, text: str, tmp_path: Path, fab
     assert f"<code>facesketch study faces --out part --preset quick --seeds 2 --only {names}</code>" in page
     assert ">cyclegan.seed1.photo2sketch<" in page
     assert "CAE (MSE), photo to sketch, seed 1" in page
+
+
+def planned(folder: Path, **changes: object) -> Path:
+    """Write something else into a study's plan."""
+    plan_file = folder / "plan.json"
+    plan_file.write_text(json.dumps(json.loads(plan_file.read_text()) | changes))
+    return folder
+
+
+def test_what_to_type_can_be_pasted(tmp_path: Path, fabricate: Fabricate) -> None:
+    folder = planned(fabricate(tmp_path / "my study", only=["pencil"]), data="/data/old faces")
+    page = html.unescape(build_report(folder).read_text(encoding="utf-8"))
+    assert "<code>facesketch study 'old faces' --out 'my study' --preset quick --only pencil</code>" in page
+    empty = planned(fabricate(tmp_path / "no results", only=["pencil"], missing=["pencil"]), data="/data/old faces")
+    with pytest.raises(
+        DataError, match=r"type: facesketch study '/data/old faces' --out '.*/no results' --preset quick$"
+    ):
+        build_report(empty)
+
+
+def test_metrics_are_told_where_they_are_not_the_presets(tmp_path: Path, fabricate: Fabricate) -> None:
+    folder = fabricate(tmp_path / "study", only=["pencil"])
+    told = "<code>facesketch study faces --out study --preset quick --metrics ssim,lpips-alex --only pencil</code>"
+    assert told in build_report(planned(folder, metrics=["ssim", "lpips-alex"])).read_text(encoding="utf-8")
+    assert "--metrics" not in build_report(planned(folder, metrics=PRESETS["quick"].metrics)).read_text(
+        encoding="utf-8"
+    )
+
+
+def test_it_says_by_what_the_models_are_ranked(text: str) -> None:
+    assert "Models are ranked by FSIM. The shaded rows are floors" in " ".join(text.split())
 
 
 def test_a_deleted_report_comes_back_the_same(folder: Path, text: str, tmp_path: Path) -> None:

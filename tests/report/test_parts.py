@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +49,29 @@ def test_models_are_ranked_with_the_floors_between_them(found: dict[str, Finding
     assert table.rows[0].label == "CycleGAN"
     assert table.rows[0].entries[2].value == "0.300"
     assert table.rows[0].entries[0].interval == "0.680 to 0.720"
+
+
+def without(finding: Finding, metric: str) -> Finding:
+    metrics = {name: measure for name, measure in finding.results.metrics.items() if name != metric}
+    return replace(finding, results=finding.results.model_copy(update={"metrics": metrics}))
+
+
+def test_nothing_has_a_rank_by_what_was_not_measured(found: dict[str, Finding]) -> None:
+    bare = {name: without(finding, "fsim") for name, finding in found.items()}
+    table = tables.ranked_table(bare, "photo2sketch", main=True)
+    assert {row.rank for row in table.rows} == {tables.UNRANKED, None}
+    order = [finding.name for finding in bare.values() if finding.direction == "photo2sketch" and finding.learned]
+    assert [row.name for row in table.rows if row.rank is not None] == order
+    assert tables.how_ranked(found) == "Models are ranked by FSIM."
+    assert tables.how_ranked(bare).startswith("FSIM was not measured")
+
+
+def test_a_model_without_what_ranks_stands_last_and_has_no_rank(found: dict[str, Finding]) -> None:
+    some = found | {"cyclegan.photo2sketch": without(found["cyclegan.photo2sketch"], "fsim")}
+    models = [row for row in tables.ranked_table(some, "photo2sketch", main=True).rows if row.rank is not None]
+    assert [row.rank for row in models] == [*range(1, 11), tables.UNRANKED]
+    assert models[-1].name == "cyclegan.photo2sketch"
+    assert tables.how_ranked(some) == "Models are ranked by FSIM; those without it have no rank."
 
 
 def test_bold_is_only_what_is_shown_to_be_better_than_the_next(found: dict[str, Finding]) -> None:
@@ -154,6 +178,12 @@ def test_a_chart_keeps_its_words_from_the_markup() -> None:
     svg = figures.chart("name", [line], x="epoch", y="loss", alt='<b> & "quoted"')
     assert 'aria-label="&lt;b> &amp; &quot;quoted&quot;"' in svg
     assert set(re.findall(r'id="(\w+)-', svg)) == {"name"}
+
+
+def test_a_chart_takes_any_words() -> None:
+    svg = figures.chart("name", [figures.Line("a", [1, 2], [3, 4], "one")], x="x", y="y", alt=r"old\dir \1 \g<0>")
+    assert svg.startswith('<svg class="chart" ')
+    assert r'aria-label="old\dir \1 \g&lt;0>">' in svg
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from facesketch.config import DIRECTIONS
 from facesketch.errors import ConfigError, DataError
 from facesketch.files import write_text
 from facesketch.findings import WAYS, Finding, findings
-from facesketch.grid import plan
+from facesketch.grid import PRESETS, plan
 from facesketch.report import curves, pictures, tables
 from facesketch.report.glossary import MEANINGS, family_of
 from facesketch.report.searches import searches
@@ -44,7 +45,8 @@ def build_report(study_folder: Path, out: Path | None = None) -> Path:
     if not found:
         raise DataError(
             f"{study.out}: no cell has finished, so there is nothing to report; "
-            f"type: facesketch study {study.data} --out {study.out} --preset {study.preset}"
+            f"type: {shlex.join(['facesketch', 'study', str(study.data), '--out', str(study.out)])} "
+            f"--preset {study.preset}"
         )
     path = Path(out) if out is not None else study.out / FILE
     write_text(path, _environment().get_template("report.html.j2").render(_context(study, found)))
@@ -75,6 +77,7 @@ def _context(study: Study, found: Mapping[str, Finding]) -> dict[str, Any]:
         "warnings": sorted({line for each in results.values() for line in each.warnings}),
         "summary": summary(study, found),
         "rankings": _rankings(found),
+        "how_ranked": tables.how_ranked(found),
         "ways": WAYS,
         "overview": pictures.overview(study),
         "sheets": pictures.result_sheets(study),
@@ -159,11 +162,18 @@ def _left_out(results: Mapping[str, Results]) -> dict[str, str]:
 
 def _command(study: Study) -> str:
     """Return what to type for the same study."""
-    words = ["facesketch study", study.data.name, f"--out {study.out.resolve().name}", f"--preset {study.preset}"]
-    words += [f"--seeds {study.seeds}"] if study.seeds > 1 else []
+    words = ["facesketch", "study", study.data.name, "--out", study.out.resolve().name, "--preset", study.preset]
+    words += ["--seeds", str(study.seeds)] if study.seeds > 1 else []
+    words += ["--metrics", ",".join(study.metrics)] if _own_metrics(study) else []
     cells = [cell.name for cell in study.cells]
     try:
         complete = {cell.name for cell in plan(study.preset, seeds=study.seeds)} <= set(cells)
     except ConfigError:  # a preset of another version
         complete = True
-    return " ".join(words if complete else [*words, "--only", *cells])
+    return shlex.join(words if complete else [*words, "--only", *cells])
+
+
+def _own_metrics(study: Study) -> bool:
+    """Tell whether a study measures something else than its preset does."""
+    usual = PRESETS[study.preset].metrics if study.preset in PRESETS else ()
+    return bool(study.metrics) and set(study.metrics) != set(usual)

@@ -141,7 +141,8 @@ def _into_page(svg: str, name: str, alt: str) -> str:
     svg = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->", "", svg, flags=re.DOTALL)
     view = re.search(r'viewBox="([^"]+)"', svg)
     assert view is not None, "matplotlib writes a viewBox"
-    svg = re.sub(r"<svg[^>]*>", f'<svg class="chart" viewBox="{view[1]}" role="img" aria-label="{_escaped(alt)}">', svg)
+    opening = f'<svg class="chart" viewBox="{view[1]}" role="img" aria-label="{_escaped(alt)}">'
+    svg = opening + svg[svg.index(">") + 1 :]
     svg = svg.replace("xlink:href", "href")
     svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", svg)
     svg = re.sub(r"(font-size: [\d.]+px); font-family: [^;\"]*", r"\1", svg)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from facesketch.config import Direction, RunConfig
 from facesketch.errors import FacesketchError
@@ -19,6 +19,7 @@ from facesketch.training.estimate import estimate
 
 FIRST = (PRIMARY, "ssim", "scoot", "lpips-alex")
 """The measures of the main table; all others stand in a second one."""
+UNRANKED: Literal["–"] = "–"
 ARROWS = {"higher": "↑", "lower": "↓"}
 _HASH = 12
 
@@ -42,13 +43,13 @@ class Row:
     """One model or floor.
 
     Attributes:
-        rank: its place among the models; None for a floor.
+        rank: its place among the models; `UNRANKED` where what ranks was not measured, None for a floor.
         label: what to call it.
         name: its result's name, or empty.
         entries: one per column.
     """
 
-    rank: int | None
+    rank: int | Literal["–"] | None
     label: str
     name: str
     entries: tuple[Entry, ...]
@@ -105,12 +106,12 @@ def ranked_table(found: Mapping[str, Finding], direction: Direction, *, main: bo
     """
     models, floors = ranking(found, direction), floors_of(found, direction)
     columns = _columns([*(model.results for model in models), *floors], main=main)
-    ranks = {model.name: place for place, model in enumerate(models, start=1)}
+    ranks = {model.name: place for place, model in enumerate(models, start=1) if PRIMARY in model.results.metrics}
     bold = {column.metric: _clear_winner(found, direction, column.metric) for column in columns}
     rows = [
         (
             _merit(each.results, PRIMARY),
-            Row(ranks[each.name], each.label, each.name, _entries(each.results, columns, bold)),
+            Row(ranks.get(each.name, UNRANKED), each.label, each.name, _entries(each.results, columns, bold)),
         )
         for each in models
     ]
@@ -120,6 +121,17 @@ def ranked_table(found: Mapping[str, Finding], direction: Direction, *, main: bo
         row = Row(None, names.get(floor.name, floor.name), floor.name if known else "", _entries(floor, columns, {}))
         rows.append((_merit(floor, PRIMARY), row))
     return Table(columns, tuple(row for _, row in sorted(rows, key=lambda pair: -pair[0])))
+
+
+def how_ranked(found: Mapping[str, Finding]) -> str:
+    """Return a sentence on what ranks a study's trained findings, if anything does."""
+    measured = [PRIMARY in finding.results.metrics for finding in found.values() if finding.learned]
+    name = PRIMARY.upper()
+    if all(measured):
+        return f"Models are ranked by {name}."
+    if any(measured):
+        return f"Models are ranked by {name}; those without it have no rank."
+    return f"{name} was not measured, so models have no rank and stand in the order of the plan."
 
 
 def _columns(results: Sequence[Results], *, main: bool) -> tuple[Column, ...]:
