@@ -12,6 +12,7 @@ import argparse
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from facesketch.checkpoint import load_method, save_weights
 
@@ -22,11 +23,17 @@ def main() -> None:
     parser.add_argument("runs", type=Path, nargs=2)
     parser.add_argument("--out", type=Path, required=True)
     asked = parser.parse_args()
-    (first, config), (second, _) = (load_method(run, "last") for run in asked.runs)
+    (first, config), (second, other) = (load_method(run, "last") for run in asked.runs)
+    if config.method.name != other.method.name:
+        raise SystemExit(f"{config.method.name} and {other.method.name}: expected two trainings of one method")
     theirs = second.state_dict()
-    mean = {name: torch.lerp(ours, theirs[name], 0.5) for name, ours in first.state_dict().items()}
+    mean = {name: _between(ours, theirs[name]) for name, ours in first.state_dict().items()}
     first.load_state_dict(mean)
     save_weights(asked.out, first, config, {"mean": [run.name for run in asked.runs]})
+
+
+def _between(ours: Tensor, theirs: Tensor) -> Tensor:
+    return torch.lerp(ours, theirs, 0.5) if ours.is_floating_point() else ours  # a batch norm counts its batches
 
 
 if __name__ == "__main__":

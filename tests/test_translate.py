@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from facesketch.config import AugmentConfig, DataConfig, Direction, MethodConfig, RunConfig
+from facesketch import pretrained
+from facesketch.config import DIRECTIONS, AugmentConfig, DataConfig, Direction, MethodConfig, RunConfig
 from facesketch.data.datasets import Batch, PairDataset, batches, epoch_keys
 from facesketch.data.pairs import Pair, Source
 from facesketch.engines.torch_engine import TorchEngine
@@ -222,3 +223,13 @@ def test_png_bytes_are_a_png_of_the_picture() -> None:
     with Image.open(io.BytesIO(png(image))) as again:
         assert (again.format, again.size) == ("PNG", (9, 5))
         assert np.array_equal(np.asarray(again), np.asarray(image))
+
+
+def test_the_package_s_own_models_go_by_their_direction(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (50, 40, 3), dtype=np.uint8))
+    for way in DIRECTIONS:
+        assert np.array_equal(load(way)(picture), load(pretrained.path(way))(picture))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photo2sketch").mkdir()
+    with pytest.raises(CheckpointError, match="photo2sketch"):  # a run of this name comes first
+        load("photo2sketch")

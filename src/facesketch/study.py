@@ -73,7 +73,7 @@ class Study:
 
         Raises:
             ConfigError: an unknown preset, cell or metric, metrics that are all left out, or a folder that holds a
-                study of other pictures or another preset.
+                study of other pictures, another preset or other metrics.
             DataError: nothing pairs, nobody trains or tests, or a test photo and its sketch differ in size.
             ImageError: a test picture cannot be read.
         """
@@ -84,6 +84,9 @@ class Study:
         study = cls(data.resolve(), out, cells, preset, seeds, measured)
         if before is not None and (before.data, before.preset) != (study.data, study.preset):
             raise ConfigError(f"{out}: holds a '{before.preset}' study of {before.data}; give another --out")
+        if before is not None and set(measured) != set(before.metrics) and any(map(before.done, before.cells)):
+            said = ", ".join(before.metrics)
+            raise ConfigError(f"{out}: is measured by {said}; leave out --metrics, or give another --out")
         kept = before.cells if before else ()
         merged = (*kept, *(cell for cell in study.cells if cell.name not in {old.name for old in kept}))
         value = {
@@ -163,7 +166,7 @@ def carry_out(study: Study, *, quiet: bool = False) -> Iterator[tuple[Cell, str 
             yield cell, why
         else:
             yield cell, None
-    save_image(samples(study), study.out / "samples.png")
+    save_image(samples(Study.read(study.out)), study.out / "samples.png")  # of every cell that the folder holds
 
 
 def _train(study: Study, cell: Cell, *, quiet: bool) -> None:
@@ -232,19 +235,31 @@ def samples(study: Study) -> Image.Image:
 
 
 def _direction_sheet(study: Study, direction: Direction) -> Image.Image | None:
-    shown: dict[str, str] = {}
-    for cell in study.cells:  # later variants of a family stand for it: the largest latent, the longest training
-        name = cell.results.get(direction)
-        if name and (study.out / "pictures" / name).is_dir() and not (cell.method == "conv-ae" and "-mse" not in name):
-            shown[cell.method] = name
+    shown = _variants(study, direction)
     if not shown:
         return None
     source, truth = direction.split("2")
-    folders = [source, *shown.values(), truth]
-    titles = [source, *shown, truth]
+    folders = [source, *shown, truth]
+    titles = [source, *(name.split(".")[0] for name in shown), truth]
     stems = sorted(path.stem for path in (study.out / "pictures" / "photo").glob("*.png"))
     rows = [[_picture(study.out / "pictures" / folder / f"{stem}.png") for folder in folders] for stem in stems]
     return sheet(rows, titles, stems)
+
+
+def _variants(study: Study, direction: Direction) -> list[str]:
+    """Return what stands for each family: the last of its variants, with the largest latent and the longest training.
+
+    Of the convolutional autoencoders it is that of the squared error, the loss of the paper, where it was trained.
+    """
+    found: dict[str, list[str]] = {}
+    for cell in study.cells:
+        name = cell.results.get(direction)
+        if name and (study.out / "pictures" / name).is_dir():
+            found.setdefault(cell.method, []).append(name)
+    squared = [name for name in found.get("conv-ae", []) if "-mse" in name]
+    if squared:
+        found["conv-ae"] = squared
+    return [names[-1] for names in found.values()]
 
 
 def _picture(path: Path) -> Image.Image | None:

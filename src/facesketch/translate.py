@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from facesketch.config import Direction, RunConfig
+from facesketch import pretrained
+from facesketch.config import DIRECTIONS, Direction, RunConfig
 from facesketch.engines import Engine
 from facesketch.errors import ConfigError, ImageError
 from facesketch.faces import fill_corners
@@ -39,7 +40,8 @@ def load(
     """Load a model and return what translates with it.
 
     Args:
-        path: a run folder, a `.safetensors` or `.onnx` file, or the name of a method that needs no training (`pencil`).
+        path: a run folder, a `.safetensors` or `.onnx` file, the name of a method that needs no training (`pencil`), or
+            `photo2sketch` or `sketch2photo` for the package's own model of that direction.
         weights: which of a run folder's weights.
         device: `auto`, `cpu`, `cuda` or `mps`.
         engine: `auto` runs an `.onnx` file with ONNX Runtime and everything else with PyTorch.
@@ -51,6 +53,8 @@ def load(
         MissingExtraError: the engine is not installed.
         ResourceError: the device is not there.
     """
+    own = next((way for way in DIRECTIONS if way == str(path) and not Path(path).exists()), None)
+    path = path if own is None else pretrained.path(own)
     return Translator(_open(str(path), weights, device, engine), name=str(path), style=style)
 
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from facesketch.cli.study import study
-from facesketch.study import Study
+from facesketch.study import Study, _variants, carry_out, samples
 
 
 @pytest.fixture(autouse=True)
@@ -113,3 +113,49 @@ def test_a_study_made_larger_with_fewer_seeds_keeps_its_seeds(faces: Path, tmp_p
     grid = Study.read(tmp_path / "study")
     assert grid.seeds == 3
     assert len([cell for cell in grid.cells if cell.method == "dense-ae"]) == 6
+
+
+def _finished(grid: Study) -> Study:
+    """Write what a study keeps of each cell: results, and pictures of those whom the sheets show."""
+    for cell in grid.cells:
+        for name in cell.results.values():
+            grid.result_file(name).parent.mkdir(parents=True, exist_ok=True)
+            grid.result_file(name).write_text("{}")
+            for folder in (name, "photo", "sketch"):
+                (grid.out / "pictures" / folder).mkdir(parents=True, exist_ok=True)
+                Image.new("L", (8, 10), 90).save(grid.out / "pictures" / folder / "face.png")
+    return grid
+
+
+def test_a_measured_study_keeps_its_metrics(refused: Callable[..., str], faces: Path, tmp_path: Path) -> None:
+    _finished(Study.begin(faces, tmp_path, "quick", only=["pencil"], metrics=["ssim", "psnr"]))
+    before = (tmp_path / "plan.json").read_bytes()
+    said = refused("study", faces, "--out", tmp_path, "--metrics", "ssim")
+    assert said == f"{tmp_path}: is measured by ssim, psnr; leave out --metrics, or give another --out"
+    assert (tmp_path / "plan.json").read_bytes() == before
+    assert Study.begin(faces, tmp_path, "quick", only=["pencil"], metrics=["psnr", "ssim"]).metrics == ("psnr", "ssim")
+
+
+@pytest.mark.parametrize(
+    ("only", "shown"),
+    [
+        (["conv-ae-mae"], ["conv-ae-mae"]),
+        (["conv-ae"], ["conv-ae-mse"]),
+        (["dense-ae", "pencil"], ["dense-ae", "pencil"]),
+    ],
+)
+def test_every_family_that_was_trained_is_shown(only: list[str], shown: list[str], faces: Path, tmp_path: Path) -> None:
+    grid = _finished(Study.begin(faces, tmp_path, "quick", only=only))
+    assert [name.split(".")[0] for name in _variants(grid, "photo2sketch")] == shown
+    assert samples(grid).width > 3 * 8
+
+
+def test_the_sheet_is_of_all_that_the_folder_holds(
+    faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _finished(Study.begin(faces, tmp_path, "quick", only=["dense-ae"]))
+    grid = _finished(Study.begin(faces, tmp_path, "quick", only=["pencil"]))
+    seen: list[Study] = []
+    monkeypatch.setattr("facesketch.study.samples", lambda study: (seen.append(study), Image.new("L", (8, 8)))[1])
+    list(carry_out(grid, quiet=True))
+    assert [cell.method for cell in seen[0].cells] == ["dense-ae", "dense-ae", "pencil"]

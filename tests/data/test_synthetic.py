@@ -170,7 +170,7 @@ def test_skin_and_hair_vary_and_the_sketch_shows_how_dark_they_are(sample: Sampl
 def test_the_table_describes_what_is_drawn(sample: Sample) -> None:
     for column, names in (
         ("skin", SKINS),
-        ("style", STYLES),
+        ("haircut", STYLES),
         ("glasses", GLASSES),
         ("beard", BEARDS),
         ("iris", IRIS_COLOURS),

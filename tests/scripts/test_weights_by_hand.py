@@ -43,6 +43,25 @@ def test_the_mean_of_two_is_half_way_between_and_has_the_first_one_s_settings(tm
     assert method.settings.contrast == 1.2
 
 
+def test_numbers_that_count_batches_are_no_weights(tmp_path: Path, run_script: Run) -> None:
+    paths = []
+    for seed in (1, 2):
+        config = resolve(configure("conv-vae", {"latent": 2, "size": 32}))
+        torch.manual_seed(seed)
+        method = build(config)
+        for name, value in method.state_dict().items():
+            if not value.is_floating_point():
+                assert name.endswith("num_batches_tracked")
+                value.fill_(3 * seed)
+        paths.append(tmp_path / f"{seed}.safetensors")
+        save_weights(paths[-1], method, config, {})
+    run_script("mean_weights", *paths, "--out", tmp_path / "mean.safetensors")
+    mean = safetensors.torch.load_file(tmp_path / "mean.safetensors")
+    assert {int(value.unique()) for value in mean.values() if not value.is_floating_point()} == {3}
+    with pytest.raises(SystemExit, match="conv-vae and portrait: expected two trainings of one method"):
+        run_script("mean_weights", paths[0], _saved(tmp_path / "p.safetensors", 1), "--out", tmp_path / "x.safetensors")
+
+
 @pytest.fixture
 def drawn(tmp_path: Path) -> Path:
     """Return six pairs in one style, four of them for training."""

@@ -39,7 +39,8 @@ def study(
     seeds
         How often each cell is trained, each time from another seed.
     metrics
-        Names with commas between, such as ssim,fsim,lpips-alex; without it, every metric that applies.
+        Names with commas between, such as ssim,fsim,lpips-alex; without it, the preset's:
+        quick leaves out those that need fetched weights.
     quiet
         Show no progress.
     """

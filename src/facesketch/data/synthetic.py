@@ -29,7 +29,7 @@ SMALLEST, LARGEST = 32, 2048
 _SIDES = {3: "test", 6: "test", 9: "test", 5: "validation"}
 """Which side a face is on, by the last digit of its number; the others are for training."""
 COLUMNS = (
-    *("stem", "split", "photo", "sketch", "skin", "hair", "style", "iris", "glasses", "beard", "collar", "light"),
+    *("stem", "split", "photo", "sketch", "skin", "hair", "haircut", "iris", "glasses", "beard", "collar", "light"),
     *("seed", "size"),
 )
 _FOLDERS = ("photos", "sketches")

@@ -103,7 +103,8 @@ class Store:
         if fingerprint is not None and fingerprint != self.fingerprint:
             raise GalleryError(
                 f"{self.uri}: its photos were described by {self.fingerprint}, not by {fingerprint}, and such vectors "
-                "cannot be compared; type `facesketch search index PHOTOS --gallery NEW` to index them anew"
+                "cannot be compared; give the map it was made with as --embedder FILE, if it was, or type "
+                "`facesketch search index PHOTOS --gallery NEW` to index them anew"
             )
 
     @property

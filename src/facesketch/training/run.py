@@ -89,12 +89,15 @@ def read_split(config: RunConfig) -> Split:
 
     Raises:
         DataError: nothing pairs, or nothing is left to train on.
+        ConfigError: sets are to be drawn from evenly, and there are none.
     """
     assert config.data.folder is not None, "a run has a folder"
     parts = split(index(config.data.folder, config.data.layout).pairs, validation=config.data.validation)
     if 0 < config.data.limit < len(parts.train):
         step = len(parts.train) / config.data.limit
         parts = replace(parts, train=tuple(parts.train[int(place * step)] for place in range(config.data.limit)))
+    if config.data.balance and not any(pair.attributes.get("set") for pair in parts.train):
+        raise ConfigError("--balance draws evenly from sets, and no pair names one; add a column set to pairs.csv")
     if not parts.train:
         raise DataError(f"{config.data.folder}: no training pairs; type: facesketch data check {config.data.folder}")
     return parts
