@@ -20,7 +20,7 @@ from facesketch.study import Study
 
 Verdict = Literal["holds", "does not hold", "not shown"]
 CHEAP = 1.5
-"""How many times the CVAE's training time still counts as little compute: timings on one machine vary by less."""
+"""How many times the CVAE's training time still counts as little compute: timings on one quiet machine vary by less."""
 COLOUR_LOSS = "colour-loss"
 _AUTOENCODERS = ("dense-ae", "conv-ae", "conv-vae")
 
