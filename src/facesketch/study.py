@@ -85,7 +85,7 @@ class Study:
         if before is not None and (before.data, before.preset) != (study.data, study.preset):
             raise ConfigError(f"{out}: holds a '{before.preset}' study of {before.data}; give another --out")
         if before is not None and set(measured) != set(before.metrics) and any(map(before.done, before.cells)):
-            said = ", ".join(before.metrics)
+            said = ", ".join(before.metrics) or "every metric that applies"
             raise ConfigError(f"{out}: is measured by {said}; leave out --metrics, or give another --out")
         kept = before.cells if before else ()
         merged = (*kept, *(cell for cell in study.cells if cell.name not in {old.name for old in kept}))

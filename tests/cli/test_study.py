@@ -159,3 +159,9 @@ def test_the_sheet_is_of_all_that_the_folder_holds(
     monkeypatch.setattr("facesketch.study.samples", lambda study: (seen.append(study), Image.new("L", (8, 8)))[1])
     list(carry_out(grid, quiet=True))
     assert [cell.method for cell in seen[0].cells] == ["dense-ae", "dense-ae", "pencil"]
+
+
+def test_a_study_by_everything_that_applies_says_so(refused: Callable[..., str], faces: Path, tmp_path: Path) -> None:
+    _finished(Study.begin(faces, tmp_path, "study", only=["pencil"]))
+    said = refused("study", faces, "--out", tmp_path, "--preset", "study", "--metrics", "ssim")
+    assert said.startswith(f"{tmp_path}: is measured by every metric that applies; leave out --metrics")

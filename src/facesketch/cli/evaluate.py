@@ -104,8 +104,8 @@ def _check(
         from facesketch.files import require_name
 
         require_name(out)
-    if out is not None and out.suffix.lower() == ".csv":
-        raise ConfigError(f"--out {out}: is the name of the table beside the results; name it .json")
+        if out.suffix.lower() == ".csv":
+            raise ConfigError(f"--out {out}: is the name of the table beside the results; name it .json")
     if pictures is not None or out is not None:
         from facesketch.data.apart import require_apart
 

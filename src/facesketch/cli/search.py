@@ -13,8 +13,9 @@ import cyclopts
 from cyclopts import Parameter
 
 from facesketch.cli import search_evaluate, search_learn
+from facesketch.cli.pipes import read_pipe
 from facesketch.cli.search_evaluate import Route
-from facesketch.errors import ConfigError, GalleryError, ImageError, OutputError, nearest
+from facesketch.errors import ConfigError, GalleryError, OutputError, nearest
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -138,7 +139,8 @@ def query(
     opened = _open(gallery, embedder, create=False, audit=audit)
     if sheet is not None and opened.holds(sheet):
         raise ConfigError(f"--sheet {sheet}: is a photo of the gallery; give another name, such as hits.png")
-    answer = opened.search(_piped() if sketch == _PIPE else sketch, top, route, face, prior)
+    drawn = read_pipe("facesketch search query - … < sketch.png") if sketch == _PIPE else sketch
+    answer = opened.search(drawn, top, route, face, prior)
     if sheet is not None:
         with _advised("--sheet"):
             _draw(opened, answer, gallery, sketch, sheet)
@@ -262,18 +264,6 @@ def _check(sketch: Path, top: int, face: int | None, sheet: Path | None, json: P
             raise ConfigError(f"{option} {path}: is the sketch itself; give another name")
     if json is not None and json != _PIPE and json.suffix.lower() != ".json":
         raise ConfigError(f"--json {json}; expected a name that ends in .json, such as hits.json, or - to print it")
-
-
-def _piped() -> bytes:
-    """Read the sketch from standard input.
-
-    Raises:
-        ImageError: there is nothing.
-    """
-    data = sys.stdin.buffer.read()
-    if not data:
-        raise ImageError(f"{_PIPED} is empty; expected a picture, as in: facesketch search query - … < sketch.png")
-    return data
 
 
 @contextmanager

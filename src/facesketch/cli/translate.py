@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
+from facesketch.cli.pipes import read_pipe
 from facesketch.config import Direction
 from facesketch.errors import ConfigError, FacesketchError, ImageError, nearest
 
@@ -196,13 +197,6 @@ def _say(line: str) -> None:
     print(line, file=sys.stderr)  # noqa: T201
 
 
-def _piped() -> bytes:
-    content = sys.stdin.buffer.read()
-    if not content:
-        raise ImageError("standard input is empty; expected a picture, as in: facesketch translate - --out - < me.jpg")
-    return content
-
-
 def _through_pipes(paths: list[Path], out: Path, request: Request, sheet: bool) -> None:
     """Translate one picture from or to a pipe."""
     if len(paths) != 1:
@@ -217,7 +211,7 @@ def _through_pipes(paths: list[Path], out: Path, request: Request, sheet: bool) 
     from facesketch.translate import png
 
     piped = paths[0] == Path("-")
-    picture = open_image(_piped() if piped else paths[0])
+    picture = open_image(read_pipe("facesketch translate - --out - < me.jpg") if piped else paths[0])
     portraits = Studio(request, keep_sources=sheet)(picture, "picture" if piped else str(paths[0]))
     if out == Path("-"):
         sys.stdout.buffer.write(png(portraits[0].picture))

@@ -117,9 +117,8 @@ def _steps_per_epoch(config: RunConfig, count: int, world: int) -> int:
 
 def _validation_batches(config: RunConfig, parts: Split, method: Method) -> list[Batch]:
     data = PairDataset(parts.validation, config.data, None, frame=method.frame)
-    size = max(
-        4, config.train.samples
-    )  # the first batch is what is drawn; without gradients, so not bound by the training batch
+    # the first batch is what sheets show; without gradients, so not bound by the training batch
+    size = max(4, config.train.samples)
     return list(batches(data, epoch_keys(len(data), size, 0), config.direction)) if parts.validation else []
 
 
