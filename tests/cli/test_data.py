@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import types
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,23 @@ def test_pairs_left_out_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[s
     (tmp_path / "pairs.csv").write_text("\n".join(lines))
     call("check", str(tmp_path))
     assert "1 pair left out" in capsys.readouterr().out
+
+
+def test_a_test_set_with_twins_is_said_not_to_be_independent(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arrange: Callable[..., Path]
+) -> None:
+    folder = arrange(tmp_path)
+    for side in ("train", "test"):
+        for photo in sorted((folder / "photos").glob(f"{side}-*.png"))[:2]:
+            photo.write_bytes((folder / "photos" / "train-face-0001.png").read_bytes())
+    call("check", str(folder))
+    said = capsys.readouterr().out
+    assert "the test set is not independent" in said
+    assert "2 of 2 test pairs" in said
+    call("check", str(folder), "--json")
+    found = facts(capsys)["twins"]
+    assert (found["test"]["count"], found["validation"]["count"]) == (2, 0)
+    assert "face-0001" in found["test"]["examples"][0]
 
 
 def test_nothing_that_pairs_exits_with_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

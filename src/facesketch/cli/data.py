@@ -102,6 +102,7 @@ def _nothing(folder: Path, message: str, json: bool) -> None:
 
 def _facts(report: Report, parts: Split) -> dict[str, Any]:
     from facesketch.data.index import SIDES
+    from facesketch.data.twins import HELD, twins
 
     index = report.index
     return {
@@ -111,10 +112,7 @@ def _facts(report: Report, parts: Split) -> dict[str, Any]:
         "usable": len(report.usable),
         "subjects": len(index.subjects),
         "size": report.size,
-        **{
-            name: {"count": len(all_of_them), "examples": all_of_them[:_EXAMPLES]}
-            for name, all_of_them in _lists(report)
-        },
+        **{name: _counted(texts) for name, texts in _lists(report)},
         "split": {
             side: {
                 "pairs": len(parts.side(side)),
@@ -125,8 +123,13 @@ def _facts(report: Report, parts: Split) -> dict[str, Any]:
             for side in SIDES
         },
         "left_out": len(parts.left_out),
+        "twins": {side: _counted([f"{pair.stem} = {twin.stem}" for pair, twin in twins(parts, side)]) for side in HELD},
         "notes": index.notes,
     }
+
+
+def _counted(texts: Sequence[str]) -> dict[str, Any]:
+    return {"count": len(texts), "examples": texts[:_EXAMPLES]}
 
 
 def _lists(report: Report) -> list[tuple[str, Sequence[str]]]:
@@ -196,7 +199,9 @@ def _split_table(parts: Split) -> Any:
 
 def _advice(report: Report, parts: Split) -> list[str]:
     """Return what to do next, one line each."""
-    lines = []
+    from facesketch.data.twins import twin_warnings
+
+    lines = [f"warning: {line}" for line in twin_warnings(parts)]
     if parts.left_out:
         many = f"{len(parts.left_out)} {_plural('pair', len(parts.left_out))}"
         lines.append(f"{many} left out, such as {parts.left_out[0].stem}: the data tests or validates the same subject")
