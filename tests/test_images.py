@@ -257,18 +257,6 @@ def test_a_box_lets_a_jpeg_be_decoded_smaller_but_not_too_small() -> None:
     assert open_image(_encode(_noise(40, 30), "PNG"), box=16).size == (40, 30)
 
 
-@pytest.mark.parametrize(
-    "name", ["a.jpg", "A.JPEG", "b.png", "c.webp", "d.tif", "e.bmp", "f.ppm", "g.ppm.bz2", "h.GIF"]
-)
-def test_names_of_pictures(name: str) -> None:
-    assert is_picture(Path("folder.d") / name)
-
-
-@pytest.mark.parametrize("name", [".a.jpg", "pairs.csv", "b.png.part", "archive.bz2", "png", "._c.png", "d.svg"])
-def test_names_of_other_things(name: str) -> None:
-    assert not is_picture(Path("folder.png") / name)
-
-
 def test_flatten_takes_pictures_that_never_were_files() -> None:
     assert flatten(Image.new("YCbCr", (9, 9))).mode == "RGB"
     assert flatten(Image.new("I", (9, 9), 65535)).getpixel((0, 0)) == 255

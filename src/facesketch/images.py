@@ -8,25 +8,48 @@ stretching.
 from __future__ import annotations
 
 import bz2
+import functools
 import io
 import math
+import os
 import struct
 import warnings
 import zlib
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError, features
 
 from facesketch.errors import ImageError
 from facesketch.files import atomic
 
-FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "PPM", "GIF")  # Pillow opens MPO, two JPEGs in one file, as JPEG
-SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".ppm", ".pgm", ".pnm", ".gif", ".ppm.bz2"}
+FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "PPM", "GIF", "AVIF")  # an MPO, several JPEGs in one, opens as JPEG
+# A table rather than Pillow's registry, which imports every plugin. A test compares the two.
+_READ = {
+    **dict.fromkeys((".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"), "JPEG"),
+    **dict.fromkeys((".png", ".apng"), "PNG"),
+    ".webp": "WEBP",
+    **dict.fromkeys((".tif", ".tiff"), "TIFF"),
+    ".bmp": "BMP",
+    **dict.fromkeys((".ppm", ".pgm", ".pbm", ".pnm", ".pfm", ".ppm.bz2"), "PPM"),
+    ".gif": "GIF",
+    **dict.fromkeys((".avif", ".avifs"), "AVIF"),
+}
+SUFFIXES = frozenset(_READ)
+"""Endings of the files that `open_image` reads, in lower case."""
+WRITABLE = SUFFIXES - {".mpo", ".pfm", ".ppm.bz2"}
+"""Endings of the files that `save_image` writes, in lower case."""
+EXPECTED = ".jpg, .png, .webp, .tif, .avif, .gif …"
+"""What a message says is expected of a file's name."""
+_HEIC = (
+    "convert it to JPEG, as with: heif-convert IN.heic OUT.jpg (or on a Mac: sips -s format jpeg IN.heic --out OUT.jpg)"
+)
+_OTHERS = frozenset(
+    ".jp2 .j2k .jpc .jpf .jpx .j2c .jxl .jxr .dng .cr2 .cr3 .nef .nrw .arw .orf .rw2 .raf .pef .raw .dib .psd .xcf .tga "
+    ".ico .icns .pcx .exr .hdr .qoi .sgi .ras .svg .svgz .pdf .eps .ps .ai .wmf .emf".split()
 )
 MAX_PIXELS = 100_000_000
 MIN_SIDE = 8
@@ -39,10 +62,35 @@ _DAMAGED = (
 )
 
 
-def is_picture(path: Path) -> bool:
-    """Tell by its name whether a file is one of the kinds that `open_image` reads."""
-    name = path.name.lower()
-    return not name.startswith(".") and (path.suffix.lower() in SUFFIXES or name.endswith(".ppm.bz2"))
+def is_picture(path: PurePath) -> bool:
+    """Tell by its name whether a file is of a kind that `open_image` reads."""
+    kind = _READ.get(ending(path.name))
+    return kind is not None and not path.name.startswith(".") and (kind != "AVIF" or _reads_avif())
+
+
+def unread_picture(path: PurePath) -> str | None:
+    """Say what to do with a picture of a kind that `open_image` does not read; None for any other file.
+
+    Folders pass such a file over, so whoever lists a folder can name it.
+    """
+    suffix = ending(path.name)
+    if path.name.startswith(".") or is_picture(path):
+        return None
+    if suffix in {".heic", ".heif", ".hif"}:
+        return _HEIC
+    return "save it as JPEG or PNG" if suffix in _OTHERS | SUFFIXES else None
+
+
+def ending(name: str) -> str:
+    """Return a file name's suffix in lower case; `.ppm.bz2` counts as one."""
+    name = name.lower()
+    return ".ppm.bz2" if name.endswith(".ppm.bz2") else os.path.splitext(name)[1]  # noqa: PTH122  Paths are slow to make
+
+
+@functools.cache
+def _reads_avif() -> bool:
+    """Tell whether this Pillow was built with AVIF, as all wheels for common machines are."""
+    return bool(features.check("avif"))
 
 
 def open_image(source: Path | str | bytes, *, box: int | None = None) -> Image.Image:
@@ -71,11 +119,27 @@ def open_image(source: Path | str | bytes, *, box: int | None = None) -> Image.I
                 image.draft(None, (box, box))
             return flatten(image)
     except UnidentifiedImageError as error:
+        if is_heic(data):
+            raise ImageError(f"{name}: a HEIC picture, which cannot be read here; {_HEIC}") from error
         raise ImageError(f"{name}: not a picture that can be read; expected {', '.join(FORMATS)}") from error
     except Image.DecompressionBombError as error:
         raise ImageError(f"{name}: too many pixels; expected at most {MAX_PIXELS:,}") from error
     except _DAMAGED as error:
         raise ImageError(f"{name}: the picture is damaged or cut short ({error}); save it anew") from error
+
+
+def is_heic(data: bytes) -> bool:
+    """Tell by its first bytes whether a file is HEIC, which telephones write and sometimes name `.jpg`."""
+    return data[4:8] == b"ftyp" and data[8:12] in {
+        b"heic",
+        b"heix",
+        b"heim",
+        b"heis",
+        b"hevc",
+        b"hevx",
+        b"mif1",
+        b"msf1",
+    }
 
 
 def _read(path: Path) -> bytes:
@@ -222,14 +286,14 @@ def save_image(image: Image.Image, path: Path, *, quality: int = 95) -> None:
         ImageError: the suffix is not a picture's, or its format cannot hold this picture.
         OutputError: the place cannot be written.
     """
-    kind = Image.registered_extensions().get(path.suffix.lower())
-    if kind not in FORMATS:
+    kind = _READ.get(path.suffix.lower())
+    if path.suffix.lower() not in WRITABLE:
         raise ImageError(f"{path}: cannot write a '{path.suffix}' picture; name it .png, .jpg, .webp or .tif")
-    options = {"quality": quality} if kind in {"JPEG", "WEBP"} else {}
+    options = {"quality": quality} if kind in {"JPEG", "WEBP", "AVIF"} else {}
     encoded = io.BytesIO()  # in memory first: Pillow's own writing to a full disk only says "encoder error -2"
     try:
         image.save(encoded, format=kind, **options)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, KeyError) as error:  # a Pillow without AVIF does not know it
         raise ImageError(f"{path}: {kind} cannot hold this picture ({error}); name it .png") from error
     with atomic(path) as file:
         file.write(encoded.getbuffer())

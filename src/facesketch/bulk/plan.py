@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import re
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from facesketch.errors import ConfigError, ImageError, OutputError
 from facesketch.files import part_name
-from facesketch.images import SUFFIXES, is_picture
+from facesketch.images import EXPECTED, SUFFIXES, WRITABLE, is_picture
 
 _TORN_AFTER = 60.0  # seconds after which a half-written file can only be one that its writer left behind
 _ENDING = re.compile(r"\.[A-Za-z]{2,4}")
@@ -94,13 +93,13 @@ def plan(
         ImageError: a path does not exist, cannot be read, or is a folder that holds no pictures.
         OutputError: a translation would land on one of the inputs, or a new folder would be called like a file.
     """
-    if len(paths) == 1 and not paths[0].is_dir() and out.suffix.lower() in SUFFIXES:
+    if len(paths) == 1 and not paths[0].is_dir() and out.suffix.lower() in WRITABLE:
         if not paths[0].exists():
             raise ImageError(f"{paths[0]}: no such file or folder; give the path of a picture")
         pairs = [_single(paths[0], out.parent, out.stem)]
         suffix, overwrite = out.suffix, True  # the user named this very file
     else:
-        if suffix.lower() not in SUFFIXES - {".ppm.bz2"}:
+        if suffix.lower() not in WRITABLE:
             raise ConfigError(f"suffix '{suffix}' is not that of a picture; type --suffix .png, .jpg, .webp or .tif")
         _refuse_odd_folder(out, alone=len(paths) == 1 and paths[0].is_file())
         if out.is_file():
@@ -150,7 +149,7 @@ def _mirror(path: Path, out: Path, *, several: bool) -> list[_Pair]:
         for entry in entries
     ]
     if not found:
-        raise ImageError(f"{path}: no pictures in this folder; expected {', '.join(sorted(SUFFIXES)[:6])} …")
+        raise ImageError(f"{path}: no pictures in this folder; expected {EXPECTED}")
     return found
 
 
@@ -174,14 +173,7 @@ def _pictures(top: Path, avoid: Path | None) -> Iterator[tuple[Path, list[os.Dir
 
 
 def _is_picture(entry: os.DirEntry[str]) -> bool:
-    name = entry.name
-    ending = ".ppm.bz2" if name.lower().endswith(".ppm.bz2") else os.path.splitext(name)[1]  # noqa: PTH122
-    return not name.startswith(".") and _is_known(ending) and entry.is_file()
-
-
-@functools.cache
-def _is_known(ending: str) -> bool:
-    return is_picture(Path(f"picture{ending}"))
+    return is_picture(PurePath(entry.name)) and entry.is_file()
 
 
 def _lies_in(entry: os.DirEntry[str], folder: Path | None) -> bool:

@@ -50,7 +50,7 @@ def align(
     """
     from facesketch.errors import ConfigError
     from facesketch.faces import FaceFinder
-    from facesketch.images import SUFFIXES
+    from facesketch.images import WRITABLE
     from facesketch.prepare import prepare
 
     if not folders:
@@ -58,7 +58,7 @@ def align(
     if not 0.1 <= scale <= 10:
         raise ConfigError(f"--scale {scale}; expected 0.1 to 10")
     suffix = suffix if suffix.startswith(".") else f".{suffix}"
-    if suffix.lower() not in SUFFIXES - {".ppm.bz2", ".gif"}:
+    if suffix.lower() not in WRITABLE - {".gif"}:
         raise ConfigError(f"--suffix {suffix}; expected .png or .jpg")
     number, finder = _number(faces), FaceFinder(model)
     with _Bar(finder.notice) as bar:

@@ -251,11 +251,11 @@ def _check(sketch: Path, top: int, face: int | None, sheet: Path | None, json: P
     Raises:
         ConfigError: no such face, or a file to write that would replace the sketch or is of another kind.
     """
-    from facesketch.images import is_picture
+    from facesketch.images import WRITABLE
 
     if face is not None and face < 1:
         raise ConfigError(f"--face {face}; expected 1 for the largest face, 2 for the next")
-    if sheet is not None and not is_picture(sheet):
+    if sheet is not None and sheet.suffix.lower() not in WRITABLE:
         raise ConfigError(f"--sheet {sheet}; expected a picture's name, such as hits.png")
     if sheet is not None and top > _ON_SHEET:
         raise ConfigError(f"--top {top}: a hit sheet has room for {_ON_SHEET}; ask for fewer, or take --json")

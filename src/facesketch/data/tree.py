@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from facesketch.config import Kind
 from facesketch.data.pairs import Side
 from facesketch.errors import DataError
-from facesketch.images import SUFFIXES, is_picture
+from facesketch.images import SUFFIXES, ending, is_picture
 
 KIND_WORDS: dict[str, Kind] = {"photo": "photo", "photos": "photo", "sketch": "sketch", "sketches": "sketch"}
 SPLIT_WORDS: dict[str, Side] = {
@@ -123,8 +123,8 @@ def fold(name: str) -> str:
 
 def stem_of(path: PurePosixPath) -> str:
     """Return a picture's folded name without its suffix (`.ppm.bz2` counts as one) and without CUHK's `-sz1`."""
-    name = fold(path.name).removesuffix(".bz2")
-    suffix = PurePosixPath(name).suffix
+    name = fold(path.name)
+    suffix = ending(name)
     return _SIZE_MARK.sub("", name.removesuffix(suffix) if suffix in SUFFIXES else name)
 
 

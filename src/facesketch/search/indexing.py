@@ -22,7 +22,7 @@ from PIL import Image
 
 from facesketch.bulk.pipeline import processors
 from facesketch.errors import FaceError, ImageError
-from facesketch.images import SUFFIXES, is_picture, open_image
+from facesketch.images import EXPECTED, is_picture, open_image, unread_picture
 from facesketch.search.store import Known, Row, Store
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def _files(path: Path, avoid: Path | None, skipped: list[Skipped]) -> Iterator[P
 
 def _seen(file: Path, key: str) -> Photo:
     if not is_picture(file):
-        raise ImageError(f"not a photo by its name; expected {', '.join(sorted(SUFFIXES)[:6])} …")
+        raise ImageError(unread_picture(file) or f"not a photo by its name; expected {EXPECTED}")
     try:
         key.encode()
     except UnicodeEncodeError as error:

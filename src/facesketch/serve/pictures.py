@@ -27,7 +27,7 @@ MEDIA: dict[Kind, str] = {
 }
 _QUALITY = 92
 _NOT_ONE = "The upload is not a picture that can be read."
-_EXPECTED = "Send PNG, JPEG, WebP, TIFF, BMP, GIF or PPM; its content counts, not its name."
+_EXPECTED = "Send PNG, JPEG, WebP, TIFF, BMP, GIF, AVIF or PPM; its content counts, not its name."
 _SAMPLE_SEED, _SAMPLE_SIZE = 21, 512
 
 

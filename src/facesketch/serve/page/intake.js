@@ -3,7 +3,7 @@
 import { photograph } from "./camera.js";
 import { button, byId, el, icon, say } from "./dom.js";
 
-const ACCEPT = "image/png,image/jpeg,image/webp,image/bmp,image/tiff,image/gif";
+const ACCEPT = "image/png,image/jpeg,image/webp,image/avif,image/bmp,image/tiff,image/gif";
 
 /** Keep what may be a picture; the server decides by the content. */
 function pictures(files) {
