@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
@@ -11,6 +12,8 @@ from torch.distributions import Normal
 from torch.distributions import kl_divergence as torch_kl
 
 from facesketch import losses
+from facesketch.metrics.fidelity import ssim
+from facesketch.structure import ssim_maps
 
 LOGITS = torch.tensor([[0.0, math.log(3.0)]])  # sigmoid: 1/2 and 3/4
 TARGET = torch.tensor([[1.0, 0.25]])
@@ -51,6 +54,49 @@ def test_bce_is_never_negative_and_least_at_the_target(target: float, logit: flo
     goal = torch.tensor([target])
     entropy = -sum(p * math.log(p) for p in (target, 1 - target) if p > 0)
     assert losses.bce(torch.tensor([logit]), goal).item() >= entropy - 1e-5
+
+
+def _pictures(channels: int = 1, side: int = 24) -> tuple[Tensor, Tensor]:
+    """Return two smooth batches in [0, 1] that are somewhat alike."""
+    torch.manual_seed(3)
+    truth = F.interpolate(torch.rand(2, channels, 4, 4), size=(side, side), mode="bicubic").clamp(0, 1)
+    return (truth + 0.1 * torch.randn_like(truth)).clamp(0, 1), truth
+
+
+def test_dissimilarity_is_one_less_the_package_s_metric() -> None:
+    result, truth = _pictures()
+    metric = float(ssim(result * 255, truth * 255).mean())
+    assert 0.3 < metric < 0.95
+    assert losses.dissimilarity(result, truth).item() == pytest.approx(1 - metric, abs=1e-5)
+    assert losses.dissimilarity(truth, truth).item() == pytest.approx(0.0, abs=1e-6)
+
+
+def test_dissimilarity_of_colours_is_the_mean_over_channels() -> None:
+    result, truth = _pictures(channels=3)
+    each = [1 - ssim(result[:, c : c + 1] * 255, truth[:, c : c + 1] * 255).mean() for c in range(3)]
+    assert losses.dissimilarity(result, truth).item() == pytest.approx(sum(map(float, each)) / 3, abs=1e-5)
+
+
+def test_the_gradient_of_the_dissimilarity_is_that_of_its_differences() -> None:
+    result, truth = (picture[:1, :, :13, :13].double() for picture in _pictures())
+
+    def unlike(x: Tensor) -> Tensor:
+        luminance, contrast = ssim_maps(x, truth, 1.0)
+        return 1 - (luminance * contrast).mean()
+
+    assert torch.autograd.gradcheck(unlike, (result.clone().requires_grad_(),))
+
+
+def test_descending_the_dissimilarity_leads_to_the_target() -> None:
+    _, truth = _pictures()
+    logits = torch.zeros_like(truth, requires_grad=True)
+    optimiser = torch.optim.Adam([logits], lr=0.1)
+    first = losses.pixel_loss("ssim", logits, truth).item()
+    for _ in range(60):
+        optimiser.zero_grad()
+        losses.pixel_loss("ssim", logits, truth).backward()
+        optimiser.step()
+    assert losses.pixel_loss("ssim", logits, truth).item() < 0.1 * first
 
 
 def test_kl_is_zero_at_the_standard_normal_only() -> None:
@@ -109,6 +155,7 @@ def _all(x: Tensor, y: Tensor) -> dict[str, Tensor]:
         "adversarial bce fake": losses.adversarial_bce(x, False),
         "least squares": losses.adversarial_least_squares(x, False),
         "edges": losses.edges(x[None], y[None]),
+        "dissimilarity": losses.dissimilarity(y.flip(0)[None, None], y[None, None]),
     }
 
 

@@ -75,11 +75,11 @@ def test_json_tells_one_method_too(name: str, command: Callable[..., Any]) -> No
 
 def test_json_lists_choices(command: Callable[..., Any]) -> None:
     options = json.loads(command("methods", "conv-ae", "--json").out)["options"]
-    assert options["loss"] == {"values": "mse|mae|bce", "default": "mse"}
+    assert options["loss"] == {"values": "mse|mae|bce|ssim", "default": "mse"}
 
 
 def test_choices_are_listed(command: Callable[..., Any]) -> None:
-    assert "--loss (mse|mae|bce) default mse" in command("methods", "conv-ae").out
+    assert "--loss (mse|mae|bce|ssim) default mse" in command("methods", "conv-ae").out
 
 
 def test_an_unknown_method_is_refused(refused: Callable[..., str]) -> None:

@@ -117,7 +117,7 @@ def test_resume_needs_nothing_else(pairs: Path, tmp_path: Path, command: Callabl
         (["conv-ae", "--batchsize", "3"], "unknown option --batchsize; did you mean '--batch-size'"),
         (["pix2pix", "--l1-wait", "3"], "unknown option --l1-wait; did you mean '--l1-weight'"),
         (["conv-ae", "--xyzzy", "3"], "unknown option --xyzzy; type: facesketch train --help"),
-        (["conv-ae", "--loss", "ssim"], "conv-ae: loss = 'ssim': input should be 'mse', 'mae' or 'bce'"),
+        (["conv-ae", "--loss", "lpips"], "conv-ae: loss = 'lpips': input should be 'mse', 'mae', 'bce' or 'ssim'"),
         (["conv-vae", "--latent", "many"], "conv-vae: latent = 'many': input should be a valid integer"),
         (["conv-vae", "--latent", "0"], "conv-vae: latent = '0': input should be greater than or equal to 1"),
         (["pix2pix", "--loss", "mse"], "--loss is an option of dense-ae, conv-ae"),

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from facesketch import losses
-from facesketch.config import DataConfig, MethodConfig, RunConfig, TrainConfig, configure
+from facesketch.config import DataConfig, Direction, MethodConfig, RunConfig, TrainConfig, configure
 from facesketch.data.datasets import Batch
 from facesketch.errors import ConfigError
 from facesketch.images import Placement
@@ -54,7 +54,7 @@ def test_an_unknown_method_is_refused_with_the_nearest_name() -> None:
     ("options", "said"),
     [
         ({"lossy": "mae"}, "conv-ae: unknown key 'lossy'; did you mean 'loss'"),
-        ({"loss": "ssim"}, "conv-ae: loss = 'ssim': input should be 'mse', 'mae' or 'bce'"),
+        ({"loss": "lpips"}, "conv-ae: loss = 'lpips': input should be 'mse', 'mae', 'bce' or 'ssim'"),
         ({"dropout": "much"}, "conv-ae: dropout = 'much': input should be a valid number"),
         ({"dropout": float("nan")}, "conv-ae: dropout = nan"),
         ({"dropout": 1.5}, "conv-ae: dropout = 1.5: input should be less than"),
@@ -115,8 +115,10 @@ def test_powers_of_two() -> None:
     assert [power_of_two(size) for size in (1, 16, 32, 33, 64, 250, 256, 257)] == [32, 32, 32, 64, 64, 256, 256, 512]
 
 
-@pytest.mark.parametrize("name", ["dense-ae", "conv-ae"])
-@pytest.mark.parametrize("loss", ["mse", "mae", "bce"])
+@pytest.mark.parametrize(
+    ("name", "loss"),
+    [*((name, loss) for name in ("dense-ae", "conv-ae") for loss in ("mse", "mae", "bce")), ("conv-ae", "ssim")],
+)
 def test_pixel_losses_see_targets_in_0_to_1(name: str, loss: str, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Tensor] = []
 
@@ -132,6 +134,34 @@ def test_pixel_losses_see_targets_in_0_to_1(name: str, loss: str, monkeypatch: p
         (phase,) = method.training_step(_batch(config, method.frame, fill))
         assert float(phase.loss.detach()) >= 0.0
         assert torch.all(seen[-1] == expected)
+
+
+@pytest.mark.parametrize("direction", ["photo2sketch", "sketch2photo"])
+def test_a_denoising_autoencoder_sees_noise_while_it_learns_and_the_clean_target(direction: Direction) -> None:
+    config = resolve(_config("conv-ae", {"noise": 0.1}, size=64)).model_copy(update={"direction": direction})
+    method, batch = build(config).train(), _batch(config, 64)
+    seen: list[Tensor] = []
+    generator = method.get_submodule("generator")
+    generator.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    losses_ = [next(iter(method.training_step(batch))).loss for _ in range(2)]
+    noise = seen[0] - batch.source
+    assert float(noise.std()) == pytest.approx(0.2, rel=0.05), "0.1 of [0, 1] is 0.2 of [-1, 1]"
+    assert float(noise.mean()) == pytest.approx(0.0, abs=0.01)
+    assert not torch.equal(seen[0], seen[1])
+    assert not torch.equal(*losses_)
+    method.eval()
+    list(method.training_step(batch))
+    method.translate(batch.source, direction)
+    assert torch.equal(seen[2], batch.source)
+    assert torch.equal(seen[3], batch.source)
+
+
+def test_without_noise_nothing_is_drawn() -> None:
+    config = resolve(_config("conv-ae", {"dropout": 0.0}))
+    method, batch = build(config).train(), _batch(config, 32)
+    state = torch.get_rng_state()
+    list(method.training_step(batch))
+    assert torch.equal(torch.get_rng_state(), state)
 
 
 @pytest.mark.parametrize("reconstruction", ["bce", "mse"])
