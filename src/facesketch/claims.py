@@ -120,7 +120,7 @@ def in_numbers(difference: Difference) -> str:
 
 @dataclass(frozen=True)
 class _Evidence:
-    """The cells that the claims speak of, whether or not they are done, and what was found."""
+    """The cells that the claims speak of, those that the study built, done or not; and what was found."""
 
     cells: tuple[Cell, ...]
     found: dict[str, Finding]
@@ -130,7 +130,8 @@ class _Evidence:
         planned = [cell for cell in study.cells if not cell.settings.get("seed", 0)]
         names = {cell.name for cell in planned}
         others = plan(study.preset) if study.preset in PRESETS else []
-        return cls((*planned, *(cell for cell in others if cell.name not in names)), found)
+        cells = (*planned, *(cell for cell in others if cell.name not in names))
+        return cls(tuple(cell for cell in cells if cell.built), found)
 
     def cells_of(self, method: str, direction: Direction, **settings: object) -> list[Cell]:
         """Return a family's cells in the order of the grid."""

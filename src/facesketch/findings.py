@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from facesketch.config import Direction
-from facesketch.grid import VARIANTS, Cell
+from facesketch.grid import NAMED, VARIANTS, Cell
 from facesketch.intervals import Bootstrap
 from facesketch.results import Floor, Measure, Results, SetMeasure, require_same_pictures
 from facesketch.study import Study
@@ -64,6 +64,11 @@ class Finding:
         """Tell whether it was trained."""
         return self.cells[0].learned
 
+    @property
+    def built(self) -> bool:
+        """Tell whether the study built it, and not only named it."""
+        return self.cells[0].built
+
 
 def findings(study: Study) -> dict[str, Finding]:
     """Return what is on disk by name without the seed, in the order of the plan.
@@ -96,9 +101,9 @@ def label(cell: Cell) -> str:
     settings, parts = cell.settings, []
     if cell.method != "dense-ae" and "loss" in settings:
         parts.append(str(settings["loss"]).upper())
-    if "latent" in settings:
-        parts.append(f"latent {settings['latent']}")
-    unlengthened = {f"{cell.method}{ending}" for ending, _ in VARIANTS.get(cell.method, ())}
+    parts += [f"{name} {settings[name]}" for name in ("latent", "noise") if name in settings]
+    endings = [ending for families in (VARIANTS, NAMED) for ending, _ in families.get(cell.method, ())]
+    unlengthened = {f"{cell.method}{ending}" for ending in endings}
     if "epochs" in settings and cell.name.partition(".")[0] not in unlengthened:  # the name bears a length
         parts.append(f"{settings['epochs']} epochs")
     family = FAMILIES.get(cell.method, cell.method)

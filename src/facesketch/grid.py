@@ -79,6 +79,7 @@ class Cell:
         direction: what it learns; None for one training that serves both.
         settings: flat settings and options, as `facesketch train` takes them.
         extends: a shorter cell of the same settings, whose run is copied and made longer.
+        built: whether the study built it; False for what its text only names.
     """
 
     name: str
@@ -86,6 +87,7 @@ class Cell:
     direction: Direction | None
     settings: dict[str, Any] = field(default_factory=dict)
     extends: str | None = None
+    built: bool = True
 
     @property
     def learned(self) -> bool:
@@ -105,7 +107,9 @@ class Cell:
         return resolve(configure(self.method, settings))
 
 
-VARIANTS: dict[str, tuple[tuple[str, dict[str, Any]], ...]] = {
+Variants = dict[str, tuple[tuple[str, dict[str, Any]], ...]]
+
+VARIANTS: Variants = {
     "dense-ae": (("", {}),),
     "conv-ae": (("-mse", {"loss": "mse"}), ("-mae", {"loss": "mae"}), ("-bce", {"loss": "bce"})),
     "conv-vae": (("-2", {"latent": 2}), ("-4", {"latent": 4}), ("-12", {"latent": 12})),
@@ -113,6 +117,11 @@ VARIANTS: dict[str, tuple[tuple[str, dict[str, Any]], ...]] = {
     "cyclegan": (("", {}),),
 }
 """What the study varies within a family; each variant is a name's ending and its options."""
+
+NAMED: Variants = {
+    "conv-ae": (("-ssim", {"loss": "ssim"}), ("-noise", {"loss": "mse", "noise": 0.1})),
+}
+"""What the study's text names and the study did not build, in the same form; its claims say nothing of these."""
 
 
 def plan(preset: str, *, only: Sequence[str] = (), seeds: int = 1) -> list[Cell]:
@@ -128,7 +137,13 @@ def plan(preset: str, *, only: Sequence[str] = (), seeds: int = 1) -> list[Cell]
     """
     if preset not in PRESETS:
         raise ConfigError(f"unknown preset '{preset}'{nearest(preset, PRESETS, 'known: ' + ', '.join(PRESETS))}")
-    cells = [cell for seed in range(seeds) for cell in _grid(PRESETS[preset], seed)]
+    tables = ((VARIANTS, True), (NAMED, False))
+    cells = [
+        cell
+        for seed in range(seeds)
+        for variants, built in tables
+        for cell in _grid(PRESETS[preset], variants, seed, built=built)
+    ]
     cells += [Cell("pencil", "pencil", "photo2sketch")]
     unknown = [part for part in only if not any(_matches(cell, part) for cell in cells)]
     if unknown:
@@ -152,9 +167,9 @@ def _with_shorter(chosen: list[Cell], cells: list[Cell]) -> list[Cell]:
     return [cell for cell in cells if cell.name in wanted]
 
 
-def _grid(preset: Preset, seed: int) -> Iterator[Cell]:
+def _grid(preset: Preset, families: Variants, seed: int, *, built: bool) -> Iterator[Cell]:
     tail = f".seed{seed}" if seed else ""
-    for method, variants in VARIANTS.items():
+    for method, variants in families.items():
         directions: tuple[Direction | None, ...] = (None,) if METHODS[method].both_ways else DIRECTIONS
         for ending, options in variants:
             for direction in directions:
@@ -170,5 +185,5 @@ def _grid(preset: Preset, seed: int) -> Iterator[Cell]:
                     }
                     settings |= {"limit": preset.limit} if preset.limit else {}
                     settings |= preset.options.get(method, {}) | options
-                    yield Cell(name, method, direction, settings, extends=shorter)
+                    yield Cell(name, method, direction, settings, extends=shorter, built=built)
                     shorter = name

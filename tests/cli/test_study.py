@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from PIL import Image
 
 from facesketch.cli.study import study
+from facesketch.config import DIRECTIONS
 from facesketch.study import Study, _variants, carry_out, samples
 
 
@@ -113,6 +115,23 @@ def test_a_study_made_larger_with_fewer_seeds_keeps_its_seeds(faces: Path, tmp_p
     grid = Study.read(tmp_path / "study")
     assert grid.seeds == 3
     assert len([cell for cell in grid.cells if cell.method == "dense-ae"]) == 6
+
+
+def test_what_the_study_only_names_is_told_apart_in_the_plan(faces: Path, tmp_path: Path) -> None:
+    Study.begin(faces, tmp_path, "quick", only=["conv-ae"])
+    cells = Study.read(tmp_path).cells
+    named = {cell.name for cell in cells if not cell.built}
+    assert named == {f"conv-ae-{what}.{way}" for what in ("ssim", "noise") for way in DIRECTIONS}
+    assert [cell.built for cell in cells] == [True] * 6 + [False] * 4
+
+
+def test_a_plan_that_knows_no_difference_is_all_of_what_the_study_built(faces: Path, tmp_path: Path) -> None:
+    Study.begin(faces, tmp_path, "quick", only=["dense-ae"])
+    plan = json.loads((tmp_path / "plan.json").read_text())
+    for cell in plan["cells"]:
+        del cell["built"]
+    (tmp_path / "plan.json").write_text(json.dumps(plan))
+    assert all(cell.built for cell in Study.read(tmp_path).cells)
 
 
 def _finished(grid: Study) -> Study:

@@ -17,7 +17,8 @@ from PIL import Image
 
 from facesketch.cli.report import report as verb
 from facesketch.errors import DataError
-from facesketch.grid import PRESETS, plan
+from facesketch.grid import PRESETS, Cell, plan
+from facesketch.methods import METHODS
 from facesketch.report import tables
 from facesketch.report.build import build_report
 from facesketch.study import Study
@@ -57,8 +58,9 @@ class _Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory, fabricate: Fabricate) -> Path:
-    """Return a study with one failed and one missing cell."""
-    return fabricate(tmp_path_factory.mktemp("study") / "run", failed=[FAILED], missing=[MISSING])
+    """Return a whole study, of what is only named too, with one failed and one missing cell."""
+    out = tmp_path_factory.mktemp("study") / "run"
+    return fabricate(out, failed=[FAILED], missing=[MISSING], named=True)
 
 
 @pytest.fixture(scope="module")
@@ -85,9 +87,17 @@ def test_nothing_comes_from_elsewhere_and_nothing_runs(text: str) -> None:
     assert re.findall(r"https?://|url\((?!#)|@import|src=\"(?!data:)", text) == []
 
 
-def test_pictures_are_small_and_described(text: str) -> None:
+def _done(folder: Path) -> list[Cell]:
+    study = Study.read(folder)
+    return [cell for cell in study.cells if study.done(cell)]
+
+
+def test_pictures_are_small_and_described(folder: Path, text: str) -> None:
     images = _Page(text).all("img")
-    assert len(images) == 1 + 2 + 1 + 21  # overview, one family's lengths, one model both ways, every result
+    results = [name for cell in _done(folder) for name in cell.results.values()]
+    twofold = [cell for cell in _done(folder) if cell.direction is None]
+    assert len(results) >= 21 + 4
+    assert len(images) == 1 + 2 + len(twofold) + len(results)  # overview, one family's lengths, both ways, every result
     for image in images:
         assert len(str(image["alt"])) > 20
         data = base64.b64decode(str(image["src"]).removeprefix("data:image/webp;base64,"))
@@ -97,9 +107,12 @@ def test_pictures_are_small_and_described(text: str) -> None:
     assert len(text) < 4 << 20
 
 
-def test_charts_are_text_in_the_colours_of_the_page(text: str) -> None:
+def test_charts_are_text_in_the_colours_of_the_page(folder: Path, text: str) -> None:
     charts = [attributes for attributes in _Page(text).all("svg") if attributes.get("class") == "chart"]
-    assert len(charts) == 12 + 4 + 2 + 2  # autoencoders, pix2pix, cyclegan, matches
+    named = [cell for cell in _done(folder) if cell.learned and not cell.built]
+    more = sum(2 if METHODS[cell.method].both_ways else 1 for cell in named)  # a GAN has a chart for either side
+    assert more >= 4
+    assert len(charts) == 12 + 4 + 2 + 2 + more  # autoencoders, pix2pix, cyclegan, matches, and what is only named
     assert all(chart["aria-label"] for chart in charts)
     drawn = "".join(re.findall(r"<svg.*?</svg>", text, re.DOTALL))
     assert ">epoch</text>" in drawn
@@ -126,6 +139,13 @@ def test_every_result_and_every_failure_is_there(folder: Path, text: str) -> Non
     assert f'<th scope="row">{MISSING}</th><td class="words">not done yet</td>' in text
     assert "facesketch models fetch vgg16" in text
     assert "only 12 &lt;people&gt;" in text
+
+
+def test_what_the_study_only_names_is_marked_where_it_is_ranked(folder: Path, text: str) -> None:
+    rows = re.findall(r'<th scope="row">[^<]*<small>([^<]*)</small><small>([^<]*)</small>', text)
+    marked = [name for cell in _done(folder) if not cell.built for name in cell.results.values()]
+    assert sorted({name for name, _ in rows}) == sorted(marked)
+    assert {note for _, note in rows} == {"named by the study, not built by it"}
 
 
 def test_the_seven_claims_are_judged(text: str) -> None:

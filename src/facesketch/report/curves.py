@@ -151,7 +151,10 @@ def _best_by_rank(findings: Sequence[Finding], curve: str) -> list[Finding]:
 
 def _match_chart(chosen: Sequence[Finding], ending: str, title: str) -> Chart:
     name = f"cmc-translated{ending}"
-    lines = [_match_line(each.results, name, each.label, _ROLES.get(each.method, "six")) for each in chosen]
+    lines = [
+        _match_line(each.results, name, each.label, _ROLES.get(each.method, "six"), dashed=not each.built)
+        for each in chosen
+    ]
     direct = f"cmc-direct{ending}"
     if direct in chosen[0].results.curves:
         lines.append(_match_line(chosen[0].results, direct, "no translation", "ink", dashed=True))

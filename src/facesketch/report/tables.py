@@ -20,6 +20,7 @@ from facesketch.training.estimate import estimate
 FIRST = (PRIMARY, "ssim", "scoot", "lpips-alex")
 """The measures of the main table; all others stand in a second one."""
 UNRANKED: Literal["–"] = "–"
+NOT_BUILT = "named by the study, not built by it"
 ARROWS = {"higher": "↑", "lower": "↓"}
 _HASH = 12
 
@@ -47,12 +48,14 @@ class Row:
         label: what to call it.
         name: its result's name, or empty.
         entries: one per column.
+        note: what else has to be known of it.
     """
 
     rank: int | Literal["–"] | None
     label: str
     name: str
     entries: tuple[Entry, ...]
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -111,7 +114,13 @@ def ranked_table(found: Mapping[str, Finding], direction: Direction, *, main: bo
     rows = [
         (
             _merit(each.results, PRIMARY),
-            Row(ranks.get(each.name, UNRANKED), each.label, each.name, _entries(each.results, columns, bold)),
+            Row(
+                ranks.get(each.name, UNRANKED),
+                each.label,
+                each.name,
+                _entries(each.results, columns, bold),
+                note="" if each.built else NOT_BUILT,
+            ),
         )
         for each in models
     ]

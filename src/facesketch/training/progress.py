@@ -13,6 +13,7 @@ from torch import Tensor
 
 from facesketch.config import RunConfig
 from facesketch.data.split import Split
+from facesketch.methods import METHODS
 from facesketch.training.devices import device_name, is_half
 from facesketch.training.estimate import Estimate, speed
 
@@ -32,7 +33,7 @@ def announce(config: RunConfig, parts: Split, cost: Estimate, fabric: Fabric, do
     """
     steps = total - done
     seconds = cost.seconds(speed(fabric.device, is_half(fabric))) * steps
-    way = "both directions" if config.method.name == "cyclegan" else config.direction
+    way = "both directions" if METHODS[config.method.name].both_ways else config.direction
     after = f" more, after step {done:,}," if done else ""
     console = Console(stderr=True, highlight=False)
     console.print(f"[bold]{config.method.name}[/bold] {way}, {cost.parameters:,} parameters, {config.data.size} pixels")
