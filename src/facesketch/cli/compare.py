@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from itertools import combinations
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from facesketch.cli.output import print_json
 from facesketch.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -81,8 +81,6 @@ def _compare(loaded: Sequence[Results], one: int, other: int, seed: int) -> _Com
 
 
 def _print_json(first: Results, names: Sequence[str], compared: Sequence[_Compared]) -> None:
-    import json
-
     comparisons = [
         {
             "first": names[one],
@@ -95,7 +93,7 @@ def _print_json(first: Results, names: Sequence[str], compared: Sequence[_Compar
         for one, other, differences in compared
     ]
     value = {"direction": first.direction, "stems_hash": first.stems_hash, "comparisons": comparisons}
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    print_json(value)
 
 
 def _print_tables(loaded: Sequence[Results], names: Sequence[str], compared: Sequence[_Compared]) -> None:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import cyclopts
 
+from facesketch.cli.output import print_json
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -62,7 +64,7 @@ def check(
         _nothing(folder, str(error), json)
     parts = split(report.index.pairs, validation=validation)
     if json:
-        _print_json(_facts(report, parts))
+        print_json(_facts(report, parts))
     else:
         _print_report(report, parts)
     if not report.usable:
@@ -94,7 +96,7 @@ def sample(folder: Path, /, *, pairs: int = 40, size: int = 128, seed: int = 0) 
 
 def _nothing(folder: Path, message: str, json: bool) -> None:
     if json:
-        _print_json({"folder": str(folder), "layout": None, "pairs": 0, "error": message})
+        print_json({"folder": str(folder), "layout": None, "pairs": 0, "error": message})
     else:
         print(message, file=sys.stderr)  # noqa: T201
     raise SystemExit(1) from None
@@ -223,12 +225,6 @@ def _console() -> Console:
     from rich.console import Console
 
     return Console(highlight=False, soft_wrap=True)
-
-
-def _print_json(value: dict[str, Any]) -> None:
-    import json
-
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
 class _Progress:

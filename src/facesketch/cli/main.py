@@ -32,6 +32,7 @@ from facesketch.cli import (
     train,
     translate,
 )
+from facesketch.cli.output import take_any_text
 from facesketch.config import RunConfig, explain
 from facesketch.errors import FacesketchError
 
@@ -60,6 +61,7 @@ app.command(models.app)
 
 def main(tokens: Sequence[str] | None = None) -> None:
     """Run one verb; a user's mistake ends in one line and exit code 2."""
+    take_any_text()
     try:
         app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
         sys.stdout.flush()  # what cannot be written is told here, and not on the way out

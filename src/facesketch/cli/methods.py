@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
+
+from facesketch.cli.output import print_json
 
 
 def methods(name: str | None = None, /, *, size: int = 256, json: bool = False) -> None:
@@ -23,21 +24,15 @@ def methods(name: str | None = None, /, *, size: int = 256, json: bool = False) 
     if name is not None:
         kind = method_class(name)
         if json:
-            _print_json({"name": name} | _row(name, size) | _details(kind))
+            print_json({"name": name} | _row(name, size) | _details(kind))
         else:
             _print_options(name, kind)
         return
     rows = {each: _row(each, size) for each in METHODS}
     if json:
-        _print_json(rows)
+        print_json(rows)
     else:
         _print_table(rows)
-
-
-def _print_json(value: dict[str, Any]) -> None:
-    import json
-
-    sys.stdout.write(json.dumps(value, indent=2, default=str) + "\n")
 
 
 def _row(name: str, size: int) -> dict[str, Any]:

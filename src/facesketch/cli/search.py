@@ -13,6 +13,7 @@ import cyclopts
 from cyclopts import Parameter
 
 from facesketch.cli import search_evaluate, search_learn
+from facesketch.cli.output import print_json
 from facesketch.cli.pipes import read_pipe
 from facesketch.cli.search_evaluate import Route
 from facesketch.errors import ConfigError, GalleryError, OutputError, nearest
@@ -291,14 +292,12 @@ def _draw(gallery: Gallery, answer: Answer, name: str, sketch: Path, out: Path) 
 
 
 def _write_json(answer: Answer, gallery: str, sketch: Path, prior: float, out: Path) -> None:
-    from json import dumps
-
     from facesketch.files import write_json
     from facesketch.search.answer import told
 
     said = told(answer, sketch=str(sketch), gallery=gallery, prior=prior)
     if out == _PIPE:
-        sys.stdout.write(dumps(said, indent=2, ensure_ascii=False) + "\n")
+        print_json(said)
     else:
         write_json(out, said)
 
