@@ -16,7 +16,7 @@ from facesketch.study import Study
 from facesketch.training import run
 from facesketch.training.devices import computes_in_bf16
 from facesketch.training.estimate import estimate, speed
-from facesketch.training.logs import read_log
+from facesketch.training.logs import Course
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,8 @@ def _cost(study: Study, cell: Cell, pairs: int, pace: float, half: bool) -> Cost
 
 def _steps_taken(study: Study, cell: Cell, per_epoch: int) -> int:
     """Return the steps already taken, by this cell's run or planned for the shorter one that it extends."""
-    log = read_log(study.run_folder(cell) / run.LOG)
-    if log:
-        return max(int(line.get("step", 0)) for line in log)
+    last = Course.read(study.run_folder(cell) / run.LOG).last
+    if last:
+        return int(last["step"])
     shorter = next((other for other in study.cells if other.name == cell.extends), None)
     return int(shorter.settings["epochs"]) * per_epoch if shorter else 0

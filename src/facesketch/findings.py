@@ -15,7 +15,7 @@ from facesketch.intervals import Bootstrap
 from facesketch.results import Floor, Measure, Results, SetMeasure, require_same_pictures
 from facesketch.study import Study
 from facesketch.training import run
-from facesketch.training.logs import read_log
+from facesketch.training.logs import Course
 
 PRIMARY = "fsim"
 """The measure that ranks, and that claims are judged by: it looks at structure, as people do at sketches."""
@@ -112,8 +112,7 @@ def label(cell: Cell) -> str:
 
 def training_seconds(study: Study, cell: Cell) -> float | None:
     """Return the seconds that a cell's optimiser steps took, those of the run that it extends included."""
-    spent = [line["seconds"] for line in read_log(study.run_folder(cell) / run.LOG) if "seconds" in line]
-    return float(spent[-1]) if spent else None
+    return Course.read(study.run_folder(cell) / run.LOG).seconds
 
 
 def average(results: Sequence[Results], name: str) -> Results:

@@ -13,8 +13,8 @@ import pytest
 from tests.serve.conftest import Ask, grey, problem
 
 from facesketch.config import DataConfig, MethodConfig, RunConfig, TrainConfig, to_toml
-from facesketch.serve import runs
-from facesketch.serve.runs import CONFIG, LOG, SAMPLES, Shelf, read_log, thinned
+from facesketch.serve.runs import CONFIG, LOG, SAMPLES, Shelf, thinned
+from facesketch.training import logs
 from facesketch.training import run as training_run
 
 
@@ -141,7 +141,8 @@ def test_a_log_is_read_again_only_when_it_has_changed(tmp_path: Path, monkeypatc
     folder = write_run(tmp_path / "one", _steps(3))
     write_run(tmp_path / "two", _steps(3))
     shelf, read = Shelf(tmp_path), []
-    monkeypatch.setattr(runs, "read_log", lambda path: read.append(path.parent.name) or read_log(path))
+    lines = logs.log_lines
+    monkeypatch.setattr(logs, "log_lines", lambda path: read.append(path.parent.name) or lines(path))
     assert [run.step for run in shelf.runs() + shelf.runs()] == [3] * 4
     assert sorted(read) == ["one", "two"]
     with (folder / LOG).open("a") as file:

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import json
+import math
+import tracemalloc
 from pathlib import Path
 
 import pytest
 import torch
 
 from facesketch.errors import OutputError
-from facesketch.training.logs import LINES, Log, read_log
+from facesketch.training import logs
+from facesketch.training.logs import LINES, Course, Log, read_log
 
 
 def _filled(path: Path) -> Log:
@@ -95,3 +98,66 @@ def test_an_unwritable_log_is_the_user_s_error(tmp_path: Path) -> None:
 def test_only_numbers_are_logged(tmp_path: Path) -> None:
     with pytest.raises(TypeError, match="no JSON for object"):
         Log(tmp_path / "log.jsonl", 1).event("end", step=object())
+
+
+def test_a_course_holds_what_the_lines_say(tmp_path: Path) -> None:
+    log = _filled(tmp_path / "log.jsonl")
+    log.step(5, 2, {"generator": torch.tensor(0.5), "discriminator": torch.tensor(1.0)})
+    log.event("epoch", step=6, epoch=3, best=False, seconds=2.5)
+    course = Course.read(log.path)
+    assert list(course.steps) == [1, 2, 3, 4, 5]
+    assert list(course.losses["generator"]) == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.5])
+    assert [math.isnan(value) for value in course.losses["discriminator"]] == [True] * 4 + [False]
+    assert [line["epoch"] for line in course.epochs] == [1, 2, 3]
+    assert (course.last["step"], course.seconds) == (6, 2.5)
+    assert Course.read(tmp_path / "none") == Course()
+
+
+LONG = b'{"event": "end", "step": 9, "epoch": 9, "why": "' + b"x" * (2 << 20) + b'"}'
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        b"[" * 100_000,
+        b'{"event": "end", "step": 9, "epoch": 9, "losses": ' + b"[" * 100_000,
+        b"\xff\xfe\x00",
+        b"[1, 2]",
+        b'{"event": "epoch"}',
+        b'{"event": "step", "step": [], "epoch": 0}',
+        b'{"event": "step", "step": 3, "epoch": 0, "losses": "none"}',
+        b'{"event": "step", "step": 3, "epoch": 0, "losses": {"generator": {}}}',
+        LONG,
+    ],
+)
+def test_a_line_that_is_none_of_ours_ends_the_log(odd: bytes, tmp_path: Path) -> None:
+    log = _filled(tmp_path / "log.jsonl")
+    before = read_log(log.path)
+    with log.path.open("ab") as file:
+        file.write(odd + b"\n")
+    log.event("end", step=9, epoch=9)
+    assert read_log(log.path) == before
+    assert Course.read(log.path).last["step"] == 4
+
+
+def test_a_log_is_read_again_only_when_it_has_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log, lines = _filled(tmp_path / "log.jsonl"), logs.log_lines
+    read: list[Path] = []
+    monkeypatch.setattr(logs, "log_lines", lambda path: read.append(path) or lines(path))  # type: ignore[func-returns-value]
+    assert Course.read(log.path) is Course.read(log.path)
+    assert len(read) == 1
+    log.event("end", step=9, epoch=9)
+    assert Course.read(log.path).last["step"] == 9
+    assert len(read) == 2
+
+
+def test_a_long_log_takes_little_memory(tmp_path: Path) -> None:
+    line = {"event": "step", "epoch": 0, "losses": {"generator": 0.12345678, "discriminator": 0.87654321}}
+    with (tmp_path / "log.jsonl").open("w") as file:
+        file.writelines(json.dumps(line | {"step": step, "note": "x" * 900}) + "\n" for step in range(8000))
+    tracemalloc.start()
+    course = Course.read(tmp_path / "log.jsonl")
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(course.steps) == 8000
+    assert most < (tmp_path / "log.jsonl").stat().st_size / 5

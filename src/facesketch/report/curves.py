@@ -14,7 +14,7 @@ from facesketch.report.numbers import number
 from facesketch.results import Results
 from facesketch.study import Study
 from facesketch.training import run
-from facesketch.training.logs import read_log
+from facesketch.training.logs import Course
 
 _NEAR = 20
 """Ranks of a cumulative match curve that are drawn."""
@@ -55,7 +55,7 @@ def autoencoder_charts(study: Study) -> dict[str, list[Chart]]:
     """Return, by family, the training and validation loss of every run that has one phase alone."""
     found: dict[str, list[Chart]] = {}
     for cell in _shown(study):
-        epochs = [line for line in read_log(study.run_folder(cell) / run.LOG) if line["event"] == "epoch"]
+        epochs = [line for line in _course(study, cell).epochs if "generator" in line.get("train", {})]
         if epochs and len(_phases(epochs[0]["train"])) == 1:
             found.setdefault(FAMILIES.get(cell.method, cell.method), []).append(_epoch_chart(cell, epochs))
     return found
@@ -65,11 +65,16 @@ def gan_charts(study: Study) -> dict[str, list[Chart]]:
     """Return, by family, the losses of generator and discriminator against steps."""
     found: dict[str, list[Chart]] = {}
     for cell in _shown(study):
-        steps = [line for line in read_log(study.run_folder(cell) / run.LOG) if line["event"] == "step"]
-        if steps and len(_phases(steps[0]["losses"])) > 1:
-            charts = [_step_chart(cell, steps, phase) for phase in _phases(steps[0]["losses"])]
+        course = _course(study, cell)
+        phases = _phases(course.losses)
+        if len(phases) > 1:
+            charts = [_step_chart(cell, course, phase) for phase in phases]
             found.setdefault(FAMILIES.get(cell.method, cell.method), []).extend(charts)
     return found
+
+
+def _course(study: Study, cell: Cell) -> Course:
+    return Course.read(study.run_folder(cell) / run.LOG)
 
 
 def _shown(study: Study) -> Iterator[Cell]:
@@ -91,9 +96,9 @@ def _epoch_chart(cell: Cell, epochs: Sequence[Mapping[str, Any]]) -> Chart:
     x = [line["epoch"] for line in epochs]
     train = [line["train"]["generator"] for line in epochs]
     lines = [Line("training", x, train, "one")]
-    best = next((line["epoch"] for line in reversed(epochs) if line["best"]), None)
+    best = next((line["epoch"] for line in reversed(epochs) if line.get("best")), None)
     caption = f"Training loss ends at {number(train[-1])}."
-    checked = [line for line in epochs if "generator" in line["validation"]]
+    checked = [line for line in epochs if "generator" in line.get("validation", {})]
     if checked:
         valid = [line["validation"]["generator"] for line in checked]
         across = [line["epoch"] for line in checked]
@@ -108,9 +113,8 @@ def _epoch_chart(cell: Cell, epochs: Sequence[Mapping[str, Any]]) -> Chart:
     return Chart(svg, _title(cell), caption, tuple(lines))
 
 
-def _step_chart(cell: Cell, steps: Sequence[Mapping[str, Any]], phase: str) -> Chart:
-    x = [line["step"] for line in steps]
-    y = [line["losses"][phase] for line in steps]
+def _step_chart(cell: Cell, course: Course, phase: str) -> Chart:
+    x, y = course.steps, course.losses[phase]
     role: Role = "four" if phase.startswith("generator") else "one"
     smooth = smoothed(y)
     lines = [Line("", x, y, role, faint=True), Line(phase, x, smooth, role)]

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
+import math
 import os
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
@@ -15,16 +14,15 @@ from facesketch.config import RunConfig, parse, read_toml
 from facesketch.errors import ConfigError
 from facesketch.serve.problems import ProblemError
 from facesketch.serve.schemas import Run, RunDetails
+from facesketch.training.logs import Course
 
 # As training/run.py names them; that module needs torch, and a server does not.
 CONFIG, LOG, SAMPLES = "config.toml", "log.jsonl", "samples"
 _DEPTH, _MOST = 3, 500
 _POINTS = 300
 _SILENT = 300.0  # seconds without a line after which a training counts as stopped, unless its epochs are longer
-_LOG_BYTES = 64 << 20
 
 State = Literal["waiting", "running", "stopped", "ended"]
-Line = dict[str, Any]
 
 
 class Shelf:
@@ -36,7 +34,6 @@ class Shelf:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._seen: dict[Path, tuple[object, _Progress]] = {}  # logs are long, and few of them change
 
     def runs(self) -> list[Run]:
         """Return all trainings, the one that wrote last first."""
@@ -44,7 +41,7 @@ class Shelf:
         for name, path in self._found().items():
             try:
                 config = _config(path)
-                found.append((_touched(path), Run(**_summary(name, config, self._progress(path, config), path))))
+                found.append((_touched(path), Run(**_summary(name, config, Course.read(path / LOG), path))))
             except (ConfigError, OSError):
                 continue  # it is being written, or is no run after all
         return [run for _, run in sorted(found, key=lambda each: -each[0])]
@@ -57,14 +54,14 @@ class Shelf:
         """
         path = self._path(name)
         try:
-            config, lines = _config(path), read_log(path / LOG)
+            config, course = _config(path), Course.read(path / LOG)
         except (ConfigError, OSError) as error:
             raise _missing() from error
         return RunDetails(
-            **_summary(name, config, _progress(config, lines), path),
+            **_summary(name, config, course, path),
             config=_public(config),
-            losses=_curves(line for line in lines if line.get("event") == "step"),
-            validation=_curves((line for line in lines if line.get("event") == "epoch"), "validation"),
+            losses=_curves((name, zip(course.steps, values, strict=True)) for name, values in course.losses.items()),
+            validation=_curves(_validation(course).items()),
             samples=sorted(_samples(path)),
         )
 
@@ -81,15 +78,6 @@ class Shelf:
         except OSError:
             pass  # gone since it was listed
         raise _missing()
-
-    def _progress(self, path: Path, config: RunConfig) -> _Progress:
-        """Return how far a training is, from its log where that has changed since it was last read."""
-        log = path / LOG
-        state = (config, log.stat().st_mtime_ns, log.stat().st_size) if log.is_file() else config
-        known = self._seen.get(path)
-        if known is None or known[0] != state:
-            known = self._seen[path] = state, _progress(config, read_log(log))
-        return known[1]
 
     def _path(self, name: str) -> Path:
         found = self._found().get(name)
@@ -120,21 +108,6 @@ def _folders(folder: Path, depth: int) -> Iterator[Path]:
             yield from _folders(folder / name, depth - 1)
 
 
-def read_log(path: Path) -> list[Line]:
-    """Return the lines of a log; a last one that is being written is left out."""
-    lines: list[Line] = []
-    if not path.is_file() or path.stat().st_size > _LOG_BYTES:
-        return lines
-    for text in path.read_text(encoding="utf-8", errors="replace").splitlines():
-        try:
-            line = json.loads(text)
-        except json.JSONDecodeError:
-            break
-        if isinstance(line, dict):
-            lines.append(line)
-    return lines
-
-
 def _config(path: Path) -> RunConfig:
     return parse(read_toml(path / CONFIG), "config.toml")
 
@@ -154,62 +127,50 @@ def _touched(path: Path) -> float:
     return (log if log.exists() else path / CONFIG).stat().st_mtime
 
 
-@dataclass(frozen=True)
-class _Progress:
-    """How far a training is by its log: its last line, its length, and the seconds of its longest epoch."""
-
-    step: int
-    epoch: int
-    event: str
-    steps: int | None
-    longest: float
-
-
-def _progress(config: RunConfig, lines: list[Line]) -> _Progress:
-    last = lines[-1] if lines else {}
-    seconds = [float(line.get("seconds", 0)) for line in lines if line.get("event") == "epoch"]
-    longest = max((after - before for before, after in pairwise([0.0, *seconds])), default=0.0)
-    step, epoch, event = int(last.get("step", 0)), int(last.get("epoch", 0)), str(last.get("event", ""))
-    return _Progress(step, epoch, event, _steps(config, lines), longest)
-
-
-def _steps(config: RunConfig, lines: list[Line]) -> int | None:
+def _steps(config: RunConfig, course: Course) -> int | None:
     """Return how many steps a training takes: as it was told, or as many epochs as it was told of those it has done."""
     if config.train.steps is not None:
         return config.train.steps
-    done = next((line for line in reversed(lines) if line.get("event") == "epoch" and line.get("epoch")), None)
+    done = next((line for line in reversed(course.epochs) if line["epoch"] > 0), None)
     if done is None or config.train.epochs is None:
         return None
     return round(int(done["step"]) / int(done["epoch"]) * config.train.epochs)
 
 
-def _summary(name: str, config: RunConfig, progress: _Progress, path: Path) -> dict[str, Any]:
+def _summary(name: str, config: RunConfig, course: Course, path: Path) -> dict[str, Any]:
     return {
         "id": name,
         "method": config.method.name,
         "direction": config.direction,
-        "state": _state(progress, path),
-        "step": progress.step,
-        "steps": progress.steps,
-        "epoch": progress.epoch,
+        "state": _state(course, path),
+        "step": course.last.get("step", 0),
+        "steps": _steps(config, course),
+        "epoch": course.last.get("epoch", 0),
     }
 
 
-def _state(progress: _Progress, path: Path) -> State:
-    if not progress.event:
+def _state(course: Course, path: Path) -> State:
+    if not course.last:
         return "waiting"
-    if progress.event == "end":
+    if course.last["event"] == "end":
         return "ended"
-    return "running" if time.time() - _touched(path) < max(_SILENT, 2 * progress.longest) else "stopped"
+    seconds = [float(line.get("seconds", 0)) for line in course.epochs]
+    longest = max((after - before for before, after in pairwise([0.0, *seconds])), default=0.0)
+    return "running" if time.time() - _touched(path) < max(_SILENT, 2 * longest) else "stopped"
 
 
-def _curves(lines: Iterable[Line], key: str = "losses") -> dict[str, list[tuple[int, float]]]:
-    curves: dict[str, list[tuple[int, float]]] = {}
-    for line in lines:
-        for name, value in line.get(key, {}).items():
-            if isinstance(value, (int, float)) and value == value and abs(value) != float("inf"):
-                curves.setdefault(name, []).append((int(line["step"]), float(value)))
-    return {name: thinned(points) for name, points in curves.items()}
+def _validation(course: Course) -> dict[str, list[tuple[int, float]]]:
+    figures: dict[str, list[tuple[int, float]]] = {}
+    for line in course.epochs:
+        for name, value in line.get("validation", {}).items():
+            figures.setdefault(name, []).append((line["step"], value))
+    return figures
+
+
+def _curves(lines: Iterable[tuple[str, Iterable[tuple[int, float]]]]) -> dict[str, list[tuple[int, float]]]:
+    """Return those points of each curve that are numbers, as many as a page can draw; no curve without any."""
+    curves = {name: thinned([point for point in points if math.isfinite(point[1])]) for name, points in lines}
+    return {name: points for name, points in curves.items() if points}
 
 
 def thinned(points: list[tuple[int, float]], most: int = _POINTS) -> list[tuple[int, float]]:

@@ -7,15 +7,40 @@ validation figures and why a model was kept as best or not, and a last `{"event"
 from __future__ import annotations
 
 import json
+import math
+from array import array
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from torch import Tensor
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from facesketch.files import append_text, write_text
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 LINES = 5000
 """About as many step lines as a run writes, however long it is."""
+_LONGEST = 1 << 20  # bytes of a line; a run writes some hundred
+_NAMES = 32  # losses that a log is read for; a method has a few
+_KEPT = 128  # logs that are known; a report reads each several times, and a server again and again
+
+
+class _Line(BaseModel):
+    model_config = ConfigDict(extra="allow")
+    event: str
+    step: int
+    epoch: int
+    losses: dict[str, float] = {}
+    train: dict[str, float] = {}
+    validation: dict[str, float] = {}
+    best: bool = False
+    seconds: float = 0.0
+
+
+Line = Mapping[str, Any]
 
 
 class Log:
@@ -58,18 +83,85 @@ class Log:
         write_text(self.path, "".join(json.dumps(line) + "\n" for line in kept))
 
 
+def log_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the lines of a log one by one, and none where there is no log.
+
+    It ends before the first line that is none of ours: cut short, longer than 1 MiB, or of other types.
+    """
+    if not path.is_file():
+        return
+    with path.open("rb") as file:
+        while line := file.readline(_LONGEST + 1):
+            try:
+                if len(line) <= _LONGEST:
+                    yield _Line.model_validate_json(line).model_dump(exclude_unset=True)
+                    continue
+            except ValidationError:
+                pass
+            return
+
+
 def read_log(path: Path) -> list[dict[str, Any]]:
     """Return the lines of a log; a last line that was cut short is left out."""
-    lines = []
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+    return list(log_lines(path))
+
+
+@dataclass
+class Course:
+    """How a training went, read from its log once and small however long the log is.
+
+    Attributes:
+        steps: the steps whose losses were noted.
+        losses: each loss at those steps; no number where it was not noted.
+        epochs: the lines of the epochs.
+        last: the last line, of whatever event; empty where there is none.
+        seconds: time spent in steps, as the last line that tells it says.
+    """
+
+    steps: array[int] = field(default_factory=lambda: array("q"))
+    losses: dict[str, array[float]] = field(default_factory=dict)
+    epochs: list[Line] = field(default_factory=list)
+    last: Line = field(default_factory=dict)
+    seconds: float | None = None
+
+    @classmethod
+    def read(cls, path: Path) -> Course:
+        """Read a log unless it is as it was when it was last read; that of a training that has not begun is empty."""
         try:
-            lines.append(json.loads(line))
-        except json.JSONDecodeError:
-            break
-    return lines
+            status = path.stat()
+        except OSError:
+            return cls()
+        stamp = status.st_ino, status.st_size, status.st_mtime_ns
+        known = _known.pop(path, None)
+        _known[path] = known if known is not None and known[0] == stamp else (stamp, cls._read(path))
+        while len(_known) > _KEPT:
+            _known.pop(next(iter(_known)), None)
+        return _known[path][1]
+
+    @classmethod
+    def _read(cls, path: Path) -> Course:
+        course = cls()
+        for line in log_lines(path):
+            course.last, course.seconds = line, line.get("seconds", course.seconds)
+            if line["event"] == "epoch":
+                course.epochs.append(line)
+            elif line["event"] == "step":
+                course._note(line["step"], line.get("losses", {}))
+        return course
+
+    def _note(self, step: int, losses: Mapping[str, float]) -> None:
+        for name in losses:
+            if name not in self.losses and len(self.losses) < _NAMES:
+                self.losses[name] = array("d", [math.nan]) * len(self.steps)
+        self.steps.append(step)
+        for name, values in self.losses.items():
+            values.append(losses.get(name, math.nan))
+
+
+_known: dict[Path, tuple[object, Course]] = {}
 
 
 def _number(value: Any) -> float:
-    if isinstance(value, Tensor):
+    if hasattr(value, "__float__"):
         return round(float(value), 8)
     raise TypeError(f"no JSON for {type(value).__name__}")

@@ -20,7 +20,7 @@ from facesketch.errors import CheckpointError, ConfigError, DataError
 from facesketch.files import write_json, write_text
 from facesketch.headers import BEST, WEIGHTS
 from facesketch.methods import build, method_class, resolve
-from facesketch.training.logs import read_log
+from facesketch.training.logs import Course
 
 CONFIG, LOG, ENVIRONMENT, SAMPLES = "config.toml", "log.jsonl", "environment.json", "samples"
 _PACKAGES = ("facesketch", "torch", "lightning-fabric", "numpy", "pillow", "safetensors", "torchmetrics")
@@ -154,13 +154,12 @@ def record(out: Path, environment: dict[str, Any]) -> None:
 
 def finished(out: Path) -> bool:
     """Tell whether a run came to its end."""
-    lines = read_log(out / LOG)
-    return bool(lines) and lines[-1]["event"] == "end" and (out / WEIGHTS).exists()
+    return Course.read(out / LOG).last.get("event") == "end" and (out / WEIGHTS).exists()
 
 
 def summary(out: Path) -> str:
     """Return one line about a run: which epoch is best, by what, and what to type next."""
-    epochs = [line for line in read_log(out / LOG) if line["event"] == "epoch"]
+    epochs = Course.read(out / LOG).epochs
     best = next((line for line in reversed(epochs) if line["best"]), None)
     kept = f"best at epoch {best['epoch']} of {epochs[-1]['epoch']} ({best['why']})" if best else "no validation"
     return f"{out}: {kept}; type: facesketch translate PICTURE --model {out} --out RESULT.png"
