@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -179,29 +179,33 @@ class Running:
     guard: Guard
 
 
+@contextmanager
+def running_in_thread(models: Catalogue, network: Network, **given: Any) -> Iterator[Running]:
+    """Run uvicorn in a thread, on a free loopback port."""
+    settings = Settings(port=0, **given)
+    guard = build(settings, models)
+    with listen(settings) as listening:
+        port = listening.getsockname()[1]
+        server = Server(guard, settings.limits)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        try:
+            _wait_for(f"http://127.0.0.1:{port}/v1/health")
+            yield Running(f"http://127.0.0.1:{port}", port, guard)
+        finally:
+            network.go.set()
+            server.should_exit = True
+            thread.join(30)
+    assert not thread.is_alive(), "it did not stop"
+
+
 @pytest.fixture
 def threaded(network: Network) -> Callable[..., AbstractContextManager[Running]]:
     """Return what runs uvicorn in a thread, on a free loopback port: `with threaded(limits=…) as running`."""
+    return lambda **given: running_in_thread(catalogue(network), network, **given)
 
-    @contextmanager
-    def run(**given: Any) -> Iterator[Running]:
-        settings = Settings(port=0, **given)
-        guard = build(settings, catalogue(network))
-        with listen(settings) as listening:
-            port = listening.getsockname()[1]
-            server = Server(guard, settings.limits)
-            thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-            thread.start()
-            try:
-                _wait_for(f"http://127.0.0.1:{port}/v1/health")
-                yield Running(f"http://127.0.0.1:{port}", port, guard)
-            finally:
-                network.go.set()
-                server.should_exit = True
-                thread.join(30)
-        assert not thread.is_alive(), "it did not stop"
 
-    return run
+_COMMAND = ("-m", "facesketch", "serve", "--port", "0")
 
 
 @dataclass
@@ -222,10 +226,11 @@ class Process:
 
 
 @contextmanager
-def started(folder: Path, *words: str) -> Iterator[Process]:
-    """Start `facesketch serve` on a free port, and end it."""
-    command = [sys.executable, "-W", "error", "-m", "facesketch", "serve", "--port", "0", *words]
+def started(folder: Path, *words: str, command: Sequence[str] = _COMMAND) -> Iterator[Process]:
+    """Start `facesketch serve` on a free port, or another server, and end it."""
+    command = [sys.executable, "-W", "error", *command, *words]
     environment = os.environ | {"TMPDIR": str(folder), "HOME": str(folder), "OMP_NUM_THREADS": "1"}
+    environment["PYTHONPATH"] = os.pathsep.join(sys.path)
     popen = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=folder, env=environment)
     try:
         assert popen.stderr is not None
@@ -256,6 +261,12 @@ def _wait_for(url: str) -> None:
         except httpx.TransportError:
             assert time.monotonic() < until, f"nothing answers at {url}"
             time.sleep(0.05)
+
+
+def children(pid: int) -> list[int]:
+    """Return the numbers of the processes that a process has started."""
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    return [int(child) for task in tasks for child in (task / "children").read_text().split()]
 
 
 def grey(value: int, size: tuple[int, int] = (16, 12)) -> bytes:

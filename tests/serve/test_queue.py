@@ -166,7 +166,7 @@ def test_a_batcher_that_is_closed_finishes_what_waits(network: Network) -> None:
 
 
 def test_no_more_pixels_are_decoded_at_once_than_may_be_and_none_is_overtaken() -> None:
-    darkroom, names = Darkroom(300), ("small", "large", "late")
+    darkroom, names = Darkroom(300, 10), ("small", "large", "late")
     sizes = {"small": (8, 8), "large": (16, 16), "late": (8, 9)}
     inside, leave = ({name: threading.Event() for name in names} for _ in range(2))
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import bz2
 import importlib.util
 import io
+import os
+import re
 import struct
+import sys
 import zipfile
 import zlib
 from pathlib import Path
@@ -13,8 +16,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image, ImageFile
-from tests.serve.conftest import Ask, grey, pixels, png, problem
+from PIL import Image
+from tests.serve.conftest import Ask, children, grey, pixels, png, problem
 
 from facesketch.serve.desk import Desk
 
@@ -76,14 +79,71 @@ def _claims(width: int, height: int, rows: bytes, *before: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("size", [(1001, 1000), (9_000, 9_000), (12_500, 9_000), (60_000, 60_000)])
-def test_a_bomb_is_refused_by_its_header(serve: Ask, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]) -> None:
-    def decoded(_: object) -> None:
-        pytest.fail("the pixels were decoded")
-
-    monkeypatch.setattr(ImageFile.ImageFile, "load", decoded)
+def test_a_bomb_is_refused_by_its_header(serve: Ask, size: tuple[int, int]) -> None:
     client = serve(limits={"pixels": 1_000_000})
-    said = problem(client.send(_claims(*size, zlib.compress(bytes(9 << 20)))), 413)
+    said = problem(client.send(_claims(*size, b"no pixels, which would be told if they were decoded")), 413)
     assert "more than 1,000,000 pixels" in said
+
+
+def _tile(side: int) -> bytes:
+    """Return a TIFF of 64x64 pixels, whose one tile unpacks to a square of zeros."""
+    packer, left = zlib.compressobj(9), side * side
+    data = b"".join(packer.compress(bytes(min(1 << 20, left - place))) for place in range(0, left, 1 << 20))
+    data += packer.flush()
+    data += bytes(len(data) % 2)
+    values = {256: 64, 257: 64, 258: 8, 259: 8, 262: 1, 277: 1, 322: side, 323: side, 324: 8, 325: len(data)}
+    tags = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in values.items())
+    return b"II*\0" + struct.pack("<I", 8 + len(data)) + data + struct.pack("<H", len(values)) + tags + bytes(4)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux keeps the limit, and tells of it")
+def test_a_picture_that_takes_more_memory_than_its_size_allows(serve: Ask) -> None:
+    client, before = serve(), set(children(os.getpid()))
+    assert client.send(grey(1)).status_code == 200
+    (decoder,) = set(children(os.getpid())) - before
+    problem(client.send(_tile(32_000)), 400)
+    peak = re.search(r"VmHWM:\s*(\d+) kB", Path(f"/proc/{decoder}/status").read_text())
+    assert peak
+    assert int(peak[1]) < 300_000, "it would be a million"
+    assert client.send(grey(1)).status_code == 200, "the next one is served"
+
+
+def test_a_picture_that_takes_too_long(serve: Ask) -> None:
+    client = serve(limits={"decoding": 0.05})
+    large = png(Image.new("L", (5000, 5000)))
+    assert problem(client.send(large), 422) == "The picture takes too much time to decode."
+    assert client.get("/v1/health").json()["queue"] == 0, "its place is free again"
+
+
+def _orders() -> dict[str, bytes]:
+    """Return pictures of 90x120 and more pixels, in every format and in what formats hide."""
+    image, small, exif = Image.new("RGB", (120, 90), "red"), Image.new("RGB", (8, 8)), Image.Exif()
+    exif[0x0112] = 6  # lies on its side
+    exif.get_ifd(0x8769)[0xA002] = 8  # the width, it says
+    kinds: dict[str, dict[str, Any]] = {
+        "JPEG": {"exif": exif},
+        "MPO": {"save_all": True, "append_images": [small.copy()]},
+        "PNG": {"save_all": True, "append_images": [small.resize((120, 90))]},
+        "WEBP": {"save_all": True, "append_images": [image], "lossless": True},
+        "TIFF": {"save_all": True, "append_images": [small.copy()]},
+        "BMP": {},
+        "PPM": {},
+        "GIF": {"save_all": True, "append_images": [image.rotate(90)]},
+    }
+    made = {}
+    for kind, options in kinds.items():
+        buffer = io.BytesIO()
+        image.copy().save(buffer, kind, **options)
+        made[kind] = buffer.getvalue()
+    made["a GIF with a small screen"] = made["GIF"][:6] + struct.pack("<HH", 8, 8) + made["GIF"][10:]
+    return made
+
+
+@pytest.mark.parametrize("kind", _orders())
+def test_the_limit_on_pixels_holds_for_every_format(serve: Ask, kind: str) -> None:
+    content = _orders()[kind]
+    assert serve(limits={"pixels": 120 * 90}).send(content).status_code == 200
+    assert "more than 10,799 pixels" in problem(serve(limits={"pixels": 120 * 90 - 1}).send(content), 413)
 
 
 def test_a_text_chunk_that_unpacks_without_end(serve: Ask) -> None:

@@ -79,12 +79,12 @@ class Batcher:
         with self._changed:
             return sum(len(each.pictures) for each in self._waiting.values())
 
-    def close(self) -> None:
-        """Finish what waits, and end the thread."""
+    def close(self, seconds: float | None = None) -> None:
+        """Finish what waits, and end the thread; wait no longer than so many seconds for it."""
         with self._changed:
             self._closed = True
             self._changed.notify()
-        self._thread.join()
+        self._thread.join(seconds)
 
     def _work(self) -> None:
         while (batch := self._next()) is not None:

@@ -7,16 +7,16 @@ import io
 import threading
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import lru_cache
 from typing import Literal
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from facesketch.errors import ImageError
-from facesketch.images import FORMATS, open_image
-from facesketch.serve.problems import ProblemError, told
+from facesketch.serve.decoding import Decoder, DecodingError
+from facesketch.serve.problems import ProblemError, stopping, told
 
 Kind = Literal["png", "jpeg", "webp", "json"]
 MEDIA: dict[Kind, str] = {
@@ -32,68 +32,100 @@ _SAMPLE_SEED, _SAMPLE_SIZE = 21, 512
 
 
 class Darkroom:
-    """Decodes pictures, and lets no more than so many pixels be decoded at once, however many threads there are.
+    """Has pictures decoded, and lets no more than so many pixels be decoded at once, however many threads there are.
 
     Args:
         pixels: most pixels of one picture, and of all that are being worked on at once.
+        seconds: how long one picture may take to decode.
     """
 
-    def __init__(self, pixels: int) -> None:
-        self._most, self._taken = pixels, 0
+    def __init__(self, pixels: int, seconds: float) -> None:
+        self._most, self._seconds, self._taken = pixels, seconds, 0
         self._line, self._changed = deque[object](), threading.Condition()
+        self._idle, self._busy, self._closed = list[Decoder](), set[Decoder](), False
 
     @contextmanager
     def open(self, data: bytes) -> Iterator[Image.Image]:
         """Decode a picture, and hold its pixels until the block ends.
 
         Raises:
-            ProblemError: 413 too many pixels, 415 not a picture, 400 damaged.
+            ProblemError: 413 too many pixels, 415 not a picture, 400 damaged, 422 it takes too long or too much memory,
+                503 the server is stopping.
         """
-        pixels = self._measured(data)
-        self._enter(pixels)
+        with ExitStack() as held:
+            yield self._decoded(data, held)
+
+    def close(self) -> None:
+        """End all decoding; whoever waits for it is told that the server is stopping."""
+        with self._changed:
+            self._closed = True
+            for each in self._busy:
+                each.kill()
+            while self._idle:
+                self._idle.pop().close()
+            self._changed.notify_all()
+
+    def _decoded(self, data: bytes, held: ExitStack) -> Image.Image:
+        with self._decoder() as decoder:
+            try:
+                pixels = decoder.measure(data, self._most)
+                self._enter(pixels)
+                held.callback(self._leave, pixels)
+                return decoder.decode()
+            except DecodingError as error:
+                raise stopping() if self._closed else self._told(error) from error
+
+    @contextmanager
+    def _decoder(self) -> Iterator[Decoder]:
+        """Lend a process that decodes; there come to be as many as there are threads that ask."""
+        with self._changed:
+            if self._closed:
+                raise stopping()
+            decoder = self._idle.pop() if self._idle else None
+        decoder = decoder or Decoder(self._seconds)
+        with self._changed:
+            self._busy.add(decoder)
         try:
-            yield _decoded(data)
+            yield decoder
         finally:
             with self._changed:
-                self._taken -= pixels
-                self._changed.notify_all()
+                self._busy.remove(decoder)
+                if decoder.ready and not self._closed:
+                    self._idle.append(decoder)
+                else:
+                    decoder.close()
 
     def _enter(self, pixels: int) -> None:
         """Wait until there is room, behind those who came before, so that small pictures never keep a large one out."""
         place = object()
         with self._changed:
             self._line.append(place)
-            self._changed.wait_for(lambda: self._line[0] is place and self._taken + pixels <= self._most)
-            self._line.popleft()
+            self._changed.wait_for(
+                lambda: self._closed or (self._line[0] is place and self._taken + pixels <= self._most)
+            )
+            self._line.remove(place)
+            if self._closed:
+                raise stopping()
             self._taken += pixels
             self._changed.notify_all()
 
-    def _measured(self, data: bytes) -> int:
-        """Return how many pixels the header tells of; what is wrong with the rest is told by decoding it."""
-        try:
-            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-                width, height = image.size
-        except UnidentifiedImageError as error:
-            raise ProblemError(415, _NOT_ONE, _EXPECTED) from error
-        except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-            raise self._too_many("The picture") from error
-        except Exception:  # damaged headers make Pillow raise anything; opened again, they are told of in one line
-            return 0
-        if width * height > self._most:
-            raise self._too_many(f"The picture of {width}x{height}")
-        return width * height
+    def _leave(self, pixels: int) -> None:
+        with self._changed:
+            self._taken -= pixels
+            self._changed.notify_all()
 
-    def _too_many(self, what: str) -> ProblemError:
-        return ProblemError(413, f"{what} has more than {self._most:,} pixels.", "Scale it down and send it again.")
-
-
-def _decoded(data: bytes) -> Image.Image:
-    try:
-        return open_image(data)
-    except ImageError as error:
-        if isinstance(error.__cause__, UnidentifiedImageError):
-            raise ProblemError(415, _NOT_ONE, _EXPECTED) from error
-        raise told(error) from error
+    def _told(self, error: DecodingError) -> ProblemError:
+        match error.kind:
+            case "foreign":
+                return ProblemError(415, _NOT_ONE, _EXPECTED)
+            case "large":
+                hint = "Scale it down and send it again."
+                return ProblemError(413, f"{error.text} has more than {self._most:,} pixels.", hint)
+            case "time" | "memory":
+                what = "time" if error.kind == "time" else "memory"
+                return ProblemError(422, f"The picture takes too much {what} to decode.", "Save it anew and send that.")
+            case _:
+                return told(ImageError(error.text))
 
 
 def encoded(image: Image.Image, kind: Literal["png", "jpeg", "webp"]) -> bytes:

@@ -52,7 +52,7 @@ _MEANINGS = {
     408: "The upload did not arrive in time.",
     413: "The upload has too many bytes, or the picture too many pixels.",
     415: "The upload is not a picture, or not multipart/form-data.",
-    422: "A field is missing, unknown or out of range.",
+    422: "A field is missing, unknown or out of range, or the picture takes too much time or memory to decode.",
     429: "Too many requests are waiting; `Retry-After` says when to come again.",
     503: "The server is stopping.",
     504: "It took longer than the time limit.",
@@ -105,6 +105,12 @@ def invalid(error: ValidationError, model: type[BaseModel]) -> ProblemError:
 def unexpected() -> ProblemError:
     """Return the answer to a request that met a mistake of ours."""
     return ProblemError(500, "Something went wrong on the server.", "Try again; if it stays so, tell whoever runs it.")
+
+
+def stopping() -> ProblemError:
+    """Return the answer to a request that comes, or is still at work, when the server ends."""
+    headers = {"Retry-After": "5", "Connection": "close"}
+    return ProblemError(503, "The server is stopping.", "Try again in a moment.", headers)
 
 
 def _sentence(text: str) -> str:

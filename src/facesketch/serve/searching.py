@@ -97,8 +97,8 @@ class Searcher:
         return bytes(picture)
 
     def close(self) -> None:
-        """Finish the running search."""
-        self._thread.shutdown(wait=True, cancel_futures=True)
+        """End the thread, and do not wait for a search that is stuck."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
 
     async def _run(self, ticket: Ticket, work: Any, *given: Any) -> Any:
         future = self._thread.submit(work, *given)

@@ -92,7 +92,7 @@ class Service:
             await asyncio.gather(task, gone, return_exceptions=True)
 
     def close(self) -> None:
-        """Finish what was begun, and end the threads."""
+        """End the threads, and wait for none that is stuck."""
         if self.searcher is not None:
             self.searcher.close()
         self.workshop.close()

@@ -38,6 +38,8 @@ class Limits(Frozen):
     """How long an upload, or the head of a request, may stand still."""
     seconds: _Seconds = 30.0
     """How long an answer may take once the upload is there."""
+    decoding: _Seconds = 10.0
+    """How long one picture may take to decode."""
     batch: _Count = 8
     """Pictures of one shape that go through a network together."""
     connections: _Count = 512

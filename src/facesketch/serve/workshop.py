@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 _MOST_THREADS = 8
+_PATIENCE = 1.0  # seconds for the thread of the networks to end
 
 
 class CountingFinder:
@@ -97,7 +98,7 @@ class Workshop:
         from facesketch.faces import FaceFinder
 
         self.catalogue, self._limits, self._desk, self._meters = catalogue, limits, desk, meters
-        self._finder, self._darkroom = FaceFinder(), Darkroom(limits.pixels)
+        self._finder, self._darkroom = FaceFinder(), Darkroom(limits.pixels, limits.decoding)
         self._threads = ThreadPoolExecutor(min(_MOST_THREADS, processors()), "pictures")
         self._batcher = Batcher(limits.batch, meters.batch)
 
@@ -135,9 +136,10 @@ class Workshop:
         return await asyncio.wrap_future(future)
 
     def close(self) -> None:
-        """Finish what was begun, and end the threads."""
-        self._threads.shutdown(wait=True, cancel_futures=True)
-        self._batcher.close()
+        """End the threads, and wait for none that is stuck."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._darkroom.close()
+        self._batcher.close(_PATIENCE)
 
     def _prepare(self, data: bytes, asked: TranslateForm, keep: bool) -> Piece:
         model = self.catalogue[asked.model]
