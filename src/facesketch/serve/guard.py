@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import ipaddress
 import logging
@@ -13,12 +14,12 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from facesketch.serve.meters import Meters
-from facesketch.serve.problems import ProblemError, unexpected
+from facesketch.serve.problems import ProblemError, stopping, unexpected
 from facesketch.serve.settings import Settings
 
 API = "/v1/"
 _METHODS = frozenset({"GET", "HEAD", "POST", "OPTIONS"})
-_SECURITY = {
+SECURITY = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; "
         "connect-src 'self' blob: data:; font-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; "
@@ -56,7 +57,7 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        answer = _Answer(send, scope["path"].startswith(API))
+        answer = _Answer(send, scope)
         begun = time.perf_counter()
         self.running += 1
         try:
@@ -68,13 +69,16 @@ class Guard:
             self._meters.seconds.observe(time.perf_counter() - begun, route)
 
     async def _serve(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
-        if self.stopping:
-            headers = {"Retry-After": "5", "Connection": "close"}
-            problem = ProblemError(503, "The server is stopping.", "Try again in a moment.", headers)
-            await problem.response()(scope, receive, answer)
+        refused = self.stopping
+        if refused:
+            await stopping().response()(scope, receive, answer)
             return
         try:
             await self._app(scope, receive, answer)
+        except asyncio.CancelledError:  # it is still at work when the time to end is over
+            if not self.stopping or answer.begun:
+                raise
+            await stopping().response()(scope, receive, answer)
         except Exception:  # a mistake of ours in one request must not end another
             self._meters.crashes.add()
             _log.exception("a request to %s failed", _route(scope))
@@ -85,16 +89,19 @@ class Guard:
 class _Answer:
     """Sends an answer with the headers that all of them have."""
 
-    def __init__(self, send: Send, api: bool) -> None:
-        self._send, self._api = send, api
+    def __init__(self, send: Send, scope: Scope) -> None:
+        self._send, self._api = send, scope["path"].startswith(API)
+        self._last = any(name == b"transfer-encoding" for name, _ in scope["headers"])
         self.begun, self.status = False, _NOBODY_WAITS
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.begun, self.status = True, message["status"]
             headers = MutableHeaders(scope=message)
-            for name, value in _SECURITY.items():
+            for name, value in SECURITY.items():
                 headers[name] = value
+            if self._last:  # a proxy may see the end of such a body elsewhere, and send what we took for a request
+                headers["Connection"] = "close"
             if self._api:
                 headers.setdefault("Cache-Control", "no-store")
         await self._send(message)

@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 import socket
+import threading
 import time
 from types import FrameType
-from typing import Any
 
-import h11
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from facesketch.errors import ConfigError
+from facesketch.serve.decoding import kill_all
 from facesketch.serve.guard import Guard
+from facesketch.serve.heads import HEAD_BYTES, protocol
 from facesketch.serve.settings import Limits, Settings
 
-_HEAD_BYTES = 16 << 10
 _IDLE = 15.0
+_FAREWELL = 2  # seconds for answers on their way out once the grace is over
 
 
 class Server(uvicorn.Server):
     """A server that on SIGTERM or SIGINT ends its running requests, refuses new ones with 503, and exits with 0.
+
+    A second signal ends the process at once.
 
     Args:
         guard: the application.
@@ -34,7 +35,7 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 guard,
-                http=_protocol(limits.silence),
+                http=protocol(limits.silence),
                 ws="none",
                 lifespan="on",
                 log_config=None,
@@ -42,18 +43,21 @@ class Server(uvicorn.Server):
                 server_header=False,
                 proxy_headers=False,
                 timeout_keep_alive=int(_IDLE),
-                timeout_graceful_shutdown=int(limits.grace),
+                timeout_graceful_shutdown=_FAREWELL,
                 limit_concurrency=limits.connections,
-                h11_max_incomplete_event_size=_HEAD_BYTES,
+                h11_max_incomplete_event_size=HEAD_BYTES,
             )
         )
         self._guard, self._limits = guard, limits
         self._until: float | None = None
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to stop; a second signal stops at once."""
+        """Begin to stop; a second signal ends the process at once, whatever its threads are busy with."""
         if self._until is not None:
-            self.should_exit = self.force_exit = True
+            try:
+                kill_all()
+            finally:
+                os._exit(128 + sig)
         self._guard.stopping = True
         self._until = time.monotonic() + self._limits.grace
 
@@ -62,38 +66,6 @@ class Server(uvicorn.Server):
         if self._until is not None and (self._guard.running == 0 or time.monotonic() > self._until):
             self.should_exit = True
         return await super().on_tick(counter)
-
-
-def _protocol(silence: float) -> type[H11Protocol]:
-    """Return uvicorn's protocol with a limit on the time that the head of a request may take."""
-
-    class Protocol(H11Protocol):
-        _timer: asyncio.TimerHandle | None = None
-
-        def connection_made(self, transport: Any) -> None:
-            super().connection_made(transport)
-            self._expect_head()
-
-        def data_received(self, data: bytes) -> None:
-            super().data_received(data)
-            if self.conn.their_state is not h11.IDLE:
-                self._stop_expecting()
-            elif self._timer is None:
-                self._expect_head()
-
-        def connection_lost(self, exc: Exception | None) -> None:
-            self._stop_expecting()
-            super().connection_lost(exc)
-
-        def _expect_head(self) -> None:
-            self._timer = self.loop.call_later(silence, self.transport.close)
-
-        def _stop_expecting(self) -> None:
-            if self._timer is not None:
-                self._timer.cancel()
-                self._timer = None
-
-    return Protocol
 
 
 def listen(settings: Settings) -> socket.socket:
@@ -126,6 +98,12 @@ def address(settings: Settings, listening: socket.socket) -> str:
 
 
 def serve(guard: Guard, settings: Settings, listening: socket.socket) -> None:
-    """Serve until a signal ends it."""
+    """Serve until a signal ends it; a thread that is stuck does not keep the process from ending."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     Server(guard, settings.limits).run(sockets=[listening])
+    until = time.monotonic() + _FAREWELL
+    for each in threading.enumerate():
+        if each is not threading.main_thread() and not each.daemon:  # Python would wait for it without end
+            each.join(max(0.0, until - time.monotonic()))
+            if each.is_alive():
+                os._exit(0)

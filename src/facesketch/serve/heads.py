@@ -1,0 +1,134 @@
+"""The heads of requests: how long they may take, and what is refused because another server may read it otherwise.
+
+A proxy and a server that disagree on where a request ends let one client put words into the request of the next. So
+whatever leaves a choice is answered 400, and the connection is closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from http import HTTPStatus
+from typing import Any
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from facesketch.serve.guard import SECURITY
+from facesketch.serve.problems import ProblemError
+
+HEAD_BYTES = 16 << 10
+"""Most bytes of a request line with its headers."""
+_LINGER = 2.0  # seconds in which a refused client may go on sending, so that it hears the answer before a reset
+_END = re.compile(rb"\n\r?\n")
+# a line that does not end in CR LF, one that goes on in the next, and a header that comes twice
+_AMBIGUOUS = re.compile(
+    rb"(?<!\r)\n|\r(?!\n|\Z)|\n[ \t]|^(content-length|transfer-encoding|host)[ \t]*:(?s:.*)^\1[ \t]*:", re.I | re.M
+)
+
+
+class _Connection(h11.Connection):
+    """Reads as h11 does, and refuses what h11 makes the best of.
+
+    Attributes:
+        status: how the last refused request is answered.
+    """
+
+    status = 400
+
+    def next_event(self) -> Any:
+        """Return the next event.
+
+        Raises:
+            RemoteProtocolError: the client does not keep to the protocol, or leaves a choice.
+        """
+        try:
+            if self.their_state is h11.IDLE:
+                _check_head(self.trailing_data[0])
+            event = super().next_event()
+            if isinstance(event, h11.Request):
+                _check_framing(event)
+            return event
+        except h11.RemoteProtocolError as error:
+            # h11 knows of too long a head; that there is no such Transfer-Encoding (501) is the client's mistake here
+            self.status = 431 if error.error_status_hint == 431 else 400
+            raise
+
+
+def _check_head(received: bytes) -> None:
+    end = _END.search(received)
+    if _AMBIGUOUS.search(received[: end.end()] if end else received[:HEAD_BYTES]):
+        raise h11.RemoteProtocolError("a head that can be read in two ways")
+
+
+def _check_framing(request: h11.Request) -> None:
+    if request.http_version not in {b"1.0", b"1.1"}:
+        raise h11.RemoteProtocolError("another protocol")
+    names = {name for name, _ in request.headers}
+    if b"transfer-encoding" in names and (b"content-length" in names or request.http_version < b"1.1"):
+        raise h11.RemoteProtocolError("a body whose end can be seen in two places")
+
+
+def protocol(silence: float) -> type[H11Protocol]:
+    """Return uvicorn's protocol, stricter, and with a limit on the time that the head of a request may take."""
+
+    class Protocol(H11Protocol):
+        conn: _Connection
+        _timer: asyncio.TimerHandle | None = None
+        _refused = False
+
+        def __init__(self, *given: Any, **named: Any) -> None:
+            super().__init__(*given, **named)
+            self.conn = _Connection(h11.SERVER, HEAD_BYTES)
+
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(transport)
+            self._expect_head()
+
+        def data_received(self, data: bytes) -> None:
+            if self._refused:
+                return
+            super().data_received(data)
+            if self.conn.their_state is not h11.IDLE:
+                self._stop_expecting()
+            elif self._timer is None:
+                self._expect_head()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            self._stop_expecting()
+            super().connection_lost(exc)
+
+        def send_400_response(self, msg: str) -> None:
+            """Answer what is no request, unless an answer is on its way already, and close the connection."""
+            self._refused = True
+            if self.cycle is not None:
+                self.cycle.disconnected = True  # what was begun for it has nobody to answer any more
+                self.cycle.message_event.set()
+            if self.conn.our_state not in {h11.IDLE, h11.SEND_RESPONSE} or not self.transport.can_write_eof():
+                self.transport.close()
+                return
+            self.transport.write(_answer(self.conn.status))
+            self.transport.write_eof()
+            self._stop_expecting()
+            self._timer = self.loop.call_later(_LINGER, self.transport.close)
+
+        def _expect_head(self) -> None:
+            self._timer = self.loop.call_later(silence, self.transport.close)
+
+        def _stop_expecting(self) -> None:
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+
+    return Protocol
+
+
+def _answer(status: int) -> bytes:
+    what = "The request's line or headers are too long." if status == 431 else "This is no request that can be read."
+    answer = ProblemError(status, what, "Send it as a browser or curl does.", {**SECURITY, "Connection": "close"})
+    response = answer.response()
+    lines = [
+        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}".encode(),
+        *(b": ".join(each) for each in response.raw_headers),
+    ]
+    return b"\r\n".join([*lines, b"", bytes(response.body)])
