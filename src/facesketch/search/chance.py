@@ -15,11 +15,11 @@ found by `scripts/search_calibration.py` on people of whom no model has learned.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
 from facesketch.errors import ConfigError
 
@@ -104,7 +104,7 @@ def distances(scores: NDArray[np.floating], rest: int, usual: tuple[float, float
     size = len(scores) + rest
     others = scores[1 : 1 + -(-size // 2)].astype(np.float64)
     places = np.arange(1, len(others) + 1)
-    quantiles = -ndtri((places - 0.375) / (size - 0.75))
+    quantiles = [-NormalDist().inv_cdf(share) for share in (places - 0.375) / (size - 0.75)]
     mean, spread = usual
     line = np.polyfit(np.append(quantiles, (-1.0, 1.0)), np.append(others, (mean - spread, mean + spread)), 1)
     return np.asarray((scores - line[1]) / max(line[0], _NARROWEST * spread), dtype=np.float64)
