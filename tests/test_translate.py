@@ -22,7 +22,8 @@ from facesketch.data.datasets import Batch, PairDataset, batches, epoch_keys
 from facesketch.data.pairs import Pair, Source
 from facesketch.engines.torch_engine import TorchEngine
 from facesketch.errors import CheckpointError, ConfigError, ImageError, ResourceError
-from facesketch.methods.base import Method, Options, Phase
+from facesketch.families import NoOptions
+from facesketch.methods.base import Method, Phase
 from facesketch.tensors import to_image
 from facesketch.translate import Translator, load, png
 
@@ -31,7 +32,7 @@ class Identity(Method):
     """A network that gives back what it gets, and remembers the size it got."""
 
     def __init__(self, data: DataConfig, *, fixed: bool = False, multiple: int = 1) -> None:
-        super().__init__(Options(), data, "photo2sketch")
+        super().__init__(NoOptions(), data, "photo2sketch")
         self.fixed, self.multiple = fixed, multiple
         self.seen: list[tuple[int, ...]] = []
 

@@ -35,6 +35,10 @@ def __getattr__(name: str) -> Any:
     """Import a public name from its module on first use (PEP 562)."""
     if name not in _PUBLIC:
         raise AttributeError(f"module 'facesketch' has no attribute {name!r}")
+    if name == "train":
+        from facesketch.extras import require
+
+        require("train", "training")
     return getattr(importlib.import_module(_PUBLIC[name]), name)
 
 

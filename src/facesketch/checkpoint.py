@@ -60,7 +60,7 @@ def preprocessing(method: Method) -> Preprocessing:
     return Preprocessing(
         photo_channels=method.data.photo_channels,
         sketch_channels=method.data.sketch_channels,
-        longest_side=method.data.size if method.learned else None,
+        longest_side=method.data.size,
         frame=method.frame if method.fixed else None,
         multiple=method.multiple,
         directions=method.translates,
@@ -122,11 +122,6 @@ def _differing(ours: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> str:
     shapes = [{name: tensor.shape for name, tensor in each.items()} for each in (ours, theirs)]
     names = [name for name in shapes[0] | shapes[1] if shapes[0].get(name) != shapes[1].get(name)]
     return f"differing: {', '.join(names[:_EXAMPLES])}{', …' if len(names) > _EXAMPLES else ''}"
-
-
-def untrained(name: str) -> bool:
-    """Tell whether a name is that of a method that needs no training."""
-    return name in METHODS and not METHODS[name].learned and not Path(name).exists()
 
 
 def save_state(folder: Path, state: Mapping[str, Any]) -> None:

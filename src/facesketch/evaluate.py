@@ -18,6 +18,7 @@ from facesketch.data.apart import require_apart
 from facesketch.data.pairs import Side
 from facesketch.data.tree import stem_of
 from facesketch.errors import ConfigError, DataError, ImageError, nearest
+from facesketch.families import family
 from facesketch.floors import TITLES, Floors, Progress, Task
 from facesketch.floors import floors as measure_floors
 from facesketch.headers import BEST, WEIGHTS, model_file, read_header
@@ -254,8 +255,10 @@ def model_info(translator: Translator, weights: Literal["best", "last"] = "best"
         weights: which weights of a run folder it was loaded with.
     """
     config, path = translator.config, Path(translator.name)
-    with torch.device("meta"):
-        parameters = count_parameters(build(config, fresh=False))
+    parameters = 0
+    if family(config.method.name).learned:
+        with torch.device("meta"):
+            parameters = count_parameters(build(config, fresh=False))
     file = model_file(path, weights) if path.exists() else None
     epoch = read_header(file).notes.get("epoch") if file else None
     return ModelInfo(

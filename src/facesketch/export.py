@@ -12,13 +12,14 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from facesketch.checkpoint import load_method, preprocessing, untrained
+from facesketch.checkpoint import load_method, preprocessing
 from facesketch.config import Direction, RunConfig
 from facesketch.data.index import index
 from facesketch.data.synthetic import draw_pair
 from facesketch.engines import IMAGE, STYLE
 from facesketch.engines.onnx_engine import open_session
 from facesketch.errors import ConfigError, FacesketchError
+from facesketch.families import untrained
 from facesketch.files import atomic, require_name
 from facesketch.graph import Graph, trace, with_header
 from facesketch.headers import ONNX_SUFFIX, model_file, read_header, write_header

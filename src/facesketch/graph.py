@@ -6,7 +6,6 @@ the group norm that it is written as.
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 import warnings
 from collections.abc import Iterator, Mapping
@@ -20,14 +19,13 @@ from torch.export import Dim
 
 from facesketch.config import Direction
 from facesketch.engines import IMAGE, STYLE, TRANSLATION
-from facesketch.errors import MissingExtraError
+from facesketch.extras import require
 from facesketch.methods import Method
 
 if TYPE_CHECKING:
     import onnx
 
 _OPSET = 18
-_NAMED = ("onnx", "onnxscript")
 
 
 class Graph(nn.Module):
@@ -61,9 +59,7 @@ def trace(method: Method, direction: Direction) -> onnx.ModelProto:
     Raises:
         MissingExtraError: the exporter is not installed.
     """
-    missing = [name for name in _NAMED if importlib.util.find_spec(name) is None]
-    if missing:
-        raise MissingExtraError(f"export needs {' and '.join(missing)}; type: pip install 'facesketch[export]'")
+    require("export", "export")
     graph = Graph(_with_instance_norms(deepcopy(method).cpu().float().eval()), direction)
     example, shapes = _example(method, direction)
     with _quiet(), torch.no_grad():

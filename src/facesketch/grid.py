@@ -9,7 +9,7 @@ from typing import Any
 
 from facesketch.config import DIRECTIONS, Direction, RunConfig, configure
 from facesketch.errors import ConfigError, nearest
-from facesketch.methods import METHODS, resolve
+from facesketch.families import FAMILIES, resolve
 
 
 @dataclass(frozen=True)
@@ -92,14 +92,14 @@ class Cell:
     @property
     def learned(self) -> bool:
         """Tell whether there is anything to train."""
-        return METHODS[self.method].learned
+        return FAMILIES[self.method].learned
 
     @property
     def results(self) -> dict[Direction, str]:
         """Return the name of each direction's result."""
         if self.direction is not None:
             return {self.direction: self.name}
-        return {direction: f"{self.name}.{direction}" for direction in METHODS[self.method].directions}
+        return {direction: f"{self.name}.{direction}" for direction in FAMILIES[self.method].directions}
 
     def config(self, data: Path) -> RunConfig:
         """Return the resolved settings of its training."""
@@ -147,9 +147,9 @@ def plan(preset: str, *, only: Sequence[str] = (), seeds: int = 1) -> list[Cell]
     cells += [Cell("pencil", "pencil", "photo2sketch")]
     unknown = [part for part in only if not any(_matches(cell, part) for cell in cells)]
     if unknown:
-        names = [*METHODS, *(cell.name for cell in cells)]
+        names = [*FAMILIES, *(cell.name for cell in cells)]
         raise ConfigError(
-            f"--only {unknown[0]}: no such cell{nearest(unknown[0], names, 'known: ' + ', '.join(METHODS))}"
+            f"--only {unknown[0]}: no such cell{nearest(unknown[0], names, 'known: ' + ', '.join(FAMILIES))}"
         )
     return _with_shorter([cell for cell in cells if not only or any(_matches(cell, part) for part in only)], cells)
 
@@ -170,7 +170,7 @@ def _with_shorter(chosen: list[Cell], cells: list[Cell]) -> list[Cell]:
 def _grid(preset: Preset, families: Variants, seed: int, *, built: bool) -> Iterator[Cell]:
     tail = f".seed{seed}" if seed else ""
     for method, variants in families.items():
-        directions: tuple[Direction | None, ...] = (None,) if METHODS[method].both_ways else DIRECTIONS
+        directions: tuple[Direction | None, ...] = (None,) if FAMILIES[method].both_ways else DIRECTIONS
         for ending, options in variants:
             for direction in directions:
                 shorter = None

@@ -19,8 +19,10 @@ from facesketch import pretrained
 from facesketch.config import DIRECTIONS, Direction, RunConfig
 from facesketch.engines import Engine
 from facesketch.errors import ConfigError, ImageError
+from facesketch.extras import require
 from facesketch.faces import fill_corners
-from facesketch.headers import ONNX_SUFFIX
+from facesketch.families import untrained
+from facesketch.headers import ONNX_SUFFIX, model_file, read_header
 from facesketch.images import Placement, fit, flatten, open_image
 from facesketch.preprocessing import Preprocessing
 
@@ -44,7 +46,7 @@ def load(
             `photo2sketch` or `sketch2photo` for the package's own model of that direction.
         weights: which of a run folder's weights.
         device: `auto`, `cpu`, `cuda` or `mps`.
-        engine: `auto` runs an `.onnx` file with ONNX Runtime and everything else with PyTorch.
+        engine: `auto` runs an `.onnx` file with ONNX Runtime and a run's weights with PyTorch.
         style: the hand to draw in when a call names none; None for the model's first.
 
     Raises:
@@ -66,7 +68,13 @@ def _open(path: str, weights: str, device: str, engine: EngineName) -> Engine:
         raise ConfigError(
             f"{path}: {engine} runs .onnx files; type: facesketch export {path} --out model.onnx, and give that"
         )
+    if untrained(path):
+        from facesketch.engines.pencil_engine import PencilEngine
+
+        return PencilEngine()
     if not exported:
+        read_header(model_file(Path(path), weights))  # what is no model is told of before what is not installed
+        require("train", f"{path}: a model that is not exported to .onnx")
         from facesketch.engines.torch_engine import TorchEngine
 
         return TorchEngine.open(path, weights, device)

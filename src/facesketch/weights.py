@@ -25,6 +25,7 @@ from urllib.error import HTTPError
 from urllib.parse import urlsplit
 
 from facesketch.errors import CheckpointError, ConfigError, MissingExtraError, OutputError, nearest
+from facesketch.extras import require
 from facesketch.files import atomic
 
 if TYPE_CHECKING:
@@ -279,7 +280,7 @@ def fetch(name: str, *, folder: Path | None = None, progress: Progress | None = 
 
     Raises:
         ConfigError: no weights have that name.
-        MissingExtraError: the address does not answer or breaks off.
+        MissingExtraError: the address does not answer or breaks off, or there is no PyTorch to read what is published.
         CheckpointError: what came is not what was published; it is removed.
         OutputError: the folder cannot be written.
     """
@@ -291,6 +292,8 @@ def fetch(name: str, *, folder: Path | None = None, progress: Progress | None = 
     if installed is not None and not _fault(installed, entry.published):
         _convert(installed, entry, kept)
         return kept
+    if entry.pth is not None:
+        require("train", f"fetching {name}")
     part = kept.with_name(entry.address.rpartition("/")[2] + ".part")
     try:
         _download(entry, part, progress)

@@ -12,7 +12,7 @@ import pytest
 
 from facesketch.cli.main import app
 from facesketch.config import SECTIONS, RunConfig
-from facesketch.methods import METHODS
+from facesketch.families import FAMILIES
 from facesketch.training import trainer
 from facesketch.training.logs import read_log
 from facesketch.training.state import Training
@@ -40,9 +40,9 @@ def test_every_setting_is_a_flag_and_every_flag_a_setting() -> None:
     assert sum(len(section.model_fields) for section in SECTIONS.values()) == len(settings), "no two share a name"
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", FAMILIES)
 def test_no_option_of_a_method_hides_a_setting(name: str) -> None:
-    assert not set(METHODS[name].Options.model_fields) & _flags()
+    assert not set(FAMILIES[name].Options.model_fields) & _flags()
 
 
 def test_flags_make_a_run_and_say_what_came_of_it(pairs: Path, tmp_path: Path, command: Callable[..., Any]) -> None:

@@ -25,7 +25,7 @@ NARROW: dict[str, dict[str, Any]] = {
 """Options that make a method small. Those of a new method may be missing here: it is then trained as it is."""
 
 SMALL: dict[str, Any] = {"size": 32, "batch_size": 2, "device": "cpu", "precision": "fp32", "samples": 2}
-LEARNED = [name for name, kind in METHODS.items() if kind.learned]
+LEARNED = list(METHODS)
 WAYS = [
     (name, way) for name in LEARNED for way in (METHODS[name].directions[:1] if METHODS[name].both_ways else DIRECTIONS)
 ]

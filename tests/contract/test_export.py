@@ -18,8 +18,9 @@ from facesketch.config import Direction
 from facesketch.engines.torch_engine import TorchEngine
 from facesketch.errors import ConfigError
 from facesketch.export import LIMITS, Exported, export
+from facesketch.families import FAMILIES
 from facesketch.headers import read_header
-from facesketch.methods import METHODS, build
+from facesketch.methods import build
 from facesketch.translate import Translator
 
 SIZES = [(37, 53), (64, 41), (40, 40), (130, 9)]
@@ -110,7 +111,7 @@ def test_only_what_translates_is_in_the_file(learned: str, exported: Callable[[s
         assert not any(node.domain for node in graph.node), "every operator is ONNX's own"
 
 
-@pytest.mark.parametrize("name", [name for name, kind in METHODS.items() if not kind.learned])
+@pytest.mark.parametrize("name", [name for name, kind in FAMILIES.items() if not kind.learned])
 def test_what_learns_nothing_is_not_exported(name: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=f"{name}: learns nothing and needs no file; type: facesketch translate"):
         export(Path(name), tmp_path / "model.onnx")

@@ -16,6 +16,7 @@ from facesketch.cli.main import main
 from facesketch.config import DIRECTIONS, Direction
 from facesketch.engines.torch_engine import TorchEngine
 from facesketch.errors import ConfigError
+from facesketch.families import FAMILIES
 from facesketch.methods import METHODS, build, resolve
 from facesketch.translate import Translator
 
@@ -114,10 +115,10 @@ def test_translating_leaves_the_random_state_alone(learned: str, trained: Callab
     assert torch.equal(torch.get_rng_state(), before)
 
 
-@pytest.mark.parametrize("name", [name for name, kind in METHODS.items() if not kind.learned])
+@pytest.mark.parametrize("name", [name for name, kind in FAMILIES.items() if not kind.learned])
 def test_a_method_that_learns_nothing_translates_without_a_model(name: str, tmp_path: Path, data: Path) -> None:
     translator = load(name)
-    assert translator.directions == METHODS[name].directions
+    assert translator.directions == FAMILIES[name].directions
     for size in [*SIZES, (300, 200)]:
         picture = _picture(size, "RGB")
         result = translator(picture)

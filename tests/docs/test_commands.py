@@ -133,18 +133,21 @@ from torch import Tensor
 from facesketch.config import DataConfig, Direction, Frozen
 from facesketch.data.datasets import Batch
 from facesketch.losses import l1
-from facesketch.methods.base import Defaults, Method, Phase, adam
+from facesketch.families import Defaults, Family
+from facesketch.methods.base import Method, Phase, adam
 from facesketch.networks.unet import UNetGenerator
 """
 
 
 def test_the_example_of_a_method_trains_and_translates(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import facesketch
+    from facesketch.families import FAMILIES
     from facesketch.methods import METHODS
 
     names: dict[str, Any] = {"__name__": "my_method"}
     code = EXAMPLE_IMPORTS + blocks(ROOT / "docs" / "adding-a-method.md", "python")[0]
     exec(compile(code, "my_method.py", "exec", dont_inherit=True), names)
+    monkeypatch.setitem(FAMILIES, "my-method", names["MyFamily"])
     monkeypatch.setitem(METHODS, "my-method", names["MyMethod"])
     run = facesketch.train("my-method", "run", data="pairs", steps=2, size=32, width=4, quiet=True)
     assert facesketch.load(run)(workplace / "me.jpg").size == (90, 75)

@@ -13,6 +13,7 @@ from facesketch import losses
 from facesketch.config import DataConfig, Direction, MethodConfig, RunConfig, TrainConfig, configure
 from facesketch.data.datasets import Batch
 from facesketch.errors import ConfigError
+from facesketch.families import FAMILIES
 from facesketch.images import Placement
 from facesketch.methods import METHODS, build, method_class, resolve
 from facesketch.methods.base import power_of_two
@@ -39,8 +40,15 @@ def _batch(config: RunConfig, side: int, fill: float | None = None) -> Batch:
 
 
 def test_the_names_are_those_of_the_study_and_of_the_command_line() -> None:
-    assert set(METHODS) >= {"dense-ae", "conv-ae", "conv-vae", "pix2pix", "cyclegan", "pencil"}
-    assert all(name == name.lower() and " " not in name and "_" not in name for name in METHODS)
+    assert set(FAMILIES) >= {"dense-ae", "conv-ae", "conv-vae", "pix2pix", "cyclegan", "pencil"}
+    assert all(name == name.lower() and " " not in name and "_" not in name for name in FAMILIES)
+
+
+def test_every_family_that_learns_has_its_networks() -> None:
+    assert list(METHODS) == [name for name, kind in FAMILIES.items() if kind.learned]
+    assert all(issubclass(METHODS[name], FAMILIES[name]) for name in METHODS)
+    with pytest.raises(ConfigError, match="pencil needs no training"):
+        build(_config("pencil"))
 
 
 def test_an_unknown_method_is_refused_with_the_nearest_name() -> None:

@@ -15,9 +15,10 @@ from facesketch import train
 from facesketch.config import DataConfig, RunConfig, configure
 from facesketch.data.datasets import Batch
 from facesketch.errors import ConfigError, FacesketchError
+from facesketch.families import PortraitOptions
 from facesketch.images import Placement
 from facesketch.methods import build, needs, resolve
-from facesketch.methods.portrait import Portrait, PortraitOptions
+from facesketch.methods.portrait import Portrait
 from facesketch.networks.backbones import AlexNetFeatures
 from facesketch.networks.lpips import CHANNELS
 from facesketch.training.samples import validate

@@ -12,7 +12,6 @@ import httpx
 import pytest
 from tests.serve.conftest import started
 
-from facesketch.cli import serve as verb
 from facesketch.serve.server import address, listen
 from facesketch.serve.settings import Settings
 
@@ -47,7 +46,7 @@ def test_mistakes_are_told_in_one_line(refused: Refused, words: list[str], said:
 
 
 def test_without_fastapi_it_says_what_to_install(refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verb, "_NEEDED", ("fastapi", "no_such_package"))
+    monkeypatch.setitem(sys.modules, "fastapi", None)
     assert refused("serve").endswith("type: pip install 'facesketch[serve]'")
 
 

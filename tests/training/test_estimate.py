@@ -19,7 +19,7 @@ def _config(name: str, **settings: Any) -> RunConfig:
     return resolve(configure(name, {"size": 64, "batch_size": 2, **settings}))
 
 
-@pytest.mark.parametrize("name", [name for name, kind in METHODS.items() if kind.learned])
+@pytest.mark.parametrize("name", METHODS)
 def test_parameters_are_counted_not_guessed(name: str) -> None:
     config = _config(name, size=32)
     assert estimate(config, half=False).parameters == count_parameters(build(config))

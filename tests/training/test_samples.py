@@ -10,8 +10,9 @@ from torch import Tensor
 
 from facesketch.config import DataConfig, Direction
 from facesketch.data.datasets import Batch
+from facesketch.families import NoOptions
 from facesketch.images import Placement
-from facesketch.methods.base import Method, Options, Phase
+from facesketch.methods.base import Method, Phase
 from facesketch.training.samples import is_better, sample_sheet, validate
 
 SIDE, PLACE = 32, Placement((20, 32), (20, 32), (6, 0))
@@ -23,7 +24,7 @@ class Negative(Method):
     both_ways = True
 
     def __init__(self) -> None:
-        super().__init__(Options(), DataConfig(size=SIDE, photo_channels=3, sketch_channels=3), "photo2sketch")
+        super().__init__(NoOptions(), DataConfig(size=SIDE, photo_channels=3, sketch_channels=3), "photo2sketch")
 
     def training_step(self, batch: Batch) -> Iterator[Phase]:
         yield Phase("one", batch.photo.mean())

@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 from facesketch import errors
 from facesketch.bulk.pipeline import Limits, Outcome, Pipeline
 from facesketch.bulk.plan import Job
-from facesketch.errors import FaceError, FacesketchError, ImageError, MissingExtraError, ResourceError
+from facesketch.errors import FaceError, FacesketchError, ImageError, ResourceError
+from facesketch.extras import require
 from facesketch.portraits import Request, Studio
 
 _LIMITS = Limits()
@@ -68,11 +69,9 @@ def run(jobs: Sequence[Job], request: Request, *, sheets: bool = False, limits: 
 
 def _ray() -> Any:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is to leave the machine unasked
-    try:
-        import ray
-    except ImportError as error:
-        told = "--engine ray needs Ray, which is not installed: pip install 'facesketch[bulk]'"
-        raise MissingExtraError(told) from error
+    require("bulk", "--engine ray")
+    import ray
+
     return ray
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from facesketch.config import Direction
 from facesketch.errors import ConfigError
+from facesketch.extras import require
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -75,6 +76,7 @@ def evaluate(
         Show no progress.
     """
     _check(model, images, seed, data, pictures, out)
+    require("train", "measuring a model")
     settings: dict[str, Any] = {"split": split, "protocol": protocol, "seed": seed, "name": name}
     settings["metrics"] = metric_names(metrics)
     with Patience(quiet) as settings["progress"]:

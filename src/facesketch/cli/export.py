@@ -9,6 +9,7 @@ from cyclopts import Parameter
 
 from facesketch.config import Direction
 from facesketch.errors import ConfigError
+from facesketch.extras import require
 
 
 def export(
@@ -42,6 +43,7 @@ def export(
     """
     if half and int8:
         raise ConfigError("--half and --int8 are two ways to make one file smaller; give one of them")
+    require("export", "export")
     from facesketch.export import export as write
 
     precision: Literal["fp32", "fp16", "int8"] = "fp16" if half else "int8" if int8 else "fp32"

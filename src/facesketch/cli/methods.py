@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
 
 from facesketch.cli.output import print_json
+
+if TYPE_CHECKING:
+    from facesketch.config import RunConfig
 
 
 def methods(name: str | None = None, /, *, size: int = 256, json: bool = False) -> None:
@@ -15,20 +19,20 @@ def methods(name: str | None = None, /, *, size: int = 256, json: bool = False) 
     name
         A method, to see its own options.
     size
-        Pixels of the frame that parameters are counted at.
+        Pixels of the frame that parameters are counted at, where PyTorch is installed.
     json
         Print a JSON object instead of a table; of one method with its options and their defaults.
     """
-    from facesketch.methods import METHODS, method_class
+    from facesketch.families import FAMILIES, family
 
     if name is not None:
-        kind = method_class(name)
+        kind = family(name)
         if json:
             print_json({"name": name} | _row(name, size) | _details(kind))
         else:
             _print_options(name, kind)
         return
-    rows = {each: _row(each, size) for each in METHODS}
+    rows = {each: _row(each, size) for each in FAMILIES}
     if json:
         print_json(rows)
     else:
@@ -36,16 +40,11 @@ def methods(name: str | None = None, /, *, size: int = 256, json: bool = False) 
 
 
 def _row(name: str, size: int) -> dict[str, Any]:
-    import torch
-
     from facesketch.config import configure
-    from facesketch.methods import METHODS, build, resolve
-    from facesketch.networks.blocks import count_parameters
+    from facesketch.families import FAMILIES, resolve
 
-    kind = METHODS[name]
+    kind = FAMILIES[name]
     config = resolve(configure(name, {"size": size}))
-    with torch.device("meta"):
-        parameters = count_parameters(build(config))
     return {
         "title": kind.title,
         "summary": (kind.__doc__ or "").splitlines()[0],
@@ -53,10 +52,23 @@ def _row(name: str, size: int) -> dict[str, Any]:
         "both_at_once": kind.both_ways,
         "pairs": "paired" if kind.paired else "unpaired",
         "learned": kind.learned,
-        "parameters": parameters,
+        "parameters": _parameters(config) if kind.learned else 0,
         "study": kind.study,
         "options": list(kind.Options.model_fields),
     }
+
+
+def _parameters(config: RunConfig) -> int | None:
+    """Count the numbers that are learned; None where there is no PyTorch to build the networks with."""
+    if find_spec("torch") is None:
+        return None
+    import torch
+
+    from facesketch.methods import build
+    from facesketch.networks.blocks import count_parameters
+
+    with torch.device("meta"):
+        return count_parameters(build(config))
 
 
 def _details(kind: Any) -> dict[str, Any]:
@@ -79,7 +91,8 @@ def _print_table(rows: dict[str, dict[str, Any]]) -> None:
         directions = "both at once" if row["both_at_once"] else " or ".join(row["directions"])
         learns = row["pairs"] if row["learned"] else "nothing"
         study = "yes" if row["study"] else "no"
-        table.add_row(name, row["title"], directions, learns, f"{row['parameters']:,}", study)
+        counted = "–" if row["parameters"] is None else f"{row['parameters']:,}"
+        table.add_row(name, row["title"], directions, learns, counted, study)
     console = Console(highlight=False)
     console.print(table)
     console.print("Options of one: facesketch methods NAME. Train one: facesketch train NAME --data DIR --out RUN")

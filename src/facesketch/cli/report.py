@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from facesketch.extras import require
+
 
 def report(study: Path, /, *, out: Path | None = None) -> None:
     """Write the report of a study, complete or not, from what lies in its folder.
@@ -17,6 +19,7 @@ def report(study: Path, /, *, out: Path | None = None) -> None:
     out
         The HTML file; STUDY/report.html when not given.
     """
+    require("train", "a report")
     from facesketch.files import require_name
     from facesketch.report.build import build_report
 

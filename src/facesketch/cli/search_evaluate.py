@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from facesketch.errors import ConfigError
+from facesketch.extras import require
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -80,6 +81,7 @@ def evaluate(
         raise ConfigError(f"seed = {seed}: expected at least 0; give another --seed")
     if out is not None and out.is_file():
         raise ConfigError(f"--out {out}: is a file; give a folder for search.json and search.png")
+    require("train", "measuring search")
     with Stages(quiet) as progress:
         results = _evaluate(
             Question(data, split, protocol, routes, distractors, tuple(by or ()), seed),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
 import sys
 from dataclasses import dataclass
@@ -11,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from facesketch.errors import ConfigError, MissingExtraError
+from facesketch.errors import ConfigError
+from facesketch.extras import require
 
 if TYPE_CHECKING:
     from facesketch.serve.settings import Settings
 
-_NEEDED = ("fastapi", "uvicorn", "python_multipart")
 _MIB = 1 << 20
 
 
@@ -94,7 +93,7 @@ def serve(
             "backend": backend,
         }
     )
-    _check_installed()
+    require("serve", "serving")
     _serve(settings)
 
 
@@ -157,11 +156,3 @@ def _folder(runs: Path | None) -> Path | None:
     if runs is not None and not runs.is_dir():
         raise ConfigError(f"--runs {runs}: no such folder; give the one that holds the --out folders of trainings")
     return runs
-
-
-def _check_installed() -> None:
-    missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
-    if missing:
-        raise MissingExtraError(
-            "serving needs FastAPI and uvicorn, which are not installed; type: pip install 'facesketch[serve]'"
-        )

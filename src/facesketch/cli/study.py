@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
+from facesketch.extras import require
+
 if TYPE_CHECKING:
     from facesketch.study import Study
 
@@ -44,6 +46,7 @@ def study(
     quiet
         Show no progress.
     """
+    require("train", "a study")
     from facesketch.cli.evaluate import metric_names
     from facesketch.errors import ConfigError
     from facesketch.report.build import build_report

@@ -9,6 +9,7 @@ from cyclopts import Parameter
 
 from facesketch.config import AugmentConfig, DataConfig, Direction, TrainConfig
 from facesketch.errors import ConfigError, nearest
+from facesketch.extras import require
 
 
 def train(
@@ -51,6 +52,7 @@ def train(
         return
     if out is None:
         raise ConfigError("no place for the run; give a folder with --out")
+    require("train", "training")
     from facesketch.config import configure
     from facesketch.training.trainer import train as start
 
@@ -74,7 +76,7 @@ def _known(method: str | None, config: Path | None, options: dict[str, str]) -> 
         ConfigError: an option that neither the verb nor the method has; the nearest one is suggested.
     """
     from facesketch.config import read_toml
-    from facesketch.methods import METHODS, method_class
+    from facesketch.families import FAMILIES, family
 
     named = {key.replace("-", "_"): value for key, value in options.items()}
     if not named:
@@ -84,14 +86,14 @@ def _known(method: str | None, config: Path | None, options: dict[str, str]) -> 
         method = section.get("name") if isinstance(section, dict) else None
     if not isinstance(method, str):
         return named  # that no method is named is said where the settings are put together
-    own = list(method_class(method).Options.model_fields)
+    own = list(family(method).Options.model_fields)
     fixed = ["data", "out", "direction", "config", "resume", "quiet"]
     general = [
         name for part in (DataConfig, AugmentConfig, TrainConfig) for name in part.model_fields if name != "folder"
     ]
     for name in named:
         if name not in own:
-            theirs = [other for other, kind in METHODS.items() if name in kind.Options.model_fields]
+            theirs = [other for other, kind in FAMILIES.items() if name in kind.Options.model_fields]
             if theirs:
                 flag = f"--{name.replace('_', '-')}"
                 raise ConfigError(f"{flag} is an option of {', '.join(theirs)}, not of {method}; leave it out")
@@ -101,6 +103,7 @@ def _known(method: str | None, config: Path | None, options: dict[str, str]) -> 
 
 
 def _resume(folder: Path, given: dict[str, Any], *, quiet: bool, **others: Any) -> None:
+    require("train", "training")
     from facesketch.training.trainer import resume
 
     extra = [name for name in given if name not in {"epochs", "steps"}] + [

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from facesketch.config import Direction
 from facesketch.engines import graph_inputs
 from facesketch.engines.onnx_engine import threads
-from facesketch.errors import CheckpointError, MissingExtraError, ResourceError
+from facesketch.errors import CheckpointError, ResourceError
+from facesketch.extras import require
 from facesketch.headers import read_header
 
 
@@ -34,10 +35,9 @@ class OpenVinoEngine:
             raise ResourceError(f"--device {device}: OpenVINO computes on the processor here; expected auto or cpu")
         header = read_header(path)
         self.config, self.preprocessing = header.config, header.preprocessing
-        try:
-            import openvino
-        except ImportError as error:
-            raise MissingExtraError("OpenVINO is not installed; type: pip install 'facesketch[openvino]'") from error
+        require("openvino", "--backend openvino")
+        import openvino
+
         settings = {"INFERENCE_PRECISION_HINT": precision, "INFERENCE_NUM_THREADS": str(threads())}
         try:
             self._model = openvino.compile_model(str(path), "CPU", settings)

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from facesketch.checkpoint import load_method, preprocessing, untrained
-from facesketch.config import Direction, MethodConfig, RunConfig
+from facesketch.checkpoint import load_method, preprocessing
+from facesketch.config import Direction, RunConfig
 from facesketch.hardware import pick_device
-from facesketch.methods import Method, build, resolve
+from facesketch.methods import Method
 
 
 class TorchEngine:
@@ -33,15 +33,12 @@ class TorchEngine:
 
     @classmethod
     def open(cls, path: str, weights: str = "best", device: str = "auto") -> TorchEngine:
-        """Return what translates with a run folder, a `.safetensors` file or a method that needs no training.
+        """Return what translates with a run folder or a `.safetensors` file.
 
         Raises:
             CheckpointError: missing, torn or foreign.
             ResourceError: the device is not there.
         """
-        if untrained(path):
-            config = resolve(RunConfig(method=MethodConfig(name=path)))
-            return cls(build(config), config, device)
         method, config = load_method(Path(path), weights)
         return cls(method, config, device)
 

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from facesketch.config import MethodConfig, RunConfig, explain
+from facesketch.config import RunConfig
 from facesketch.data.datasets import Batch
-from facesketch.errors import ConfigError, nearest
-from facesketch.methods.base import Defaults, Method, Phase
+from facesketch.errors import ConfigError
+from facesketch.families import family, resolve
+from facesketch.methods.base import Method, Phase
 from facesketch.methods.conv_ae import ConvAE
 from facesketch.methods.conv_vae import ConvVAE
 from facesketch.methods.cyclegan import CycleGAN
 from facesketch.methods.dense_ae import DenseAE
-from facesketch.methods.pencil import Pencil
 from facesketch.methods.pix2pix import Pix2Pix
 from facesketch.methods.portrait import Portrait
 
@@ -25,44 +23,20 @@ METHODS: dict[str, type[Method]] = {
     "pix2pix": Pix2Pix,
     "cyclegan": CycleGAN,
     "portrait": Portrait,
-    "pencil": Pencil,
 }
 
-__all__ = ["METHODS", "Batch", "Defaults", "Method", "Phase", "build", "method_class", "needs", "resolve"]
+__all__ = ["METHODS", "Batch", "Method", "Phase", "build", "method_class", "needs", "resolve"]
 
 
 def method_class(name: str) -> type[Method]:
-    """Return the class of a method.
+    """Return the class of a method that learns.
 
     Raises:
-        ConfigError: there is none of that name; the nearest is suggested.
+        ConfigError: there is none of that name, the nearest being suggested, or it needs no training.
     """
-    if name not in METHODS:
-        raise ConfigError(f"unknown method '{name}'{nearest(name, METHODS, 'type: facesketch methods')}")
+    if not family(name).learned:
+        raise ConfigError(f"{name} needs no training; type: facesketch translate PHOTO --model {name} --out SKETCH")
     return METHODS[name]
-
-
-def resolve(config: RunConfig) -> RunConfig:
-    """Return the settings with everything the method decides filled in, so that a run's file leaves nothing open.
-
-    Raises:
-        ConfigError: an option that the method does not have, a value out of range, or a direction it cannot learn.
-    """
-    kind = method_class(config.method.name)
-    try:
-        options = kind.Options.model_validate(config.method.options)
-    except ValidationError as error:
-        raise ConfigError(f"{config.method.name}: {explain(error, kind.Options)}") from error
-    if config.direction not in kind.directions:
-        raise ConfigError(f"{config.method.name} cannot do {config.direction}; it does {', '.join(kind.directions)}")
-    train, defaults = config.train, kind.defaults
-    filled = {
-        "epochs": train.epochs or (None if train.steps else defaults.epochs),
-        "batch_size": train.batch_size or defaults.batch_size,
-        "learning_rate": train.learning_rate or defaults.learning_rate,
-    }
-    method = MethodConfig(name=config.method.name, **options.model_dump(mode="json", exclude_none=True))
-    return config.model_copy(update={"method": method, "train": train.model_copy(update=filled)})
 
 
 def build(config: RunConfig, *, fresh: bool = True) -> Method:

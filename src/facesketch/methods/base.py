@@ -9,15 +9,16 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from facesketch.config import DIRECTIONS, DataConfig, Direction, Frozen, Kind, RunConfig
+from facesketch.config import DataConfig, Direction, Frozen, Kind, RunConfig
 from facesketch.data.datasets import Batch
 from facesketch.data.pairs import Pair
 from facesketch.errors import ConfigError
+from facesketch.families import Family
 
 
 @dataclass(frozen=True)
@@ -35,42 +36,17 @@ class Phase:
     logged: Mapping[str, Tensor] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Defaults:
-    """How a method is trained when nothing else is asked for."""
-
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    betas: tuple[float, float] = (0.9, 0.999)
-    channels_last: bool = False
-    """Only where no instance norm trains at batch 1: its CPU gradients are wrong in that memory format."""
-
-
-class Options(Frozen):
-    """A method's own settings; a method without any uses this one."""
-
-
-class Method(nn.Module):
+class Method(Family, nn.Module):
     """The networks and losses of one family of models.
 
-    Class attributes describe the family; `METHODS` maps its name to the class. A subclass sets `multiple` and `fixed`
-    and implements `training_step`, `translate` and `optimisers`.
+    `Family` describes the family; `METHODS` maps its name to the class. A subclass sets `multiple` and `fixed` and
+    implements `training_step`, `translate` and `optimisers`.
 
     Args:
         options: an instance of the class's own `Options`.
         data: sizes and channels.
         direction: what to learn; ignored by a method that learns both at once.
     """
-
-    title: ClassVar[str]
-    paired: ClassVar[bool] = True
-    study: ClassVar[bool] = True
-    learned: ClassVar[bool] = True
-    both_ways: ClassVar[bool] = False
-    directions: ClassVar[tuple[Direction, ...]] = DIRECTIONS
-    defaults: ClassVar[Defaults]
-    Options: ClassVar[type[Frozen]] = Options
 
     fixed: bool = False
     """Translates pictures of exactly `frame(size)` square and no other."""
@@ -95,7 +71,7 @@ class Method(nn.Module):
     @property
     def translates(self) -> tuple[Direction, ...]:
         """The directions that this trained model serves."""
-        return self.directions if self.both_ways or not self.learned else (self.direction,)
+        return self.directions if self.both_ways else (self.direction,)
 
     @property
     def frame(self) -> int:

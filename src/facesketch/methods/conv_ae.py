@@ -3,46 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Annotated, Literal
 
 import torch
-from pydantic import Field
 from torch import Tensor
 
 from facesketch import losses
-from facesketch.config import DataConfig, Direction, Frozen
+from facesketch.config import DataConfig, Direction
 from facesketch.data.datasets import Batch
-from facesketch.methods.base import Defaults, Method, Phase, adam, power_of_two
+from facesketch.families import ConvAEFamily, ConvAEOptions
+from facesketch.methods.base import Method, Phase, adam, power_of_two
 from facesketch.networks.conv import ConvAutoencoder
 
 
-class ConvAEOptions(Frozen):
-    """Settings of `conv-ae`."""
-
-    loss: Literal["mse", "mae", "bce", "ssim"] = "mse"
-    """Loss on [0, 1]; `ssim` is 1 - SSIM, the structural loss that the study's text names."""
-    noise: Annotated[float, Field(ge=0)] = 0.0
-    """Spread of the Gaussian noise on the source while it learns, of [0, 1]: a denoising autoencoder."""
-    encoder: Literal["study", "vgg16", "resnet", "lenet"] = "study"
-    """Which encoder stands before the study's decoder."""
-    encoder_weights: Path | None = None
-    """A safetensors file with the encoder's trained weights (vgg16 only); read once, at the start of a training."""
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
-    """Share of the channels' values dropped after the first and third layer up."""
-
-
-class ConvAE(Method):
-    """The study's CAE with a mean squared, mean absolute, cross-entropy or structural loss, denoising if asked to.
+class ConvAE(ConvAEFamily, Method):
+    """The networks and losses of `conv-ae`.
 
     With `noise` it is a denoising autoencoder (Gondara 2016, who adds 0.1 times a draw from N(0, 1)): while it learns,
     the source goes in corrupted and the target stays clean. The network stays the study's; Gondara's is smaller and
     gives back the picture itself.
     """
 
-    title = "Convolutional autoencoder"
-    defaults = Defaults(epochs=500, batch_size=32, learning_rate=1e-3, channels_last=True)
-    Options = ConvAEOptions
     fixed = True
 
     def __init__(self, options: ConvAEOptions, data: DataConfig, direction: Direction) -> None:

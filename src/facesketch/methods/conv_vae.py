@@ -3,36 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Literal
 
 import torch
-from pydantic import Field
 from torch import Tensor
 
 from facesketch import losses
-from facesketch.config import DataConfig, Direction, Frozen
+from facesketch.config import DataConfig, Direction
 from facesketch.data.datasets import Batch
-from facesketch.methods.base import Defaults, Method, Phase, adam, power_of_two
+from facesketch.families import ConvVAEFamily, ConvVAEOptions
+from facesketch.methods.base import Method, Phase, adam, power_of_two
 from facesketch.networks.conv import ConvVAE as ConvVAENetwork
 
 
-class ConvVAEOptions(Frozen):
-    """Settings of `conv-vae`."""
+class ConvVAE(ConvVAEFamily, Method):
+    """The networks and losses of `conv-vae`."""
 
-    latent: Annotated[int, Field(ge=1)] = 12
-    """Numbers that a face is squeezed into; the study tried 2, 4 and 12."""
-    reconstruction: Literal["bce", "mse"] = "bce"
-    """The study's notebooks use BCE, its text says MSE."""
-    beta: Annotated[float, Field(ge=0)] = 1.0
-    """Weight of the divergence from the prior."""
-
-
-class ConvVAE(Method):
-    """The study's CVAE: reconstruction summed over the frame's pixels, plus the divergence from a standard normal."""
-
-    title = "Convolutional VAE"
-    defaults = Defaults(epochs=500, batch_size=16, learning_rate=1e-3, channels_last=True)
-    Options = ConvVAEOptions
     fixed = True
 
     def __init__(self, options: ConvVAEOptions, data: DataConfig, direction: Direction) -> None:

@@ -6,16 +6,16 @@ Zhu et al., "Unpaired image-to-image translation using cycle-consistent adversar
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any
+from typing import Any
 
 import torch
-from pydantic import Field
 from torch import Tensor
 
-from facesketch.config import DataConfig, Direction, Frozen
+from facesketch.config import DataConfig, Direction
 from facesketch.data.datasets import Batch
+from facesketch.families import CycleGANFamily, CycleGANOptions
 from facesketch.losses import adversarial_least_squares, l1
-from facesketch.methods.base import Defaults, Method, Phase, adam, check_patches
+from facesketch.methods.base import Method, Phase, adam, check_patches
 from facesketch.methods.pool import ImagePool
 from facesketch.networks.blocks import frozen, initialise
 from facesketch.networks.patchgan import PatchGAN
@@ -23,29 +23,8 @@ from facesketch.networks.resnet import ResNetGenerator
 from facesketch.tensors import with_channels
 
 
-class CycleGANOptions(Frozen):
-    """Settings of `cyclegan`."""
-
-    cycle_weight: Annotated[float, Field(ge=0)] = 10.0
-    """Weight of coming back to where one started."""
-    identity_weight: Annotated[float, Field(ge=0)] = 5.0
-    """Weight of leaving a picture alone that already is what it should become."""
-    width: Annotated[int, Field(ge=1)] = 64
-    """Channels of the first layer of all four networks."""
-    blocks: Annotated[int, Field(ge=1)] = 9
-    """Residual blocks of each generator."""
-    pool: Annotated[int, Field(ge=0)] = 50
-    """Generated pictures that each discriminator's buffer holds."""
-
-
-class CycleGAN(Method):
-    """Least-squares GANs both ways, bound by cycle consistency; one model serves both directions."""
-
-    title = "CycleGAN"
-    paired = False
-    both_ways = True
-    defaults = Defaults(epochs=100, batch_size=1, learning_rate=2e-4, betas=(0.5, 0.999))
-    Options = CycleGANOptions
+class CycleGAN(CycleGANFamily, Method):
+    """The networks and losses of `cyclegan`."""
 
     def __init__(self, options: CycleGANOptions, data: DataConfig, direction: Direction) -> None:
         super().__init__(options, data, direction)

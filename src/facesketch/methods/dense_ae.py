@@ -3,36 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Literal
 
 import torch
-from pydantic import Field
 from torch import Tensor
 
 from facesketch import losses
-from facesketch.config import DataConfig, Direction, Frozen
+from facesketch.config import DataConfig, Direction
 from facesketch.data.datasets import Batch
-from facesketch.methods.base import Defaults, Method, Phase, adam
+from facesketch.families import DenseAEFamily, DenseAEOptions
+from facesketch.methods.base import Method, Phase, adam
 from facesketch.networks.dense import DenseAutoencoder
 
 
-class DenseAEOptions(Frozen):
-    """Settings of `dense-ae`. The study gives no sizes; these keep it under 35 million parameters at 256."""
+class DenseAE(DenseAEFamily, Method):
+    """The networks and losses of `dense-ae`."""
 
-    loss: Literal["mse", "mae", "bce"] = "mse"
-    """Pixel loss, on [0, 1]."""
-    hidden: Annotated[int, Field(ge=1)] = 128
-    """Units of the layer on either side of the code."""
-    latent: Annotated[int, Field(ge=1)] = 64
-    """Units of the code."""
-
-
-class DenseAE(Method):
-    """Fully connected encoder and decoder with a pixel loss."""
-
-    title = "Dense autoencoder"
-    defaults = Defaults(epochs=500, batch_size=32, learning_rate=1e-3)
-    Options = DenseAEOptions
     fixed = True
 
     def __init__(self, options: DenseAEOptions, data: DataConfig, direction: Direction) -> None:

@@ -3,40 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Literal
 
 import torch
-from pydantic import Field
 from torch import Tensor
 
-from facesketch.config import DataConfig, Direction, Frozen
+from facesketch.config import DataConfig, Direction
 from facesketch.data.datasets import Batch
+from facesketch.families import Pix2PixFamily, Pix2PixOptions
 from facesketch.losses import adversarial_bce, l1
-from facesketch.methods.base import Defaults, Method, Phase, adam, check_patches
+from facesketch.methods.base import Method, Phase, adam, check_patches
 from facesketch.networks.blocks import frozen, initialise
 from facesketch.networks.patchgan import PatchGAN
 from facesketch.networks.unet import UNetGenerator
 
 
-class Pix2PixOptions(Frozen):
-    """Settings of `pix2pix`."""
-
-    l1_weight: Annotated[float, Field(ge=0)] = 100.0
-    """Weight of the absolute difference beside the adversarial loss."""
-    width: Annotated[int, Field(ge=1)] = 64
-    """Channels of the first layer of both networks."""
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5
-    """Noise of the generator, on the first layers up."""
-    norm: Literal["instance", "batch"] = "instance"
-    """The paper's batch norm at batch 1, with the batch's own statistics at test time too, is instance norm."""
-
-
-class Pix2Pix(Method):
-    """Conditional GAN with the paper's losses: cross-entropy, 100 x L1, discriminator loss halved."""
-
-    title = "Pix2Pix"
-    defaults = Defaults(epochs=100, batch_size=1, learning_rate=2e-4, betas=(0.5, 0.999))
-    Options = Pix2PixOptions
+class Pix2Pix(Pix2PixFamily, Method):
+    """The networks and losses of `pix2pix`."""
 
     def __init__(self, options: Pix2PixOptions, data: DataConfig, direction: Direction) -> None:
         super().__init__(options, data, direction)

@@ -8,19 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
-from typing import Annotated, Any, Literal, cast
+from typing import Any, cast
 
 import torch
-from pydantic import BeforeValidator, Field
 from torch import Tensor
 
-from facesketch.config import DataConfig, Direction, Frozen, RunConfig
+from facesketch.config import DataConfig, Direction, RunConfig
 from facesketch.data.datasets import Batch
 from facesketch.data.pairs import Pair
 from facesketch.disguise import disguise
 from facesketch.errors import ConfigError, nearest
+from facesketch.families import PortraitFamily, PortraitOptions
 from facesketch.losses import adversarial_least_squares, edges, l1
-from facesketch.methods.base import Defaults, Method, Phase, adam, check_patches
+from facesketch.methods.base import Method, Phase, adam, check_patches
 from facesketch.networks.blocks import as_buffers, frozen, initialise
 from facesketch.networks.lpips import PerceptualDistance
 from facesketch.networks.patchgan import PatchGAN
@@ -31,47 +31,8 @@ from facesketch.weights import locate
 _TRUNKS = {"alex": "alexnet", "vgg": "vgg16"}
 
 
-def _listed(value: object) -> object:
-    """Take `cuhk,fs2k-0`, as it is typed, for a list of names."""
-    return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
-
-
-class PortraitOptions(Frozen):
-    """Settings of `portrait`."""
-
-    styles: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
-    """Hands to draw in, `cuhk,fs2k-0`: values of the column `style` of pairs.csv, the one to use by default first."""
-    width: Annotated[int, Field(ge=2)] = 24
-    """Channels of the generator's first level."""
-    blocks: Annotated[int, Field(ge=0)] = 3
-    """Residual blocks at the generator's narrowest."""
-    discriminator_width: Annotated[int, Field(ge=1)] = 32
-    """Channels of the discriminator's first layer."""
-    l1_weight: Annotated[float, Field(ge=0)] = 10.0
-    """Weight of the absolute difference."""
-    edge_weight: Annotated[float, Field(ge=0)] = 5.0
-    """Weight of the absolute difference of the gradients."""
-    perceptual: Literal["alex", "vgg", "none"] = "alex"
-    """Network of the perceptual loss; `none` needs no weights."""
-    perceptual_weight: Annotated[float, Field(ge=0)] = 3.0
-    """Weight of the perceptual loss."""
-    adversarial_weight: Annotated[float, Field(ge=0)] = 0.5
-    """Weight of the adversarial loss."""
-    average: Annotated[float, Field(ge=0, lt=1)] = 0.998
-    """Share of the averaged weights that a step keeps, less of it at first; the average is what translates."""
-    contrast: Annotated[float, Field(ge=1, le=2)] = 1.0
-    """Factor of the darkness of finished sketches; losses that average draw faces they never met too pale."""
-    disguise: Annotated[float, Field(ge=0, le=1)] = 1.0
-    """How much sources are changed while it learns: light, colour, blur, background; 0 leaves them alone."""
-
-
-class Portrait(Method):
-    """Translates faces of the aligned frame, in one of several styles, whatever the light and the background."""
-
-    title = "Portrait"
-    study = False
-    defaults = Defaults(epochs=100, batch_size=4, learning_rate=2e-4, betas=(0.5, 0.99))
-    Options = PortraitOptions
+class Portrait(PortraitFamily, Method):
+    """The networks and losses of `portrait`."""
 
     def __init__(self, options: PortraitOptions, data: DataConfig, direction: Direction) -> None:
         super().__init__(options, data, direction)

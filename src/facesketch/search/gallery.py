@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from facesketch.errors import ConfigError, DataError, nearest
+from facesketch.extras import require
 from facesketch.images import flatten, open_image
 from facesketch.search import audit
 from facesketch.search.answer import LEAD, Answer, Hit, best_scores, hits_of
@@ -78,6 +79,7 @@ class Gallery:
     def __init__(
         self, uri: str | Path, describer: Describer | None = None, create: bool = True, *, audit: bool = True
     ) -> None:
+        require("search", "search")
         self.uri, self.audit = str(uri), audit
         self._describer, self._lock = describer, threading.RLock()
         self._people: tuple[int, int] | None = None

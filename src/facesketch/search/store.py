@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facesketch.bulk.pipeline import processors
-from facesketch.errors import GalleryError, MissingExtraError, OutputError
+from facesketch.errors import GalleryError, OutputError
+from facesketch.extras import require
 from facesketch.search.rows import FORMAT, Found, Known, Row, among, columns, described, matrix, schema
 
 if TYPE_CHECKING:
@@ -305,12 +306,9 @@ def is_local(uri: str | Path) -> bool:
 def _connect(uri: str) -> Any:
     os.environ.setdefault("LANCEDB_LOG", "error")  # it warns of conflicts that it settles by itself
     os.environ.setdefault("LANCE_CPU_THREADS", str(processors()))  # by itself it leaves two processors idle
-    try:
-        import lancedb
-    except ImportError as error:
-        raise MissingExtraError("search needs LanceDB, which is not installed: pip install 'facesketch[search]'") from (
-            error
-        )
+    require("search", "search")
+    import lancedb
+
     return lancedb.connect(uri, read_consistency_interval=timedelta(0))  # a reader sees what was just written
 
 

@@ -37,9 +37,7 @@ def begin(config: RunConfig, out: Path) -> RunConfig:
             the folder already holds a run.
     """
     config = resolve(config)
-    if not method_class(config.method.name).learned:
-        name = config.method.name
-        raise ConfigError(f"{name} needs no training; type: facesketch translate PHOTO --model {name} --out SKETCH")
+    method_class(config.method.name)  # refuses one that needs no training
     if config.data.folder is None:
         raise ConfigError("no pictures to learn from; give their folder with --data")
     if any((out / name).exists() for name in (STATE, COMING, PREVIOUS, WEIGHTS, BEST)):

@@ -1,0 +1,261 @@
+"""The families of models: what each is called, learns and can be told, known without PyTorch.
+
+The networks and losses of a family stand in `facesketch.methods`, in a file of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import BeforeValidator, Field, ValidationError
+
+from facesketch.config import DIRECTIONS, Direction, Frozen, MethodConfig, RunConfig, explain
+from facesketch.errors import ConfigError, nearest
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """How a method is trained when nothing else is asked for."""
+
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    betas: tuple[float, float] = (0.9, 0.999)
+    channels_last: bool = False
+    """Only where no instance norm trains at batch 1: its CPU gradients are wrong in that memory format."""
+
+
+class NoOptions(Frozen):
+    """The settings of a family without any of its own."""
+
+
+class Family:
+    """What is known of a family; the docstring's first line is what `facesketch methods` prints."""
+
+    title: ClassVar[str]
+    paired: ClassVar[bool] = True
+    study: ClassVar[bool] = True
+    learned: ClassVar[bool] = True
+    both_ways: ClassVar[bool] = False
+    directions: ClassVar[tuple[Direction, ...]] = DIRECTIONS
+    defaults: ClassVar[Defaults]
+    Options: ClassVar[type[Frozen]] = NoOptions
+
+
+class DenseAEOptions(Frozen):
+    """Settings of `dense-ae`. The study gives no sizes; these keep it under 35 million parameters at 256."""
+
+    loss: Literal["mse", "mae", "bce"] = "mse"
+    """Pixel loss, on [0, 1]."""
+    hidden: Annotated[int, Field(ge=1)] = 128
+    """Units of the layer on either side of the code."""
+    latent: Annotated[int, Field(ge=1)] = 64
+    """Units of the code."""
+
+
+class DenseAEFamily(Family):
+    """Fully connected encoder and decoder with a pixel loss."""
+
+    title = "Dense autoencoder"
+    defaults = Defaults(epochs=500, batch_size=32, learning_rate=1e-3)
+    Options = DenseAEOptions
+
+
+class ConvAEOptions(Frozen):
+    """Settings of `conv-ae`."""
+
+    loss: Literal["mse", "mae", "bce", "ssim"] = "mse"
+    """Loss on [0, 1]; `ssim` is 1 - SSIM, the structural loss that the study's text names."""
+    noise: Annotated[float, Field(ge=0)] = 0.0
+    """Spread of the Gaussian noise on the source while it learns, of [0, 1]: a denoising autoencoder."""
+    encoder: Literal["study", "vgg16", "resnet", "lenet"] = "study"
+    """Which encoder stands before the study's decoder."""
+    encoder_weights: Path | None = None
+    """A safetensors file with the encoder's trained weights (vgg16 only); read once, at the start of a training."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    """Share of the channels' values dropped after the first and third layer up."""
+
+
+class ConvAEFamily(Family):
+    """The study's CAE with a mean squared, mean absolute, cross-entropy or structural loss, denoising if asked to."""
+
+    title = "Convolutional autoencoder"
+    defaults = Defaults(epochs=500, batch_size=32, learning_rate=1e-3, channels_last=True)
+    Options = ConvAEOptions
+
+
+class ConvVAEOptions(Frozen):
+    """Settings of `conv-vae`."""
+
+    latent: Annotated[int, Field(ge=1)] = 12
+    """Numbers that a face is squeezed into; the study tried 2, 4 and 12."""
+    reconstruction: Literal["bce", "mse"] = "bce"
+    """The study's notebooks use BCE, its text says MSE."""
+    beta: Annotated[float, Field(ge=0)] = 1.0
+    """Weight of the divergence from the prior."""
+
+
+class ConvVAEFamily(Family):
+    """The study's CVAE: reconstruction summed over the frame's pixels, plus the divergence from a standard normal."""
+
+    title = "Convolutional VAE"
+    defaults = Defaults(epochs=500, batch_size=16, learning_rate=1e-3, channels_last=True)
+    Options = ConvVAEOptions
+
+
+class Pix2PixOptions(Frozen):
+    """Settings of `pix2pix`."""
+
+    l1_weight: Annotated[float, Field(ge=0)] = 100.0
+    """Weight of the absolute difference beside the adversarial loss."""
+    width: Annotated[int, Field(ge=1)] = 64
+    """Channels of the first layer of both networks."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    """Noise of the generator, on the first layers up."""
+    norm: Literal["instance", "batch"] = "instance"
+    """The paper's batch norm at batch 1, with the batch's own statistics at test time too, is instance norm."""
+
+
+class Pix2PixFamily(Family):
+    """Conditional GAN with the paper's losses: cross-entropy, 100 x L1, discriminator loss halved."""
+
+    title = "Pix2Pix"
+    defaults = Defaults(epochs=100, batch_size=1, learning_rate=2e-4, betas=(0.5, 0.999))
+    Options = Pix2PixOptions
+
+
+class CycleGANOptions(Frozen):
+    """Settings of `cyclegan`."""
+
+    cycle_weight: Annotated[float, Field(ge=0)] = 10.0
+    """Weight of coming back to where one started."""
+    identity_weight: Annotated[float, Field(ge=0)] = 5.0
+    """Weight of leaving a picture alone that already is what it should become."""
+    width: Annotated[int, Field(ge=1)] = 64
+    """Channels of the first layer of all four networks."""
+    blocks: Annotated[int, Field(ge=1)] = 9
+    """Residual blocks of each generator."""
+    pool: Annotated[int, Field(ge=0)] = 50
+    """Generated pictures that each discriminator's buffer holds."""
+
+
+class CycleGANFamily(Family):
+    """Least-squares GANs both ways, bound by cycle consistency; one model serves both directions."""
+
+    title = "CycleGAN"
+    paired = False
+    both_ways = True
+    defaults = Defaults(epochs=100, batch_size=1, learning_rate=2e-4, betas=(0.5, 0.999))
+    Options = CycleGANOptions
+
+
+def _listed(value: object) -> object:
+    """Take `cuhk,fs2k-0`, as it is typed, for a list of names."""
+    return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
+
+
+class PortraitOptions(Frozen):
+    """Settings of `portrait`."""
+
+    styles: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
+    """Hands to draw in, `cuhk,fs2k-0`: values of the column `style` of pairs.csv, the one to use by default first."""
+    width: Annotated[int, Field(ge=2)] = 24
+    """Channels of the generator's first level."""
+    blocks: Annotated[int, Field(ge=0)] = 3
+    """Residual blocks at the generator's narrowest."""
+    discriminator_width: Annotated[int, Field(ge=1)] = 32
+    """Channels of the discriminator's first layer."""
+    l1_weight: Annotated[float, Field(ge=0)] = 10.0
+    """Weight of the absolute difference."""
+    edge_weight: Annotated[float, Field(ge=0)] = 5.0
+    """Weight of the absolute difference of the gradients."""
+    perceptual: Literal["alex", "vgg", "none"] = "alex"
+    """Network of the perceptual loss; `none` needs no weights."""
+    perceptual_weight: Annotated[float, Field(ge=0)] = 3.0
+    """Weight of the perceptual loss."""
+    adversarial_weight: Annotated[float, Field(ge=0)] = 0.5
+    """Weight of the adversarial loss."""
+    average: Annotated[float, Field(ge=0, lt=1)] = 0.998
+    """Share of the averaged weights that a step keeps, less of it at first; the average is what translates."""
+    contrast: Annotated[float, Field(ge=1, le=2)] = 1.0
+    """Factor of the darkness of finished sketches; losses that average draw faces they never met too pale."""
+    disguise: Annotated[float, Field(ge=0, le=1)] = 1.0
+    """How much sources are changed while it learns: light, colour, blur, background; 0 leaves them alone."""
+
+
+class PortraitFamily(Family):
+    """Translates faces of the aligned frame, in one of several styles, whatever the light and the background."""
+
+    title = "Portrait"
+    study = False
+    defaults = Defaults(epochs=100, batch_size=4, learning_rate=2e-4, betas=(0.5, 0.99))
+    Options = PortraitOptions
+
+
+class PencilOptions(Frozen):
+    """Settings of `pencil`."""
+
+    sigma: Annotated[float, Field(gt=0)] = 5.0
+    """Width of the blur, in pixels of a picture 256 high."""
+
+
+class PencilFamily(Family):
+    """Colour dodge of the grey picture by its blurred negative: result = grey / (1 - blur(1 - grey))."""
+
+    title = "Pencil filter"
+    learned = False
+    directions = ("photo2sketch",)
+    defaults = Defaults(epochs=1, batch_size=1, learning_rate=1e-3)
+    Options = PencilOptions
+
+
+FAMILIES: dict[str, type[Family]] = {
+    "dense-ae": DenseAEFamily,
+    "conv-ae": ConvAEFamily,
+    "conv-vae": ConvVAEFamily,
+    "pix2pix": Pix2PixFamily,
+    "cyclegan": CycleGANFamily,
+    "portrait": PortraitFamily,
+    "pencil": PencilFamily,
+}
+
+
+def family(name: str) -> type[Family]:
+    """Return what is known of a family.
+
+    Raises:
+        ConfigError: there is none of that name; the nearest is suggested.
+    """
+    if name not in FAMILIES:
+        raise ConfigError(f"unknown method '{name}'{nearest(name, FAMILIES, 'type: facesketch methods')}")
+    return FAMILIES[name]
+
+
+def untrained(name: str) -> bool:
+    """Tell whether a name is that of a method that needs no training, and not that of a file."""
+    return name in FAMILIES and not FAMILIES[name].learned and not Path(name).exists()
+
+
+def resolve(config: RunConfig) -> RunConfig:
+    """Return the settings with everything the method decides filled in, so that a run's file leaves nothing open.
+
+    Raises:
+        ConfigError: an option that the method does not have, a value out of range, or a direction it cannot learn.
+    """
+    kind = family(config.method.name)
+    try:
+        options = kind.Options.model_validate(config.method.options)
+    except ValidationError as error:
+        raise ConfigError(f"{config.method.name}: {explain(error, kind.Options)}") from error
+    if config.direction not in kind.directions:
+        raise ConfigError(f"{config.method.name} cannot do {config.direction}; it does {', '.join(kind.directions)}")
+    train, defaults = config.train, kind.defaults
+    filled = {
+        "epochs": train.epochs or (None if train.steps else defaults.epochs),
+        "batch_size": train.batch_size or defaults.batch_size,
+        "learning_rate": train.learning_rate or defaults.learning_rate,
+    }
+    method = MethodConfig(name=config.method.name, **options.model_dump(mode="json", exclude_none=True))
+    return config.model_copy(update={"method": method, "train": train.model_copy(update=filled)})
