@@ -76,7 +76,6 @@ def evaluate(
         Show no progress.
     """
     _check(model, images, seed, data, pictures, out)
-    require("train", "measuring a model")
     settings: dict[str, Any] = {"split": split, "protocol": protocol, "seed": seed, "name": name}
     settings["metrics"] = metric_names(metrics)
     with Patience(quiet) as settings["progress"]:
@@ -95,6 +94,7 @@ def _check(
     Raises:
         ConfigError: neither or both of a model and pictures, a seed below 0, the table's name for the results, or a
             place to write that is one of the data's.
+        MissingExtraError: there is no PyTorch to measure with.
         OutputError: the results' place is a folder.
     """
     if (model is None) == (images is None):
@@ -112,6 +112,7 @@ def _check(
         from facesketch.data.apart import require_apart
 
         require_apart(data, pictures=pictures, out=out)
+    require("train", "measuring a model")
 
 
 def metric_names(metrics: str | None) -> list[str] | None:
