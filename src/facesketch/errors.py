@@ -22,6 +22,10 @@ class ImageError(FacesketchError):
     """A picture that cannot be opened, or that is not one."""
 
 
+class TooLargeError(ImageError):
+    """A picture of more pixels than may be decoded."""
+
+
 class FaceError(FacesketchError):
     """A picture in which the wanted face is not found."""
 

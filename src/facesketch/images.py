@@ -12,18 +12,23 @@ import functools
 import io
 import math
 import os
+import re
 import struct
 import warnings
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError, features
+from PIL import Image, UnidentifiedImageError, features
 
-from facesketch.errors import ImageError
+from facesketch.bounds import check_opened, lightened
+from facesketch.colour import normalised
+from facesketch.errors import ImageError, TooLargeError
 from facesketch.files import atomic
 
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "PPM", "GIF", "AVIF")  # an MPO, several JPEGs in one, opens as JPEG
@@ -47,14 +52,18 @@ EXPECTED = ".jpg, .png, .webp, .tif, .avif, .gif …"
 _HEIC = (
     "convert it to JPEG, as with: heif-convert IN.heic OUT.jpg (or on a Mac: sips -s format jpeg IN.heic --out OUT.jpg)"
 )
-_OTHERS = frozenset(
-    ".jp2 .j2k .jpc .jpf .jpx .j2c .jxl .jxr .dng .cr2 .cr3 .nef .nrw .arw .orf .rw2 .raf .pef .raw .dib .psd .xcf .tga "
-    ".ico .icns .pcx .exr .hdr .qoi .sgi .ras .svg .svgz .pdf .eps .ps .ai .wmf .emf".split()
+_OTHERS = re.compile(
+    r"\.(jp2|j2k|jpx|jxl|jxr|dng|cr2|cr3|nef|arw|orf|rw2|raf|pef|dib|psd"
+    r"|xcf|tga|ico|icns|pcx|exr|hdr|qoi|svg|pdf|eps|wmf|emf)"
 )
 MAX_PIXELS = 100_000_000
 MIN_SIDE = 8
 LUMA = (0.299, 0.587, 0.114)
 _MAX_BYTES = 512 << 20
+_ORIENTATION = 0x0112
+_UPRIGHT = {2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM}
+_UPRIGHT |= {5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE}
+_UPRIGHT |= {8: Image.Transpose.ROTATE_90}
 # What Pillow raises on damaged headers, pixels and EXIF, found by flipping bytes in every format.
 _DAMAGED = (
     *(OSError, EOFError, SyntaxError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError),
@@ -78,7 +87,7 @@ def unread_picture(path: PurePath) -> str | None:
         return None
     if suffix in {".heic", ".heif", ".hif"}:
         return _HEIC
-    return "save it as JPEG or PNG" if suffix in _OTHERS | SUFFIXES else None
+    return "save it as JPEG or PNG" if suffix in SUFFIXES or _OTHERS.fullmatch(suffix) else None
 
 
 def ending(name: str) -> str:
@@ -101,29 +110,61 @@ def open_image(source: Path | str | bytes, *, box: int | None = None) -> Image.I
         box: when given, a JPEG may be decoded at a reduced size not smaller than this square, which is faster.
 
     Returns:
-        A loaded `L` or `RGB` picture: EXIF orientation applied, alpha composited on white, 16-bit scaled to 8.
+        A loaded `L` or `RGB` picture in sRGB: EXIF orientation applied, alpha composited on white, 8 bits.
 
     Raises:
-        ImageError: not there, empty, not a picture, cut short, smaller than 8 pixels or larger than 100 million.
+        ImageError: not there, empty, not a picture, cut short, smaller than 8 pixels, larger than 100 million, or one
+            that takes minutes to decode.
     """
     name = "picture" if isinstance(source, bytes) else str(source)
     data = source if isinstance(source, bytes) else _read(Path(source))
+    with _told(name, data), header(data) as (image, _):
+        if min(image.size) < MIN_SIDE:
+            seen = f"{image.width}x{image.height} is too small to hold a face"
+            raise ImageError(f"{seen}; expected at least {MIN_SIDE}x{MIN_SIDE} pixels")
+        if box is not None:
+            image.draft(None, (box, box))
+        return flatten(image)
+
+
+def pixels_of(data: bytes, most: int) -> int:
+    """Return how many pixels it takes to decode a file, without decoding it.
+
+    Raises:
+        TooLargeError: more than so many.
+        ImageError: not a picture, damaged, or made to take minutes to decode.
+    """
+    with _told("picture", data), header(data, most) as (_, pixels):
+        return pixels
+
+
+@contextmanager
+def header(data: bytes, most: int = MAX_PIXELS) -> Iterator[tuple[Image.Image, int]]:
+    """Open a file without decoding it, and say how many pixels decoding takes; Pillow's own errors pass."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        needed, profile = lightened(data, most)
+        with Image.open(io.BytesIO(needed), formats=FORMATS) as image:
+            if profile is not None:
+                image.info["icc_profile"] = profile
+            yield image, check_opened(image, needed, most)
+
+
+@contextmanager
+def _told(name: str, data: bytes) -> Iterator[None]:
+    """Make one line of whatever a picture does not like about itself."""
     if not data:
         raise ImageError(f"{name}: the file is empty; expected a picture ({', '.join(FORMATS)})")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            image = Image.open(io.BytesIO(data), formats=FORMATS)
-            _check_size(name, image)
-            if box is not None:
-                image.draft(None, (box, box))
-            return flatten(image)
+        yield
+    except ImageError as error:
+        raise type(error)(f"{name}: {error}") from error
     except UnidentifiedImageError as error:
         if is_heic(data):
             raise ImageError(f"{name}: a HEIC picture, which cannot be read here; {_HEIC}") from error
         raise ImageError(f"{name}: not a picture that can be read; expected {', '.join(FORMATS)}") from error
     except Image.DecompressionBombError as error:
-        raise ImageError(f"{name}: too many pixels; expected at most {MAX_PIXELS:,}") from error
+        raise TooLargeError(f"{name}: too many pixels; expected at most {MAX_PIXELS:,}") from error
     except _DAMAGED as error:
         raise ImageError(f"{name}: the picture is damaged or cut short ({error}); save it anew") from error
 
@@ -167,46 +208,19 @@ def _bounded(path: Path, data: bytes) -> bytes:
     return data
 
 
-def _check_size(name: str, image: Image.Image) -> None:
-    width, height = image.size
-    if width * height > MAX_PIXELS:
-        raise ImageError(
-            f"{name}: {width}x{height} is {width * height:,} pixels; expected at most {MAX_PIXELS:,}, so scale it down"
-        )
-    if min(width, height) < MIN_SIDE:
-        raise ImageError(
-            f"{name}: {width}x{height} is too small to hold a face; expected at least {MIN_SIDE}x{MIN_SIDE} pixels"
-        )
-
-
 def flatten(image: Image.Image) -> Image.Image:
-    """Return the picture upright, as `L` when it holds grey only and `RGB` otherwise, with alpha over white.
+    """Return a picture of any mode upright, in 8-bit sRGB, as `L` or `RGB`, with alpha over white.
 
-    Works on any mode that a file opens in. 16-bit grey and 32-bit integer grey are scaled to 8 bits; float grey is
-    taken as [0, 1] or, when it holds more, as [0, 255].
+    See `facesketch.colour.normalised` for depths. What is known besides its pixels, such as EXIF, is dropped.
     """
-    image = ImageOps.exif_transpose(image)
-    if image.mode.startswith("I") or image.mode == "F":
-        return _scale_grey(image)
-    if image.mode in {"1", "L"} and "transparency" not in image.info:
-        return image.convert("L")
-    if image.mode in {"RGBA", "LA", "PA", "RGBa"} or "transparency" in image.info:
-        rgba = image.convert("RGBA")
-        white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
-        flat = Image.alpha_composite(white, rgba).convert("RGB")
-        return flat.convert("L") if image.mode in {"L", "LA"} else flat
-    return image.convert("RGB")
-
-
-def _scale_grey(image: Image.Image) -> Image.Image:
-    values = np.asarray(image, dtype=np.float64)
-    if not np.isfinite(values).all():
-        raise ValueError("it holds values that are not numbers")
-    if image.mode == "F":
-        top = 1.0 if values.max(initial=0.0) <= 1.0 else 255.0
-    else:  # I;16 always spans 16 bits; a plain I may hold 8, 16 or 32
-        top = 65535.0 if image.mode.startswith("I;16") or values.max(initial=0.0) <= 65535.0 else float(2**31 - 1)
-    return Image.fromarray(np.clip(values / top * 255.0 + 0.5, 0, 255).astype(np.uint8))
+    flat = normalised(image)
+    try:
+        turned = _UPRIGHT.get(image.getexif().get(_ORIENTATION, 1))
+    except _DAMAGED:  # what a camera wrote beside the pixels is not needed to see them
+        turned = None
+    flat = flat if turned is None else flat.transpose(turned)
+    flat.info = {}
+    return flat
 
 
 def to_array(image: Image.Image, channels: int) -> NDArray[np.uint8]:

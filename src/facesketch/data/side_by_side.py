@@ -13,7 +13,7 @@ from PIL import Image
 from facesketch.data.pairs import Found, Half, Pair, Source, cut_half
 from facesketch.data.tree import Item, Tree, read_exact, subject_named
 from facesketch.errors import ImageError
-from facesketch.images import FORMATS, open_image
+from facesketch.images import header, open_image
 
 WIDE = 1.5
 """How many times wider than high a picture is that holds two."""
@@ -81,11 +81,12 @@ def _spread(paths: Sequence[PurePosixPath]) -> list[PurePosixPath]:
 def _ratio(tree: Tree, path: PurePosixPath) -> float | None:
     """Return width over height as the header says it, or None when there is no such header."""
     try:
-        with Image.open(tree.folder / path, formats=FORMATS) as image:
+        with header((tree.folder / path).read_bytes()) as (image, _):
             width, height = image.size
-            told = image.format != "PNG" or "exif" in image.info  # Pillow decodes a PNG to look for what it lacks
+            # Pillow decodes a PNG to look for what it lacks, and gives a TIFF's size as it stands upright
+            told = image.format != "TIFF" and (image.format != "PNG" or "exif" in image.info)
             turned = told and image.getexif().get(_ORIENTATION) in _TURNED
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+    except (ImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         return None
     return height / width if turned else width / height
 
