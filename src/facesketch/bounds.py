@@ -159,7 +159,8 @@ def check_opened(image: Image.Image, data: bytes, most: int) -> int:
     """
     width, height = image.size
     require_room(width, height, most)
-    decoder = image.tile[0][0] if getattr(image, "tile", ()) else ""
+    tiles = getattr(image, "tile", ())
+    decoder = tiles[0][0] if tiles else ""
     if decoder in {"ppm", "ppm_plain", "bmp_rle"} and width * height * len(image.getbands()) > MOST_SLOW:
         raise ImageError(f"a {image.format} coding that takes minutes at {width}x{height}; save it as PNG")
     if decoder == "bmp_rle" and len(data) > MOST_SLOW:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import functools
 import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 if TYPE_CHECKING:
-    from PIL import ImageCms
     from PIL.ImageCms import ImageCmsTransform
 
 _SPACES = {"L": b"GRAY", "LA": b"GRAY", "RGB": b"RGB ", "RGBA": b"RGB ", "CMYK": b"CMYK"}
@@ -47,7 +46,7 @@ def _eight_bits(image: Image.Image) -> Image.Image:
         return _between(ImageCms.createProfile("LAB"), "LAB").apply(image)
     if mode == "P" and image.format == "TIFF":
         _mend_colour_map(image)
-    if mode == "RGBA" and image.format == "BMP" and image.getextrema()[3] == (0, 0):
+    if mode == "RGBA" and image.format == "BMP" and image.getchannel("A").getextrema() == (0, 0):
         return image.convert("RGB")  # the fourth byte is often left empty and then means nothing
     if mode in {"1", "L"}:
         return image.convert("LA" if seethrough else "L")
@@ -134,7 +133,7 @@ def _transform(profile: bytes, mode: str) -> ImageCmsTransform | None:
     return transform if np.abs(moved).max() > _NEAR else None
 
 
-def _between(profile: ImageCms.core.CmsProfile | io.BytesIO, mode: str) -> ImageCmsTransform:
+def _between(profile: Any, mode: str) -> ImageCmsTransform:
     """Return the transform from a profile to sRGB."""
     from PIL import ImageCms
 

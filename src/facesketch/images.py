@@ -52,6 +52,7 @@ EXPECTED = ".jpg, .png, .webp, .tif, .avif, .gif …"
 _HEIC = (
     "convert it to JPEG, as with: heif-convert IN.heic OUT.jpg (or on a Mac: sips -s format jpeg IN.heic --out OUT.jpg)"
 )
+_HEIC_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"})
 _OTHERS = re.compile(
     r"\.(jp2|j2k|jpx|jxl|jxr|dng|cr2|cr3|nef|arw|orf|rw2|raf|pef|dib|psd"
     r"|xcf|tga|ico|icns|pcx|exr|hdr|qoi|svg|pdf|eps|wmf|emf)"
@@ -160,7 +161,7 @@ def _told(name: str, data: bytes) -> Iterator[None]:
     except ImageError as error:
         raise type(error)(f"{name}: {error}") from error
     except UnidentifiedImageError as error:
-        if is_heic(data):
+        if _is_heic(data):
             raise ImageError(f"{name}: a HEIC picture, which cannot be read here; {_HEIC}") from error
         raise ImageError(f"{name}: not a picture that can be read; expected {', '.join(FORMATS)}") from error
     except Image.DecompressionBombError as error:
@@ -169,18 +170,9 @@ def _told(name: str, data: bytes) -> Iterator[None]:
         raise ImageError(f"{name}: the picture is damaged or cut short ({error}); save it anew") from error
 
 
-def is_heic(data: bytes) -> bool:
+def _is_heic(data: bytes) -> bool:
     """Tell by its first bytes whether a file is HEIC, which telephones write and sometimes name `.jpg`."""
-    return data[4:8] == b"ftyp" and data[8:12] in {
-        b"heic",
-        b"heix",
-        b"heim",
-        b"heis",
-        b"hevc",
-        b"hevx",
-        b"mif1",
-        b"msf1",
-    }
+    return data[4:8] == b"ftyp" and data[8:12] in _HEIC_BRANDS
 
 
 def _read(path: Path) -> bytes:

@@ -101,7 +101,7 @@ def test_a_picture_that_takes_more_memory_than_its_size_allows(serve: Ask) -> No
     client, before = serve(), set(children(os.getpid()))
     assert client.send(grey(1)).status_code == 200
     (decoder,) = set(children(os.getpid())) - before
-    problem(client.send(_tile(32_000)), 400)
+    problem(client.send(_tile(32_000)), 413)
     peak = re.search(r"VmHWM:\s*(\d+) kB", Path(f"/proc/{decoder}/status").read_text())
     assert peak
     assert int(peak[1]) < 300_000, "it would be a million"
@@ -129,6 +129,7 @@ def _orders() -> dict[str, bytes]:
         "BMP": {},
         "PPM": {},
         "GIF": {"save_all": True, "append_images": [image.rotate(90)]},
+        "AVIF": {"exif": exif},
     }
     made = {}
     for kind, options in kinds.items():
@@ -148,7 +149,8 @@ def test_the_limit_on_pixels_holds_for_every_format(serve: Ask, kind: str) -> No
 
 def test_a_text_chunk_that_unpacks_without_end(serve: Ask) -> None:
     bomb = _chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(64 << 20)))
-    problem(serve().send(_claims(16, 16, zlib.compress(bytes(17 * 16)), bomb)), 400)
+    answer = serve().send(_claims(16, 16, zlib.compress(bytes(17 * 16)), bomb))
+    assert pixels(answer.content).shape == (16, 16), "no pixel needs it"
 
 
 def test_pixels_beyond_those_claimed_are_not_unpacked(serve: Ask) -> None:

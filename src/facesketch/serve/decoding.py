@@ -6,7 +6,6 @@ many seconds, and what a picture of its size may need.
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import struct
@@ -18,10 +17,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from PIL import Image, UnidentifiedImageError
+from PIL import AvifImagePlugin, Image, UnidentifiedImageError
 
-from facesketch.errors import ImageError
-from facesketch.images import FORMATS, open_image
+from facesketch.errors import ImageError, TooLargeError
+from facesketch.images import open_image, pixels_of
 
 _HEAD = struct.Struct("<QQd")
 _GO = b"\n"
@@ -200,38 +199,32 @@ def _bound(pixels: int, seconds: float) -> None:
 
 
 def _measured(data: bytes, most: int) -> int:
-    """Return how many pixels the header tells of; what is wrong with the rest is told by decoding it."""
+    """Return how many pixels decoding takes."""
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            return _allowed(image, most)
-    except UnidentifiedImageError as error:
-        raise DecodingError("foreign") from error
-    except Image.DecompressionBombError as error:
-        raise DecodingError("large", "The picture") from error
-    except (DecodingError, MemoryError):
-        raise
-    except Exception:  # damaged headers make Pillow raise anything; opened again, they are told of in one line
-        return 0
+        return pixels_of(data, most)
+    except ImageError as error:
+        raise _refusal(error) from error
 
 
 def _decoded(data: bytes, most: int) -> Image.Image:
     try:
         image = open_image(data)
     except ImageError as error:
-        if isinstance(error.__cause__, UnidentifiedImageError):
-            raise DecodingError("foreign") from error
-        raise DecodingError("damaged", str(error)) from error
-    _allowed(image, most)  # no format may hold more than its header tells of
+        raise _refusal(error) from error
+    if image.width * image.height > most:  # no format may hold more than its header tells of
+        raise DecodingError("large", f"The picture of {image.width}x{image.height}")
     return image
 
 
-def _allowed(image: Image.Image, most: int) -> int:
-    width, height = image.size
-    if width * height > most:
-        raise DecodingError("large", f"The picture of {width}x{height}")
-    return width * height
+def _refusal(error: ImageError) -> DecodingError:
+    if isinstance(error, TooLargeError):
+        return DecodingError("large", "The picture")
+    if isinstance(error.__cause__, UnidentifiedImageError):
+        return DecodingError("foreign")
+    return DecodingError("damaged", str(error))
 
 
 if __name__ == "__main__":
     Image.MAX_IMAGE_PIXELS = None  # the server says how many
+    AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # each thread would reserve memory that no picture needs
     main()
