@@ -1,10 +1,9 @@
-# What a clone needs: `make test` installs on its own. PYTHON names another interpreter, TESTS narrows the tests.
+# What a clone needs: `make test` installs on its own. PYTHON names an interpreter, TESTS narrows the tests.
 .DEFAULT_GOAL := help
 .PHONY: help install test check demo clean
 
 DATA ?=
 FACESKETCH := .venv/bin/facesketch
-export PYTHON ?= python3.11
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
