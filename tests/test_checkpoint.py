@@ -23,10 +23,10 @@ from facesketch.checkpoint import (
     save_state,
     save_weights,
     start,
-    untrained,
 )
 from facesketch.config import DataConfig, MethodConfig, RunConfig
 from facesketch.errors import CheckpointError, ConfigError, OutputError
+from facesketch.families import untrained
 from facesketch.headers import FORMAT, Header, model_file, read_header
 from facesketch.methods import Method, build, resolve
 from facesketch.training.trainer import train
