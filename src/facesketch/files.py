@@ -6,6 +6,7 @@ import errno
 import hashlib
 import json
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -81,6 +82,26 @@ def cannot_write(path: Path, error: OSError) -> str:
         return f"{path}: the disk is full; free some room or give another --out"
     reason = error.strerror or str(error) or type(error).__name__
     return f"{path}: cannot be written ({reason.lower()}); give an --out in a folder you may write to"
+
+
+def read_file(path: Path) -> bytes:
+    """Read a whole file.
+
+    Raises:
+        OSError: it cannot be read, or is no regular file: a pipe or a device would be waited for without end.
+    """
+    mode = path.stat().st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise OSError(errno.EINVAL, "a pipe, a socket or a device, not a file")
+    return path.read_bytes()
+
+
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """Tell whether an entry is a folder or a link to one; a link to itself, of which an entry raises, is none."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 def append_text(path: Path, text: str) -> None:

@@ -29,7 +29,7 @@ from PIL import Image, UnidentifiedImageError, features
 from facesketch.bounds import check_opened, lightened
 from facesketch.colour import normalised
 from facesketch.errors import ImageError, TooLargeError
-from facesketch.files import atomic
+from facesketch.files import atomic, read_file
 
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "PPM", "GIF", "AVIF")  # an MPO, several JPEGs in one, opens as JPEG
 # A table rather than Pillow's registry, which imports every plugin. A test compares the two.
@@ -57,6 +57,7 @@ _OTHERS = re.compile(
     r"\.(jp2|j2k|jpx|jxl|jxr|dng|cr2|cr3|nef|arw|orf|rw2|raf|pef|dib|psd"
     r"|xcf|tga|ico|icns|pcx|exr|hdr|qoi|svg|pdf|eps|wmf|emf)"
 )
+NO_PICTURE = "no picture by its name"
 MAX_PIXELS = 100_000_000
 MIN_SIDE = 8
 LUMA = (0.299, 0.587, 0.114)
@@ -89,6 +90,28 @@ def unread_picture(path: PurePath) -> str | None:
     if suffix in {".heic", ".heif", ".hif"}:
         return _HEIC
     return "save it as JPEG or PNG" if suffix in SUFFIXES or _OTHERS.fullmatch(suffix) else None
+
+
+def why_passed_over(entry: os.DirEntry[str] | Path) -> str:
+    """Say why a file that a folder lists is not read as a picture; empty where it is one."""
+    return irregular(entry) or ("" if is_picture(PurePath(entry.name)) else why_no_picture(PurePath(entry.name)))
+
+
+def irregular(entry: os.DirEntry[str] | Path) -> str:
+    """Say what is no regular file and no link to one, as reading it might never end; empty where it is."""
+    try:
+        regular = entry.is_file()
+    except OSError:  # a link to itself
+        regular = False
+    if regular:
+        return ""
+    return "a pipe, a socket or a device, not a file" if Path(entry).exists() else "a link that leads nowhere"
+
+
+def why_no_picture(path: PurePath) -> str:
+    """Say why a file is no picture by its name and, if it is one of another kind, what to do."""
+    advice = unread_picture(path)
+    return f"{ending(path.name)[1:].upper()} is not read; {advice}" if advice else NO_PICTURE
 
 
 def ending(name: str) -> str:
@@ -180,13 +203,13 @@ def _read(path: Path) -> bytes:
         if path.is_dir():
             raise ImageError(f"{path}: a folder; give the path of one picture in it")
         if path.name.lower().endswith(".bz2"):
-            with bz2.open(path) as file:
+            with bz2.open(io.BytesIO(read_file(path))) as file:
                 return _bounded(path, file.read(_MAX_BYTES + 1))
         if path.stat().st_size > _MAX_BYTES:
             raise ImageError(
                 f"{path}: {path.stat().st_size >> 20} MiB; expected a picture of at most {_MAX_BYTES >> 20} MiB"
             )
-        return path.read_bytes()
+        return read_file(path)
     except FileNotFoundError as error:
         raise ImageError(f"{path}: no such file; give the path of a picture") from error
     except (OSError, EOFError, ValueError) as error:

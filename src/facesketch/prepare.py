@@ -91,11 +91,13 @@ class Prepared:
         kept: the units whose pictures were written, in order.
         left_out: names of the others, each with the reason.
         looks: of every picture that was looked at.
+        passed_over: files that are not read as pictures, each with the reason.
     """
 
     kept: tuple[Unit, ...]
     left_out: tuple[tuple[str, str], ...]
     looks: tuple[Look, ...]
+    passed_over: tuple[tuple[Path, str], ...] = ()
 
     @property
     def pairs(self) -> int:
@@ -156,7 +158,8 @@ def prepare(
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-    done = Prepared(tuple(kept), tuple(left_out), tuple(looks))
+    passed = tuple((folder / path, reason) for folder in folders for path, reason in walk(folder).passed_over)
+    done = Prepared(tuple(kept), tuple(left_out), tuple(looks), passed)
     if not kept:
         raise FaceError(f"{folders[0]}: of {len(units)} none could be aligned; the first: {left_out[0][1]}")
     _write(done, folders, out, finder, frame, scale)
@@ -322,6 +325,7 @@ def _write(
         "pairs": done.pairs,
         "pictures": {kind: _facts(done.looks, kind) for kind in dict.fromkeys(look.kind for look in done.looks)},
         "left_out": [{"name": name, "reason": reason} for name, reason in done.left_out],
+        "passed_over": [{"name": str(name), "reason": reason} for name, reason in done.passed_over],
     }
     write_json(out / _REPORT, report)
     save_image(_contact(done, out), out / _CONTACT)

@@ -7,16 +7,17 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from facesketch.errors import ConfigError, ImageError, OutputError
-from facesketch.files import part_name
-from facesketch.images import EXPECTED, SUFFIXES, WRITABLE, is_picture
+from facesketch.files import is_folder, part_name
+from facesketch.images import EXPECTED, SUFFIXES, WRITABLE, why_passed_over
 
 _TORN_AFTER = 60.0  # seconds after which a half-written file can only be one that its writer left behind
 _ENDING = re.compile(r"\.[A-Za-z]{2,4}")
 _PART = re.compile(r"\.(?P<name>.+)\.\d+\.part")
 _FURTHER = re.compile(r"-\d+(?P<suffix>\.[^.]+)$")
+Skipped = tuple[Path, str]
 _NUMBERED = re.compile(r"(?P<stem>.+)-\d+")
 
 
@@ -74,6 +75,7 @@ def plan(
     overwrite: bool = False,
     numbered: bool = False,
     sheet: bool = False,
+    passed_over: list[Skipped] | None = None,
 ) -> list[Job]:
     """Say for every picture under some paths where its translation goes.
 
@@ -87,6 +89,7 @@ def plan(
         overwrite: count nothing as done.
         numbered: a picture may give several, `NAME-1`, `NAME-2` and so on.
         sheet: write input and output side by side too, as `NAME-sheet`.
+        passed_over: takes the files of the folders that are not read as pictures, each with the reason.
 
     Raises:
         ConfigError: the suffix is not that of a picture.
@@ -104,7 +107,8 @@ def plan(
         _refuse_odd_folder(out, alone=len(paths) == 1 and paths[0].is_file())
         if out.is_file():
             raise OutputError(f"{out}: is a file; give a folder with --out for several pictures")
-        pairs = [pair for path in paths for pair in _mirror(path, out, several=len(paths) > 1)]
+        passed_over = [] if passed_over is None else passed_over
+        pairs = [pair for path in paths for pair in _mirror(path, out, passed_over, several=len(paths) > 1)]
         _part_clashes(pairs, sheet)
     jobs = _Jobs(suffix, overwrite, numbered, sheet, _inputs(pairs))
     return [jobs.of(pair) for pair in pairs]
@@ -133,23 +137,24 @@ def _single(path: Path, folder: Path, stem: str) -> _Pair:
     return _Pair(os.fspath(path.parent), path.name, os.fspath(folder), stem, path.is_symlink())
 
 
-def _mirror(path: Path, out: Path, *, several: bool) -> list[_Pair]:
+def _mirror(path: Path, out: Path, passed_over: list[Skipped], *, several: bool) -> list[_Pair]:
     if path.is_file():
         return [_single(path, out, path.stem)]
     if not path.is_dir():
         raise ImageError(f"{path}: no such file or folder; give the path of a picture")
-    inside, top = out.resolve(), path.resolve()
+    inside, top = Path(os.path.realpath(out)), path.resolve()
     avoid = None if top.is_relative_to(inside) else inside
     own = path.name if path.name not in {"", ".."} else top.name  # `..` would lead out of the output
     base = out / own if several else out
     found = [
         _Pair(os.fspath(folder), entry.name, there, _stem(entry.name), entry.is_symlink())
-        for folder, entries in _pictures(path, avoid)
+        for folder, entries in _pictures(path, avoid, passed_over)
         for there in [os.fspath(base / folder.relative_to(path))]
         for entry in entries
     ]
     if not found:
-        raise ImageError(f"{path}: no pictures in this folder; expected {EXPECTED}")
+        seen = f", but {passed_over[0][0]}: {passed_over[0][1]}" if passed_over else f"; expected {EXPECTED}"
+        raise ImageError(f"{path}: no pictures in this folder{seen}")
     return found
 
 
@@ -157,7 +162,9 @@ def _stem(name: str) -> str:
     return os.path.splitext(name)[0]  # noqa: PTH122
 
 
-def _pictures(top: Path, avoid: Path | None) -> Iterator[tuple[Path, list[os.DirEntry[str]]]]:
+def _pictures(
+    top: Path, avoid: Path | None, passed_over: list[Skipped]
+) -> Iterator[tuple[Path, list[os.DirEntry[str]]]]:
     """List the pictures of a folder and of those below, sorted, without following links to folders."""
     waiting = [top]
     while waiting:
@@ -167,13 +174,19 @@ def _pictures(top: Path, avoid: Path | None) -> Iterator[tuple[Path, list[os.Dir
                 listed = sorted(entries, key=lambda entry: entry.name)
         except OSError as error:
             raise ImageError(f"{folder}: cannot be read ({error.strerror}); give folders that you may read") from error
-        yield folder, [entry for entry in listed if _is_picture(entry) and not _lies_in(entry, avoid)]
         below = [folder / entry.name for entry in listed if entry.is_dir(follow_symlinks=False)]
+        yield folder, [entry for entry in listed if _is_picture(entry, passed_over) and not _lies_in(entry, avoid)]
         waiting += [each for each in reversed(below) if avoid is None or each.resolve() != avoid]
 
 
-def _is_picture(entry: os.DirEntry[str]) -> bool:
-    return is_picture(PurePath(entry.name)) and entry.is_file()
+def _is_picture(entry: os.DirEntry[str], passed_over: list[Skipped]) -> bool:
+    """Tell whether an entry is a picture, and note a file that is none and not hidden."""
+    if entry.name.startswith(".") or is_folder(entry):
+        return False
+    reason = why_passed_over(entry)
+    if reason:
+        passed_over.append((Path(entry.path), reason))
+    return not reason
 
 
 def _lies_in(entry: os.DirEntry[str], folder: Path | None) -> bool:

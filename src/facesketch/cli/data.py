@@ -144,6 +144,7 @@ def _lists(report: Report) -> list[tuple[str, Sequence[str]]]:
         ("identical", [" = ".join(group) for group in report.identical]),
         ("unreadable", report.unreadable),
         ("odd_sized", report.odd_sized),
+        ("passed_over", index.passed_over),
     ]
 
 
@@ -154,6 +155,7 @@ _TITLES = {
     "identical": "same bytes under several names",
     "unreadable": "cannot be read",
     "odd_sized": "odd sizes",
+    "passed_over": "no pictures, passed over",
 }
 
 

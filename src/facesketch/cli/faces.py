@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import cyclopts
 
+from facesketch.cli.output import say_passed_over
+
 if TYPE_CHECKING:
     from facesketch.prepare import Prepared
 
@@ -92,6 +94,7 @@ def _tell(done: Prepared, out: Path) -> None:
         errors.print(f"left out {name}: {reason}", markup=False)
     if len(done.left_out) > _EXAMPLES:
         errors.print(f"and {len(done.left_out) - _EXAMPLES:,} more, all named in {out / 'report.json'}", markup=False)
+    say_passed_over(done.passed_over)
     console.print(f"look at {out / 'contact.png'}", markup=False)
 
 

@@ -6,12 +6,15 @@ import codecs
 import io
 import json
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 _PLAIN = str.maketrans(
     {"↑": "^", "↓": "v", "→": "->", "–": "-", "−": "-", "…": "...", "’": "'", "“": '"', "”": '"', "×": "x", "·": "-"}
     | {"│": "|", "─": "-", "━": "-", "╸": "-", "╺": "-", "╭": "+", "╮": "+", "╰": "+", "╯": "+", "•": "*"}
 )
+_EXAMPLES = 10
 _HANDLER = "facesketch"
 
 
@@ -25,6 +28,14 @@ def take_any_text() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper) and stream.errors in {"strict", "backslashreplace"}:
             stream.reconfigure(errors=_HANDLER)
+
+
+def say_passed_over(files: Sequence[tuple[Path, str]]) -> None:
+    """Name the first files that are not read as pictures on standard error, pictures of other kinds before the rest."""
+    for path, reason in sorted(files, key=lambda each: each[1].startswith("no "))[:_EXAMPLES]:
+        sys.stderr.write(f"passed over {path}: {reason}\n")
+    if len(files) > _EXAMPLES:
+        sys.stderr.write(f"{len(files):,} files passed over\n")
 
 
 def print_json(value: Any) -> None:

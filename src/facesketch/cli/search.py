@@ -13,7 +13,7 @@ import cyclopts
 from cyclopts import Parameter
 
 from facesketch.cli import search_evaluate, search_learn
-from facesketch.cli.output import print_json
+from facesketch.cli.output import print_json, say_passed_over
 from facesketch.cli.pipes import read_pipe
 from facesketch.cli.search_evaluate import Route
 from facesketch.errors import ConfigError, GalleryError, OutputError, nearest
@@ -217,7 +217,8 @@ def _add(gallery: Gallery, photos: tuple[Path, ...], people: Path | None, quiet:
         report = gallery.add(photos, people, lambda done, total: progress(done, total, "looking at photos"))
     left = len(report.skipped)
     if photos and not (left or report.added or report.refreshed or report.unchanged):
-        raise GalleryError(f"no photo in {', '.join(map(str, photos))}; give photos or folders of them")
+        seen = "; {}: {}".format(*report.passed_over[0]) if report.passed_over else ""
+        raise GalleryError(f"no photo in {', '.join(map(str, photos))}{seen}; give photos or folders of them")
     if left and not (gallery.exists() and gallery.store.count):
         path, reason = report.skipped[0]
         raise GalleryError(f"nothing to put into {gallery.uri}: {_count(left, 'photo')} left out; {path}: {reason}")
@@ -241,6 +242,7 @@ def _tell(report: Report) -> None:
         _note(f"left out {path}: {reason}")
     if left > _EXAMPLES:
         _note(f"and {left - _EXAMPLES:,} more")
+    say_passed_over(report.passed_over)
     if report.unmatched:
         names = ", ".join(report.unmatched[:_EXAMPLES]) + (", …" if len(report.unmatched) > _EXAMPLES else "")
         _note(f"note: {_count(len(report.unmatched), 'name')} of --people led to no photo: {names}")

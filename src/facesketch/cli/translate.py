@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
+from facesketch.cli.output import say_passed_over
 from facesketch.cli.pipes import read_pipe
 from facesketch.config import Direction
 from facesketch.errors import ConfigError, FacesketchError, ImageError, nearest
@@ -94,10 +95,14 @@ def translate(
         return
     from facesketch import bulk
 
-    jobs = bulk.plan(paths, out, suffix=suffix, overwrite=overwrite, numbered=request.faces == "all", sheet=sheet)
+    passed: list[tuple[Path, str]] = []
+    every = request.faces == "all"
+    jobs = bulk.plan(paths, out, suffix=suffix, overwrite=overwrite, numbered=every, sheet=sheet, passed_over=passed)
     notice, results = _start(jobs, request, sheet, engine)
     with closing(results):
         failed = _show(jobs, results, notice, quiet)
+    if not quiet:
+        say_passed_over(passed)
     if failed and failed == len(jobs):
         raise ImageError("nothing was translated: every picture was left out")
     if failed:

@@ -14,6 +14,7 @@ from facesketch.data.layouts import LAYOUTS
 from facesketch.data.pairs import SIDES, Found, NoPairsError, Pair, Side, Source
 from facesketch.data.tree import Tree, walk
 from facesketch.errors import DataError, ImageError, nearest
+from facesketch.images import NO_PICTURE
 
 __all__ = ["LAYOUTS", "SIDES", "Index", "NoPairsError", "Pair", "Report", "Side", "Source", "check", "index"]
 
@@ -34,6 +35,7 @@ class Index:
         duplicates: groups of files that answer to one name; the first of each is used.
         unreadable: files that are named but missing, or that plainly are no pictures, each with the reason.
         notes: what else there is to know, one sentence each.
+        passed_over: files that are not read as pictures, each with the reason; pictures of other kinds come first.
     """
 
     folder: Path
@@ -44,6 +46,7 @@ class Index:
     duplicates: tuple[tuple[str, ...], ...] = ()
     unreadable: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    passed_over: tuple[str, ...] = ()
 
     @property
     def subjects(self) -> tuple[str, ...]:
@@ -91,7 +94,7 @@ def index(folder: Path, layout: str = "auto") -> Index:
     for name in LAYOUTS if layout == "auto" else (layout,):
         found = LAYOUTS[name](tree)
         if found is not None and found.pairs:
-            return _index(folder, name, found)
+            return _index(tree, name, found)
         if found is not None:
             partly[name] = found
         if found is not None and name == "pairs.csv":
@@ -99,7 +102,7 @@ def index(folder: Path, layout: str = "auto") -> Index:
     raise NoPairsError(_nothing(tree, layout, partly))
 
 
-def _index(folder: Path, layout: str, found: Found) -> Index:
+def _index(tree: Tree, layout: str, found: Found) -> Index:
     pairs: dict[str, Pair] = {}
     for pair in sorted(found.pairs, key=lambda pair: (pair.stem, str(pair.sketch.path))):
         if pair.stem in pairs:
@@ -107,14 +110,15 @@ def _index(folder: Path, layout: str, found: Found) -> Index:
         else:
             pairs[pair.stem] = pair
     return Index(
-        folder=folder,
+        folder=tree.folder,
         layout=layout,
-        pairs=tuple(_placed(folder, pair) for pair in pairs.values()),
+        pairs=tuple(_placed(tree.folder, pair) for pair in pairs.values()),
         orphan_photos=tuple(sorted(found.orphan_photos)),
         orphan_sketches=tuple(sorted(found.orphan_sketches)),
         duplicates=tuple(sorted(found.duplicates)),
         unreadable=tuple(sorted(set(found.unreadable))),
         notes=tuple(found.notes),
+        passed_over=tuple(f"{path}: {reason}" for path, reason in tree.passed_over),
     )
 
 
@@ -136,6 +140,8 @@ def _nothing(tree: Tree, layout: str, partly: dict[str, Found]) -> str:
     seen = _few("picture", [str(path) for path in tree.pictures])
     if tree.files and not tree.pictures:
         seen = f"no picture, but {_few('file', [str(path) for path in tree.files])}"
+    if tree.passed_over and tree.passed_over[0][1] != NO_PICTURE:
+        seen += f"; {tree.passed_over[0][0]}: {tree.passed_over[0][1]}"
     return f"{tree.folder}: nothing pairs; seen {seen}; {looked}; {todo}"
 
 
@@ -165,7 +171,7 @@ def check(folder: Path, layout: str = "auto", *, progress: Callable[[int, int], 
             looks[path] = look
             if progress is not None:
                 progress(len(looks), len(files))
-    size = _majority(looks[pair.photo.path].size for pair in found.pairs)
+    size = _majority(_size(pair.photo, looks) for pair in found.pairs)
     bad = [look.problem for look in looks.values() if look.problem]
     return Report(
         index=found,
@@ -198,6 +204,12 @@ def _short(folder: Path, problem: str) -> str:
     return problem.removeprefix(f"{folder}{os.sep}")
 
 
+def _size(source: Source, looks: dict[Path, _Look]) -> Size | None:
+    """Return (width, height) of a picture, or of the half of one that a source is."""
+    size = looks[source.path].size
+    return size if size is None or source.half is None else (size[0] // 2, size[1])
+
+
 def _majority(sizes: Iterable[Size | None]) -> Size | None:
     counts = Counter(size for size in sizes if size)
     if not counts:
@@ -207,7 +219,7 @@ def _majority(sizes: Iterable[Size | None]) -> Size | None:
 
 
 def _odd(pair: Pair, looks: dict[Path, _Look], usual: Size | None) -> str:
-    photo, sketch = looks[pair.photo.path].size, looks[pair.sketch.path].size
+    photo, sketch = _size(pair.photo, looks), _size(pair.sketch, looks)
     if not photo or not sketch:
         return ""
     if photo != sketch:

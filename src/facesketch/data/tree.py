@@ -13,7 +13,8 @@ from pathlib import Path, PurePosixPath
 from facesketch.config import Kind
 from facesketch.data.pairs import Side
 from facesketch.errors import DataError
-from facesketch.images import SUFFIXES, ending, is_picture
+from facesketch.files import is_folder
+from facesketch.images import NO_PICTURE, SUFFIXES, ending, irregular, is_picture, why_no_picture
 
 KIND_WORDS: dict[str, Kind] = {"photo": "photo", "photos": "photo", "sketch": "sketch", "sketches": "sketch"}
 SPLIT_WORDS: dict[str, Side] = {
@@ -29,6 +30,7 @@ _SETS = frozenset({"cuhk", "cufs"})  # their stems are in print without a prefix
 _LITTER = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
 _RESULTS = ({"config.toml", "log.jsonl"}, {"plan.json", "pictures"}, {"search.json", "search.png"})
 """What stands together in the folders that `train`, `study` and `search evaluate` write."""
+_OWN = re.compile(r"pairs\.csv|people\.csv|report\.json|anno_\w+\.json")
 _SIZE_MARK = re.compile(r"-sz\d+$")
 _SUBJECTS = (
     re.compile(r"([a-z]+\d*-\d+)-\d+"),  # CUHK and AR: f-005-01, m1-010-01
@@ -48,11 +50,24 @@ class Tree:
 
     folder: Path
     files: tuple[PurePosixPath, ...]
+    odd: tuple[tuple[PurePosixPath, str], ...] = ()
+    """What is neither a file nor a folder, such as a link that leads nowhere, each with what it is."""
+
+    @cached_property
+    def passed_over(self) -> tuple[tuple[PurePosixPath, str], ...]:
+        """Return what is not read as a picture, each with the reason: pictures of other kinds, odd things, other files.
+
+        Lists that this program reads are left out.
+        """
+        others = (path for path in self.files if not (is_picture(path) or _OWN.fullmatch(path.name)))
+        named = [(path, why_no_picture(path)) for path in others]
+        kinds = [each for each in named if each[1] != NO_PICTURE]
+        return (*kinds, *self.odd, *(each for each in named if each[1] == NO_PICTURE))
 
     @cached_property
     def pictures(self) -> tuple[PurePosixPath, ...]:
         """Return the files whose names are those of pictures."""
-        return tuple(path for path in self.files if is_picture(Path(path)))
+        return tuple(path for path in self.files if is_picture(path))
 
     @cached_property
     def _by_folded(self) -> dict[str, PurePosixPath]:
@@ -75,11 +90,13 @@ def walk(folder: Path) -> Tree:
         raise DataError(f"{folder}: no such folder; give the folder that holds the photos and sketches")
     if not folder.is_dir():
         raise DataError(f"{folder}: a file; give the folder that holds the photos and sketches")
-    files = sorted(_files(folder, PurePosixPath(), frozenset()), key=lambda path: (fold(str(path)), str(path)))
-    return Tree(folder, tuple(files))
+    found = sorted(_files(folder, PurePosixPath(), frozenset()), key=lambda each: (fold(str(each[0])), str(each[0])))
+    files = tuple(path for path, reason in found if not reason)
+    return Tree(folder, files, tuple((path, reason) for path, reason in found if reason))
 
 
-def _files(folder: Path, prefix: PurePosixPath, above: frozenset[str]) -> Iterator[PurePosixPath]:
+def _files(folder: Path, prefix: PurePosixPath, above: frozenset[str]) -> Iterator[tuple[PurePosixPath, str]]:
+    """Yield what is below a folder: a file, or else what it is instead."""
     real = os.path.realpath(folder)
     if real in above:  # a link back to a folder above would never end
         return
@@ -95,10 +112,10 @@ def _files(folder: Path, prefix: PurePosixPath, above: frozenset[str]) -> Iterat
         _require_text(Path(entry.path))
         if entry.name.startswith(".") or entry.name.casefold() in _LITTER:
             continue
-        if entry.is_dir():
+        if is_folder(entry):
             yield from _files(Path(entry.path), prefix / entry.name, above | {real})
-        elif entry.is_file():
-            yield prefix / entry.name
+        else:
+            yield prefix / entry.name, irregular(entry)
 
 
 def _require_text(path: Path) -> None:

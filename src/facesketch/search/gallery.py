@@ -145,8 +145,12 @@ class Gallery:
         people = None if people is None else Path(people)
         given = [Path(each) for each in ([paths] if isinstance(paths, (str, Path)) else paths)]
         table = {} if people is None else read_people(people)
-        photos, skipped = listed(given, avoid=Path(self.uri) if is_local(self.uri) else None)
-        report = Report(skipped=[each for each in skipped if people is None or not _same(each[0], people)])
+        passed: list[tuple[Path, str]] = []
+        photos, skipped = listed(given, Path(self.uri) if is_local(self.uri) else None, passed)
+        skipped, passed = (
+            [each for each in files if people is None or not _same(each[0], people)] for files in (skipped, passed)
+        )
+        report = Report(skipped=skipped, passed_over=passed)
         known = self.store.known() if self.exists() else {}
         wanted = [each for each in (_changed(photo, known) for photo in photos) if each is not None]
         report.unchanged = len(photos) - len(wanted)

@@ -22,7 +22,7 @@ from PIL import Image
 
 from facesketch.bulk.pipeline import processors
 from facesketch.errors import FaceError, ImageError
-from facesketch.images import EXPECTED, is_picture, open_image, unread_picture
+from facesketch.images import EXPECTED, irregular, is_picture, open_image, unread_picture, why_passed_over
 from facesketch.search.store import Known, Row, Store
 
 if TYPE_CHECKING:
@@ -84,6 +84,7 @@ class Report:
         renamed: ones that only got another id or label.
         skipped: files that are not in the gallery, or not as they are now, each with the reason.
         unmatched: names in the table of people that led to no photo.
+        passed_over: files in the folders that are not read as photos, each with the reason.
     """
 
     added: int = 0
@@ -92,14 +93,18 @@ class Report:
     renamed: int = 0
     skipped: list[Skipped] = field(default_factory=list)
     unmatched: list[str] = field(default_factory=list)
+    passed_over: list[Skipped] = field(default_factory=list)
 
 
-def listed(paths: Iterable[Path], avoid: Path | None = None) -> tuple[list[Photo], list[Skipped]]:
+def listed(
+    paths: Iterable[Path], avoid: Path | None = None, passed_over: list[Skipped] | None = None
+) -> tuple[list[Photo], list[Skipped]]:
     """List the files under some paths as they lie on the disk, each once.
 
     Args:
         paths: photos and folders; links to folders are not followed below them, hidden files are passed over.
         avoid: a folder to pass over, such as the gallery's own.
+        passed_over: takes the files of the folders that are not read as photos, each with the reason.
 
     Returns:
         Pictures by their names, sorted within each folder, and what else there is, with the reason to skip it.
@@ -112,7 +117,7 @@ def listed(paths: Iterable[Path], avoid: Path | None = None) -> tuple[list[Photo
     for path in paths:
         if not path.exists():
             raise ImageError(f"{path}: no such file or folder; give photos or folders of them")
-        for file in _files(path, avoid, skipped):
+        for file in _files(path, avoid, skipped, [] if passed_over is None else passed_over):
             key = os.path.abspath(file)  # noqa: PTH100  links stay as they are
             try:
                 photos[key] = _seen(file, key)
@@ -121,7 +126,7 @@ def listed(paths: Iterable[Path], avoid: Path | None = None) -> tuple[list[Photo
     return list(photos.values()), skipped
 
 
-def _files(path: Path, avoid: Path | None, skipped: list[Skipped]) -> Iterator[Path]:
+def _files(path: Path, avoid: Path | None, skipped: list[Skipped], passed_over: list[Skipped]) -> Iterator[Path]:
     if not path.is_dir():
         yield path
         return
@@ -133,12 +138,18 @@ def _files(path: Path, avoid: Path | None, skipped: list[Skipped]) -> Iterator[P
     for folder, below, names in os.walk(path, onerror=refused):
         below[:] = sorted(name for name in below if not name.startswith(".") and Path(folder, name).resolve() != own)
         files = (Path(folder, name) for name in sorted(names) if not name.startswith("."))
-        yield from (file for file in files if is_picture(file))
+        for file in files:
+            if reason := why_passed_over(file):
+                passed_over.append((file, reason))
+            else:
+                yield file
 
 
 def _seen(file: Path, key: str) -> Photo:
     if not is_picture(file):
         raise ImageError(unread_picture(file) or f"not a photo by its name; expected {EXPECTED}")
+    if reason := irregular(file):
+        raise ImageError(reason)
     try:
         key.encode()
     except UnicodeEncodeError as error:

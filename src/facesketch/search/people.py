@@ -9,6 +9,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from facesketch.errors import DataError
+from facesketch.files import read_file
 
 Person = tuple[str, str]  # id and label
 COLUMNS = ("file", "id", "label")
@@ -66,7 +67,7 @@ def match(
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig")  # spreadsheets write a byte order mark
+        return read_file(path).decode("utf-8-sig")  # spreadsheets write a byte order mark
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise DataError(f"{path}: cannot be read ({reason.lower()}); give a CSV file with columns file,id,label") from (
