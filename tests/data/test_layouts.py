@@ -81,11 +81,11 @@ class TestPairsCsv:
     def test_an_unknown_split_and_missing_columns_are_named(self, tmp_path: Path) -> None:
         with pytest.raises(DataError, match="split 'holdout'; expected train, validation or test"):
             index(self.write(tmp_path, "split,photo,sketch\nholdout,photos/a.jpg,sketches/a.jpg\n"))
-        with pytest.raises(DataError, match="columns photo, drawing; expected at least photo,sketch"):
+        with pytest.raises(DataError, match=r"no column 'sketch', only photo, drawing; expected .* photo,sketch"):
             index(self.write(tmp_path, "photo,drawing\nphotos/a.jpg,sketches/a.jpg\n"))
 
     def test_a_list_in_another_encoding_is_refused(self, tmp_path: Path) -> None:
-        with pytest.raises(DataError, match="expected a CSV file in UTF-8"):
+        with pytest.raises(DataError, match="not text in UTF-8"):
             index(self.write(tmp_path, "photo,sketch,who\nphotos/a.jpg,sketches/a.jpg,Zoë\n", encoding="latin-1"))
 
     def test_missing_files_and_repeated_stems_are_reported(self, tmp_path: Path) -> None:

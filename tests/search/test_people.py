@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 
 import pytest
 
+from facesketch.data.index import index
+from facesketch.data.tree import fold
 from facesketch.errors import DataError
 from facesketch.search.people import match, read_people
 
@@ -69,3 +72,51 @@ def test_names_are_matched_as_they_are_or_from_the_first_folder_that_has_them(tm
         str(second / "a.jpg"): str(second / "a.jpg"),
     }
     assert unmatched == ["none.jpg"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "./a/B.png",
+        ".\\a\\B.png",
+        "A/b.PNG",
+        "a\\b.png",
+        "a//B.png",
+        "Photos/A/B.png",
+        unicodedata.normalize("NFD", "ä/b.png"),
+    ],
+)
+def test_names_are_taken_as_pairs_csv_takes_them(name: str, tmp_path: Path) -> None:
+    keys = {str(tmp_path / "a" / "B.png"), str(tmp_path / "photos" / "a" / "B.png"), str(tmp_path / "ä" / "b.png")}
+    found, unmatched = match({name: ("1", "1")}, keys, [tmp_path])
+    assert (len(found), unmatched) == (1, [])
+    assert fold(next(iter(found))).endswith(fold(name.replace("\\", "/").replace("//", "/").removeprefix(".")))
+
+
+def test_photos_that_differ_in_letter_case_alone_need_their_own_names(tmp_path: Path) -> None:
+    keys = {str(tmp_path / "a.png"), str(tmp_path / "A.png")}
+    assert match({"A.png": ("1", "1")}, keys, [tmp_path])[0] == {str(tmp_path / "A.png"): ("1", "1")}
+    assert match({"A.PNG": ("1", "1")}, keys, [tmp_path]) == ({}, ["A.PNG"])
+
+
+def test_one_photo_has_one_id(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="two ids, 1 and 2"):
+        match({"a.png": ("1", "1"), "A.png": ("2", "2")}, {str(tmp_path / "a.png")}, [tmp_path])
+
+
+HEADS = ["{0},{1}", " {0} , {1} ", "{0};{1}", "{0}\t{1}", "\ufeff{0},{1}", "\ufeff {0} ;{1}"]
+
+
+@pytest.mark.parametrize("upper", [False, True])
+@pytest.mark.parametrize("head", HEADS)
+def test_both_tables_are_read_by_one_reader(head: str, upper: bool, tmp_path: Path) -> None:
+    parted = next((mark for mark in ";\t" if mark in head), ",")
+    names = {"people": ("file", "id"), "pairs": ("photo", "sketch")}
+    for table, columns in names.items():
+        first = head.format(*(name.title() if upper else name for name in columns))
+        (tmp_path / f"{table}.csv").write_text(f"{first}\n\n x/a.png {parted} y/b.png \n", encoding="utf-8")
+    assert read_people(tmp_path / "people.csv") == {"x/a.png": ("y/b.png", "y/b.png")}
+    for place in ("x/A.png", "y/b.png"):
+        (tmp_path / place).parent.mkdir()
+        (tmp_path / place).write_bytes(b"a picture")
+    assert [pair.stem for pair in index(tmp_path).pairs] == ["a"]

@@ -6,8 +6,6 @@ line in `LAYOUTS`; `auto` tries them in that order, from the most telling sign t
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
@@ -16,6 +14,7 @@ from facesketch.data.fs2k import fs2k
 from facesketch.data.matching import match
 from facesketch.data.pairs import Found, Pair, Side, Source
 from facesketch.data.side_by_side import side_by_side
+from facesketch.data.table import read_table
 from facesketch.data.tree import (
     KIND_WORDS,
     SPLIT_WORDS,
@@ -45,7 +44,7 @@ def pairs_csv(tree: Tree) -> Found | None:
     if not (tree.folder / "pairs.csv").is_file():
         return None
     found, stems = Found(), dict[str, str]()
-    for line, row in _rows(tree.folder / "pairs.csv"):
+    for line, row in read_table(tree.folder / "pairs.csv", ("photo", "sketch")):
         where = f"{tree.folder / 'pairs.csv'}, line {line}"
         photo, sketch = _inside(where, row["photo"]), _inside(where, row["sketch"])
         there = {name: tree.find(name) for name in (photo, sketch)}
@@ -62,28 +61,6 @@ def pairs_csv(tree: Tree) -> Found | None:
             stems[pair.stem] = photo
             found.pairs.append(pair)
     return found
-
-
-def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read ({type(error).__name__}); expected a CSV file in UTF-8") from error
-    head = text.partition("\n")[0]
-    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=";" if head.count(";") > head.count(",") else ",")
-    columns = [name.strip().lower() for name in reader.fieldnames or []]
-    if not {"photo", "sketch"} <= set(columns):
-        raise DataError(f"{path}: columns {', '.join(columns) or 'none'}; expected at least photo,sketch")
-    reader.fieldnames = columns
-    rows = []
-    try:
-        for row in reader:
-            cells = {key: (row[key] or "").strip() for key in columns}
-            if any(cells.values()):
-                rows.append((reader.line_num, cells))
-    except csv.Error as error:
-        raise DataError(f"{path}, line {reader.line_num}: not CSV ({error}); expected photo,sketch in a row") from error
-    return rows
 
 
 def _inside(where: str, name: str) -> str:
