@@ -21,10 +21,11 @@ from facesketch.config import DIRECTIONS, AugmentConfig, DataConfig, Direction, 
 from facesketch.data.datasets import Batch, PairDataset, batches, epoch_keys
 from facesketch.data.pairs import Pair, Source
 from facesketch.engines.torch_engine import TorchEngine
-from facesketch.errors import CheckpointError, ConfigError, ImageError, ResourceError
+from facesketch.errors import CheckpointError, ConfigError, ImageError
 from facesketch.families import NoOptions
 from facesketch.methods.base import Method, Phase
 from facesketch.tensors import to_image
+from facesketch.training.trainer import train
 from facesketch.translate import Translator, load, png
 
 
@@ -140,7 +141,9 @@ def test_every_kind_comes_back_as_its_own_kind(tmp_path: Path) -> None:
     for kind in (np.float32, np.float64):
         floats = (array / 255.0).astype(kind)
         assert translator(floats).dtype == kind
+        translator(floats)[0, 0] = 0.5  # it is the caller's own
         np.testing.assert_allclose(translator(floats), floats, atol=1e-6)
+    result[:] = 0
 
 
 def test_grey_pictures_and_alpha() -> None:
@@ -175,6 +178,64 @@ def test_what_is_no_picture_is_refused_in_one_line(picture: Any, said: str) -> N
     assert len(str(caught.value).splitlines()) == 1
 
 
+def _half_read(tmp_path: Path) -> Image.Image:
+    buffer = io.BytesIO()
+    Image.fromarray(_noise(200, 200)).save(buffer, "PNG")
+    (tmp_path / "half.png").write_bytes(buffer.getvalue()[:5000])
+    return Image.open(tmp_path / "half.png")
+
+
+def test_a_pil_picture_that_cannot_be_read_is_refused_in_one_line(tmp_path: Path) -> None:
+    translator, _ = _translator()
+    with _half_read(tmp_path) as half, pytest.raises(ImageError, match="cut short"):
+        translator(half)
+    Image.fromarray(_noise(20, 20)).save(tmp_path / "whole.png")
+    closed = Image.open(tmp_path / "whole.png")
+    closed.close()
+    with pytest.raises(ImageError, match=r"closed.*open it again"):
+        translator(closed)
+    read = Image.open(tmp_path / "whole.png")
+    read.load()
+    read.close()
+    with pytest.raises(ImageError, match=r"closed.*open it again"):
+        translator(read)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"resolution": "full"}, "trained, native"),
+        ({"resolution": "nativ"}, "did you mean 'native'"),
+        ({"direction": "photo_to_sketch"}, "did you mean 'photo2sketch'"),
+        ({"direction": "sketch-photo"}, "did you mean 'sketch2photo'"),
+    ],
+)
+def test_an_unknown_word_is_refused_with_the_nearest(options: dict[str, Any], said: str) -> None:
+    translator, _ = _translator()
+    with pytest.raises(ConfigError, match=said):
+        translator(_noise(20, 20), **options)
+
+
+def test_an_unknown_word_for_loading_is_refused_with_the_nearest() -> None:
+    for wrong, near in (({"weights": "latest"}, "last"), ({"engine": "onnxx"}, "onnx"), ({"device": "cud"}, "cuda")):
+        with pytest.raises(ConfigError, match=f"did you mean '{near}'"):
+            load("photo2sketch", **wrong)  # type: ignore[arg-type]
+    with pytest.raises(CheckpointError, match="did you mean 'photo2sketch'"):
+        load("photo_to_sketch")
+
+
+@pytest.mark.parametrize(
+    ("settings", "near"),
+    [({"direction": "photo_to_sketch"}, "photo2sketch"), ({"precision": "bf17"}, "bf16"), ({"epoch": 3}, "epochs")],
+)
+def test_an_unknown_word_for_training_is_refused_with_the_nearest(
+    tmp_path: Path, settings: dict[str, Any], near: str
+) -> None:
+    with pytest.raises(ConfigError, match=f"did you mean '{near}'"):
+        train("conv-ae", tmp_path / "run", **({"direction": "photo2sketch", "data": tmp_path} | settings))
+    assert not (tmp_path / "run").exists()
+
+
 def test_colours_go_from_file_to_batch_to_picture_as_they_are(tmp_path: Path) -> None:
     colours = {"red": (220, 30, 10), "green": (20, 200, 40), "blue": (5, 60, 230)}
     for name, colour in colours.items():
@@ -207,7 +268,7 @@ def test_a_model_is_loaded_from_a_name_a_file_or_nothing(tmp_path: Path, monkeyp
     for path in ("runs/none", "model.safetensors", "pix2pix", "pencl"):
         with pytest.raises(CheckpointError, match=f"{path}: no such model file; give a run folder"):
             load(path)
-    with pytest.raises(ResourceError, match="--device tpu"):
+    with pytest.raises(ConfigError, match="device 'tpu'; expected auto, cpu"):
         load("pencil", device="tpu")
 
 

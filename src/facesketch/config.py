@@ -6,6 +6,7 @@ method's own `Options`; here it travels as `MethodConfig.options` and is checked
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -190,9 +191,13 @@ def explain(error: ValidationError, model: type[BaseModel]) -> str:
     where = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         known = _keys(model, [str(part) for part in first["loc"][:-1]])
-        return f"unknown key '{where}'{nearest(str(first['loc'][-1]), known) or '; known: ' + ', '.join(sorted(known))}"
+        others = [] if model is RunConfig else [key for section in SECTIONS.values() for key in section.model_fields]
+        near = nearest(str(first["loc"][-1]), [*known, *others])  # Python's `train` takes them all side by side
+        return f"unknown key '{where}'{near or '; known: ' + ', '.join(sorted(known))}"
     message = first["msg"].removeprefix("Value error, ")
     message = message[0].lower() + message[1:]
+    if first["type"] == "literal_error":
+        message += nearest(str(first["input"]), re.findall(r"'([^']+)'", message))
     if where and first["type"] != "missing":
         return f"{where} = {first['input']!r}: {message}"
     return f"{where}: {message}".lstrip(": ")

@@ -60,3 +60,14 @@ def nearest(name: str, known: Iterable[str], then: str = "") -> str:
     if not close:
         return f"; {then}" if then else ""
     return f"; did you mean '{close[0]}'? {then}".rstrip()
+
+
+def require_known(value: object, known: Iterable[str], what: str) -> None:
+    """Refuse a value that is none of the known ones.
+
+    Raises:
+        ConfigError: with the known ones, and the nearest of them.
+    """
+    known = tuple(known)
+    if value not in known:
+        raise ConfigError(f"{what} {value!r}; expected {', '.join(known)}{nearest(str(value), known)}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from facesketch.data.index import index
 from facesketch.data.synthetic import draw_pair
 from facesketch.engines import IMAGE, STYLE
 from facesketch.engines.onnx_engine import open_session
-from facesketch.errors import ConfigError, FacesketchError
+from facesketch.errors import ConfigError, FacesketchError, require_known
 from facesketch.families import untrained
 from facesketch.files import atomic, require_name
 from facesketch.graph import Graph, trace, with_header
@@ -82,10 +82,13 @@ def export(
 
     Raises:
         CheckpointError: no model, or a torn one.
-        ConfigError: nothing to export, a direction not served, or a file that differs too far from PyTorch.
+        ConfigError: weights or a precision of no known name, nothing to export, a direction not served, or a file that
+            differs too far from PyTorch.
         MissingExtraError: the exporter is not installed.
         OutputError: the file cannot be written.
     """
+    require_known(weights, ("best", "last"), "weights")
+    require_known(precision, get_args(Precision), "precision")
     _require(source, out)
     method, config = load_method(source, weights)
     if direction is not None and direction not in method.translates:

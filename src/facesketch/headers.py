@@ -15,8 +15,8 @@ from typing import IO, Any, NamedTuple
 import safetensors
 from pydantic import ValidationError
 
-from facesketch.config import RunConfig
-from facesketch.errors import CheckpointError
+from facesketch.config import DIRECTIONS, RunConfig
+from facesketch.errors import CheckpointError, nearest
 from facesketch.preprocessing import Preprocessing
 
 FORMAT = "facesketch 1"
@@ -59,6 +59,7 @@ def read_header(path: Path) -> Header:
     except FileNotFoundError as error:
         raise CheckpointError(
             f"{path}: no such model file; give a run folder, a .safetensors or .onnx file, or pencil"
+            + nearest(str(path), [*DIRECTIONS, "pencil"])
         ) from error
     except (safetensors.SafetensorError, OSError, ValueError) as error:
         raise CheckpointError(f"{path}: torn or not a model file ({error}); train again or copy it anew") from error

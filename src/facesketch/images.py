@@ -227,8 +227,18 @@ def flatten(image: Image.Image) -> Image.Image:
     """Return a picture of any mode upright, in 8-bit sRGB, as `L` or `RGB`, with alpha over white.
 
     See `facesketch.colour.normalised` for depths. What is known besides its pixels, such as EXIF, is dropped.
+
+    Raises:
+        ImageError: it is damaged, cut short or closed.
     """
-    flat = normalised(image)
+    try:
+        flat = normalised(image)
+    except AssertionError as error:  # what Pillow says when it has no file to read any more
+        raise ImageError("a picture that was closed before its pixels were read; open it again") from error
+    except _DAMAGED as error:
+        if "closed" in str(error):
+            raise ImageError("a picture that was closed; open it again") from error
+        raise ImageError(f"the picture is damaged or cut short ({error}); save it anew") from error
     try:
         turned = _UPRIGHT.get(image.getexif().get(_ORIENTATION, 1))
     except _DAMAGED:  # what a camera wrote beside the pixels is not needed to see them

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from facesketch.config import Direction
-from facesketch.errors import ConfigError, FaceError
+from facesketch.errors import ConfigError, FaceError, require_known
 from facesketch.translate import EngineName, Prepared, Resolution, Translator, load
 
 if TYPE_CHECKING:
@@ -295,6 +295,8 @@ def _frame(translator: Translator) -> FaceFrame | None:
 
 def _check(request: Request, translator: Translator) -> None:
     needs, name = translator.preprocessing, translator.name
+    if isinstance(request.faces, str):
+        require_known(request.faces, ("largest", "all"), "faces")
     if request.direction is not None:
         translator.choose(request.direction)
     if request.faces is not None and needs.faces is None:

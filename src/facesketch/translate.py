@@ -9,7 +9,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from PIL import Image
 from facesketch import pretrained
 from facesketch.config import DIRECTIONS, Direction, RunConfig
 from facesketch.engines import Engine
-from facesketch.errors import ConfigError, ImageError
+from facesketch.errors import ConfigError, ImageError, require_known
 from facesketch.extras import require
 from facesketch.faces import fill_corners
 from facesketch.families import untrained
@@ -28,13 +28,14 @@ from facesketch.preprocessing import Preprocessing
 
 Picture = TypeVar("Picture", str, Path, bytes, Image.Image, NDArray[Any])
 Resolution = Literal["trained", "native"]
+Weights = Literal["best", "last"]
 EngineName = Literal["auto", "torch", "onnx", "openvino", "openvino-bf16"]
 
 
 def load(
     path: str | Path,
     *,
-    weights: Literal["best", "last"] = "best",
+    weights: Weights = "best",
     device: str = "auto",
     engine: EngineName = "auto",
     style: str | None = None,
@@ -51,10 +52,14 @@ def load(
 
     Raises:
         CheckpointError: missing, torn or foreign.
-        ConfigError: an engine that cannot run this file, or a style that the model does not have.
+        ConfigError: weights, an engine or a device of no known name, an engine that cannot run this file, or a style
+            that the model does not have.
         MissingExtraError: the engine is not installed.
         ResourceError: the device is not there.
     """
+    require_known(weights, get_args(Weights), "weights")
+    require_known(engine, get_args(EngineName), "engine")
+    require_known(device, ("auto", "cpu", "cuda", "mps"), "device")
     own = next((way for way in DIRECTIONS if way == str(path) and not Path(path).exists()), None)
     path = path if own is None else pretrained.path(own)
     return Translator(_open(str(path), weights, device, engine), name=str(path), style=style)
@@ -156,7 +161,7 @@ class Translator:
 
         Raises:
             ImageError: not a picture.
-            ConfigError: a direction or style that the model does not serve.
+            ConfigError: a direction, resolution or style that is not known, or that the model does not serve.
         """
         result = self.translate([_to_image(picture)], direction, resolution=resolution, style=style)[0]
         return _like(picture, result)
@@ -193,6 +198,7 @@ class Translator:
                     f"{self.name}: serves both directions; say which with --direction photo2sketch or sketch2photo"
                 )
             return self.directions[0]
+        require_known(direction, DIRECTIONS, "direction")
         if direction not in self.directions:
             served = " and ".join(self.directions)
             raise ConfigError(
@@ -204,8 +210,9 @@ class Translator:
         """Fit a picture for the network, which is not run; may be called from several threads.
 
         Raises:
-            ConfigError: native resolution of a network whose size is fixed.
+            ConfigError: a resolution of no known name, or the native one of a network whose size is fixed.
         """
+        require_known(resolution, get_args(Resolution), "resolution")
         needs = self.preprocessing
         if resolution == "native" and needs.frame is not None:
             raise ConfigError(
@@ -272,7 +279,7 @@ def _like(picture: Any, result: Image.Image) -> Any:
     if isinstance(picture, bytes):
         return png(result)
     if isinstance(picture, np.ndarray):
-        array = np.asarray(result)
+        array = np.array(result)  # a copy, because a view of Pillow's is read-only
         return array if picture.dtype == np.uint8 else (array / 255.0).astype(picture.dtype)
     return result
 
