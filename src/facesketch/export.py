@@ -91,6 +91,11 @@ def export(
     require_known(precision, get_args(Precision), "precision")
     _require(source, out)
     method, config = load_method(source, weights)
+    if method.exemplars:
+        name = config.method.name
+        raise ConfigError(
+            f"{source}: {name} draws with its training pairs and has no network to export; use it as it is"
+        )
     if direction is not None and direction not in method.translates:
         raise ConfigError(f"{source}: translates {' and '.join(method.translates)}, not {direction}; leave it out")
     several = direction is None and len(method.translates) > 1

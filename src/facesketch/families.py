@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from facesketch.config import DIRECTIONS, Direction, Frozen, MethodConfig, RunConfig, explain
 from facesketch.errors import ConfigError, nearest
@@ -39,6 +39,8 @@ class Family:
     study: ClassVar[bool] = True
     learned: ClassVar[bool] = True
     both_ways: ClassVar[bool] = False
+    exemplars: ClassVar[bool] = False
+    """Translates with the training pairs themselves: no loss, no optimiser, and no network to export."""
     directions: ClassVar[tuple[Direction, ...]] = DIRECTIONS
     defaults: ClassVar[Defaults]
     Options: ClassVar[type[Frozen]] = NoOptions
@@ -194,6 +196,69 @@ class PortraitFamily(Family):
     Options = PortraitOptions
 
 
+class PatchOptions(Frozen):
+    """Settings that every method of patches has; lengths are pixels of a picture 256 high."""
+
+    patch: Annotated[int, Field(ge=2, le=128)] = 20
+    """Side of a patch."""
+    overlap: Annotated[int, Field(ge=0, le=127)] = 10
+    """Pixels that neighbouring patches share."""
+    radius: Annotated[int, Field(ge=0, le=64)] = 5
+    """How far from a patch's own place its like is looked for, in each direction."""
+    neighbours: Annotated[int, Field(ge=1, le=64)] = 5
+    """Training patches that are taken for each patch."""
+
+
+class LLEOptions(PatchOptions):
+    """Settings of `lle`."""
+
+    overlap: Annotated[int, Field(ge=0, le=127)] = 14
+    """Pixels that neighbouring patches share."""
+    regulariser: Annotated[float, Field(gt=0)] = 1e-3
+    """What keeps weights from running away where patches are alike, as a share of their squared distances."""
+
+
+class LLEFamily(Family):
+    """Weighted sums of the training patches nearest to each patch, without gradients."""
+
+    title = "Locally linear patches"
+    study = False
+    exemplars = True
+    defaults = Defaults(epochs=1, batch_size=32, learning_rate=1e-3)
+    Options = LLEOptions
+
+
+class MRFOptions(PatchOptions):
+    """Settings of `mrf`."""
+
+    patch: Annotated[int, Field(ge=2, le=128)] = 10
+    """Side of a patch."""
+    overlap: Annotated[int, Field(ge=1, le=64)] = 5
+    """Pixels that neighbouring patches share, at most half of a patch."""
+    neighbours: Annotated[int, Field(ge=1, le=64)] = 10
+    """Candidates for each patch."""
+    smoothness: Annotated[float, Field(ge=0)] = 0.3
+    """Weight of differences between neighbouring target patches, beside that of differences from the source."""
+    rounds: Annotated[int, Field(ge=0, le=1000)] = 30
+    """Rounds of belief propagation."""
+
+    @model_validator(mode="after")
+    def _at_most_half(self) -> Self:
+        if 2 * self.overlap > self.patch:
+            raise ValueError(f"overlap = {self.overlap}: at most half of patch = {self.patch}")
+        return self
+
+
+class MRFFamily(Family):
+    """Training patches chosen by a Markov network and joined along the cut of the least error."""
+
+    title = "Markov network of patches"
+    study = False
+    exemplars = True
+    defaults = Defaults(epochs=1, batch_size=32, learning_rate=1e-3)
+    Options = MRFOptions
+
+
 class PencilOptions(Frozen):
     """Settings of `pencil`."""
 
@@ -218,6 +283,8 @@ FAMILIES: dict[str, type[Family]] = {
     "pix2pix": Pix2PixFamily,
     "cyclegan": CycleGANFamily,
     "portrait": PortraitFamily,
+    "lle": LLEFamily,
+    "mrf": MRFFamily,
     "pencil": PencilFamily,
 }
 
@@ -242,7 +309,8 @@ def resolve(config: RunConfig) -> RunConfig:
     """Return the settings with everything the method decides filled in, so that a run's file leaves nothing open.
 
     Raises:
-        ConfigError: an option that the method does not have, a value out of range, or a direction it cannot learn.
+        ConfigError: an option that the method does not have, a value out of range, a direction it cannot learn, or
+            selection by a loss that it does not have.
     """
     kind = family(config.method.name)
     try:
@@ -252,6 +320,8 @@ def resolve(config: RunConfig) -> RunConfig:
     if config.direction not in kind.directions:
         raise ConfigError(f"{config.method.name} cannot do {config.direction}; it does {', '.join(kind.directions)}")
     train, defaults = config.train, kind.defaults
+    if kind.exemplars and train.select == "loss":
+        raise ConfigError(f"select = 'loss': {config.method.name} has no loss; give ssim or mae")
     filled = {
         "epochs": train.epochs or (None if train.steps else defaults.epochs),
         "batch_size": train.batch_size or defaults.batch_size,

@@ -21,11 +21,15 @@ NARROW: dict[str, dict[str, Any]] = {
     "pix2pix": {"width": 4},
     "cyclegan": {"width": 4, "blocks": 1, "pool": 3},
     "portrait": {"width": 4, "blocks": 1, "discriminator_width": 4, "perceptual": "none"},
+    "lle": {"overlap": 10, "neighbours": 3},
+    "mrf": {"neighbours": 3, "rounds": 2},
 }
 """Options that make a method small. Those of a new method may be missing here: it is then trained as it is."""
 
 SMALL: dict[str, Any] = {"size": 32, "batch_size": 2, "device": "cpu", "precision": "fp32", "samples": 2}
 LEARNED = list(METHODS)
+STEPWISE = [name for name in LEARNED if not METHODS[name].exemplars]
+EXEMPLARS = [name for name in LEARNED if METHODS[name].exemplars]
 WAYS = [
     (name, way) for name in LEARNED for way in (METHODS[name].directions[:1] if METHODS[name].both_ways else DIRECTIONS)
 ]
@@ -36,6 +40,18 @@ Trained = Callable[..., Path]
 @pytest.fixture(params=LEARNED)
 def learned(request: pytest.FixtureRequest) -> str:
     """Name each method that learns."""
+    return str(request.param)
+
+
+@pytest.fixture(params=STEPWISE)
+def stepwise(request: pytest.FixtureRequest) -> str:
+    """Name each method that learns by gradients, and so has losses and a network."""
+    return str(request.param)
+
+
+@pytest.fixture(params=EXEMPLARS)
+def exemplar(request: pytest.FixtureRequest) -> str:
+    """Name each method that keeps its training pairs, and so has neither."""
     return str(request.param)
 
 

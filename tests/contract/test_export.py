@@ -50,11 +50,11 @@ def exported(trained: Callable[..., Path], tmp_path_factory: pytest.TempPathFact
 
 
 def test_the_same_pictures_come_out(
-    learned: str, trained: Callable[..., Path], exported: Callable[[str], list[Exported]]
+    stepwise: str, trained: Callable[..., Path], exported: Callable[[str], list[Exported]]
 ) -> None:
-    expected = load(trained(learned, direction="photo2sketch"), device="cpu")
-    assert tuple(made.direction for made in exported(learned)) == expected.directions
-    for made in exported(learned):
+    expected = load(trained(stepwise, direction="photo2sketch"), device="cpu")
+    assert tuple(made.direction for made in exported(stepwise)) == expected.directions
+    for made in exported(stepwise):
         translator = load(made.path)
         assert translator.directions == (made.direction,)
         for size in SIZES:
@@ -66,10 +66,10 @@ def test_the_same_pictures_come_out(
 
 
 def test_sizes_are_open_where_the_network_s_are(
-    learned: str, trained: Callable[..., Path], exported: Callable[[str], list[Exported]]
+    stepwise: str, trained: Callable[..., Path], exported: Callable[[str], list[Exported]]
 ) -> None:
-    made = exported(learned)[0]
-    translator, expected = load(made.path), load(trained(learned, direction="photo2sketch"), device="cpu")
+    made = exported(stepwise)[0]
+    translator, expected = load(made.path), load(trained(stepwise, direction="photo2sketch"), device="cpu")
     if translator.preprocessing.frame is not None:
         with pytest.raises(ConfigError, match=r"fixed size of 32; leave out --resolution native"):
             translator(_picture((75, 90)), resolution="native")
@@ -80,14 +80,14 @@ def test_sizes_are_open_where_the_network_s_are(
 
 
 def test_the_header_holds_what_the_run_s_does_but_no_path(
-    learned: str, trained: Callable[..., Path], exported: Callable[[str], list[Exported]]
+    stepwise: str, trained: Callable[..., Path], exported: Callable[[str], list[Exported]]
 ) -> None:
-    run = read_header(trained(learned, direction="photo2sketch") / "best.safetensors")
-    for made in exported(learned):
+    run = read_header(trained(stepwise, direction="photo2sketch") / "best.safetensors")
+    for made in exported(stepwise):
         header = read_header(made.path)
         assert header.preprocessing == run.preprocessing.model_copy(update={"directions": (made.direction,)})
         assert header.config.data.folder is None
-        assert header.config.method.name == learned
+        assert header.config.method.name == stepwise
         assert header.config.train == run.config.train
         compared = header.notes.pop("export")
         assert header.notes == json.loads(json.dumps(run.notes))
@@ -99,16 +99,24 @@ def test_the_header_holds_what_the_run_s_does_but_no_path(
             assert secret not in content
 
 
-def test_only_what_translates_is_in_the_file(learned: str, exported: Callable[[str], list[Exported]]) -> None:
-    for made in exported(learned):
+def test_only_what_translates_is_in_the_file(stepwise: str, exported: Callable[[str], list[Exported]]) -> None:
+    for made in exported(stepwise):
         graph = onnx.load(made.path).graph
         numbers = sum(int(np.prod(tensor.dims)) for tensor in graph.initializer)
         config = read_header(made.path).config
         parts = {name: _numbers(part) for name, part in build(config).named_children()}
         drawn = {"cyclegan": {"photo2sketch": "to_sketch", "sketch2photo": "to_photo"}.get(made.direction, "")}
-        part = {**drawn, "portrait": "averaged"}.get(learned, "generator")
+        part = {**drawn, "portrait": "averaged"}.get(stepwise, "generator")
         assert numbers <= parts[part] + 1500, "another network, or weights that are kept twice"
         assert not any(node.domain for node in graph.node), "every operator is ONNX's own"
+
+
+def test_what_has_no_network_is_refused_in_one_line(
+    exemplar: str, trained: Callable[..., Path], tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match=f"{exemplar} draws with its training pairs and has no network to export"):
+        export(trained(exemplar, direction="photo2sketch"), tmp_path / "model.onnx")
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("name", [name for name, kind in FAMILIES.items() if not kind.learned])

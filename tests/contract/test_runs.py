@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import safetensors.torch
 import torch
@@ -16,11 +17,13 @@ from PIL import Image
 from torch import Tensor
 
 from facesketch.config import Direction, RunConfig, parse
-from facesketch.data.datasets import Batch
+from facesketch.data.datasets import Batch, PairDataset
+from facesketch.errors import ConfigError
 from facesketch.headers import read_header
 from facesketch.images import Placement
 from facesketch.methods import METHODS, Method, build, resolve
 from facesketch.training.logs import read_log
+from facesketch.training.run import read_split
 
 NAMES = {"config.toml", "weights.safetensors", "best.safetensors", "state.ckpt", "log.jsonl", "samples"}
 NAMES |= {"environment.json"}
@@ -73,20 +76,21 @@ def test_every_loss_is_finite_and_logged(way: tuple[str, Direction], trained: Ca
     lines = read_log(trained(name, direction=direction) / "log.jsonl")
     assert [line["event"] for line in lines] == ["step", "step", "epoch", "end"]
     for line in lines[:2]:
-        assert line["losses"]
+        assert bool(line["losses"]) != METHODS[name].exemplars
         assert all(math.isfinite(value) for value in line["losses"].values())
     epoch = lines[2]
     assert set(epoch["train"]) == set(lines[0]["losses"])
     for key, value in epoch["train"].items():
         assert value == pytest.approx((lines[0]["losses"][key] + lines[1]["losses"][key]) / 2, rel=1e-5, abs=1e-7)
-    assert {"ssim", "mae", "loss"} <= set(epoch["validation"])
+    assert {"ssim", "mae"} <= set(epoch["validation"])
+    assert ("loss" in epoch["validation"]) != METHODS[name].exemplars
     assert all(math.isfinite(value) for value in epoch["validation"].values())
 
 
-def test_each_training_starts_from_fresh_weights_of_its_seed(learned: str, trained: Callable[..., Path]) -> None:
-    first = _weights(trained(learned, direction="photo2sketch"))
-    again = _weights(trained(learned, direction="photo2sketch", sample_every=7))  # the same but for its samples
-    other = _weights(trained(learned, direction="photo2sketch", seed=1))
+def test_each_training_starts_from_fresh_weights_of_its_seed(stepwise: str, trained: Callable[..., Path]) -> None:
+    first = _weights(trained(stepwise, direction="photo2sketch"))
+    again = _weights(trained(stepwise, direction="photo2sketch", sample_every=7))  # the same but for its samples
+    other = _weights(trained(stepwise, direction="photo2sketch", seed=1))
     assert first.keys() == again.keys() == other.keys()
     assert all(torch.equal(first[key], again[key]) for key in first)
     drawn = [key for key in first if key.endswith("weight") and first[key].ndim > 1]
@@ -94,10 +98,25 @@ def test_each_training_starts_from_fresh_weights_of_its_seed(learned: str, train
     assert not any(torch.equal(first[key], other[key]) for key in drawn)
 
 
-def test_thirty_steps_lower_the_loss(learned: str, trained: Callable[..., Path]) -> None:
-    run = trained(learned, steps=30, augment=False, learning_rate=2e-3, samples=0)
+def test_what_keeps_its_pairs_keeps_each_of_them_once(exemplar: str, trained: Callable[..., Path], data: Path) -> None:
+    config = read_header(trained(exemplar, direction="photo2sketch") / "weights.safetensors").config
+    pairs = PairDataset(read_split(config).train, config.data, None, frame=build(config).frame)
+    for run in (trained(exemplar, direction="photo2sketch"), trained(exemplar, steps=None, epochs=3)):
+        kept = _weights(run)
+        assert kept.keys() == {"photos", "sketches"}
+        for name, pictures in (("photos", pairs.photos), ("sketches", pairs.sketches)):
+            assert np.array_equal(kept[name].permute(0, 2, 3, 1).numpy(), pictures.array)
+
+
+def test_without_a_loss_none_selects(exemplar: str, config: Callable[..., RunConfig]) -> None:
+    with pytest.raises(ConfigError, match=f"select = 'loss': {exemplar} has no loss; give ssim or mae"):
+        config(exemplar, select="loss")
+
+
+def test_thirty_steps_lower_the_loss(stepwise: str, trained: Callable[..., Path]) -> None:
+    run = trained(stepwise, steps=30, augment=False, learning_rate=2e-3, samples=0)
     epochs = [line["train"] for line in read_log(run / "log.jsonl") if line["event"] == "epoch"]
-    name = FALLS.get(learned, "generator")
+    name = FALLS.get(stepwise, "generator")
     assert epochs[-1][name] < 0.9 * epochs[0][name], [epoch[name] for epoch in epochs]
 
 

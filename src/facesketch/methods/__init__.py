@@ -13,6 +13,8 @@ from facesketch.methods.conv_ae import ConvAE
 from facesketch.methods.conv_vae import ConvVAE
 from facesketch.methods.cyclegan import CycleGAN
 from facesketch.methods.dense_ae import DenseAE
+from facesketch.methods.lle import LLE
+from facesketch.methods.mrf import MRF
 from facesketch.methods.pix2pix import Pix2Pix
 from facesketch.methods.portrait import Portrait
 
@@ -23,6 +25,8 @@ METHODS: dict[str, type[Method]] = {
     "pix2pix": Pix2Pix,
     "cyclegan": CycleGAN,
     "portrait": Portrait,
+    "lle": LLE,
+    "mrf": MRF,
 }
 
 __all__ = ["METHODS", "Batch", "Method", "Phase", "build", "method_class", "needs", "resolve"]

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from facesketch.config import DataConfig, Direction, Frozen, Kind, RunConfig
-from facesketch.data.datasets import Batch
+from facesketch.data.datasets import Batch, PairDataset
 from facesketch.data.pairs import Pair
 from facesketch.errors import ConfigError
 from facesketch.families import Family
@@ -115,6 +115,9 @@ class Method(Family, nn.Module):
     def draw(self, images: Tensor, style: Tensor) -> Tensor:
         """Translate each picture in its own mixture of `styles`: (N, S) weights; for methods that have styles."""
         raise NotImplementedError(f"{type(self).__name__} draws in one hand")
+
+    def memorise(self, pairs: PairDataset) -> None:
+        """Take in what is not learned step by step; called once, before a training's first step."""
 
     @abstractmethod
     def optimisers(self, learning_rate: float) -> dict[str, torch.optim.Optimizer]:

@@ -100,6 +100,8 @@ def prepare(config: RunConfig, out: Path, fabric: Fabric, parts: Split) -> Train
     data = PairDataset(
         parts.train, config.data, config.augment, frame=method.frame, seed=settings.seed, paired=method.paired
     )
+    if state is None:
+        method.memorise(data)
     total = settings.steps or (settings.epochs or 1) * _steps_per_epoch(config, len(data), fabric.world_size)
     validation = _validation_batches(config, parts, method) if fabric.is_global_zero else []
     log = Log(out / LOG, total)

@@ -1,0 +1,80 @@
+"""Patches chosen together (Wang and Tang, PAMI 2009), by a Markov network over the grid of patches.
+
+For each patch of the source the training patches most like it are candidates. Which of them is taken is decided for the
+whole picture at once: a candidate costs its difference from the source, and two neighbours cost the difference of their
+target patches where they overlap. As in the paper, belief propagation looks for the cheapest choice, and patches are
+joined along the cut of the least error (Efros and Freeman, 2001). The paper's second, coarser layer of patches is left
+out, sources are compared in grey, and each candidate comes from another training picture.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from facesketch.config import DataConfig, Direction
+from facesketch.families import MRFFamily, MRFOptions
+from facesketch.methods.patches import Matches, PatchMethod, cut, nearest
+from facesketch.methods.quilt import quilt
+
+
+class MRF(MRFFamily, PatchMethod):
+    """The composition of `mrf`."""
+
+    def __init__(self, options: MRFOptions, data: DataConfig, direction: Direction) -> None:
+        super().__init__(options, data, direction)
+        self.smoothness, self.rounds = options.smoothness, options.rounds
+
+    def compose(self, images: Tensor, sources: Tensor, targets: Tensor) -> Tensor:
+        """Return the candidates that go together best, joined."""
+        rows = list(nearest(images, sources, self.grid, self.neighbours))
+        return torch.stack([self._one(rows, place, targets) for place in range(len(images))])
+
+    def _one(self, rows: list[Matches], place: int, targets: Tensor) -> Tensor:
+        parts = ("distance", "picture", "top", "left")
+        matches = Matches(*(torch.stack([getattr(row, part)[place] for row in rows]) for part in parts))
+        patches = cut(targets, matches, self.grid.patch).float() / 127.5 - 1.0  # (rows, columns, K, p, p, C)
+        across, down = self._seams(patches)
+        chosen = cheapest(matches.distance, across * self.smoothness, down * self.smoothness, self.rounds)
+        index = chosen[..., None, None, None, None].expand(-1, -1, 1, *patches.shape[3:])
+        return quilt(patches.gather(2, index)[:, :, 0], self.grid)
+
+    def _seams(self, patches: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what each pair of candidates side by side, and one above the other, differ by where they overlap."""
+        step, shared = self.grid.step, self.grid.patch - self.grid.step
+        right, left = patches[:, :-1, :, :, step:], patches[:, 1:, :, :, :shared]
+        bottom, top = patches[:-1, :, :, step:], patches[1:, :, :, :shared]
+        channels = patches.shape[-1]
+        return tuple(  # type: ignore[return-value]
+            torch.cdist(one.flatten(3), other.flatten(3)).square() / channels
+            for one, other in ((right, left), (bottom, top))
+        )
+
+
+def cheapest(data: Tensor, across: Tensor, down: Tensor, rounds: int, damping: float = 0.5) -> Tensor:
+    """Return a choice of the least cost on a grid, found by belief propagation (min-sum).
+
+    On a chain it is exact after as many rounds as the chain is long; on a grid with its loops it is good.
+
+    Args:
+        data: (H, W, K), what each choice costs by itself.
+        across: (H, W - 1, K, K), what a choice costs beside its right neighbour's.
+        down: (H - 1, W, K, K), what it costs above its lower neighbour's.
+        rounds: how often all pass on what they believe.
+        damping: share of a message that stays as it was; without, loops may swing for ever.
+
+    Returns:
+        (H, W), the places of the choices.
+    """
+    from_left, from_right, from_above, from_below = (torch.zeros_like(data) for _ in range(4))
+    for _ in range(rounds):
+        belief = data + from_left + from_right + from_above + from_below
+        coming = (
+            (from_left[:, 1:], ((belief - from_right)[:, :-1, :, None] + across).amin(dim=-2)),
+            (from_right[:, :-1], ((belief - from_left)[:, 1:, None, :] + across).amin(dim=-1)),
+            (from_above[1:], ((belief - from_below)[:-1, :, :, None] + down).amin(dim=-2)),
+            (from_below[:-1], ((belief - from_above)[1:, :, None, :] + down).amin(dim=-1)),
+        )
+        for message, new in coming:
+            message.lerp_(new - new.amin(dim=-1, keepdim=True), 1 - damping)
+    return (data + from_left + from_right + from_above + from_below).argmin(dim=-1)
