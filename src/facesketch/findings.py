@@ -25,6 +25,8 @@ FAMILIES = {
     "conv-vae": "CVAE",
     "pix2pix": "Pix2Pix",
     "cyclegan": "CycleGAN",
+    "lle": "LLE",
+    "mrf": "MRF",
     "pencil": "Pencil filter",
 }
 """Short names of the families."""

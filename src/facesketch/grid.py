@@ -18,7 +18,7 @@ class Preset:
 
     Attributes:
         size: pixels of the frame.
-        epochs: per method; several for pix2pix, which the study compares at different lengths.
+        epochs: per method, if not its own; several for pix2pix, which the study compares at different lengths.
         options: settings and options of a method beside the grid's own.
         about: one line for people.
         limit: most training pairs; 0 for all.
@@ -120,6 +120,8 @@ VARIANTS: Variants = {
 
 NAMED: Variants = {
     "conv-ae": (("-ssim", {"loss": "ssim"}), ("-noise", {"loss": "mse", "noise": 0.1})),
+    "lle": (("", {}),),
+    "mrf": (("", {}),),
 }
 """What the study's text names and the study did not build, in the same form; its claims say nothing of these."""
 
@@ -171,11 +173,12 @@ def _grid(preset: Preset, families: Variants, seed: int, *, built: bool) -> Iter
     tail = f".seed{seed}" if seed else ""
     for method, variants in families.items():
         directions: tuple[Direction | None, ...] = (None,) if FAMILIES[method].both_ways else DIRECTIONS
+        lengths = preset.epochs.get(method, (FAMILIES[method].defaults.epochs,))
         for ending, options in variants:
             for direction in directions:
                 shorter = None
-                for epochs in preset.epochs[method]:
-                    length = f"-{epochs}" if len(preset.epochs[method]) > 1 else ""
+                for epochs in lengths:
+                    length = f"-{epochs}" if len(lengths) > 1 else ""
                     name = f"{method}{ending}{length}{f'.{direction}' if direction else ''}{tail}"
                     settings = {
                         "size": preset.size,
