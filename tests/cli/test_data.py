@@ -182,7 +182,7 @@ def test_sample_passes_its_options_and_says_what_is_next(
     call("sample", str(tmp_path / "new"))
     call("sample", str(tmp_path / "new"), "--pairs", "1", "--size", "64", "--seed", "3")
     assert drawn == [
-        (tmp_path / "new", {"pairs": 40, "size": 128, "seed": 0}),
+        (tmp_path / "new", {"pairs": 40, "size": 256, "seed": 0}),
         (tmp_path / "new", {"pairs": 1, "size": 64, "seed": 3}),
     ]
     said = capsys.readouterr().out

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from facesketch.cli.main import app
 from facesketch.config import SECTIONS, RunConfig
@@ -45,6 +46,17 @@ def test_no_option_of_a_method_hides_a_setting(name: str) -> None:
     assert not set(FAMILIES[name].Options.model_fields) & _flags()
 
 
+def test_pictures_much_smaller_than_the_frame_are_told_of(
+    pairs: Path, tmp_path: Path, command: Callable[..., Any]
+) -> None:
+    with Image.open(next((pairs / "photos").iterdir())) as photo:
+        side = max(photo.size)
+    wide = [str(side * 2) if flag == "32" else flag for flag in DENSE]
+    said = command("train", *wide, "--direction", "sketch2photo", "--data", pairs, "--out", tmp_path / "run").err
+    assert f"--size {side}" in said
+    assert "padding" in said
+
+
 def test_flags_make_a_run_and_say_what_came_of_it(pairs: Path, tmp_path: Path, command: Callable[..., Any]) -> None:
     run = tmp_path / "run"
     flags = ["--direction", "sketch2photo", "--no-flip", "--rotate", "2", "--loss", "mae", "--schedule", "linear"]
@@ -53,6 +65,7 @@ def test_flags_make_a_run_and_say_what_came_of_it(pairs: Path, tmp_path: Path, c
     assert "8 pairs to learn from, 2 to validate on, 2 kept unseen" in answer.err
     assert f"{run}: best at epoch 1 of 1" in answer.err
     assert f"facesketch translate PICTURE --model {run}" in answer.err
+    assert "padding" not in answer.err, "the pictures fill the frame"
     config = tomllib.loads((run / "config.toml").read_text())
     assert config["direction"] == "sketch2photo"
     assert config["method"] == {"name": "dense-ae", "loss": "mae", "hidden": 8, "latent": 4}

@@ -72,7 +72,7 @@ def check(
 
 
 @app.command
-def sample(folder: Path, /, *, pairs: int = 40, size: int = 128, seed: int = 0) -> None:
+def sample(folder: Path, /, *, pairs: int = 40, size: int = 256, seed: int = 0) -> None:
     """Draw faces and their sketches into a new folder, to try every verb without any data.
 
     Parameters
@@ -82,7 +82,7 @@ def sample(folder: Path, /, *, pairs: int = 40, size: int = 128, seed: int = 0) 
     pairs
         How many pairs to draw.
     size
-        Pixels of a picture's side.
+        Pixels of a picture's side; trainings work at 256 unless they are told another size.
     seed
         The same seed draws the same faces.
     """

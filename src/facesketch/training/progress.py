@@ -18,9 +18,10 @@ from facesketch.training.devices import device_name, is_half
 from facesketch.training.estimate import Estimate, speed
 
 Advance = Callable[[Mapping[str, Tensor]], None]
+_MUCH_SMALLER = 2 / 3  # of the frame's side: less than half of its area
 
 
-def announce(config: RunConfig, parts: Split, cost: Estimate, fabric: Fabric, done: int, total: int) -> None:
+def announce(config: RunConfig, parts: Split, cost: Estimate, fabric: Fabric, done: int, total: int, side: int) -> None:
     """Print what is about to be trained, on what, and about how long and large it will be.
 
     Args:
@@ -30,6 +31,7 @@ def announce(config: RunConfig, parts: Split, cost: Estimate, fabric: Fabric, do
         fabric: where and how precisely it computes.
         done: steps that were taken before.
         total: steps in all.
+        side: pixels of the longer side of a middling photo, once it is in its frame.
     """
     steps = total - done
     seconds = cost.seconds(speed(fabric.device, is_half(fabric))) * steps
@@ -44,6 +46,13 @@ def announce(config: RunConfig, parts: Split, cost: Estimate, fabric: Fabric, do
         f"{steps:,} steps{after} on {device_name(fabric.device)} in {'bf16' if is_half(fabric) else 'fp32'}: "
         f"about {cost.memory / 2**30:.1f} GiB and {about(seconds)}"
     )
+
+    if not done and side <= _MUCH_SMALLER * config.data.size:
+        console.print(
+            f"note: most pictures are {side} pixels or less in a frame of {config.data.size}, and the rest is padding; "
+            f"--size {side} learns the same in less time",
+            soft_wrap=True,
+        )
 
 
 def about(seconds: float) -> str:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
+from statistics import median_high
 from typing import Any
 
 import torch
@@ -128,7 +129,8 @@ def _carry_out(config: RunConfig, out: Path, quiet: bool, *, fresh: bool) -> Pat
     with memory_errors(config):
         training = prepare(config, out, fabric, parts)
         if not quiet:
-            announce(config, parts, cost, fabric, training.position.step, training.total_steps)
+            side = median_high(max(placement.content) for placement in training.data.photos.placements)
+            announce(config, parts, cost, fabric, training.position.step, training.total_steps, side)
         position, phases = training.position, training.optimisers
         alone = fabric.world_size == 1  # several would stop at steps of their own, and wait for each other
         with (
