@@ -6,12 +6,30 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 Norm = Literal["instance", "batch", "none"]
 
 _WEIGHTED = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
 _NORMS = (nn.BatchNorm2d, nn.GroupNorm)
+
+
+class Linear(nn.Linear):
+    """A linear layer that computes in fp32 on a CPU, also where autocast asks for bf16.
+
+    On Intel processors with AMX oneDNN's bf16 products divide by zero, and so end the process, for some shapes: 8 rows
+    of 196,608 numbers and 64 or more outputs are one. Where the inner size is above 32 and no multiple of it they also
+    read numbers of neighbouring rows. Gradients are products of yet other shapes. These layers are bound by reading
+    their weights, which autocast would first have to copy to bf16 at each step, so fp32 costs no time.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., in) -> (..., out)."""
+        if x.device.type != "cpu" or not torch.is_autocast_enabled("cpu"):
+            return super().forward(x)
+        with torch.autocast("cpu", enabled=False):
+            return super().forward(x.float())
 
 
 def normalisation(name: Norm, channels: int) -> nn.Module:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from facesketch.errors import ConfigError
 from facesketch.networks.backbones import encoder as known_encoder
-from facesketch.networks.blocks import initialise_glorot
+from facesketch.networks.blocks import Linear, initialise_glorot
 
 _SMALLEST = 32
 _CAE_WIDTHS = (16, 32, 64, 128, 256, 512)
@@ -105,8 +105,8 @@ class ConvVAE(nn.Module):
         widths = _widths(_VAE_WIDTHS, _levels(size) - 1)
         self.latent = latent
         self.encoder = _vae_encoder(in_channels, widths)
-        self.mean = nn.Linear(widths[-1] * 4, latent)
-        self.log_variance = nn.Linear(widths[-1] * 4, latent)
+        self.mean = Linear(widths[-1] * 4, latent)
+        self.log_variance = Linear(widths[-1] * 4, latent)
         self.decoder = _vae_decoder(latent, widths, out_channels, dropout)
         initialise_glorot(self)
 
@@ -183,7 +183,7 @@ def _vae_encoder(in_channels: int, widths: Sequence[int]) -> nn.Sequential:
 def _vae_decoder(latent: int, widths: Sequence[int], out_channels: int, dropout: float) -> nn.Sequential:
     """(N, latent) -> (N, out, size, size); each layer doubles the sides."""
     outward = list(reversed(widths))
-    layers: list[nn.Module] = [nn.Linear(latent, outward[0] * 4), nn.LeakyReLU(0.2, inplace=True)]
+    layers: list[nn.Module] = [Linear(latent, outward[0] * 4), nn.LeakyReLU(0.2, inplace=True)]
     layers.append(nn.Unflatten(1, (outward[0], 2, 2)))
     for number, (before, after) in enumerate(zip([outward[0], *outward], outward, strict=False), 1):
         layers.append(nn.ConvTranspose2d(before, after, 3, stride=2, padding=1, output_padding=1))

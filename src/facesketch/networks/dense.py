@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from facesketch.networks.blocks import initialise_glorot
+from facesketch.networks.blocks import Linear, initialise_glorot
 
 
 class DenseAutoencoder(nn.Module):
@@ -46,5 +46,5 @@ def _perceptron(widths: Sequence[int]) -> nn.Sequential:
     """Linear layers with a leaky ReLU between each two."""
     layers: list[nn.Module] = []
     for before, after in pairwise(widths):
-        layers += [nn.Linear(before, after), nn.LeakyReLU(0.2, inplace=True)]
+        layers += [Linear(before, after), nn.LeakyReLU(0.2, inplace=True)]
     return nn.Sequential(*layers[:-1])
