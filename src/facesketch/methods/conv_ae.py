@@ -45,7 +45,7 @@ class ConvAE(ConvAEFamily, Method):
     def training_step(self, batch: Batch) -> Iterator[Phase]:
         """One phase: the loss between the picture and the target, both in [0, 1]."""
         logits = self.generator(self._corrupted(batch.source))  # (N, C, S, S)
-        yield Phase("generator", losses.pixel_loss(self.loss, logits, losses.to_unit(batch.target)))
+        yield Phase("autoencoder", losses.pixel_loss(self.loss, logits, losses.to_unit(batch.target)))
 
     def _corrupted(self, source: Tensor) -> Tensor:
         """Return the source with noise in training, and as it is in validation."""
@@ -59,4 +59,4 @@ class ConvAE(ConvAEFamily, Method):
 
     def optimisers(self, learning_rate: float) -> dict[str, torch.optim.Optimizer]:
         """Adam with its usual moments."""
-        return {"generator": adam([self.generator], learning_rate, self.defaults.betas)}
+        return {"autoencoder": adam([self.generator], learning_rate, self.defaults.betas)}

@@ -37,7 +37,7 @@ class ConvVAE(ConvVAEFamily, Method):
         reconstruction = per_pixel * self.frame**2
         divergence = losses.kl_divergence(mean, log_variance)
         loss = reconstruction + self.beta * divergence
-        yield Phase("generator", loss, {"reconstruction": reconstruction.detach(), "divergence": divergence.detach()})
+        yield Phase("autoencoder", loss, {"reconstruction": reconstruction.detach(), "divergence": divergence.detach()})
 
     def translate(self, images: Tensor, direction: Direction) -> Tensor:
         """Translate (N, C, S, S) pictures in [-1, 1] through the mean of the code, without noise."""
@@ -46,4 +46,4 @@ class ConvVAE(ConvVAEFamily, Method):
 
     def optimisers(self, learning_rate: float) -> dict[str, torch.optim.Optimizer]:
         """Adam with its usual moments."""
-        return {"generator": adam([self.generator], learning_rate, self.defaults.betas)}
+        return {"autoencoder": adam([self.generator], learning_rate, self.defaults.betas)}

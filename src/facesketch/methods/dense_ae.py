@@ -30,7 +30,7 @@ class DenseAE(DenseAEFamily, Method):
     def training_step(self, batch: Batch) -> Iterator[Phase]:
         """One phase: the pixel loss between the picture and the target, both in [0, 1]."""
         logits = self.generator(batch.source)  # (N, C, S, S)
-        yield Phase("generator", losses.pixel_loss(self.loss, logits, losses.to_unit(batch.target)))
+        yield Phase("autoencoder", losses.pixel_loss(self.loss, logits, losses.to_unit(batch.target)))
 
     def translate(self, images: Tensor, direction: Direction) -> Tensor:
         """Translate (N, C, S, S) pictures in [-1, 1]."""
@@ -38,4 +38,4 @@ class DenseAE(DenseAEFamily, Method):
 
     def optimisers(self, learning_rate: float) -> dict[str, torch.optim.Optimizer]:
         """Adam with its usual moments."""
-        return {"generator": adam([self.generator], learning_rate, self.defaults.betas)}
+        return {"autoencoder": adam([self.generator], learning_rate, self.defaults.betas)}

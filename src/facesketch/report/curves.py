@@ -27,7 +27,8 @@ _ROLES: dict[str, Role] = {
     "pencil": "six",
 }
 _ROUTES = {"": "raw pixels", "-hog": "HOG", "-sface": "SFace"}
-_GAN_LOSSES = {
+_PHASES = {
+    "autoencoder": "autoencoder",
     "generator": "generator",
     "generators": "generators",
     "discriminator": "discriminator",
@@ -55,7 +56,7 @@ def autoencoder_charts(study: Study) -> dict[str, list[Chart]]:
     """Return, by family, the training and validation loss of every run that has one phase alone."""
     found: dict[str, list[Chart]] = {}
     for cell in _shown(study):
-        epochs = [line for line in _course(study, cell).epochs if "generator" in line.get("train", {})]
+        epochs = [line for line in _course(study, cell).epochs if _phases(line.get("train", {}))]
         if epochs and len(_phases(epochs[0]["train"])) == 1:
             found.setdefault(FAMILIES.get(cell.method, cell.method), []).append(_epoch_chart(cell, epochs))
     return found
@@ -85,7 +86,7 @@ def _shown(study: Study) -> Iterator[Cell]:
 
 
 def _phases(losses: Mapping[str, Any]) -> list[str]:
-    return [name for name in losses if name in _GAN_LOSSES]
+    return [name for name in losses if name in _PHASES]
 
 
 def _title(cell: Cell) -> str:
@@ -94,13 +95,13 @@ def _title(cell: Cell) -> str:
 
 def _epoch_chart(cell: Cell, epochs: Sequence[Mapping[str, Any]]) -> Chart:
     x = [line["epoch"] for line in epochs]
-    train = [line["train"]["generator"] for line in epochs]
+    train = [line["train"][_phases(line["train"])[0]] for line in epochs]
     lines = [Line("training", x, train, "one")]
     best = next((line["epoch"] for line in reversed(epochs) if line.get("best")), None)
     caption = f"Training loss ends at {number(train[-1])}."
-    checked = [line for line in epochs if "generator" in line.get("validation", {})]
+    checked = [line for line in epochs if _phases(line.get("validation", {}))]
     if checked:
-        valid = [line["validation"]["generator"] for line in checked]
+        valid = [line["validation"][_phases(line["validation"])[0]] for line in checked]
         across = [line["epoch"] for line in checked]
         lines.append(Line("validation", across, valid, "five", mark=best))
         lowest = across[valid.index(min(valid))]
@@ -118,11 +119,11 @@ def _step_chart(cell: Cell, course: Course, phase: str) -> Chart:
     role: Role = "four" if phase.startswith("generator") else "one"
     smooth = smoothed(y)
     lines = [Line("", x, y, role, faint=True), Line(phase, x, smooth, role)]
-    caption = f"Loss of the {_GAN_LOSSES[phase]}: {number(smooth[0])} at first, {number(smooth[-1])} at step {x[-1]:,}."
+    caption = f"Loss of the {_PHASES[phase]}: {number(smooth[0])} at first, {number(smooth[-1])} at step {x[-1]:,}."
     top = _nearly_all(y)
     alt = f"{_title(cell)}: {caption}"
     svg = chart(f"steps-{_slug(cell.name)}-{phase}", lines, x="step", y="loss", alt=alt, bottom=0, top=top)
-    return Chart(svg, f"{_title(cell)}: {_GAN_LOSSES[phase]}", caption)
+    return Chart(svg, f"{_title(cell)}: {_PHASES[phase]}", caption)
 
 
 def _nearly_all(values: Sequence[float]) -> float | None:
