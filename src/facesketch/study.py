@@ -29,6 +29,7 @@ from facesketch.files import write_json
 from facesketch.floors import Floors, floors, read_task
 from facesketch.grid import PRESETS, Cell, plan
 from facesketch.images import save_image
+from facesketch.locks import hold
 from facesketch.measures import Yardstick, require_known, require_some
 from facesketch.sheet import sheet
 from facesketch.training import run
@@ -76,8 +77,16 @@ class Study:
                 study of other pictures, another preset or other metrics.
             DataError: nothing pairs, nobody trains or tests, or a test photo and its sketch differ in size.
             ImageError: a test picture cannot be read.
+            OutputError: another process is writing into the folder.
         """
         require_known(metrics)
+        with hold(out):
+            return cls._begin(data, out, preset, only, seeds, metrics)
+
+    @classmethod
+    def _begin(
+        cls, data: Path, out: Path, preset: str, only: Sequence[str], seeds: int, metrics: Sequence[str]
+    ) -> Study:
         before = cls.read(out) if (out / "plan.json").exists() else None
         cells = tuple(plan(preset, only=only, seeds=seeds))
         measured = tuple(metrics) or (before.metrics if before else PRESETS[preset].metrics)
@@ -150,7 +159,16 @@ def _require_measurable(study: Study) -> None:
 
 
 def carry_out(study: Study, *, quiet: bool = False) -> Iterator[tuple[Cell, str | None]]:
-    """Train and evaluate what is missing; yield each cell with why it failed, or None."""
+    """Train and evaluate what is missing; yield each cell with why it failed, or None.
+
+    Raises:
+        OutputError: another process is writing into the study's folder.
+    """
+    with hold(study.out):
+        yield from _carry_out(study, quiet=quiet)
+
+
+def _carry_out(study: Study, *, quiet: bool) -> Iterator[tuple[Cell, str | None]]:
     known: dict[Direction, Floors] = {}
     _show_people(study)
     for cell in study.cells:
