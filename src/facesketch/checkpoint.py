@@ -127,6 +127,8 @@ def _differing(ours: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> str:
 def save_state(folder: Path, state: Mapping[str, Any]) -> None:
     """Write a resumable state, keeping the one before it as `state.previous.ckpt`."""
     current, coming = folder / STATE, folder / COMING
+    if current.exists():  # whole, so that two states on the disk are enough
+        (folder / PREVIOUS).unlink(missing_ok=True)
     with atomic(coming) as file:
         torch.save({"format": FORMAT, **state}, file)
     if current.exists():

@@ -241,7 +241,7 @@ def test_resuming_takes_no_other_settings(
     assert command("train", *DENSE, "--data", pairs, "--out", run, "--quiet").code == 0
     for words, name in (
         (["--batch-size", "2"], "batch_size"),
-        (["--data", pairs], "data"),
+        (["--size", "64"], "size"),
         (["--hidden", "3"], "hidden"),
         (["--out", "x"], "out"),
         (["--direction", "sketch2photo"], "direction"),

@@ -53,13 +53,15 @@ def test_an_environment_tells_versions_machine_and_data(arrange: Callable[..., P
 def test_an_environment_is_written_once_and_then_compared(arrange: Callable[..., Path], tmp_path: Path) -> None:
     folder, out = arrange(tmp_path / "pairs"), tmp_path / "run"
     told = describe(split(index(folder).pairs), "cpu", "32-true")
-    record(out, told)
+    record(out, _config(folder), told)
     before = (out / "environment.json").read_bytes()
-    record(out, {**told, "device": "another machine", "packages": {}})
+    record(out, _config(folder), {**told, "device": "another machine", "packages": {}})
     assert (out / "environment.json").read_bytes() == before
     for change in ({"data": "0" * 64}, {"split": {**told["split"], "test": "0" * 64}}):
-        with pytest.raises(DataError, match="have changed since this run began; train anew with another --out"):
-            record(out, {**told, **change})
+        with pytest.raises(
+            DataError, match=f"^{folder}: .* changed since {out} began; .* by --data, or train anew with another --out"
+        ):
+            record(out, _config(folder), {**told, **change})
 
 
 def test_a_new_run_is_checked_before_anything_is_written(tmp_path: Path) -> None:

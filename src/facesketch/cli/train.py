@@ -34,7 +34,7 @@ def train(
     method
         One of those that `facesketch methods` lists.
     data
-        The folder of pairs.
+        The folder of pairs; with --resume, where it is now, if it has moved.
     out
         The run folder to make.
     direction
@@ -42,7 +42,8 @@ def train(
     config
         A TOML file of settings; options given here come before it.
     resume
-        A run folder to go on with; needs nothing else. With --epochs or --steps a finished run is made longer.
+        A run folder to go on with; needs nothing else. With --epochs or --steps a finished run is made longer,
+        --precision and --workers change how the rest is computed.
     quiet
         Show no progress.
     """
@@ -102,16 +103,16 @@ def _known(method: str | None, config: Path | None, options: dict[str, str]) -> 
     return named
 
 
-def _resume(folder: Path, given: dict[str, Any], *, quiet: bool, **others: Any) -> None:
+def _resume(folder: Path, given: dict[str, Any], *, data: Path | None, quiet: bool, **others: Any) -> None:
     require("train", "training")
     from facesketch.training.trainer import resume
 
-    extra = [name for name in given if name not in {"epochs", "steps"}] + [
+    extra = [name for name in given if name not in {"epochs", "steps", "precision", "workers"}] + [
         n for n, v in others.items() if v is not None
     ]
     if extra:
         raise ConfigError(f"--resume goes on with the run's own settings; leave out {', '.join(extra)}")
-    _say(resume(folder, quiet=quiet, **given), quiet)
+    _say(resume(folder, data=data, quiet=quiet, **given), quiet)
 
 
 def _say(run: Path, quiet: bool) -> None:

@@ -7,6 +7,7 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, cast
 
 import torch
@@ -15,6 +16,7 @@ from lightning_fabric.utilities import move_data_to_device
 from torch import Tensor
 
 from facesketch.config import RunConfig, TrainConfig
+from facesketch.errors import ResourceError
 from facesketch.hardware import keep_freed_memory, pick_device
 from facesketch.training.estimate import out_of_memory
 
@@ -118,8 +120,8 @@ def gather_memories(fabric: Fabric, memory: dict[str, Any]) -> list[dict[str, An
 
 
 @contextmanager
-def memory_errors(config: RunConfig) -> Iterator[None]:
-    """Turn running out of memory into one line that names the next smaller setting."""
+def one_line_errors(config: RunConfig, out: Path) -> Iterator[None]:
+    """Turn running out of memory, and a process that died while it prepared batches, into one line with what helps."""
     try:
         yield
     except (torch.OutOfMemoryError, MemoryError) as error:
@@ -127,4 +129,8 @@ def memory_errors(config: RunConfig) -> Iterator[None]:
     except RuntimeError as error:
         if "not enough memory" in str(error) or "out of memory" in str(error):
             raise out_of_memory(config) from error
+        if "DataLoader worker" in str(error):
+            line = str(error).splitlines()[0].rstrip(".")
+            again = f"to go on without them type: facesketch train --resume {out} --workers 0"
+            raise ResourceError(f"a process that prepares batches died ({line}); {again}") from error
         raise

@@ -6,8 +6,10 @@ whatever the model's size. Floating-point operations are counted there, and so i
 
 from __future__ import annotations
 
+import shutil
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -15,7 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from facesketch.config import RunConfig
 from facesketch.data.datasets import Batch
-from facesketch.errors import ResourceError
+from facesketch.errors import OutputError, ResourceError
 from facesketch.methods import build
 from facesketch.networks.blocks import count_parameters
 
@@ -31,11 +33,27 @@ class Estimate:
         parameters: trainable numbers in all networks.
         memory: bytes needed while training: weights, gradients, Adam's moments and the largest step's activations.
         flops: floating-point operations of one step, forward and backward.
+        weights: bytes of a model file.
     """
 
     parameters: int
     memory: int
     flops: int
+    weights: int = 0
+
+    @property
+    def kept(self) -> int:
+        """Bytes of the run folder at the end: best and last weights, and the state from which it can be made longer."""
+        return 2 * self.weights + self._state
+
+    @property
+    def room(self) -> int:
+        """Bytes of the run folder at most: while a state is written, the one before it is there too."""
+        return self.kept + self._state
+
+    @property
+    def _state(self) -> int:
+        return self.weights + 8 * self.parameters  # Adam's two moments
 
     def seconds(self, flops_per_second: float) -> float:
         """Return the seconds one step takes at a given speed."""
@@ -71,7 +89,8 @@ def estimate(config: RunConfig, *, half: bool) -> Estimate:
             for phase in method.training_step(batch):
                 phase.loss.backward()
     activations = sum(storage.nbytes() for storage in kept.values()) // (2 if half else 1)
-    return Estimate(optimised, optimised * 16 + activations + _OVERHEAD, counter.get_total_flops())
+    weights = sum(tensor.nbytes for tensor in method.state_dict().values())
+    return Estimate(optimised, optimised * 16 + activations + _OVERHEAD, counter.get_total_flops(), weights)
 
 
 def _meta_batch(config: RunConfig, frame: int) -> Batch:
@@ -106,6 +125,25 @@ def free_memory(device: torch.device) -> int | None:
         return int(lines["MemAvailable"].split()[0]) * 1024
     except (OSError, KeyError, ValueError):
         return None
+
+
+def require_room(out: Path, cost: Estimate) -> None:
+    """Refuse a run folder that its disk cannot hold.
+
+    Raises:
+        OutputError: not enough room.
+    """
+    free = shutil.disk_usage(out).free
+    if cost.room > free:
+        raise OutputError(
+            f"{out}: the run takes up to {gigabytes(cost.room)} on the disk, and {gigabytes(free)} are free; "
+            "free some room or give another --out"
+        )
+
+
+def gigabytes(count: int) -> str:
+    """Return bytes as people say them."""
+    return f"{count / 1e9:.1f} GB" if count >= 1e8 else f"{max(1, round(count / 1e6))} MB"
 
 
 def out_of_memory(config: RunConfig, *, needed: int | None = None, free: int | None = None) -> ResourceError:

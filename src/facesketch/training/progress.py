@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 
 from lightning_fabric import Fabric
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from torch import Tensor
 
 from facesketch.config import RunConfig
 from facesketch.data.split import Split
 from facesketch.methods import METHODS
 from facesketch.training.devices import device_name, is_half
-from facesketch.training.estimate import Estimate, speed
+from facesketch.training.estimate import Estimate, gigabytes, speed
 
-Advance = Callable[[Mapping[str, Tensor]], None]
 _MUCH_SMALLER = 2 / 3  # of the frame's side: less than half of its area
 
 
@@ -46,7 +54,7 @@ def announce(config: RunConfig, parts: Split, cost: Estimate, fabric: Fabric, do
         f"{steps:,} steps{after} on {device_name(fabric.device)} in {'bf16' if is_half(fabric) else 'fp32'}: "
         f"about {cost.memory / 2**30:.1f} GiB and {about(seconds)}"
     )
-
+    console.print(f"up to {gigabytes(cost.room)} on the disk, {gigabytes(cost.kept)} of them when it is finished")
     if not done and side <= _MUCH_SMALLER * config.data.size:
         console.print(
             f"note: most pictures are {side} pixels or less in a frame of {config.data.size}, and the rest is padding; "
@@ -64,9 +72,50 @@ def about(seconds: float) -> str:
     )
 
 
+class Teller:
+    """Tells of steps in a bar on a terminal, and elsewhere of epochs, a line each.
+
+    Args:
+        progress: the bar, disabled where it cannot be seen.
+        task: of the bar.
+        shown: the losses to tell.
+        quiet: tell nothing.
+    """
+
+    def __init__(self, progress: Progress, task: TaskID, shown: Collection[str], quiet: bool) -> None:
+        self._progress, self._task, self._shown, self._quiet = progress, task, tuple(shown), quiet
+
+    def step(self, losses: Mapping[str, Tensor]) -> None:
+        """Tell of a step."""
+        if not self._quiet:
+            text = "" if self._progress.disable else _said(losses, self._shown, ".3g", "  ")
+            self._progress.update(self._task, advance=1, losses=text)
+
+    def epoch(self, line: Mapping[str, Any]) -> None:
+        """Tell of an epoch where no bar is to be seen.
+
+        Args:
+            line: what the log says of it.
+        """
+        if self._quiet or not self._progress.disable:
+            return
+        parts = [_said(line["train"], self._shown, ".3g")]
+        if line["validation"]:
+            figures = _said(line["validation"], ("ssim", "mae"), ".4f")
+            parts.append(f"validation {figures}{' (best so far)' if line['best'] else ''}")
+        task = self._progress.tasks[self._task]
+        parts.append(f"about {about(task.time_remaining)} left" if task.time_remaining else "done")
+        steps = f"step {line['step']:,} of {int(task.total or 0):,}"
+        self._progress.console.print(f"epoch {line['epoch']}, {steps}: {'; '.join(parts)}", soft_wrap=True)
+
+
+def _said(values: Mapping[str, Any], names: Collection[str], form: str, between: str = ", ") -> str:
+    return between.join(f"{name} {float(values[name]):{form}}" for name in names)
+
+
 @contextmanager
-def bar(title: str, total: int, done: int, shown: Collection[str], *, quiet: bool) -> Iterator[Advance]:
-    """Show a bar with the time left and those losses that `shown` names; yields what to call after each step."""
+def bar(title: str, total: int, done: int, shown: Collection[str], *, quiet: bool) -> Iterator[Teller]:
+    """Show a bar with the time left and those losses that `shown` names; yields what to tell of steps and epochs."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -75,12 +124,6 @@ def bar(title: str, total: int, done: int, shown: Collection[str], *, quiet: boo
         TimeRemainingColumn(),
         TextColumn("{task.fields[losses]}"),
     )
-    with Progress(*columns, console=Console(stderr=True), disable=quiet) as progress:
-        task = progress.add_task(title, total=total, completed=done, losses="")
-
-        def advance(losses: Mapping[str, Tensor]) -> None:
-            if not quiet:
-                text = "  ".join(f"{name} {float(losses[name]):.3g}" for name in shown)
-                progress.update(task, advance=1, losses=text)
-
-        yield advance
+    console = Console(stderr=True, highlight=False)
+    with Progress(*columns, console=console, disable=quiet or not console.is_terminal) as progress:
+        yield Teller(progress, progress.add_task(title, total=total, completed=done, losses=""), shown, quiet)

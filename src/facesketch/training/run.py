@@ -133,7 +133,7 @@ def fingerprint(pairs: Sequence[Pair]) -> str:
     return digest.hexdigest()
 
 
-def record(out: Path, environment: dict[str, Any]) -> None:
+def record(out: Path, config: RunConfig, environment: dict[str, Any]) -> None:
     """Write `environment.json`, or when it is there, check that the data are still the same.
 
     Raises:
@@ -144,7 +144,8 @@ def record(out: Path, environment: dict[str, Any]) -> None:
         before = json.loads(path.read_text(encoding="utf-8"))
         if (before["data"], before["split"]) != (environment["data"], environment["split"]):
             raise DataError(
-                f"{out}: the pictures or their split have changed since this run began; train anew with another --out"
+                f"{config.data.folder}: the pictures or their split have changed since {out} began; give the folder of "
+                "those it began with by --data, or train anew with another --out"
             )
         return
     write_json(path, environment)

@@ -119,9 +119,13 @@ def _steps_per_epoch(config: RunConfig, count: int, world: int) -> int:
 
 def _validation_batches(config: RunConfig, parts: Split, method: Method) -> list[Batch]:
     data = PairDataset(parts.validation, config.data, None, frame=method.frame)
-    # the first batch is what sheets show; without gradients, so not bound by the training batch
-    size = max(4, config.train.samples)
-    return list(batches(data, epoch_keys(len(data), size, 0), config.direction)) if parts.validation else []
+    keys = epoch_keys(len(data), validation_size(config.train), 0)
+    return list(batches(data, keys, config.direction)) if parts.validation else []
+
+
+def validation_size(settings: TrainConfig) -> int:
+    """Return the size of a validation batch: the first is what sheets show, and none has to keep gradients."""
+    return max(4, settings.samples)
 
 
 def keep(training: Training) -> None:
@@ -148,8 +152,9 @@ def keep(training: Training) -> None:
 def _take_up(training: Training, state: dict[str, Any] | None) -> None:
     if state is not None:
         training.method.load_state_dict(state["method"])
-        for name, optimiser in training.optimisers.items():
-            optimiser.load_state_dict(state["optimisers"][name])
+        # by their order: phases may be called otherwise than when the state was written
+        for optimiser, kept in zip(training.optimisers.values(), state["optimisers"].values(), strict=True):
+            optimiser.load_state_dict(kept)
         rank = min(training.fabric.global_rank, len(state["random"]) - 1)
         training.method.recall(state["memories"][rank])
         torch.set_rng_state(state["random"][rank].clone())  # given a view into a larger tensor, torch crashes

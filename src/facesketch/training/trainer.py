@@ -7,8 +7,10 @@ accumulation, devices and stepping.
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from itertools import islice
 from pathlib import Path
 from statistics import median_high
@@ -19,25 +21,28 @@ from lightning_fabric import Fabric
 from pydantic import ValidationError
 from torch import Tensor
 
-from facesketch.checkpoint import load_state, save_weights
-from facesketch.config import RunConfig, TrainConfig, configure, explain
+from facesketch.checkpoint import PREVIOUS, load_state, save_weights
+from facesketch.config import DataConfig, RunConfig, TrainConfig, configure, explain
 from facesketch.data.datasets import Batch, batches, epoch_keys
-from facesketch.errors import ConfigError
+from facesketch.data.split import Split
+from facesketch.errors import ConfigError, DataError
 from facesketch.headers import BEST, WEIGHTS
 from facesketch.images import save_image
+from facesketch.locks import hold
 from facesketch.methods import Phase, method_class, needs
 from facesketch.training import run
+from facesketch.training.crashes import crash_told, steady
 from facesketch.training.devices import (
     average_gradients,
     device_name,
     is_half,
     launch,
     mean_over_processes,
-    memory_errors,
+    one_line_errors,
     precision_name,
 )
-from facesketch.training.estimate import estimate, free_memory, out_of_memory
-from facesketch.training.progress import Advance, announce, bar
+from facesketch.training.estimate import estimate, free_memory, out_of_memory, require_room
+from facesketch.training.progress import Teller, announce, bar
 from facesketch.training.samples import is_better, sample_sheet, validate
 from facesketch.training.schedule import factor, set_learning_rate
 from facesketch.training.state import Training, keep, prepare
@@ -62,43 +67,62 @@ def train(
         ConfigError: an unknown or ill-valued setting, or a folder that already holds a run.
         DataError: no pairs.
         ResourceError: not enough memory; the message names the next smaller setting.
+        OutputError: no room on the disk, or another process is writing into the run folder.
         ConfigError: a loss is no number any more; the message names the learning rate.
     """
     if isinstance(method, RunConfig):
         config = method
     else:
         config = configure(method, settings | ({"folder": data} if data is not None else {}))
-    return _carry_out(run.begin(config, Path(out)), Path(out), quiet, fresh=True)
+    with _held(Path(out)):
+        return _carry_out(run.begin(config, Path(out)), Path(out), quiet, fresh=True)
 
 
-def resume(out: str | Path, *, quiet: bool = False, **longer: int) -> Path:
+def resume(out: str | Path, *, data: str | Path | None = None, quiet: bool = False, **changes: int | str) -> Path:
     """Go on with a run that was cut off, or with `epochs=` or `steps=` make one longer.
 
     An interrupt, or in the main thread a SIGTERM, waits for the end of the step and writes a state from which the run
     goes on, here as in `train`.
 
+    Args:
+        out: the run folder.
+        data: where the pictures are now, if they have moved since.
+        quiet: show no progress.
+        **changes: `epochs`, `steps`, `precision` or `workers`.
+
     Raises:
         CheckpointError: no run there, or a torn state.
-        DataError: the pictures have changed since the run began.
-        ConfigError: no such length, or the run is longer already.
+        DataError: the pictures are gone, or are not those that the run began with.
+        ConfigError: no such length or precision, or the run is longer already.
+        OutputError: another process is writing into the run folder.
     """
     folder = Path(out)
-    config = run.reopen(folder)
-    if longer:
-        config = _lengthened(config, longer)
+    run.reopen(folder)  # raises where there is none to hold
+    with _held(folder):
+        moved = {"folder": Path(data).resolve()} if data is not None else {}
+        config = _changed(run.reopen(folder), changes | moved)
         _refuse_shortening(config, folder)
-        run.write_config(config, folder)
-    elif run.finished(folder):
-        return folder
-    return _carry_out(config, folder, quiet, fresh=False)
+        if data is None and run.finished(folder) and not {"epochs", "steps"} & changes.keys():
+            return folder
+        return _carry_out(config, folder, quiet, fresh=False)
 
 
-def _lengthened(config: RunConfig, longer: dict[str, int]) -> RunConfig:
-    length = config.train.model_dump() | {"epochs": None, "steps": None} | longer
+def _held(folder: Path) -> AbstractContextManager[None]:
+    """Hold a run folder: of several processes that train together the first does it for all."""
+    return hold(folder) if os.environ.get("RANK", "0") == "0" else nullcontext()
+
+
+def _changed(config: RunConfig, changes: dict[str, Any]) -> RunConfig:
+    settings = config.train.model_dump()
+    if {"epochs", "steps"} & changes.keys():  # either replaces the other
+        settings |= {"epochs": None, "steps": None}
+    pictures = {name: value for name, value in changes.items() if name in DataConfig.model_fields}
+    lengths = {name: value for name, value in changes.items() if name not in pictures}
     try:
-        return config.model_copy(update={"train": TrainConfig(**length)})
+        data, train = DataConfig(**config.data.model_dump() | pictures), TrainConfig(**settings | lengths)
     except ValidationError as error:
-        raise ConfigError(explain(error, TrainConfig)) from error
+        raise ConfigError(explain(error, RunConfig)) from error
+    return config.model_copy(update={"data": data, "train": train})
 
 
 def _refuse_shortening(config: RunConfig, folder: Path) -> None:
@@ -112,21 +136,24 @@ def _refuse_shortening(config: RunConfig, folder: Path) -> None:
 
 
 def _carry_out(config: RunConfig, out: Path, quiet: bool, *, fresh: bool) -> Path:
-    fabric = launch(config.train)
-    parts = run.read_split(config)
+    parts = _pictures(config, out, fresh=fresh)
     method_class(config.method.name).check_pairs(config, [*parts.train, *parts.validation])
     for name in needs(config):
         locate(name)  # raises before anything is written
+    again = "the same" if fresh else f"facesketch train --resume {out}"
+    fabric = launch(steady(config, parts, f"type {again} with --precision fp32", quiet=quiet))
     cost = estimate(config, half=is_half(fabric))
     free = free_memory(fabric.device)
     if free is not None and cost.memory > free:  # on a CPU the system would kill the process without a word
         raise out_of_memory(config, needed=cost.memory, free=free)
     quiet = quiet or not fabric.is_global_zero
-    if fabric.is_global_zero and fresh:
-        run.open_folder(config, out)
     if fabric.is_global_zero:
-        run.record(out, run.describe(parts, device_name(fabric.device), precision_name(fabric)))
-    with memory_errors(config):
+        if fresh:
+            require_room(out, cost)
+            run.open_folder(config, out)
+        run.record(out, config, run.describe(parts, device_name(fabric.device), precision_name(fabric)))
+        run.write_config(config, out)
+    with one_line_errors(config, out), crash_told(f"to go on type: facesketch train --resume {out} --precision fp32"):
         training = prepare(config, out, fabric, parts)
         if not quiet:
             side = median_high(max(placement.content) for placement in training.data.photos.placements)
@@ -134,32 +161,43 @@ def _carry_out(config: RunConfig, out: Path, quiet: bool, *, fresh: bool) -> Pat
         position, phases = training.position, training.optimisers
         alone = fabric.world_size == 1  # several would stop at steps of their own, and wait for each other
         with (
-            bar(config.method.name, training.total_steps, position.step, phases, quiet=quiet) as advance,
+            bar(config.method.name, training.total_steps, position.step, phases, quiet=quiet) as teller,
             held_back(when=alone) as stopped,
         ):
-            fit(training, advance, stopped)
+            fit(training, teller, stopped)
     return out
 
 
-def fit(training: Training, advance: Advance, stopped: Callable[[], int] = lambda: 0) -> None:
+def _pictures(config: RunConfig, out: Path, *, fresh: bool) -> Split:
+    try:
+        return run.read_split(config)
+    except DataError as error:
+        if fresh:
+            raise
+        moved = f"if the pictures have moved, type: facesketch train --resume {out} --data FOLDER"
+        raise DataError(f"{error}; {moved}") from error
+
+
+def fit(training: Training, teller: Teller, stopped: Callable[[], int] = lambda: 0) -> None:
     """Run epochs until the steps are done, keeping weights, best weights, samples and a resumable state.
 
     Args:
         training: what to carry on.
-        advance: called after each step with its losses.
+        teller: told of each step and epoch.
         stopped: asked after each step for the number of a signal that came meanwhile, or 0.
     """
     position = training.position
     while position.step < training.total_steps or position.batches_done:  # cut off between last step and epoch's end
-        _train_epoch(training, advance, stopped)
+        _train_epoch(training, teller, stopped)
         position.epoch, position.batches_done = position.epoch + 1, 0
         if training.writes:
-            _close_epoch(training)
+            teller.epoch(_close_epoch(training))
         position.sums, position.steps_in_epoch = {}, 0
         if training.weights_are_due or position.step >= training.total_steps:
             _keep_all(training)
     if training.writes:
         training.log.event("end", step=position.step, epoch=position.epoch, seconds=round(position.seconds, 3))
+        (training.out / PREVIOUS).unlink(missing_ok=True)  # the last state is whole and will not be written over
 
 
 def _keep_all(training: Training) -> None:
@@ -170,7 +208,7 @@ def _keep_all(training: Training) -> None:
     keep(training)
 
 
-def _train_epoch(training: Training, advance: Advance, stopped: Callable[[], int]) -> None:
+def _train_epoch(training: Training, teller: Teller, stopped: Callable[[], int]) -> None:
     settings, position, fabric = training.settings, training.position, training.fabric
     share = {"rank": fabric.global_rank, "world": fabric.world_size}
     keys = epoch_keys(len(training.data), settings.batch_size or 1, position.epoch, **share)[position.batches_done :]
@@ -181,7 +219,7 @@ def _train_epoch(training: Training, advance: Advance, stopped: Callable[[], int
         losses = optimise(training, group)
         _note(training, losses, len(group))
         position.seconds += time.monotonic() - started
-        advance(losses)
+        teller.step(losses)
         signalled = stopped()
         if fabric.world_size == 1 and (training.keeping_is_due or signalled):
             keep(training)
@@ -249,8 +287,8 @@ def _placed(training: Training, batch: Batch) -> Batch:
     return batch.channels_last() if training.method.defaults.channels_last else batch
 
 
-def _close_epoch(training: Training) -> None:
-    """Validate, write weights and samples, and say in the log why a model was kept as best or not."""
+def _close_epoch(training: Training) -> dict[str, Any]:
+    """Validate, write weights and samples, and return the log's line, which says why a model was kept or not."""
     position, settings = training.position, training.settings
     figures = _validate(training)
     _refuse_divergence(training, figures)
@@ -259,19 +297,20 @@ def _close_epoch(training: Training) -> None:
     if better:
         position.best = figures[settings.select]
         save_weights(training.out / BEST, training.method, training.config, notes)
-    training.log.event(
-        "epoch",
-        step=position.step,
-        epoch=position.epoch,
-        train={name: round(value / position.steps_in_epoch, 8) for name, value in position.sums.items()},
-        validation=figures,
-        best=better,
-        why=_why(settings.select, figures, before),
-        seconds=round(position.seconds, 3),
-    )
+    line = {
+        "step": position.step,
+        "epoch": position.epoch,
+        "train": {name: round(value / position.steps_in_epoch, 8) for name, value in position.sums.items()},
+        "validation": figures,
+        "best": better,
+        "why": _why(settings.select, figures, before),
+        "seconds": round(position.seconds, 3),
+    }
+    training.log.event("epoch", **line)
     due = position.epoch % settings.sample_every == 0 or position.step >= training.total_steps
     if training.validation and settings.samples and due:
         _write_samples(training)
+    return line
 
 
 def _validate(training: Training) -> dict[str, float]:

@@ -1,0 +1,131 @@
+"""Crashes in compiled code end a process at once, so others find them beforehand or tell of them afterwards."""
+
+from __future__ import annotations
+
+import faulthandler
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+from rich.console import Console
+
+from facesketch.config import RunConfig, TrainConfig
+from facesketch.data.datasets import Batch, epoch_keys
+from facesketch.data.split import Split
+from facesketch.errors import ResourceError
+from facesketch.hardware import pick_device
+from facesketch.images import Placement
+from facesketch.methods import Method, Phase, build
+from facesketch.training.devices import computes_in_bf16
+from facesketch.training.state import validation_size
+
+_FAULTS = {getattr(signal, name, None) for name in ("SIGFPE", "SIGILL", "SIGSEGV", "SIGBUS", "SIGABRT")}
+_WATCHER = """
+import sys
+for line in sys.stdin:
+    what = line.partition("Fatal Python error: ")[2].strip()
+    if what:
+        print(f"facesketch: the training crashed in compiled code ({what}); {sys.argv[1]}", file=sys.stderr)
+"""
+
+
+@contextmanager
+def crash_told(advice: str) -> Iterator[None]:
+    """Have another process say in one line that this one crashed, should it do so inside the block.
+
+    Where Python's `faulthandler` is enabled already, it is left to say so in its own words.
+
+    Args:
+        advice: what to type then.
+    """
+    if faulthandler.is_enabled():
+        yield
+        return
+    command = [sys.executable, "-I", "-S", "-c", _WATCHER, advice]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as watcher:  # Ctrl+C is not for it
+        assert watcher.stdin is not None
+        faulthandler.enable(watcher.stdin, all_threads=False)
+        try:
+            yield
+        finally:
+            faulthandler.disable()
+
+
+def steady(config: RunConfig, parts: Split, advice: str, *, quiet: bool = False) -> TrainConfig:
+    """Return the settings of a training, with fp32 for `auto` where its steps in bf16 crash on this processor.
+
+    Only processors with AMX have kernels known to crash, so on others nothing is tried.
+
+    Raises:
+        ResourceError: they crash, and bf16 was asked for; the message ends in the advice.
+    """
+    settings, device = config.train, pick_device(config.train.device)
+    if device != "cpu" or not computes_in_bf16(settings.precision, device):
+        return settings
+    if not torch.cpu.get_capabilities().get("amx_bf16"):
+        return settings
+    world = int(os.environ.get("WORLD_SIZE", "1"))
+    learning = {len(keys) for keys in epoch_keys(len(parts.train), settings.batch_size or 1, 0, world=world)}
+    validating = {len(keys) for keys in epoch_keys(len(parts.validation), validation_size(settings), 0)}
+    what = crash_of_a_step(config, sorted(learning), sorted(validating))
+    if what is None:
+        return settings
+    seen = f"a training step in bf16 crashes on this processor ({what})"
+    if settings.precision == "bf16":
+        raise ResourceError(f"{seen}; {advice}")
+    if not quiet:
+        Console(stderr=True, highlight=False, soft_wrap=True).print(f"{seen}, so this run computes in fp32")
+    return settings.model_copy(update={"precision": "fp32"})
+
+
+def crash_of_a_step(config: RunConfig, learning: Sequence[int], validating: Sequence[int]) -> str | None:
+    """Take steps in bf16 in a process of its own; return how a signal ended it, or None when it did not crash.
+
+    Which kernels oneDNN takes depends on shapes alone, so the pictures are black and nothing is learned.
+
+    Args:
+        config: the resolved settings.
+        learning: sizes of the batches that are learned from.
+        validating: sizes of the batches that are validated on.
+    """
+    task = {"config": config.model_dump_json(), "learning": [*learning], "validating": [*validating]}
+    done = subprocess.run([sys.executable, "-m", __name__], input=json.dumps(task), text=True, capture_output=True)
+    return signal.strsignal(-done.returncode) if -done.returncode in _FAULTS else None
+
+
+def _rehearse(config: RunConfig, learning: Sequence[int], validating: Sequence[int]) -> None:
+    method = build(config, fresh=False)
+    if method.defaults.channels_last:
+        method.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    for size in learning:
+        phases = method.train().training_step(_black(config, method, size))
+        while (phase := _next(phases)) is not None:
+            phase.loss.backward()
+    method.eval()
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        for size in validating:
+            for direction in method.translates:
+                method.reproduce(_black(config, method, size).facing(direction))
+
+
+def _next(phases: Iterator[Phase]) -> Phase | None:
+    with torch.autocast("cpu", torch.bfloat16):
+        return next(phases, None)
+
+
+def _black(config: RunConfig, method: Method, size: int) -> Batch:
+    side = method.frame
+    photo, sketch = (torch.full((size, method.channels(kind), side, side), -1.0) for kind in ("photo", "sketch"))
+    places = (Placement((side, side), (side, side), (0, 0)),) * size
+    batch = Batch(photo, sketch, (), (), places, config.direction, ("",) * size)
+    return batch.channels_last() if method.defaults.channels_last else batch
+
+
+if __name__ == "__main__":
+    task = json.load(sys.stdin)
+    _rehearse(RunConfig.model_validate_json(task["config"]), task["learning"], task["validating"])
