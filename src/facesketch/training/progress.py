@@ -99,7 +99,7 @@ class Teller:
         """
         if self._quiet or not self._progress.disable:
             return
-        parts = [_said(line["train"], self._shown, ".3g")]
+        parts = [_said(line["train"], self._shown, ".3g")] if self._shown else []
         if line["validation"]:
             figures = _said(line["validation"], ("ssim", "mae"), ".4f")
             parts.append(f"validation {figures}{' (best so far)' if line['best'] else ''}")
