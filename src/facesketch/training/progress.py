@@ -104,7 +104,10 @@ class Teller:
             figures = _said(line["validation"], ("ssim", "mae"), ".4f")
             parts.append(f"validation {figures}{' (best so far)' if line['best'] else ''}")
         task = self._progress.tasks[self._task]
-        parts.append(f"about {about(task.time_remaining)} left" if task.time_remaining else "done")
+        if task.finished:
+            parts.append("done")
+        elif task.time_remaining:  # not known yet after a single step
+            parts.append(f"about {about(task.time_remaining)} left")
         steps = f"step {line['step']:,} of {int(task.total or 0):,}"
         self._progress.console.print(f"epoch {line['epoch']}, {steps}: {'; '.join(parts)}", soft_wrap=True)
 
