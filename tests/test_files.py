@@ -5,14 +5,18 @@ from __future__ import annotations
 import errno
 import json
 import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from facesketch import files
 from facesketch.errors import OutputError
-from facesketch.files import append_text, atomic, cannot_write, write_json, write_text
+from facesketch.files import append_text, atomic, cannot_write, parse_json, read_json, write_json, write_text
 
 
 def _full(*_: object) -> None:
@@ -133,3 +137,60 @@ def test_a_name_as_long_as_the_system_allows(tmp_path: Path, name: str) -> None:
         write_text(path, text)
     assert path.read_text() == "second"
     assert _names(tmp_path) == [name]
+
+
+@pytest.fixture
+def dead() -> int:
+    """Return the number of a process that has ended."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+def _aged(path: Path, seconds: float = 60) -> Path:
+    path.write_bytes(b"half")
+    os.utime(path, (time.time() - seconds,) * 2)
+    return path
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="to ask for a process there may end it")
+def test_what_a_dead_process_left_goes_with_the_next_writing(tmp_path: Path, dead: int) -> None:
+    _aged(tmp_path / f".face-0005-sheet.png.{dead}.part")
+    _aged(tmp_path / f".other.json.{dead}.part")
+    kept = [f".own.{os.getpid()}.part", ".init.1.part", f"seen.{dead}.part", ".notes.part", f".new.{dead}.part"]
+    for name in kept:
+        _aged(tmp_path / name)
+    os.utime(tmp_path / kept[-1])  # perhaps another machine's process writes it now
+    (tmp_path / f".folder.{dead}.part").mkdir()
+    write_text(tmp_path / "file.txt", "whole")
+    assert _names(tmp_path) == sorted([*kept, f".folder.{dead}.part", "file.txt"])
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs the rights to give files away")
+def test_what_another_user_left_stays(tmp_path: Path, dead: int) -> None:
+    os.chown(_aged(tmp_path / f".a.png.{dead}.part"), 12345, 12345)
+    write_text(tmp_path / "file.txt", "whole")
+    assert _names(tmp_path) == [f".a.png.{dead}.part", "file.txt"]
+
+
+def test_a_folder_is_swept_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    listed: list[object] = []
+    scan = os.scandir
+    monkeypatch.setattr(files.os, "scandir", lambda path: listed.append(path) or scan(path))  # type: ignore[func-returns-value]
+    for number in range(3):
+        write_text(tmp_path / f"{number}.txt", "whole")
+    assert listed == [tmp_path]
+
+
+DEEP = b"[" * 100_000
+
+
+@pytest.mark.parametrize("content", [DEEP, b'{"a":' * 100_000, b"\xff\xfe{}", b"{", b"", b"[1]", b"null", b"7"])
+def test_whatever_is_no_json_object_is_a_value_error(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "file.json").write_bytes(content)
+    with pytest.raises(ValueError, match=r"."):
+        read_json(tmp_path / "file.json")
+
+
+def test_json_may_begin_with_a_byte_order_mark() -> None:
+    assert parse_json('{"a": "é"}'.encode("utf-8-sig")) == {"a": "é"}

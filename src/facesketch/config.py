@@ -7,6 +7,7 @@ method's own `Options`; here it travels as `MethodConfig.options` and is checked
 from __future__ import annotations
 
 import re
+import reprlib
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -17,6 +18,8 @@ from facesketch.errors import ConfigError, nearest
 
 Direction = Literal["photo2sketch", "sketch2photo"]
 Kind = Literal["photo", "sketch"]
+_SHORT = reprlib.Repr()  # for what a stranger's file holds, which may be long or deep
+_SHORT.maxstring = _SHORT.maxother = 200
 DIRECTIONS: tuple[Direction, ...] = ("photo2sketch", "sketch2photo")
 
 
@@ -196,10 +199,10 @@ def explain(error: ValidationError, model: type[BaseModel]) -> str:
         return f"unknown key '{where}'{near or '; known: ' + ', '.join(sorted(known))}"
     message = first["msg"].removeprefix("Value error, ")
     message = message[0].lower() + message[1:]
-    if first["type"] == "literal_error":
-        message += nearest(str(first["input"]), re.findall(r"'([^']+)'", message))
+    if first["type"] == "literal_error" and isinstance(first["input"], str):
+        message += nearest(first["input"][:100], re.findall(r"'([^']+)'", message))
     if where and first["type"] != "missing":
-        return f"{where} = {first['input']!r}: {message}"
+        return f"{where} = {_SHORT.repr(first['input'])}: {message}"
     return f"{where}: {message}".lstrip(": ")
 
 
@@ -224,6 +227,8 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: cannot be read ({type(error).__name__}); give a TOML file with --config") from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: not TOML: {error}") from error
+    except RecursionError as error:
+        raise ConfigError(f"{path}: nested too deeply; give a TOML file with sections of keys") from error
 
 
 def to_toml(config: RunConfig) -> str:

@@ -6,7 +6,10 @@ import errno
 import hashlib
 import json
 import os
+import re
 import stat
+import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,6 +18,9 @@ from typing import IO, Any
 from facesketch.errors import OutputError
 
 _LONG = 200  # bytes of a name, of the 255 that most systems allow
+_PART = re.compile(r"\..+\.(?P<pid>\d+)\.part")
+_IN_FLIGHT = 1.0  # seconds that a part of another machine's process may be young
+_swept: set[Path] = set()
 
 
 @contextmanager
@@ -22,7 +28,8 @@ def atomic(path: Path) -> Iterator[IO[bytes]]:
     """Open a binary file that appears under `path` only once it is complete.
 
     The bytes go to `.NAME.PID.part` in the same folder, are flushed to the disk, and the file is then renamed over
-    `path`. When the block raises, nothing is left behind and an older `path` stays as it was.
+    `path`. When the block raises, nothing is left behind and an older `path` stays as it was. The first time that a
+    process writes into a folder, what dead processes of this user left half-written in it goes.
 
     Raises:
         OutputError: the folder cannot be made or written, or the disk is full.
@@ -31,6 +38,7 @@ def atomic(path: Path) -> Iterator[IO[bytes]]:
     part = path.with_name(f".{part_name(path.name)}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _sweep_once(path.parent)
         with part.open("wb") as file:
             yield file
             file.flush()
@@ -65,6 +73,32 @@ def sweep(folder: Path) -> None:
         part.unlink(missing_ok=True)
 
 
+def _sweep_once(folder: Path) -> None:
+    if folder in _swept or sys.platform == "win32":  # where to ask for a process by its number may end it
+        return
+    _swept.add(folder)
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            part = _PART.fullmatch(entry.name)
+            if part and not _is_alive(int(part["pid"])) and _is_left(entry.stat(follow_symlinks=False)):
+                Path(entry).unlink(missing_ok=True)
+
+
+def _is_left(status: os.stat_result) -> bool:
+    own = stat.S_ISREG(status.st_mode) and status.st_uid == os.getuid()
+    return own and time.time() - status.st_mtime > _IN_FLIGHT
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # somebody else's
+        pass
+    return True
+
+
 def write_text(path: Path, text: str) -> None:
     """Write UTF-8 text atomically."""
     with atomic(path) as file:
@@ -82,6 +116,31 @@ def cannot_write(path: Path, error: OSError) -> str:
         return f"{path}: the disk is full; free some room or give another --out"
     reason = error.strerror or str(error) or type(error).__name__
     return f"{path}: cannot be written ({reason.lower()}); give an --out in a folder you may write to"
+
+
+def parse_json(content: bytes | str) -> Any:
+    """Return what JSON says; all JSON that this program reads comes through here.
+
+    Raises:
+        ValueError: it is not UTF-8, not JSON, or nested too deeply.
+    """
+    try:
+        return json.loads(content if isinstance(content, str) else content.decode("utf-8-sig"))
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a file that holds one JSON object.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is not UTF-8, not JSON, nested too deeply, or holds something else.
+    """
+    value = parse_json(read_file(path))
+    if not isinstance(value, dict):
+        raise ValueError(f"a {type(value).__name__} instead of an object")
+    return value
 
 
 def read_file(path: Path) -> bytes:

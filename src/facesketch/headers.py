@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from facesketch.config import DIRECTIONS, RunConfig
 from facesketch.errors import CheckpointError, nearest
+from facesketch.files import parse_json
 from facesketch.preprocessing import Preprocessing
 
 FORMAT = "facesketch 1"
@@ -68,7 +69,9 @@ def read_header(path: Path) -> Header:
             f"{path}: format is {entries.get('format')!r}, expected {FORMAT!r}; it was not written by facesketch"
         )
     try:
-        config, notes = RunConfig.model_validate_json(entries["config"]), json.loads(entries["notes"])
+        config, notes = RunConfig.model_validate_json(entries["config"]), parse_json(entries["notes"])
+        if not isinstance(notes, dict):
+            raise ValueError("notes are no object")
         return Header(config, notes, Preprocessing.model_validate_json(entries["preprocessing"]))
     except (ValidationError, ValueError, KeyError) as error:
         raise CheckpointError(f"{path}: its header is damaged or from another version; copy it anew") from error

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from facesketch.config import Direction, Frozen, explain
 from facesketch.errors import DataError, OutputError, nearest
-from facesketch.files import write_json, write_text
+from facesketch.files import parse_json, read_file, write_json, write_text
 from facesketch.intervals import Bootstrap
 
 FORMAT = "facesketch results 1"
@@ -155,7 +154,7 @@ class Results(Frozen):
 
 def _read(path: Path) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return parse_json(read_file(path))
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file; give one that `facesketch evaluate --out` wrote") from error
     except (OSError, ValueError) as error:

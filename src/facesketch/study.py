@@ -12,20 +12,21 @@ A study is a folder. Whatever is finished in it is not done again, so it can be 
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from PIL import Image
+from pydantic import field_validator
 
-from facesketch.config import DIRECTIONS, Direction
+from facesketch.config import DIRECTIONS, Direction, Frozen
 from facesketch.data.index import Pair, index
 from facesketch.data.split import split
 from facesketch.errors import ConfigError, DataError, FacesketchError
 from facesketch.evaluate import evaluate_model, file_name
-from facesketch.files import write_json
+from facesketch.families import FAMILIES
+from facesketch.files import read_json, write_json
 from facesketch.floors import Floors, floors, read_task
 from facesketch.grid import PRESETS, Cell, plan
 from facesketch.images import save_image
@@ -38,6 +39,22 @@ from facesketch.translate import load
 
 SHOWN = 6
 """Test people on the sample sheets."""
+
+
+class _Plan(Frozen):
+    data: Path
+    preset: str
+    seeds: int
+    cells: tuple[Cell, ...]
+    metrics: tuple[str, ...] = ()
+
+    @field_validator("cells")
+    @classmethod
+    def _of_this_version(cls, cells: tuple[Cell, ...]) -> tuple[Cell, ...]:
+        for cell in cells:
+            if cell.method not in FAMILIES or not cell.name or Path(cell.name).name != cell.name:
+                raise ValueError(f"no cell of a study: {cell.name}")
+        return cells
 
 
 @dataclass(frozen=True)
@@ -117,12 +134,10 @@ class Study:
             DataError: it holds none.
         """
         try:
-            value = json.loads((out / "plan.json").read_text(encoding="utf-8"))
-            cells = tuple(Cell(**cell) for cell in value["cells"])
-            metrics = tuple(value.get("metrics", ()))
-            return cls(Path(value["data"]), out, cells, value["preset"], value["seeds"], metrics)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            plan = _Plan.model_validate(read_json(out / "plan.json"))
+        except (OSError, ValueError) as error:
             raise DataError(f"{out}: holds no study; type: facesketch study DATA --out {out}") from error
+        return cls(plan.data, out, plan.cells, plan.preset, plan.seeds, plan.metrics)
 
     def run_folder(self, cell: Cell) -> Path:
         """Return where a cell is trained."""
@@ -135,7 +150,10 @@ class Study:
     def failure(self, cell: Cell) -> str | None:
         """Return why a cell could not be done, or None."""
         path = self.out / "failed" / f"{cell.name}.json"
-        return json.loads(path.read_text(encoding="utf-8"))["why"] if path.exists() else None
+        try:
+            return str(read_json(path)["why"]) if path.exists() else None
+        except (OSError, ValueError, KeyError):
+            return f"{path.name} cannot be read"
 
     def done(self, cell: Cell) -> bool:
         """Tell whether a cell is trained and evaluated."""

@@ -13,6 +13,7 @@ from facesketch.data.matching import make_pair
 from facesketch.data.pairs import Found, Side
 from facesketch.data.tree import SPLIT_WORDS, Item, Tree, fold
 from facesketch.errors import DataError
+from facesketch.files import parse_json, read_file
 
 _NESTED = re.compile(r"(?:.*/)?(?P<kind>photo|sketch)/(?P=kind)(?P<style>\d+)/(?:image|sketch)(?P<number>\d+)\.[^/]*")
 _FLAT = re.compile(r"(?:.*/)?(?P<kind>photo|sketch)/(?P=kind)(?P<style>\d+)_(?:image|sketch)(?P<number>\d+)\.[^/]*")
@@ -85,7 +86,7 @@ def _annotations(tree: Tree) -> _Notes:
 
 def _entries(tree: Tree, path: PurePosixPath) -> list[Any]:
     try:
-        entries = json.loads((tree.folder / path).read_text(encoding="utf-8-sig"))
+        entries = parse_json(read_file(tree.folder / path))
     except (OSError, ValueError) as error:
         raise DataError(f"{tree.folder / path}: not JSON ({error}); unpack FS2K's annotations anew") from error
     if not isinstance(entries, list):

@@ -112,7 +112,8 @@ def _subtitle(study: Study, found: Mapping[str, Finding]) -> str:
 def _facts(study: Study, found: Mapping[str, Finding]) -> dict[str, str]:
     """Return what the numbers are of: data, protocol, counts, and the hash of the test stems."""
     first = next(iter(found.values())).results
-    counts: dict[str, int] = next((environment.get("pairs", {}) for environment, _ in tables.environments(study)), {})
+    told = next((environment.get("pairs") for environment, _ in tables.environments(study)), None)
+    counts = told if isinstance(told, dict) else {}
     pairs = ", ".join(f"{counts[side]} {side}" for side in ("train", "validation", "test") if side in counts)
     measured = f"{len(first.stems)} pairs of {len(set(first.subjects))} people"
     return {

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from facesketch.config import Direction, RunConfig
 from facesketch.errors import FacesketchError
+from facesketch.files import read_json
 from facesketch.findings import PRIMARY, Finding, floor_results, label, training_seconds
 from facesketch.grid import Cell
 from facesketch.report.numbers import amount, duration, interval, number
@@ -248,10 +248,9 @@ def _config(study: Study, cell: Cell) -> RunConfig:
 def environment_of(study: Study, cell: Cell) -> dict[str, Any]:
     """Return what a run wrote about its machine and data, or nothing."""
     try:
-        value = json.loads((study.run_folder(cell) / run.ENVIRONMENT).read_text(encoding="utf-8"))
+        return read_json(study.run_folder(cell) / run.ENVIRONMENT)
     except (OSError, ValueError):
         return {}
-    return dict(value) if isinstance(value, dict) else {}
 
 
 def environments(study: Study) -> list[tuple[dict[str, Any], list[str]]]:

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from facesketch.config import Kind
 from facesketch.errors import CheckpointError, DataError
-from facesketch.files import atomic
+from facesketch.files import atomic, parse_json
 
 Vector = NDArray[np.float32]
 
@@ -89,9 +89,11 @@ class Map:
             content = path.read_bytes()
             tensors = safetensors.numpy.load(content)
             with safetensors.safe_open(path, framework="np") as file:
-                about = json.loads((file.metadata() or {})["about"])
+                about = parse_json((file.metadata() or {})["about"])
             if about["format"] != FORMAT or not set(about["parts"]) <= SHARES.keys():
                 raise ValueError(about["format"])
+            if tensors["photo"].ndim != 1 or tensors["projection"].shape[:1] != tensors["photo"].shape:
+                raise ValueError("vectors of other lengths")
             shape = {name: tensors[name].astype(np.float32) for name in ("photo", "sketch", "projection")}
         except (OSError, KeyError, TypeError, ValueError, safetensors.SafetensorError) as error:
             raise CheckpointError(

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facesketch.errors import GalleryError
+from facesketch.files import parse_json
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -89,18 +90,28 @@ def schema(fingerprint: str, dimension: int) -> pa.Schema:
     )
 
 
-def described(uri: str, schema: pa.Schema) -> tuple[str, int]:
+def described(uri: str, found: pa.Schema) -> tuple[str, int]:
     """Return fingerprint and dimension of a table of ours."""
-    about = json.loads((schema.metadata or {}).get(b"facesketch", b"{}"))
-    made = about.get("format")
-    if made is None:
-        raise GalleryError(f"{uri}: holds a LanceDB table, but no gallery of facesketch; give another --gallery")
-    if made > FORMAT:
+    try:
+        about = parse_json((found.metadata or {}).get(b"facesketch", b"{}"))
+    except ValueError:
+        about = None
+    about = about if isinstance(about, dict) else {}
+    made, fingerprint = about.get("format"), about.get("fingerprint")
+    if isinstance(made, int) and made > FORMAT:
         raise GalleryError(
             f"{uri}: made by a newer facesketch (format {made}, this one reads {FORMAT}); "
             "type `pip install --upgrade facesketch`"
         )
-    return about["fingerprint"], schema.field("vector").type.list_size
+    if not isinstance(made, int) or not isinstance(fingerprint, str):
+        raise GalleryError(f"{uri}: holds a LanceDB table, but no gallery of facesketch; give another --gallery")
+    dimension = getattr(found.field("vector").type, "list_size", 0) if "vector" in found.names else 0
+    for column in schema(fingerprint, dimension):
+        if column.name not in found.names or found.field(column.name).type != column.type:
+            raise GalleryError(
+                f"{uri}: no column '{column.name}' of {column.type} in it; index the photos into a new one"
+            )
+    return fingerprint, dimension
 
 
 def columns(rows: Sequence[Row], schema: pa.Schema) -> pa.Table:

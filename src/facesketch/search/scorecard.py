@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Literal
 
@@ -10,7 +9,7 @@ from pydantic import Field, ValidationError
 
 from facesketch.config import Frozen, explain
 from facesketch.errors import DataError
-from facesketch.files import write_json
+from facesketch.files import parse_json, read_file, write_json
 
 FORMAT = "facesketch search results 1"
 FILE, FIGURE = "search.json", "search.png"
@@ -161,7 +160,7 @@ class SearchResults(Frozen):
         """
         what = "give a file that `facesketch search evaluate --out` wrote"
         try:
-            value = json.loads(Path(path).read_text(encoding="utf-8"))
+            value = parse_json(read_file(Path(path)))
         except (OSError, ValueError) as error:
             seen = "no such file" if isinstance(error, FileNotFoundError) else "not a results file"
             raise DataError(f"{path}: {seen}; {what}") from error

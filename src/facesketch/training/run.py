@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import platform
 from collections.abc import Sequence
@@ -17,7 +16,7 @@ from facesketch.config import RunConfig, parse, read_toml, to_toml
 from facesketch.data.index import Pair, index
 from facesketch.data.split import Split, split
 from facesketch.errors import CheckpointError, ConfigError, DataError
-from facesketch.files import write_json, write_text
+from facesketch.files import read_json, write_json, write_text
 from facesketch.headers import BEST, WEIGHTS
 from facesketch.methods import build, method_class, resolve
 from facesketch.training.logs import Course
@@ -141,8 +140,11 @@ def record(out: Path, config: RunConfig, environment: dict[str, Any]) -> None:
     """
     path = out / ENVIRONMENT
     if path.exists():
-        before = json.loads(path.read_text(encoding="utf-8"))
-        if (before["data"], before["split"]) != (environment["data"], environment["split"]):
+        try:
+            before = read_json(path)
+        except (OSError, ValueError) as error:
+            raise CheckpointError(f"{path}: damaged ({error}); remove it, or train anew with another --out") from error
+        if (before.get("data"), before.get("split")) != (environment["data"], environment["split"]):
             raise DataError(
                 f"{config.data.folder}: the pictures or their split have changed since {out} began; give the folder of "
                 "those it began with by --data, or train anew with another --out"
