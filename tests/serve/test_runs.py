@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import math
 import os
-import time
-from collections.abc import Callable
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 from tests.serve.conftest import Ask, grey, problem
 
 from facesketch.config import DataConfig, MethodConfig, RunConfig, TrainConfig, to_toml
-from facesketch.serve.runs import CONFIG, LOG, SAMPLES, Shelf, thinned
+from facesketch.serve.reading import Root
+from facesketch.serve.runs import CONFIG, LOCK, LOG, SAMPLES, Shelf, thinned
+from facesketch.serve.schemas import Run
 from facesketch.training import logs
 from facesketch.training import run as training_run
 
@@ -28,6 +40,21 @@ def write_run(folder: Path, lines: list[dict[str, object]], **train: object) -> 
     (folder / CONFIG).write_text(to_toml(config))
     (folder / LOG).write_text("".join(json.dumps(line) + "\n" for line in lines))
     return folder
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Hold a run folder as a training does, in a process of its own."""
+    code = "import fcntl, sys; f = open(sys.argv[1], 'w'); fcntl.flock(f, fcntl.LOCK_EX); print(flush=True); input()"
+    holder = subprocess.Popen(
+        [sys.executable, "-c", code, folder / LOCK], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    with holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        os.utime(folder / LOCK, (1, 1))
+        yield holder
+        holder.kill()
 
 
 def _steps(count: int, first: int = 1) -> list[dict[str, object]]:
@@ -54,7 +81,8 @@ def test_trainings_are_listed_with_how_far_they_are(serve: Ask, tmp_path: Path) 
     (tmp_path / "not-a-run").mkdir()
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / CONFIG).write_text("not = [toml")
-    listed = {each["id"]: each for each in serve(runs=tmp_path).get("/v1/runs").json()}
+    with locked(tmp_path / "study" / "cells" / "first"), locked(tmp_path / "new"):
+        listed = {each["id"]: each for each in serve(runs=tmp_path).get("/v1/runs").json()}
     shown = {
         name: [each[key] for key in ("method", "direction", "state", "step", "steps", "epoch")]
         for name, each in listed.items()
@@ -64,7 +92,9 @@ def test_trainings_are_listed_with_how_far_they_are(serve: Ask, tmp_path: Path) 
         "study~cells~first": ["pix2pix", "photo2sketch", "running", 12, 50, 0],
         "cut-off": ["pix2pix", "photo2sketch", "stopped", 3, 9, 0],
         "new": ["pix2pix", "photo2sketch", "waiting", 0, None, 0],
+        "broken": [None, None, "unreadable", 0, None, 0],
     }
+    assert listed["broken"]["reason"].startswith("config.toml is not TOML: ")
     assert list(listed)[-1] == "cut-off", "the one that wrote last comes first"
 
 
@@ -108,14 +138,200 @@ def test_a_log_that_is_being_written_is_read_up_to_there(serve: Ask, tmp_path: P
     assert serve(runs=tmp_path).get("/v1/runs/one").json()["step"] == 3
 
 
-def test_a_long_epoch_is_not_taken_for_a_stop(serve: Ask, tmp_path: Path) -> None:
-    for name, seconds in (("slow", 3000.0), ("quick", 3.0)):
-        folder = write_run(tmp_path / name, [*_steps(3), _epoch(1, 3, seconds)])
-        os.utime(folder / LOG, (time.time() - 3600,) * 2)
-    assert {each["id"]: each["state"] for each in serve(runs=tmp_path).get("/v1/runs").json()} == {
-        "slow": "running",
-        "quick": "stopped",
-    }
+def test_a_training_runs_as_long_as_its_process_holds_the_folder(serve: Ask, tmp_path: Path) -> None:
+    client = serve(runs=tmp_path)
+    folder = write_run(tmp_path / "one", _steps(3))
+
+    def state() -> str:
+        return str(client.get("/v1/runs/one").json()["state"])
+
+    assert state() == "stopped", "it was stopped cleanly, a moment ago"
+    with locked(folder) as holder:
+        assert state() == "running"
+        os.utime(folder / LOG, (1, 1))
+        assert state() == "running", "an epoch may take for ever"
+        holder.kill()
+        holder.wait()
+        assert (folder / LOCK).exists()
+        assert state() == "stopped", "its process is gone"
+
+
+def test_to_look_at_a_training_does_not_keep_it_from_starting(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "one", _steps(3))
+    with (folder / LOCK).open("w") as file:
+        assert [run.state for run in Shelf(tmp_path).runs()] == ["running"], "somebody is about to take it"
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+_JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | st.sampled_from([10**400, -(2**70), "\ud800"]),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
+    max_leaves=12,
+)
+_LINE = _JSON | st.fixed_dictionaries(
+    {},
+    optional=dict.fromkeys(("step", "epoch", "losses", "validation", "seconds", "best", "train"), _JSON)
+    | {"event": st.sampled_from(["step", "epoch", "end"]) | _JSON},
+)
+_EPOCH = {"event": "epoch", "epoch": 1, "step": 3, "seconds": 1.0}
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(lines=st.lists(_LINE, max_size=4), changed=st.dictionaries(st.sampled_from(list(_EPOCH)), _JSON, max_size=2))
+@example(lines=[], changed={"step": math.nan})
+@example(lines=[], changed={"step": 10**30})
+@example(lines=[], changed={"seconds": -math.inf})
+@example(lines=[], changed={"validation": {"\ud800": 1}})
+def test_whatever_a_log_holds_the_other_trainings_are_shown(lines: list[Any], changed: dict[str, Any]) -> None:
+    with tempfile.TemporaryDirectory() as place:
+        write_run(Path(place) / "good", _steps(3), epochs=2**62)
+        bad = write_run(Path(place) / "bad", [], epochs=2**62)
+        (bad / LOG).write_text("".join(json.dumps(line) + "\n" for line in [*lines, _EPOCH | changed]))
+        (bad / "environment.json").write_text(json.dumps(lines))
+        _check_shown(Path(place))
+
+
+_KEYS = ["name", "width", "folder", "limit", "balance", "epochs", "steps", "seed", "start_from", "odd", "flip"]
+_VALUE = (
+    st.booleans() | st.integers() | st.floats() | st.text(st.characters(exclude_categories=["Cs"])) | st.datetimes()
+)
+_TOML = st.recursive(_VALUE, lambda inner: st.lists(inner, max_size=3), max_leaves=8)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(section=st.sampled_from(["method", "data", "train", "augment"]), key=st.sampled_from(_KEYS), value=_TOML)
+@example(section="method", key="width", value=math.nan)
+@example(section="method", key="width", value=10**400)
+@example(section="train", key="epochs", value=10**300)
+def test_whatever_the_settings_hold_the_other_trainings_are_shown(section: str, key: str, value: Any) -> None:
+    with tempfile.TemporaryDirectory() as place:
+        write_run(Path(place) / "good", _steps(3))
+        bad = write_run(Path(place) / "bad", [_EPOCH])
+        (bad / CONFIG).write_text(f'method.name = "pix2pix"\n{section}.{key} = {_as_toml(value)}\n')
+        _check_shown(Path(place))
+
+
+def _as_toml(value: Any) -> str:
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_as_toml, value)) + "]"
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return json.dumps(value).replace("Infinity", "inf").replace("NaN", "nan").replace("\x7f", "\\u007f")
+
+
+def _check_shown(folder: Path) -> Run:
+    """Check that a training `good` is shown whatever lies beside it, and return what is shown of `bad`."""
+    shelf = Shelf(folder)
+    listed = {run.id: run for run in shelf.runs()}
+    assert listed.keys() == {"good", "bad"}
+    assert listed["good"].state == "stopped"
+    bad = listed["bad"]
+    assert (bad.state == "unreadable") == bool(bad.reason)
+    for each in (bad, shelf.details("bad")):
+        json.dumps(each.model_dump(mode="json"), allow_nan=False, ensure_ascii=False).encode()
+    return bad
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        (LOG, b'{"event": "step", "step": NaN, "epoch": 0}\n', "log.jsonl has a line that no training writes"),
+        (LOG, b"[" * 100_000 + b"\n", "log.jsonl has a line that no training writes"),
+        (LOG, b"\xff\n", "log.jsonl has a line that no training writes"),
+        (LOG, b"9" * 5000 + b"\n", "log.jsonl has a line that no training writes"),
+        (CONFIG, b"a = " + b"[" * 100_000, "config.toml is nested too deeply"),
+        (CONFIG, b"a = " + b"9" * 5000, "config.toml is not TOML"),
+        (CONFIG, b"\xff", "config.toml is not TOML"),
+        (CONFIG, b"#" * (2 << 20), "config.toml is larger than 1 MiB"),
+        (CONFIG, b"", "config.toml: method"),
+        (CONFIG, b'method.name = "x"\ndirection = "sideways"', "config.toml: direction"),
+    ],
+)
+def test_what_no_training_writes_is_told(tmp_path: Path, name: str, content: bytes, reason: str) -> None:
+    write_run(tmp_path / "good", _steps(3))
+    (write_run(tmp_path / "bad", _steps(3)) / name).write_bytes(content)
+    shown = _check_shown(tmp_path)
+    assert shown.state == "unreadable"
+    assert shown.reason.startswith(reason)
+    assert str(tmp_path) not in shown.reason
+
+
+def test_a_pipe_in_place_of_a_file_is_not_waited_for(tmp_path: Path) -> None:
+    for name in (CONFIG, LOG, LOCK):
+        folder = write_run(tmp_path / f"without-{name}", _steps(3))
+        (folder / name).unlink(missing_ok=True)
+        os.mkfifo(folder / name)
+    assert [run.state for run in Shelf(tmp_path).runs()].count("unreadable") == 2, "a lock can be left out"
+
+
+def test_a_folder_whose_name_is_no_text(serve: Ask, tmp_path: Path) -> None:
+    odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
+    try:
+        odd.mkdir()
+    except OSError:
+        pytest.skip("this system knows no such name")
+    write_run(tmp_path / "good", _steps(3)).rename(odd / "one")
+    write_run(tmp_path / "good", _steps(3))
+    client = serve(runs=tmp_path)
+    for name in {each["id"] for each in client.get("/v1/runs").json()} - {"good"}:
+        assert client.get(f"/v1/runs/{quote(name)}").json()["step"] == 3
+        break
+    else:
+        pytest.fail("it is not listed")
+
+
+@pytest.mark.parametrize("linked", [CONFIG, LOG, SAMPLES, f"{SAMPLES}/epoch-0001.png"])
+def test_no_link_in_a_run_folder_is_followed(serve: Ask, tmp_path: Path, linked: str) -> None:
+    outside = write_run(tmp_path / "outside", _steps(7))
+    folder = write_run(tmp_path / "runs" / "one", _steps(3))
+    for each in (outside, folder):
+        (each / SAMPLES).mkdir()
+        (each / SAMPLES / "epoch-0001.png").write_bytes(each.name.encode())
+    (folder / linked).rename(folder / "before")
+    (folder / linked).symlink_to(outside / linked)
+    client = serve(runs=tmp_path / "runs")
+    (listed,) = client.get("/v1/runs").json()
+    assert listed["step"] != 7
+    assert (listed["state"] == "unreadable") == (linked in {CONFIG, LOG})
+    assert client.get("/v1/runs/one").json()["step"] != 7
+    assert client.get("/v1/runs/one/samples/1").content != b"outside"
+
+
+@pytest.mark.parametrize("part", ["one", SAMPLES, "epoch-0001.png"])
+def test_a_link_that_is_put_there_between_two_looks_is_not_followed(tmp_path: Path, part: str) -> None:
+    """Change places between a folder and a link all the while; what lies outside is never read."""
+    inside, outside = tmp_path / "runs", tmp_path / "outside"
+    for root, content in ((inside, b"inside"), (outside, b"outside")):
+        (root / "one" / SAMPLES).mkdir(parents=True)
+        (root / "one" / SAMPLES / "epoch-0001.png").write_bytes(content)
+    parts = ("one", SAMPLES, "epoch-0001.png")
+    way = parts[: parts.index(part) + 1]
+    real, link, over = inside.joinpath(*way), tmp_path / "link", threading.Event()
+    link.symlink_to(outside.joinpath(*way))
+
+    def swap() -> None:
+        while not over.is_set():
+            real.rename(tmp_path / "real")
+            link.rename(real)
+            real.rename(link)
+            (tmp_path / "real").rename(real)
+
+    swapping = threading.Thread(target=swap)
+    swapping.start()
+    seen, root = set(), Root(inside)
+    for _ in range(3000):
+        try:
+            seen.add(root.read(parts, 100))
+        except OSError:
+            continue
+    over.set()
+    swapping.join()
+    assert seen == {b"inside"}
 
 
 def test_a_server_without_trainings_says_so(serve: Ask) -> None:
@@ -141,11 +357,11 @@ def test_a_log_is_read_again_only_when_it_has_changed(tmp_path: Path, monkeypatc
     folder = write_run(tmp_path / "one", _steps(3))
     write_run(tmp_path / "two", _steps(3))
     shelf, read = Shelf(tmp_path), []
-    lines = logs.log_lines
-    monkeypatch.setattr(logs, "log_lines", lambda path: read.append(path.parent.name) or lines(path))
+    lines = logs._lines
+    monkeypatch.setattr(logs, "_lines", lambda file: read.append(file) or lines(file))
     assert [run.step for run in shelf.runs() + shelf.runs()] == [3] * 4
-    assert sorted(read) == ["one", "two"]
+    assert len(read) == 2
     with (folder / LOG).open("a") as file:
         file.write(json.dumps(_steps(1, 4)[0]) + "\n")
     assert {run.id: run.step for run in shelf.runs()} == {"one": 4, "two": 3}
-    assert sorted(read) == ["one", "one", "two"]
+    assert len(read) == 3

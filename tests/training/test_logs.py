@@ -141,9 +141,9 @@ def test_a_line_that_is_none_of_ours_ends_the_log(odd: bytes, tmp_path: Path) ->
 
 
 def test_a_log_is_read_again_only_when_it_has_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    log, lines = _filled(tmp_path / "log.jsonl"), logs.log_lines
-    read: list[Path] = []
-    monkeypatch.setattr(logs, "log_lines", lambda path: read.append(path) or lines(path))  # type: ignore[func-returns-value]
+    log, lines = _filled(tmp_path / "log.jsonl"), logs._lines
+    read: list[object] = []
+    monkeypatch.setattr(logs, "_lines", lambda file: read.append(file) or lines(file))  # type: ignore[func-returns-value]
     assert Course.read(log.path) is Course.read(log.path)
     assert len(read) == 1
     log.event("end", step=9, epoch=9)

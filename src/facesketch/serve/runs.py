@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
-import time
+import tomllib
 from collections.abc import Iterable, Iterator
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
-from facesketch.config import RunConfig, parse, read_toml
+from facesketch.config import RunConfig, parse
 from facesketch.errors import ConfigError
 from facesketch.serve.problems import ProblemError
+from facesketch.serve.reading import NoFileError, Root, is_locked
 from facesketch.serve.schemas import Run, RunDetails
 from facesketch.training.logs import Course
 
 # As training/run.py names them; that module needs torch, and a server does not.
-CONFIG, LOG, SAMPLES = "config.toml", "log.jsonl", "samples"
+CONFIG, LOG, SAMPLES, LOCK = "config.toml", "log.jsonl", "samples", ".lock"
 _DEPTH, _MOST = 3, 500
 _POINTS = 300
-_SILENT = 300.0  # seconds without a line after which a training counts as stopped, unless its epochs are longer
+_CONFIG_BYTES, _SAMPLE_BYTES = 1 << 20, 64 << 20
+_LARGEST = 2**53  # beyond, a browser counts wrong
+_LONGEST, _DEEPEST = 300, 8  # of what is shown: signs of a text, entries of a list, lists in lists
+_log = logging.getLogger("facesketch.serve")
 
-State = Literal["waiting", "running", "stopped", "ended"]
+State = Literal["waiting", "running", "stopped", "ended", "unreadable"]
+Place = tuple[str, ...]
+
+
+class _UnreadableError(Exception):
+    """A run folder holds what no training writes; the message says what, and where."""
 
 
 class Shelf:
@@ -33,18 +42,13 @@ class Shelf:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self._root = Root(folder)
 
     def runs(self) -> list[Run]:
-        """Return all trainings, the one that wrote last first."""
-        found = []
-        for name, path in self._found().items():
-            try:
-                config = _config(path)
-                found.append((_touched(path), Run(**_summary(name, config, Course.read(path / LOG), path))))
-            except (ConfigError, OSError):
-                continue  # it is being written, or is no run after all
-        return [run for _, run in sorted(found, key=lambda each: -each[0])]
+        """Return all trainings, the one that wrote last first; one that cannot be read says why."""
+        found = self._found().items()
+        runs = [(self._touched(place), self._run(name, place)) for name, place in found]
+        return [run for _, run in sorted(runs, key=lambda each: -each[0])]
 
     def details(self, name: str) -> RunDetails:
         """Return one training with its curves.
@@ -52,18 +56,20 @@ class Shelf:
         Raises:
             ProblemError: 404, there is no such training.
         """
-        path = self._path(name)
+        place = self._place(name)
+        samples = sorted(self._samples(place))
         try:
-            config, course = _config(path), Course.read(path / LOG)
-        except (ConfigError, OSError) as error:
-            raise _missing() from error
-        return RunDetails(
-            **_summary(name, config, course, path),
-            config=_public(config),
-            losses=_curves((name, zip(course.steps, values, strict=True)) for name, values in course.losses.items()),
-            validation=_curves(_validation(course).items()),
-            samples=sorted(_samples(path)),
-        )
+            config, course = self._config(place), self._course(place)
+            losses = ((name, zip(course.steps, values, strict=True)) for name, values in course.losses.items())
+            return RunDetails(
+                **self._summary(name, place, config, course),
+                config=_public(config),
+                losses=_curves(losses),
+                validation=_curves(_validation(course).items()),
+                samples=samples,
+            )
+        except Exception as error:
+            return RunDetails(**_unreadable(name, error), config={}, losses={}, validation={}, samples=samples)
 
     def sample(self, name: str, epoch: int) -> bytes:
         """Return the sample sheet of an epoch.
@@ -71,26 +77,102 @@ class Shelf:
         Raises:
             ProblemError: 404, there is no such training or sheet.
         """
-        sheet = _samples(self._path(name)).get(epoch)
+        place = self._place(name)
         try:
-            if sheet is not None:
-                return sheet.read_bytes()
-        except OSError:
-            pass  # gone since it was listed
-        raise _missing()
+            return self._root.read((*place, SAMPLES, self._samples(place)[epoch]), _SAMPLE_BYTES)
+        except (KeyError, OSError) as error:  # gone since it was listed
+            raise _missing() from error
 
-    def _path(self, name: str) -> Path:
+    def _run(self, name: str, place: Place) -> Run:
+        try:
+            config = self._config(place)
+            return Run(**self._summary(name, place, config, self._course(place)))
+        except Exception as error:  # whatever lies in one folder, the others are shown
+            return Run(**_unreadable(name, error))
+
+    def _summary(self, name: str, place: Place, config: RunConfig, course: Course) -> dict[str, Any]:
+        return {
+            "id": name,
+            "method": _shown(config.method.name),
+            "direction": config.direction,
+            "state": self._state(place, course),
+            "step": course.last.get("step", 0),
+            "steps": _steps(config, course),
+            "epoch": course.last.get("epoch", 0),
+        }
+
+    def _state(self, place: Place, course: Course) -> State:
+        if course.last.get("event") == "end":
+            return "ended"
+        if not self._held(place):
+            return "stopped"
+        return "running" if course.last else "waiting"
+
+    def _held(self, place: Place) -> bool:
+        """Tell whether a process trains in a folder: it holds a lock there, which the system takes from the dead."""
+        try:
+            with self._root.opened((*place, LOCK)) as file:
+                return is_locked(file)
+        except OSError:
+            return False
+
+    def _config(self, place: Place) -> RunConfig:
+        content = self._root.read((*place, CONFIG), _CONFIG_BYTES)
+        try:
+            return parse(tomllib.loads(content.decode()), CONFIG)
+        except RecursionError as error:
+            raise _UnreadableError(f"{CONFIG} is nested too deeply") from error
+        except ValueError as error:  # not UTF-8, not TOML, or a number of thousands of digits
+            raise _UnreadableError(f"{CONFIG} is not TOML: {error}") from error
+
+    def _course(self, place: Place) -> Course:
+        try:
+            with self._root.opened((*place, LOG)) as file:
+                course = Course.read_from(file, self._root.path.joinpath(*place, LOG))
+        except FileNotFoundError:
+            return Course()
+        if course.torn:
+            raise _UnreadableError(f"{LOG} has a line that no training writes")
+        return course
+
+    def _samples(self, place: Place) -> dict[int, str]:
+        """Return the names of the sample sheets by epoch; that they are no links is seen when they are opened."""
+        found: dict[int, str] = {}
+        try:
+            names = self._root.names((*place, SAMPLES))
+        except OSError:
+            return found
+        for name in names:
+            number = name.removeprefix("epoch-").removesuffix(".png")
+            if name == f"epoch-{number}.png" and number.isascii() and number.isdecimal() and len(number) < 10:
+                found[int(number)] = name
+        return found
+
+    def _touched(self, place: Place) -> float:
+        for name in (LOG, CONFIG):
+            try:
+                return self._root.status((*place, name)).st_mtime
+            except OSError:
+                continue
+        return 0.0
+
+    def _place(self, name: str) -> Place:
         found = self._found().get(name)
         if found is None:
             raise _missing()
         return found
 
-    def _found(self) -> dict[str, Path]:
+    def _found(self) -> dict[str, Place]:
         """Return the trainings by what they are called in requests: their place, with `~` between its parts."""
-        found: dict[str, Path] = {}
-        for path in _folders(self._folder, _DEPTH):
-            if len(found) < _MOST and (path / CONFIG).is_file():
-                found["~".join(path.relative_to(self._folder).parts) or path.resolve().name] = path
+        found: dict[str, Place] = {}
+        for path in _folders(self._root.path, _DEPTH):
+            if len(found) < _MOST and os.path.lexists(path / CONFIG):
+                place = path.relative_to(self._root.path).parts
+                name = "~".join(place) or path.resolve().name or "runs"
+                name = os.fsencode(name).decode("utf-8", "backslashreplace")  # a name need not be text
+                while name in found:
+                    name += "~"
+                found[name] = place
         return found
 
 
@@ -108,8 +190,17 @@ def _folders(folder: Path, depth: int) -> Iterator[Path]:
             yield from _folders(folder / name, depth - 1)
 
 
-def _config(path: Path) -> RunConfig:
-    return parse(read_toml(path / CONFIG), "config.toml")
+def _unreadable(name: str, error: Exception) -> dict[str, Any]:
+    """Return what is shown of a training that cannot be read."""
+    if isinstance(error, (_UnreadableError, ConfigError, NoFileError)):
+        reason = str(error)
+    elif isinstance(error, OSError):
+        reason = (error.strerror or type(error).__name__).lower()
+    else:
+        _log.warning("a training cannot be read", exc_info=error)
+        reason = "it holds what no training writes"
+    nothing = {"method": None, "direction": None, "step": 0, "steps": None, "epoch": 0}
+    return {"id": name, "state": "unreadable", "reason": _shown(reason), **nothing}
 
 
 def _public(config: RunConfig) -> dict[str, Any]:
@@ -119,44 +210,33 @@ def _public(config: RunConfig) -> dict[str, Any]:
     for section, name in (("data", "folder"), ("train", "start_from"), *options):  # which are paths, only torch knows
         if name in value[section]:
             value[section][name] = value[section][name].replace("\\", "/").rpartition("/")[2]
-    return value
+    shown: dict[str, Any] = _shown(value)
+    return shown
 
 
-def _touched(path: Path) -> float:
-    log = path / LOG
-    return (log if log.exists() else path / CONFIG).stat().st_mtime
+def _shown(value: Any, depth: int = 0) -> Any:
+    """Return what JSON can hold and a person can read of a value."""
+    if isinstance(value, bool) or value is None:
+        return value
+    if isinstance(value, (dict, list)) and depth == _DEEPEST:
+        return "…"
+    if isinstance(value, dict):
+        return {_shown(str(key)): _shown(each, depth + 1) for key, each in list(value.items())[:_LONGEST]}
+    if isinstance(value, list):
+        return [_shown(each, depth + 1) for each in value[:_LONGEST]]
+    if isinstance(value, (int, float)) and abs(value) <= _LARGEST:
+        return value
+    text = "a large number" if isinstance(value, int) else str(value).encode("utf-8", "replace").decode()
+    return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
 
 
 def _steps(config: RunConfig, course: Course) -> int | None:
     """Return how many steps a training takes: as it was told, or as many epochs as it was told of those it has done."""
-    if config.train.steps is not None:
-        return config.train.steps
+    steps = config.train.steps
     done = next((line for line in reversed(course.epochs) if line["epoch"] > 0), None)
-    if done is None or config.train.epochs is None:
-        return None
-    return round(int(done["step"]) / int(done["epoch"]) * config.train.epochs)
-
-
-def _summary(name: str, config: RunConfig, course: Course, path: Path) -> dict[str, Any]:
-    return {
-        "id": name,
-        "method": config.method.name,
-        "direction": config.direction,
-        "state": _state(course, path),
-        "step": course.last.get("step", 0),
-        "steps": _steps(config, course),
-        "epoch": course.last.get("epoch", 0),
-    }
-
-
-def _state(course: Course, path: Path) -> State:
-    if not course.last:
-        return "waiting"
-    if course.last["event"] == "end":
-        return "ended"
-    seconds = [float(line.get("seconds", 0)) for line in course.epochs]
-    longest = max((after - before for before, after in pairwise([0.0, *seconds])), default=0.0)
-    return "running" if time.time() - _touched(path) < max(_SILENT, 2 * longest) else "stopped"
+    if steps is None and done is not None and config.train.epochs is not None:
+        steps = done["step"] * config.train.epochs // done["epoch"]
+    return None if steps is None or steps > _LARGEST else steps
 
 
 def _validation(course: Course) -> dict[str, list[tuple[int, float]]]:
@@ -169,7 +249,7 @@ def _validation(course: Course) -> dict[str, list[tuple[int, float]]]:
 
 def _curves(lines: Iterable[tuple[str, Iterable[tuple[int, float]]]]) -> dict[str, list[tuple[int, float]]]:
     """Return those points of each curve that are numbers, as many as a page can draw; no curve without any."""
-    curves = {name: thinned([point for point in points if math.isfinite(point[1])]) for name, points in lines}
+    curves = {_shown(name): thinned([point for point in points if math.isfinite(point[1])]) for name, points in lines}
     return {name: points for name, points in curves.items() if points}
 
 
@@ -178,15 +258,6 @@ def thinned(points: list[tuple[int, float]], most: int = _POINTS) -> list[tuple[
     if len(points) <= most:
         return points
     return [points[round(place * (len(points) - 1) / (most - 1))] for place in range(most)]
-
-
-def _samples(path: Path) -> dict[int, Path]:
-    found = {}
-    for file in (path / SAMPLES).glob("epoch-*.png"):
-        number = file.stem.removeprefix("epoch-")
-        if number.isdecimal() and file.is_file() and not file.is_symlink():
-            found[int(number)] = file
-    return found
 
 
 def _missing() -> ProblemError:

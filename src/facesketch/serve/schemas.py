@@ -170,9 +170,13 @@ class Run(_Answer):
     """A training."""
 
     id: str
-    method: str
-    direction: Direction
-    state: Literal["waiting", "running", "stopped", "ended"]
+    method: str | None
+    """None where the folder cannot be read, as with `direction`."""
+    direction: Direction | None
+    state: Literal["waiting", "running", "stopped", "ended", "unreadable"]
+    """`running` and `waiting`, which has not begun, have a process that writes into the folder at this moment."""
+    reason: str = ""
+    """Why it is `unreadable`."""
     step: int
     steps: int | None
     """How long it is to be, as far as that is known."""

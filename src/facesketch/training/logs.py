@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from array import array
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from facesketch.files import append_text, write_text
 
@@ -28,11 +29,14 @@ _NAMES = 32  # losses that a log is read for; a method has a few
 _KEPT = 128  # logs that are known; a report reads each several times, and a server again and again
 
 
+_Count = Annotated[int, Field(ge=0, le=2**53)]
+
+
 class _Line(BaseModel):
     model_config = ConfigDict(extra="allow")
     event: str
-    step: int
-    epoch: int
+    step: _Count
+    epoch: _Count
     losses: dict[str, float] = {}
     train: dict[str, float] = {}
     validation: dict[str, float] = {}
@@ -88,17 +92,26 @@ def log_lines(path: Path) -> Iterator[dict[str, Any]]:
 
     It ends before the first line that is none of ours: cut short, longer than 1 MiB, or of other types.
     """
-    if not path.is_file():
+    if path.is_file():
+        with path.open("rb") as file:
+            for line in _lines(file):
+                if line is None:
+                    return
+                yield line
+
+
+def _lines(file: BinaryIO) -> Iterator[dict[str, Any] | None]:
+    """Yield lines up to one that is cut short, or else up to None in place of the first that is none of ours."""
+    while line := file.readline(_LONGEST + 1):
+        try:
+            if len(line) <= _LONGEST:
+                yield _Line.model_validate_json(line).model_dump(exclude_unset=True)
+                continue
+        except ValidationError:
+            pass
+        if line.endswith(b"\n") or len(line) > _LONGEST:
+            yield None
         return
-    with path.open("rb") as file:
-        while line := file.readline(_LONGEST + 1):
-            try:
-                if len(line) <= _LONGEST:
-                    yield _Line.model_validate_json(line).model_dump(exclude_unset=True)
-                    continue
-            except ValidationError:
-                pass
-            return
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:
@@ -116,6 +129,7 @@ class Course:
         epochs: the lines of the epochs.
         last: the last line, of whatever event; empty where there is none.
         seconds: time spent in steps, as the last line that tells it says.
+        torn: whether a line came that is none of ours, other than a last one cut short; nothing behind it is read.
     """
 
     steps: array[int] = field(default_factory=lambda: array("q"))
@@ -123,25 +137,37 @@ class Course:
     epochs: list[Line] = field(default_factory=list)
     last: Line = field(default_factory=dict)
     seconds: float | None = None
+    torn: bool = False
 
     @classmethod
     def read(cls, path: Path) -> Course:
         """Read a log unless it is as it was when it was last read; that of a training that has not begun is empty."""
         try:
-            status = path.stat()
+            with path.open("rb") as file:
+                return cls.read_from(file, path)
         except OSError:
             return cls()
-        stamp = status.st_ino, status.st_size, status.st_mtime_ns
-        known = _known.pop(path, None)
-        _known[path] = known if known is not None and known[0] == stamp else (stamp, cls._read(path))
-        while len(_known) > _KEPT:
-            _known.pop(next(iter(_known)), None)
-        return _known[path][1]
 
     @classmethod
-    def _read(cls, path: Path) -> Course:
+    def read_from(cls, file: BinaryIO, path: Path) -> Course:
+        """Read an open log unless it is as it was when it was last read at this path."""
+        status = os.fstat(file.fileno())
+        stamp = status.st_ino, status.st_size, status.st_mtime_ns
+        known = _known.pop(path, None)
+        if known is None or known[0] != stamp:
+            known = stamp, cls._read(file)
+        _known[path] = known
+        while len(_known) > _KEPT:
+            _known.pop(next(iter(_known)), None)
+        return known[1]
+
+    @classmethod
+    def _read(cls, file: BinaryIO) -> Course:
         course = cls()
-        for line in log_lines(path):
+        for line in _lines(file):
+            if line is None:
+                course.torn = True
+                break
             course.last, course.seconds = line, line.get("seconds", course.seconds)
             if line["event"] == "epoch":
                 course.epochs.append(line)

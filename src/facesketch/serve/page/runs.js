@@ -5,7 +5,7 @@ import { chart } from "./chart.js";
 import { byId, el, errorBox, fill, field } from "./dom.js";
 
 const EVERY = 3000;
-const STATES = { waiting: "about to begin", running: "running", stopped: "stopped", ended: "finished" };
+const STATES = { waiting: "about to begin", running: "running", stopped: "stopped", ended: "finished", unreadable: "cannot be read" };
 const WAYS = { photo2sketch: "photo to sketch", sketch2photo: "sketch to photo" };
 const parts = {};
 let chosen = null;
@@ -22,8 +22,9 @@ function row(run) {
   const far = run.steps ? `${run.step.toLocaleString("en-GB")} of ${run.steps.toLocaleString("en-GB")} steps` : `${(run.step ?? 0).toLocaleString("en-GB")} steps`;
   const epoch = run.epoch ? ` · epoch ${run.epoch}` : "";
   const state = el("span", { class: `state ${run.state}` }, STATES[run.state] ?? run.state);
+  const facts = run.reason ? [el("span", { class: "fine" }, run.reason)] : [el("span", { class: "fine" }, `${run.method} · ${way(run.direction)}`), bar, el("span", { class: "fine" }, far + epoch)];
   const props = { type: "button", class: "run", "aria-pressed": String(run.id === chosen), "data-run": run.id, onclick: () => choose(run.id) };
-  return el("li", {}, el("button", props, el("span", { class: "run-name" }, run.id.replaceAll("~", " / "), state), el("span", { class: "fine" }, `${run.method} · ${way(run.direction)}`), bar, el("span", { class: "fine" }, far + epoch)));
+  return el("li", {}, el("button", props, el("span", { class: "run-name" }, run.id.replaceAll("~", " / "), state), facts));
 }
 
 function list(runs) {
@@ -111,7 +112,7 @@ async function showDetail(id) {
     parts.detail.dataset.shown = text;
     const open = parts.settings.querySelector("details")?.open ?? false;
     parts.title.textContent = id.replaceAll("~", " / ");
-    parts.charts.replaceChildren(...figures(detail));
+    parts.charts.replaceChildren(...(detail.reason ? [el("p", {}, `This training cannot be read: ${detail.reason}.`)] : figures(detail)));
     parts.settings.replaceChildren(settings(detail.config));
     parts.settings.querySelector("details").open = open;
     sampleChoice(detail.samples);

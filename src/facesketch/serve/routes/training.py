@@ -13,7 +13,7 @@ from facesketch.serve.schemas import Run, RunDetails
 from facesketch.serve.service import Service, service_of
 
 router = APIRouter()
-_Name = Annotated[str, Path(min_length=1, max_length=300)]
+_Name = Annotated[str, Path(min_length=1, max_length=4096)]
 
 
 @router.get("/v1/runs", operation_id="runs", summary="List the trainings", responses=documented(404, 429, 504))
