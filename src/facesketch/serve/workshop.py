@@ -193,7 +193,9 @@ def _sit(studio: Studio, image: Image.Image, number: int, finder: CountingFinder
         return studio.prepare(image)[0]
     except FaceError as error:
         if finder.count == 0:
-            hint = "Try a picture that shows one from the front, or send align=false if it is filled by a face."
+            hint = (
+                "Try one that shows a face from the front, or do without finding the face where one fills the picture."
+            )
             raise ProblemError(400, "No face was found in this picture.", hint) from error
         many = "one face" if finder.count == 1 else f"{finder.count} faces"
         hint = f"Ask for face 1 to {finder.count}; 1 is the largest."

@@ -91,7 +91,7 @@ async function refresh() {
   if (!visible || !server.runs) return;
   try {
     const runs = await getJson("v1/runs");
-    if (!runs.some((run) => run.id === chosen)) chosen = (runs.find((run) => run.state === "running") ?? runs[0])?.id ?? null;
+    if (!runs.some((run) => run.id === chosen)) chosen = (runs.find((run) => run.state === "running") ?? runs.find((run) => !run.reason) ?? runs[0])?.id ?? null;
     list(runs);
     parts.detail.hidden = chosen === null;
     parts.empty.hidden = runs.length > 0;
