@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import math
 import os
@@ -23,8 +22,9 @@ from hypothesis import strategies as st
 from tests.serve.conftest import Ask, grey, problem
 
 from facesketch.config import DataConfig, MethodConfig, RunConfig, TrainConfig, to_toml
+from facesketch.locks import LOCK, hold
 from facesketch.serve.reading import Root
-from facesketch.serve.runs import CONFIG, LOCK, LOG, SAMPLES, Shelf, thinned
+from facesketch.serve.runs import CONFIG, LOG, SAMPLES, Shelf, thinned
 from facesketch.serve.schemas import Run
 from facesketch.training import logs
 from facesketch.training import run as training_run
@@ -42,19 +42,27 @@ def write_run(folder: Path, lines: list[dict[str, object]], **train: object) -> 
     return folder
 
 
+_HOLD = """
+import sys
+from pathlib import Path
+from facesketch.locks import hold
+with hold(Path(sys.argv[1])):
+    print(flush=True)
+    input()
+"""
+
+
 @contextmanager
 def locked(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Hold a run folder as a training does, in a process of its own."""
-    code = "import fcntl, sys; f = open(sys.argv[1], 'w'); fcntl.flock(f, fcntl.LOCK_EX); print(flush=True); input()"
-    holder = subprocess.Popen(
-        [sys.executable, "-c", code, folder / LOCK], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
-    with holder:
+    """Hold a run folder as a training does, in a process of its own, until the block ends."""
+    command = [sys.executable, "-c", _HOLD, folder]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None
         holder.stdout.readline()
         os.utime(folder / LOCK, (1, 1))
         yield holder
-        holder.kill()
+        if holder.poll() is None:
+            holder.communicate(b"\n")
 
 
 def _steps(count: int, first: int = 1) -> list[dict[str, object]]:
@@ -145,6 +153,9 @@ def test_a_training_runs_as_long_as_its_process_holds_the_folder(serve: Ask, tmp
     def state() -> str:
         return str(client.get("/v1/runs/one").json()["state"])
 
+    assert state() == "stopped"
+    with locked(folder):
+        assert state() == "running"
     assert state() == "stopped", "it was stopped cleanly, a moment ago"
     with locked(folder) as holder:
         assert state() == "running"
@@ -157,10 +168,17 @@ def test_a_training_runs_as_long_as_its_process_holds_the_folder(serve: Ask, tmp
 
 
 def test_to_look_at_a_training_does_not_keep_it_from_starting(tmp_path: Path) -> None:
-    folder = write_run(tmp_path / "one", _steps(3))
-    with (folder / LOCK).open("w") as file:
-        assert [run.state for run in Shelf(tmp_path).runs()] == ["running"], "somebody is about to take it"
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    folder, over = write_run(tmp_path / "one", _steps(3)), threading.Event()
+    shelf = Shelf(tmp_path)
+    looking = threading.Thread(target=lambda: [shelf.runs() for _ in iter(over.is_set, True)])
+    looking.start()
+    try:
+        for _ in range(300):
+            with hold(folder):
+                pass
+    finally:
+        over.set()
+        looking.join()
 
 
 _JSON = st.recursive(

@@ -12,13 +12,14 @@ from typing import Any, Literal
 
 from facesketch.config import RunConfig, parse
 from facesketch.errors import ConfigError
+from facesketch.locks import LOCK
 from facesketch.serve.problems import ProblemError
 from facesketch.serve.reading import NoFileError, Root, is_locked
 from facesketch.serve.schemas import Run, RunDetails
 from facesketch.training.logs import Course
 
 # As training/run.py names them; that module needs torch, and a server does not.
-CONFIG, LOG, SAMPLES, LOCK = "config.toml", "log.jsonl", "samples", ".lock"
+CONFIG, LOG, SAMPLES = "config.toml", "log.jsonl", "samples"
 _DEPTH, _MOST = 3, 500
 _POINTS = 300
 _CONFIG_BYTES, _SAMPLE_BYTES = 1 << 20, 64 << 20
