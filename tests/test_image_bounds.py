@@ -17,6 +17,7 @@ import pytest
 from PIL import Image
 from tests.raw_pictures import chunk, png, profile, progressive, segment, tiff
 
+from facesketch.avif import frame_sizes
 from facesketch.data.index import index
 from facesketch.errors import ImageError, TooLargeError
 from facesketch.images import open_image, pixels_of
@@ -195,6 +196,12 @@ def _canvas(width: int, height: int) -> bytes:
     return b"RIFF" + struct.pack("<I", 4 + len(head) + len(picture)) + b"WEBP" + head + picture
 
 
+def _boxed(avif: bytes) -> bytes:
+    """Return an AVIF whose box says 64x64, whatever is inside."""
+    place = avif.index(b"ispe") + 8
+    return avif[:place] + struct.pack(">II", 64, 64) + avif[place + 8 :]
+
+
 _BOMBS: dict[str, Callable[[], bytes]] = {
     "tile": lambda: tiff(_TILED | {322: 46336, 323: 46320, 325: 99}, _tile(46336, 46320)),
     "tile told twice": lambda: tiff(_TILED | {322: 64, 323: 64, 325: 99}, _tile(9000, 9000), twice=(322, 9_000_000)),
@@ -206,6 +213,7 @@ _BOMBS: dict[str, Callable[[], bytes]] = {
     "jpeg": lambda: progressive(9000, 9000, 2),
     "ppm": lambda: b"P5\n9000 9000\n255\n" + bytes(100),
     "bmp": lambda: b"BM" + struct.pack("<IHHIIiiHHIIiiII", 0, 0, 0, 54, 40, 9000, 9000, 1, 24, 0, 0, 0, 0, 0, 0),
+    "avif in a small box": lambda: _boxed(_encoded("AVIF", (4000, 3200))),
     "avif": lambda: _encoded("AVIF", (4000, 3200)),
 }  # fmt: skip
 
@@ -237,6 +245,25 @@ def test_more_pixels_than_allowed_are_refused_before_they_take_memory(tmp_path: 
     said, grown = json.loads(done.stdout)
     assert said in {"TooLargeError", "ImageError"}
     assert grown < len(content) * 4 + (24 << 20), f"{grown >> 20} MiB"
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA"])
+@pytest.mark.parametrize("frames", [1, 3])
+def test_the_pictures_in_an_avif_are_measured(mode: str, frames: int) -> None:
+    file, image = io.BytesIO(), Image.new(mode, (100, 80))
+    image.save(file, "AVIF", save_all=True, append_images=[Image.new(mode, (100, 80), 9)] * (frames - 1))
+    assert set(frame_sizes(file.getvalue())) == {(100, 80)}
+    assert pixels_of(file.getvalue(), 8000) == 8000
+    with pytest.raises(TooLargeError):
+        pixels_of(file.getvalue(), 7999)
+
+
+def test_an_avif_that_lists_its_picture_many_times_is_refused_at_once() -> None:
+    content, start = _encoded("AVIF"), time.perf_counter()
+    place = content.index(b"iloc")
+    with pytest.raises(ImageError):
+        open_image(content[: place + 8] + b"\x44\0\xff\xff" + bytes([0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 9]) * 5000)
+    assert time.perf_counter() - start < 1
 
 
 def test_what_a_tile_takes_counts_as_pixels() -> None:

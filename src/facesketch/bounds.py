@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from PIL import Image
 
+from facesketch.avif import frame_sizes
 from facesketch.errors import ImageError, TooLargeError
 
 MOST_SCANS = 100
@@ -22,6 +23,7 @@ MOST_SCANS = 100
 MOST_SLOW = 10_000_000
 """Values that a decoder written in Python works on; it reads about half a million a second."""
 _MOST_COMMENTS = 1000
+_AVIF_PARTS = 8  # colour, alpha, thumbnail and gain map, and the first frames of films of them
 _LARGEST_TEXT = 1 << 20  # of what Pillow inflates
 _LARGEST_PROFILE = 4 << 20
 _PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
@@ -48,6 +50,8 @@ def lightened(data: bytes, most: int) -> tuple[bytes, bytes | None]:
         return _jpeg(data), None
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         _check_webp(data, most)
+    if data[4:8] == b"ftyp" and b"av01" in data:
+        _check_avif(data, most)
     if data[:2] in {b"P1", b"P2", b"P3"} and data.count(b"#") > _MOST_COMMENTS:
         raise ImageError("a text picture with more comments than pixels need; save it as PNG")
     return data, None
@@ -136,6 +140,18 @@ def _check_webp(data: bytes, most: int) -> None:
     elif kind == b"VP8 ":
         width, height = (int.from_bytes(data[place : place + 2], "little") & 0x3FFF for place in (26, 28))
     require_room(width, height, most)
+
+
+def _check_avif(data: bytes, most: int) -> None:
+    """Check the pictures inside, which the decoder makes in their own size and then shrinks to that of the box."""
+    sizes = list(frame_sizes(data))
+    if not sizes:
+        raise ImageError("an AVIF that does not tell how large its pictures are; save it as PNG")
+    for width, height in sizes:
+        require_room(width, height, most)
+    together = sum(width * height for width, height in sizes)
+    if together > _AVIF_PARTS * most:
+        raise TooLargeError(f"its parts have {together:,} pixels; expected at most {most:,}, so scale it down")
 
 
 def require_room(width: int, height: int, most: int, what: str = "") -> None:
