@@ -114,6 +114,44 @@ def test_kl_is_that_of_torch_s_distributions_summed_over_the_latent() -> None:
     torch.testing.assert_close(losses.kl_divergence(mean, log_variance), each.sum(dim=1).mean())
 
 
+def test_the_divergence_of_a_unit_variance_code_is_its_mean_square() -> None:
+    mean = torch.tensor([[[1.0, -2.0]], [[0.0, 3.0]]])
+    assert losses.kl_of_means(mean).item() == pytest.approx((1 + 4 + 0 + 9) / 4)
+    each = torch_kl(Normal(mean, 1.0), Normal(0.0, 1.0))
+    assert losses.kl_of_means(mean).item() == pytest.approx(2 * each.mean().item())
+
+
+def test_the_sparsity_penalty_is_the_plain_formula_summed_over_units() -> None:
+    torch.manual_seed(0)
+    logits, wanted = torch.randn(7, 5), 0.05
+    mean = logits.double().sigmoid().mean(dim=0)
+    plain = wanted * (wanted / mean).log() + (1 - wanted) * ((1 - wanted) / (1 - mean)).log()
+    assert losses.sparsity(logits, wanted).item() == pytest.approx(plain.sum().item(), rel=1e-5)
+
+
+@given(st.floats(0.01, 0.99))
+def test_the_sparsity_penalty_is_zero_at_the_target_and_nowhere_else(wanted: float) -> None:
+    at = torch.full((4, 3), math.log(wanted / (1 - wanted)))
+    assert losses.sparsity(at, wanted).item() == pytest.approx(0.0, abs=1e-5)
+    assert losses.sparsity(at + 0.5, wanted).item() > 1e-4
+    assert losses.sparsity(at - 0.5, wanted).item() > 1e-4
+
+
+def test_the_sparsity_penalty_looks_at_the_mean_over_the_batch() -> None:
+    one_in_four = torch.tensor([[50.0], [-50.0], [-50.0], [-50.0]])
+    assert losses.sparsity(one_in_four, 0.25).item() == pytest.approx(0.0, abs=1e-5)
+
+
+@pytest.mark.parametrize("stuck", [-200.0, 200.0])
+def test_a_unit_that_never_changes_is_still_pulled_to_its_target(stuck: float) -> None:
+    logits = torch.full((3, 2), stuck, requires_grad=True)
+    loss = losses.sparsity(logits, 0.05)
+    loss.backward()
+    assert math.isfinite(loss.item())
+    assert (logits.grad.sign() == math.copysign(1, stuck)).all()
+    assert logits.grad.abs().min() > 1e-3
+
+
 @pytest.mark.parametrize(
     ("real", "value"), [(True, (-math.log(0.5) - math.log(0.75)) / 2), (False, (-math.log(0.5) - math.log(0.25)) / 2)]
 )
@@ -151,6 +189,8 @@ def _all(x: Tensor, y: Tensor) -> dict[str, Tensor]:
         "mse of logits": losses.pixel_loss("mse", x, y),
         "mae of logits": losses.pixel_loss("mae", x, y),
         "kl": losses.kl_divergence(x, y),
+        "kl of means": losses.kl_of_means(x),
+        "sparsity": losses.sparsity(x, 0.05),
         "adversarial bce": losses.adversarial_bce(x, True),
         "adversarial bce fake": losses.adversarial_bce(x, False),
         "least squares": losses.adversarial_least_squares(x, False),

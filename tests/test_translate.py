@@ -22,7 +22,7 @@ from facesketch.data.datasets import Batch, PairDataset, batches, epoch_keys
 from facesketch.data.pairs import Pair, Source
 from facesketch.engines.torch_engine import TorchEngine
 from facesketch.errors import CheckpointError, ConfigError, ImageError
-from facesketch.families import NoOptions
+from facesketch.family_base import NoOptions
 from facesketch.methods.base import Method, Phase
 from facesketch.tensors import to_image
 from facesketch.training.trainer import train

@@ -5,45 +5,14 @@ The networks and losses of a family stand in `facesketch.methods`, in a file of 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
-from facesketch.config import DIRECTIONS, Direction, Frozen, MethodConfig, RunConfig, explain
+from facesketch.config import Frozen, MethodConfig, RunConfig, explain
 from facesketch.errors import ConfigError, nearest
-
-
-@dataclass(frozen=True)
-class Defaults:
-    """How a method is trained when nothing else is asked for."""
-
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    betas: tuple[float, float] = (0.9, 0.999)
-    channels_last: bool = False
-    """Only where no instance norm trains at batch 1: its CPU gradients are wrong in that memory format."""
-
-
-class NoOptions(Frozen):
-    """The settings of a family without any of its own."""
-
-
-class Family:
-    """What is known of a family; the docstring's first line is what `facesketch methods` prints."""
-
-    title: ClassVar[str]
-    paired: ClassVar[bool] = True
-    study: ClassVar[bool] = True
-    learned: ClassVar[bool] = True
-    both_ways: ClassVar[bool] = False
-    exemplars: ClassVar[bool] = False
-    """Translates with the training pairs themselves: no loss, no optimiser, and no network to export."""
-    directions: ClassVar[tuple[Direction, ...]] = DIRECTIONS
-    defaults: ClassVar[Defaults]
-    Options: ClassVar[type[Frozen]] = NoOptions
+from facesketch.family_base import Defaults, Family
 
 
 class DenseAEOptions(Frozen):
@@ -151,6 +120,80 @@ class CycleGANFamily(Family):
     both_ways = True
     defaults = Defaults(epochs=100, batch_size=1, learning_rate=2e-4, betas=(0.5, 0.999))
     Options = CycleGANOptions
+
+
+class SparseAEOptions(Frozen):
+    """Settings of `sparse-ae`. The study gives no sizes; these keep it at 25 million parameters at 256."""
+
+    units: Annotated[int, Field(ge=1)] = 128
+    """Units of the code, the rows of W."""
+    activation: Annotated[float, Field(gt=0, lt=1)] = 0.05
+    """Share of its full strength at which each unit should be on average."""
+    sparsity_weight: Annotated[float, Field(ge=0)] = 30.0
+    """Weight of the divergence of the units from that activation."""
+
+
+class SparseAEFamily(Family):
+    """One layer of sigmoid units with tied weights and a penalty on all that are often on."""
+
+    title = "Sparse autoencoder"
+    study = False
+    defaults = Defaults(epochs=500, batch_size=32, learning_rate=3e-3)
+    Options = SparseAEOptions
+
+
+class CoGANOptions(Frozen):
+    """Settings of `cogan`."""
+
+    latent: Annotated[int, Field(ge=1)] = 100
+    """Numbers in the code of a face."""
+    width: Annotated[int, Field(ge=1)] = 1024
+    """Channels of the maps next to the code, in all networks; each layer towards the picture has half of them."""
+    own: Annotated[int, Field(ge=1)] = 2
+    """Layers next to the picture that photos and sketches do not share."""
+    reconstruction_weight: Annotated[float, Field(ge=0)] = 100.0
+    """Weight of giving back an encoded picture."""
+    code_weight: Annotated[float, Field(ge=0)] = 10.0
+    """Weight of finding the code of a generated photo, and of the generated sketch, again."""
+
+
+class CoGANFamily(Family):
+    """Two generators and two discriminators with shared deep layers, and encoders into their common code."""
+
+    title = "CoGAN"
+    study = False
+    paired = False
+    both_ways = True
+    defaults = Defaults(epochs=500, batch_size=16, learning_rate=2e-4, betas=(0.5, 0.999))
+    Options = CoGANOptions
+
+
+class UNITOptions(Frozen):
+    """Settings of `unit`; the weights are the paper's lambdas."""
+
+    adversarial_weight: Annotated[float, Field(ge=0)] = 10.0
+    """Weight of fooling the discriminators, the paper's lambda 0."""
+    kl_weight: Annotated[float, Field(ge=0)] = 0.1
+    """Weight of the codes' divergence from the prior, lambda 1, and lambda 3 for those of translated pictures."""
+    reconstruction_weight: Annotated[float, Field(ge=0)] = 100.0
+    """Weight of giving back an encoded picture, lambda 2."""
+    cycle_weight: Annotated[float, Field(ge=0)] = 100.0
+    """Weight of coming back to where one started, lambda 4."""
+    width: Annotated[int, Field(ge=1)] = 64
+    """Channels of the first layer of all networks."""
+    blocks: Annotated[int, Field(ge=0)] = 3
+    """Residual blocks that each encoder and each generator has beside the shared one."""
+
+
+class UNITFamily(Family):
+    """VAEs and GANs of photos and of sketches over one latent space, bound by cycle consistency."""
+
+    title = "UNIT"
+    study = False
+    paired = False
+    both_ways = True
+    defaults = Defaults(epochs=100, batch_size=1, learning_rate=1e-4, betas=(0.5, 0.999))
+    Options = UNITOptions
 
 
 def _listed(value: object) -> object:
@@ -282,6 +325,9 @@ FAMILIES: dict[str, type[Family]] = {
     "conv-vae": ConvVAEFamily,
     "pix2pix": Pix2PixFamily,
     "cyclegan": CycleGANFamily,
+    "sparse-ae": SparseAEFamily,
+    "cogan": CoGANFamily,
+    "unit": UNITFamily,
     "portrait": PortraitFamily,
     "lle": LLEFamily,
     "mrf": MRFFamily,

@@ -18,7 +18,8 @@ class Preset:
 
     Attributes:
         size: pixels of the frame.
-        epochs: per method, if not its own; several for pix2pix, which the study compares at different lengths.
+        epochs: per method, or per variant of it, if not its own; several for pix2pix, which the study compares at
+            different lengths.
         options: settings and options of a method beside the grid's own.
         about: one line for people.
         limit: most training pairs; 0 for all.
@@ -36,13 +37,27 @@ class Preset:
 PRESETS: dict[str, Preset] = {
     "quick": Preset(
         size=64,
-        epochs={"dense-ae": (60,), "conv-ae": (80,), "conv-vae": (80,), "pix2pix": (4, 8, 20), "cyclegan": (20,)},
+        epochs={
+            "dense-ae": (60,),
+            "conv-ae": (80,),
+            "conv-vae": (80,),
+            "pix2pix": (4, 8, 20),
+            "cyclegan": (20,),
+            "sparse-ae": (80,),
+            "conv-ae-ssim": (40,),
+            "conv-ae-noise": (40,),
+            "cogan": (40,),
+            "unit": (8,),
+        },
         options={
             "dense-ae": {"batch_size": 8},
             "conv-ae": {"batch_size": 8},
             "conv-vae": {"batch_size": 8},
             "pix2pix": {"width": 32},
             "cyclegan": {"width": 16, "blocks": 4},
+            "sparse-ae": {"batch_size": 8},
+            "cogan": {"width": 128, "batch_size": 8},
+            "unit": {"width": 16, "blocks": 1},
         },
         about="minutes on a laptop: 64 pixels, narrow GANs, at most 24 pairs, enough to see that everything works",
         limit=24,
@@ -50,8 +65,22 @@ PRESETS: dict[str, Preset] = {
     ),
     "standard": Preset(
         size=128,
-        epochs={"dense-ae": (120,), "conv-ae": (120,), "conv-vae": (120,), "pix2pix": (10, 20, 40), "cyclegan": (12,)},
-        options={"pix2pix": {"width": 32}, "cyclegan": {"width": 32, "blocks": 6}},
+        epochs={
+            "dense-ae": (120,),
+            "conv-ae": (120,),
+            "conv-vae": (120,),
+            "pix2pix": (10, 20, 40),
+            "cyclegan": (12,),
+            "sparse-ae": (240,),
+            "cogan": (120,),
+            "unit": (12,),
+        },
+        options={
+            "pix2pix": {"width": 32},
+            "cyclegan": {"width": 32, "blocks": 6},
+            "cogan": {"width": 256},
+            "unit": {"width": 32, "blocks": 2},
+        },
         about="an hour or so without a GPU: 128 pixels, GANs of half width, two fifths of the study's epochs or less",
     ),
     "study": Preset(
@@ -62,6 +91,9 @@ PRESETS: dict[str, Preset] = {
             "conv-vae": (500,),
             "pix2pix": (20, 40, 100),
             "cyclegan": (100,),
+            "sparse-ae": (500,),
+            "cogan": (500,),
+            "unit": (100,),
         },
         options={},
         about="the study's own sizes and epochs: hours on a GPU, days without",
@@ -119,7 +151,10 @@ VARIANTS: Variants = {
 """What the study varies within a family; each variant is a name's ending and its options."""
 
 NAMED: Variants = {
+    "sparse-ae": (("", {}),),
     "conv-ae": (("-ssim", {"loss": "ssim"}), ("-noise", {"loss": "mse", "noise": 0.1})),
+    "cogan": (("", {}),),
+    "unit": (("", {}),),
     "lle": (("", {}),),
     "mrf": (("", {}),),
 }
@@ -173,8 +208,9 @@ def _grid(preset: Preset, families: Variants, seed: int, *, built: bool) -> Iter
     tail = f".seed{seed}" if seed else ""
     for method, variants in families.items():
         directions: tuple[Direction | None, ...] = (None,) if FAMILIES[method].both_ways else DIRECTIONS
-        lengths = preset.epochs.get(method, (FAMILIES[method].defaults.epochs,))
+        own = (FAMILIES[method].defaults.epochs,)
         for ending, options in variants:
+            lengths = preset.epochs.get(f"{method}{ending}", preset.epochs.get(method, own))
             for direction in directions:
                 shorter = None
                 for epochs in lengths:

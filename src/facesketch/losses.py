@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Literal
 
@@ -76,6 +77,30 @@ def kl_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
     """
     mean, log_variance = mean.float(), log_variance.float()
     return (0.5 * (mean**2 + log_variance.exp() - 1 - log_variance)).sum(dim=1).mean()
+
+
+def kl_of_means(mean: Tensor) -> Tensor:
+    """Return the mean square of a code's means: twice KL(N(mean, 1) || N(0, 1)) for each of its numbers, any shape.
+
+    So the authors of UNIT take the divergence in their code, and their weights are for it (Liu et al. 2017).
+    """
+    return mean.float().square().mean()
+
+
+def sparsity(logits: Tensor, activation: float) -> Tensor:
+    """Return KL(activation || mean activation) of sigmoid units over the batch, summed over them (Le et al. 2011).
+
+    It is computed in logarithms, so that a unit which is always on, or always off, still gets a gradient.
+
+    Args:
+        logits: (N, units), before the sigmoid.
+        activation: the mean that each unit should have, above 0 and below 1.
+    """
+    logits = logits.float()
+    on, off = (F.logsigmoid(each).logsumexp(dim=0) - math.log(len(logits)) for each in (logits, -logits))
+    wanted, unwanted = activation, 1 - activation
+    entropy = wanted * math.log(wanted) + unwanted * math.log(unwanted)
+    return (entropy - wanted * on - unwanted * off).sum()
 
 
 def adversarial_bce(logits: Tensor, real: bool) -> Tensor:

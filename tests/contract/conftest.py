@@ -16,10 +16,13 @@ from facesketch.training.estimate import Estimate
 
 NARROW: dict[str, dict[str, Any]] = {
     "dense-ae": {"hidden": 8, "latent": 4},
-    "conv-ae": {},
+    "conv-ae": {"noise": 0.1},
     "conv-vae": {"latent": 2},
     "pix2pix": {"width": 4},
     "cyclegan": {"width": 4, "blocks": 1, "pool": 3},
+    "sparse-ae": {"units": 8},
+    "cogan": {"width": 16, "latent": 4},
+    "unit": {"width": 4, "blocks": 1},
     "portrait": {"width": 4, "blocks": 1, "discriminator_width": 4, "perceptual": "none"},
     "lle": {"overlap": 10, "neighbours": 3},
     "mrf": {"neighbours": 3, "rounds": 2},

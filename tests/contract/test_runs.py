@@ -30,6 +30,7 @@ NAMES |= {"environment.json"}
 
 # What falls while a method learns, where it is not the loss of its only phase: a GAN's losses rise and fall.
 FALLS = {"pix2pix": "l1", "cyclegan": "cycle", "portrait": "generator"}
+FALLS |= {"cogan": "reconstruction", "unit": "reconstruction"}
 
 
 def _weights(run: Path) -> dict[str, Tensor]:

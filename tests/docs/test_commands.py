@@ -133,7 +133,7 @@ from torch import Tensor
 from facesketch.config import DataConfig, Direction, Frozen
 from facesketch.data.datasets import Batch
 from facesketch.losses import l1
-from facesketch.families import Defaults, Family
+from facesketch.family_base import Defaults, Family
 from facesketch.methods.base import Method, Phase, adam
 from facesketch.networks.unet import UNetGenerator
 """

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from facesketch.config import DataConfig, Direction
 from facesketch.data.datasets import Batch
-from facesketch.families import NoOptions
+from facesketch.family_base import NoOptions
 from facesketch.images import Placement
 from facesketch.methods.base import Method, Phase
 from facesketch.training.samples import is_better, sample_sheet, validate

@@ -9,6 +9,7 @@ from facesketch.data.datasets import Batch
 from facesketch.errors import ConfigError
 from facesketch.families import family, resolve
 from facesketch.methods.base import Method, Phase
+from facesketch.methods.cogan import CoGAN
 from facesketch.methods.conv_ae import ConvAE
 from facesketch.methods.conv_vae import ConvVAE
 from facesketch.methods.cyclegan import CycleGAN
@@ -17,6 +18,8 @@ from facesketch.methods.lle import LLE
 from facesketch.methods.mrf import MRF
 from facesketch.methods.pix2pix import Pix2Pix
 from facesketch.methods.portrait import Portrait
+from facesketch.methods.sparse_ae import SparseAE
+from facesketch.methods.unit import UNIT
 
 METHODS: dict[str, type[Method]] = {
     "dense-ae": DenseAE,
@@ -24,6 +27,9 @@ METHODS: dict[str, type[Method]] = {
     "conv-vae": ConvVAE,
     "pix2pix": Pix2Pix,
     "cyclegan": CycleGAN,
+    "sparse-ae": SparseAE,
+    "cogan": CoGAN,
+    "unit": UNIT,
     "portrait": Portrait,
     "lle": LLE,
     "mrf": MRF,

@@ -18,7 +18,7 @@ from facesketch.config import DataConfig, Direction, Frozen, Kind, RunConfig
 from facesketch.data.datasets import Batch, PairDataset
 from facesketch.data.pairs import Pair
 from facesketch.errors import ConfigError
-from facesketch.families import Family
+from facesketch.family_base import Family
 
 
 @dataclass(frozen=True)

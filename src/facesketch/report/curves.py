@@ -25,7 +25,11 @@ _ROLES: dict[str, Role] = {
     "pix2pix": "four",
     "cyclegan": "five",
     "pencil": "six",
+    "sparse-ae": "one",
+    "cogan": "four",
+    "unit": "five",
 }
+"""What the study only names is drawn in dashes, in the colour of the family that it is nearest to."""
 _ROUTES = {"": "raw pixels", "-hog": "HOG", "-sface": "SFace"}
 _PHASES = {
     "autoencoder": "autoencoder",

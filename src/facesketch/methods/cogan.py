@@ -1,0 +1,120 @@
+"""CoGAN: two GANs that share the layers of meaning, so that one code is a face as a photo and as a sketch.
+
+Liu and Tuzel, "Coupled generative adversarial networks", NIPS 2016, which the study names and does not build.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from facesketch.config import DataConfig, Direction, Kind
+from facesketch.data.datasets import Batch
+from facesketch.families import CoGANFamily, CoGANOptions
+from facesketch.losses import adversarial_bce, l1, mse
+from facesketch.methods.base import Method, Phase, adam, power_of_two
+from facesketch.networks.blocks import frozen
+from facesketch.networks.coupled import CoupledEncoder, CoupledGenerator
+
+_DROPOUTS = (0.1, 0.3, 0.3, 0.5)
+"""What the authors' discriminators drop after their last convolutions."""
+
+
+class CoGAN(CoGANFamily, Method):
+    """The networks and losses of `cogan`.
+
+    The paper's: a code drawn evenly from [-1, 1] becomes a photo and a sketch; the generators share their first
+    layers and the discriminators their last; cross-entropy, Adam 2e-4 with beta1 0.5; no pairs. The paper searches
+    the code of a given picture by descent, for each picture anew.
+
+    Ours: an encoder per kind, sharing its last layers as the discriminators do, finds the code at once. It learns
+    from what needs no pairs either: its code has to give the picture back (absolute difference, which the generators
+    learn from too), and the code of what was generated, photo and sketch alike, has to be the one it was generated
+    from. It has no norms, for it sees real and generated pictures by turns; generators and discriminators have the
+    paper's batch norm, over one batch of all that they see in a step. The batch is smaller than the paper's 128,
+    which is more than all pairs of the study.
+    """
+
+    fixed = True
+
+    def __init__(self, options: CoGANOptions, data: DataConfig, direction: Direction) -> None:
+        super().__init__(options, data, direction)
+        self.settings = options
+        channels: dict[Kind, int] = {"photo": data.photo_channels, "sketch": data.sketch_channels}
+        size, width, own = self.frame, options.width, options.own
+        self.generator = CoupledGenerator(channels, size, options.latent, width, own)
+        self.encoder = CoupledEncoder(channels, size, options.latent, width, own, "none")
+        self.discriminator = CoupledEncoder(channels, size, 1, width, own, "batch", _DROPOUTS)
+
+    @property
+    def frame(self) -> int:
+        """The next power of two: each layer halves or doubles the side."""
+        return power_of_two(self.data.size)
+
+    def training_step(self, batch: Batch) -> Iterator[Phase]:
+        """Both discriminators first, then generators and encoders together."""
+        real: dict[Kind, Tensor] = {"photo": batch.photo, "sketch": batch.sketch}
+        count = len(batch.photo)
+        code = self._draw(count).to(batch.photo.device)
+        codes = [code, *(self._encode(picture, kind) for kind, picture in real.items())]
+        deep = self.generator.shared(torch.cat(codes)).split(count)  # one batch for one norm
+        drawn = {
+            kind: self.generator.own[kind](torch.cat([deep[0], own])).split(count)
+            for kind, own in zip(real, deep[1:], strict=True)
+        }  # of each kind: what the drawn code looks like, and the real picture given back
+        fake = {kind: pictures[0] for kind, pictures in drawn.items()}
+
+        judged = {kind: self._judge(real[kind], fake[kind].detach(), kind) for kind in real}
+        d_photo, d_sketch = (
+            adversarial_bce(judged[kind][0], True) + adversarial_bce(judged[kind][1], False) for kind in real
+        )
+        yield Phase("discriminators", d_photo + d_sketch, {"d_photo": d_photo.detach(), "d_sketch": d_sketch.detach()})
+
+        with frozen(self.discriminator):
+            fooled = [adversarial_bce(self._judge(real[kind], fake[kind], kind)[1], True) for kind in real]
+        adversarial = fooled[0] + fooled[1]
+        reconstruction = l1(drawn["photo"][1], real["photo"]) + l1(drawn["sketch"][1], real["sketch"])
+        found = [mse(self._encode(fake[kind], kind), code) for kind in real]
+        again = found[0] + found[1]
+        weights = self.settings
+        yield Phase(
+            "generators",
+            adversarial + weights.reconstruction_weight * reconstruction + weights.code_weight * again,
+            {
+                "adversarial": adversarial.detach(),
+                "reconstruction": reconstruction.detach(),
+                "code": again.detach(),
+            },
+        )
+
+    def _draw(self, count: int) -> Tensor:
+        """Draw codes; in validation always the same ones, and without touching the random state of the training."""
+        own = None if self.training else torch.Generator().manual_seed(0)
+        return torch.rand(count, self.settings.latent, generator=own) * 2 - 1
+
+    def _encode(self, pictures: Tensor, kind: Kind) -> Tensor:
+        """Return codes in [-1, 1], as they are drawn."""
+        return self.encoder(pictures, kind).tanh()  # type: ignore[no-any-return]
+
+    def _judge(self, real: Tensor, fake: Tensor, kind: Kind) -> tuple[Tensor, Tensor]:
+        """Return the logits of real and of generated pictures, normed as one batch as the authors do."""
+        logits = self.discriminator(torch.cat([real, fake]), kind)
+        return logits[: len(real)], logits[len(real) :]
+
+    def translate(self, images: Tensor, direction: Direction) -> Tensor:
+        """Translate (N, C, S, S) pictures in [-1, 1] by way of their code, either way."""
+        source, target = _sides(direction)
+        return self.generator(self._encode(images, source), target).float()  # type: ignore[no-any-return]
+
+    def optimisers(self, learning_rate: float) -> dict[str, torch.optim.Optimizer]:
+        """One Adam for generators and encoders and one for both discriminators, β1 0.5."""
+        return {
+            "discriminators": adam([self.discriminator], learning_rate, self.defaults.betas),
+            "generators": adam([self.generator, self.encoder], learning_rate, self.defaults.betas),
+        }
+
+
+def _sides(direction: Direction) -> tuple[Kind, Kind]:
+    return ("photo", "sketch") if direction == "photo2sketch" else ("sketch", "photo")
