@@ -20,6 +20,9 @@ from facesketch.data.pairs import Pair
 from facesketch.errors import ConfigError
 from facesketch.family_base import Family
 
+ENDS: dict[Direction, tuple[Kind, Kind]] = {"photo2sketch": ("photo", "sketch"), "sketch2photo": ("sketch", "photo")}
+"""Of each direction, what goes in and what comes out."""
+
 
 @dataclass(frozen=True)
 class Phase:
@@ -85,12 +88,12 @@ class Method(Family, nn.Module):
     @property
     def source_channels(self) -> int:
         """Channels of what goes in."""
-        return self.channels("photo" if self.direction == "photo2sketch" else "sketch")
+        return self.channels(ENDS[self.direction][0])
 
     @property
     def target_channels(self) -> int:
         """Channels of what comes out."""
-        return self.channels("sketch" if self.direction == "photo2sketch" else "photo")
+        return self.channels(ENDS[self.direction][1])
 
     @abstractmethod
     def training_step(self, batch: Batch) -> Iterator[Phase]:

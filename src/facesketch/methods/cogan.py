@@ -14,7 +14,7 @@ from facesketch.config import DataConfig, Direction, Kind
 from facesketch.data.datasets import Batch
 from facesketch.families import CoGANFamily, CoGANOptions
 from facesketch.losses import adversarial_bce, l1, mse
-from facesketch.methods.base import Method, Phase, adam, power_of_two
+from facesketch.methods.base import ENDS, Method, Phase, adam, power_of_two
 from facesketch.networks.blocks import frozen
 from facesketch.networks.coupled import CoupledEncoder, CoupledGenerator
 
@@ -105,7 +105,7 @@ class CoGAN(CoGANFamily, Method):
 
     def translate(self, images: Tensor, direction: Direction) -> Tensor:
         """Translate (N, C, S, S) pictures in [-1, 1] by way of their code, either way."""
-        source, target = _sides(direction)
+        source, target = ENDS[direction]
         return self.generator(self._encode(images, source), target).float()  # type: ignore[no-any-return]
 
     def optimisers(self, learning_rate: float) -> dict[str, torch.optim.Optimizer]:
@@ -114,7 +114,3 @@ class CoGAN(CoGANFamily, Method):
             "discriminators": adam([self.discriminator], learning_rate, self.defaults.betas),
             "generators": adam([self.generator, self.encoder], learning_rate, self.defaults.betas),
         }
-
-
-def _sides(direction: Direction) -> tuple[Kind, Kind]:
-    return ("photo", "sketch") if direction == "photo2sketch" else ("sketch", "photo")

@@ -15,7 +15,7 @@ from facesketch.config import DataConfig, Direction, Kind
 from facesketch.data.datasets import Batch
 from facesketch.families import UNITFamily, UNITOptions
 from facesketch.losses import adversarial_bce, kl_of_means, l1
-from facesketch.methods.base import Method, Phase, adam, check_patches
+from facesketch.methods.base import ENDS, Method, Phase, adam, check_patches
 from facesketch.networks.blocks import frozen
 from facesketch.networks.patchgan import PatchGAN
 from facesketch.networks.shared_latent import SharedLatent
@@ -76,7 +76,7 @@ class UNIT(UNITFamily, Method):
 
     def translate(self, images: Tensor, direction: Direction) -> Tensor:
         """Translate (N, C, H, W) pictures in [-1, 1], sides multiples of 8, through the mean of their code."""
-        source, target = direction.split("2")
+        source, target = ENDS[direction]
         return self.generator.decode(self.generator.encode(images, source), target).float()
 
     def optimisers(self, learning_rate: float) -> dict[str, torch.optim.Optimizer]:
