@@ -18,8 +18,10 @@ from torch import nn
 
 from facesketch import export as exporting
 from facesketch import graph, load, train
+from facesketch.checkpoint import load_method
 from facesketch.errors import ConfigError, MissingExtraError
 from facesketch.export import LIMITS, export
+from facesketch.graph import trace
 from facesketch.headers import read_header
 from facesketch.networks.blocks import normalisation
 from facesketch.quantise import halve
@@ -35,7 +37,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, arrange: Callable[..., Path]) 
 
 @pytest.fixture(scope="module")
 def traced(run: Path) -> onnx.ModelProto:
-    method, _ = exporting.load_method(run)
+    method, _ = load_method(run)
     return graph.trace(method, "photo2sketch")
 
 
@@ -91,10 +93,9 @@ def test_int8_is_smaller_still_and_says_how_far_off_it_is(run: Path, tmp_path: P
 def test_a_graph_that_draws_something_else_is_not_written(
     spoil: str, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = exporting.trace
 
     def other(method: Any, direction: Any) -> onnx.ModelProto:
-        model = real(method, direction)
+        model = trace(method, direction)
         name = model.graph.output[0].name
         for node in model.graph.node:
             node.output[:] = ["inner" if output == name else output for output in node.output]
@@ -118,7 +119,7 @@ def test_a_graph_that_draws_something_else_is_not_written(
 
 @pytest.mark.usefixtures("quick")
 def test_without_the_pictures_faces_are_drawn(run: Path, tmp_path: Path) -> None:
-    method, config = exporting.load_method(run)
+    method, config = load_method(run)
     gone = config.model_copy(update={"data": config.data.model_copy(update={"folder": tmp_path / "gone"})})
     made = exporting._export(method, gone, "photo2sketch", "fp32", tmp_path / "model.onnx", {})
     assert made.drawn
@@ -134,7 +135,7 @@ def test_equal_runs_are_equal_bytes(run: Path, tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("quick")
 def test_paths_among_the_options_stay_here(run: Path, tmp_path: Path) -> None:
-    _, config = exporting.load_method(run)
+    _, config = load_method(run)
     options = {"encoder": "vgg16", "encoder_weights": str(tmp_path / "vgg16.safetensors"), "loss": "mae"}
     method = type(config.method)(name="conv-ae", **options)
     begun = config.train.model_copy(update={"start_from": tmp_path / "first"})

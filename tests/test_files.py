@@ -14,7 +14,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facesketch import files
 from facesketch.errors import OutputError
 from facesketch.files import append_text, atomic, cannot_write, parse_json, read_json, write_json, write_text
 
@@ -176,7 +175,7 @@ def test_what_another_user_left_stays(tmp_path: Path, dead: int) -> None:
 def test_a_folder_is_swept_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     listed: list[object] = []
     scan = os.scandir
-    monkeypatch.setattr(files.os, "scandir", lambda path: listed.append(path) or scan(path))  # type: ignore[func-returns-value]
+    monkeypatch.setattr(os, "scandir", lambda path: listed.append(path) or scan(path))
     for number in range(3):
         write_text(tmp_path / f"{number}.txt", "whole")
     assert listed == [tmp_path]

@@ -12,6 +12,7 @@ from facesketch.data import pairs as pairs_module
 from facesketch.data.synthetic import write_sample
 from facesketch.errors import DataError
 from facesketch.floors import Floors, answer, floors, read_task
+from facesketch.images import open_image
 from facesketch.translate import load
 
 METRICS = ("psnr", "ssim")
@@ -115,11 +116,10 @@ def test_validation_learns_from_training_alone_and_never_opens_a_test_picture(
     sample: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened: set[str] = set()
-    real = pairs_module.open_image
 
     def spy(source: Path, **options: int) -> Image.Image:
         opened.add(source.stem)
-        return real(source, **options)
+        return open_image(source, **options)
 
     monkeypatch.setattr(pairs_module, "open_image", spy)
     found = floors(sample, direction="photo2sketch", split="validation", metrics=("psnr",))

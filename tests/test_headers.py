@@ -11,13 +11,13 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from facesketch.config import DataConfig, MethodConfig, RunConfig
+from facesketch.config import configure
 from facesketch.errors import CheckpointError
 from facesketch.graph import with_header
 from facesketch.headers import FORMAT, Header, read_header, write_header
 from facesketch.preprocessing import Preprocessing
 
-CONFIG = RunConfig(method=MethodConfig(name="pix2pix", width=8), data=DataConfig(size=64))
+CONFIG = configure("pix2pix", {"width": 8, "size": 64})
 NEEDS = Preprocessing(
     photo_channels=3, sketch_channels=1, longest_side=64, frame=None, multiple=8, directions=("photo2sketch",)
 )

@@ -26,7 +26,7 @@ def _iccp(data: bytes) -> bytes:
     return chunk(b"iCCP", b"p\0\0" + zlib.compress(data))
 
 
-def _near(found: object, expected: Sequence[int], by: int = 2) -> None:
+def _near(found: object, expected: object, by: int = 2) -> None:
     assert np.abs(np.asarray(found, int) - np.asarray(expected, int)).max() <= by, (found, expected)
 
 

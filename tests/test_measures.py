@@ -10,6 +10,7 @@ from PIL import Image
 from facesketch import floors, measures
 from facesketch.descriptions import Describers
 from facesketch.measures import Yardstick
+from facesketch.metrics.perceptual import kernel_distance
 from facesketch.networks.backbones import VGG16Features
 
 
@@ -51,11 +52,11 @@ def test_the_kernel_distance_takes_all_rows_of_sets_of_any_size(monkeypatch: pyt
     monkeypatch.setattr(Describers, "load_vgg", random_vgg)
     rng = np.random.default_rng(0)
     truth = [Image.fromarray(rng.integers(0, 256, (16, 16), dtype=np.uint8)) for _ in range(8)]
-    real, seen = measures.kernel_distance, []
+    seen: list[tuple[int, int]] = []
 
     def noting(x: np.ndarray, y: np.ndarray, *, size: int) -> float:
         seen.append((len(x), size))
-        return real(x, y, size=size)
+        return kernel_distance(x, y, size=size)
 
     monkeypatch.setattr(measures, "kernel_distance", noting)
     Yardstick(truth, list("aaaabbcd"), "photo2sketch", metrics=["kernel-vgg16"]).measure(truth)

@@ -67,7 +67,7 @@ def test_batches_are_of_one_shape_full_and_no_larger_than_allowed(
         engine.hold = lambda: None
         assert all(read.acquire(timeout=PATIENCE) for _ in range(16))
 
-    studio.prepare, engine.hold = counted, once  # type: ignore[method-assign]
+    studio.prepare, engine.hold = counted, once  # type: ignore[method-assign, assignment]
     assert len(list(run(plan([tmp_path / "in"], tmp_path / "out"), studio, Limits(batch=4)))) == 16
     assert sum(shape[0] for shape in engine.shapes) == 16
     assert {shape[2:] for shape in engine.shapes} == {(16, 20), (20, 16)}
@@ -108,7 +108,7 @@ def test_pictures_are_read_and_written_while_the_network_works(
         write(job, portraits)
         written.set()
 
-    studio.prepare, engine.hold = reading, hold  # type: ignore[method-assign]
+    studio.prepare, engine.hold = reading, hold  # type: ignore[method-assign, assignment]
     monkeypatch.setattr("facesketch.bulk.pipeline.write", writing)
     assert len(list(run(plan([tmp_path / "in"], tmp_path / "out"), studio, Limits(batch=1)))) == 6
     assert seen == [True, True]
@@ -177,7 +177,8 @@ def test_sources_that_are_kept_for_a_sheet_count(tmp_path: Path, engine: Any, dr
 
 
 def test_jobs_are_taken_as_they_are_needed(tmp_path: Path, studio: Studio, draw: Callable[..., Path]) -> None:
-    source, taken = draw(tmp_path / "a.png"), []
+    source = draw(tmp_path / "a.png")
+    taken: list[int] = []
 
     def endless() -> Iterator[Job]:
         while True:
@@ -238,7 +239,7 @@ def test_our_own_mistakes_are_not_swallowed(tmp_path: Path, studio: Studio, draw
     def broken(*_: object) -> list[Sitting]:
         raise ZeroDivisionError("ours")
 
-    studio.prepare = broken  # type: ignore[method-assign]
+    studio.prepare = broken  # type: ignore[method-assign, assignment]
     with pytest.raises(ZeroDivisionError, match="ours"):
         list(run(plan([tmp_path / "in"], tmp_path / "out"), studio))
 

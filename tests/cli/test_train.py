@@ -14,7 +14,7 @@ from PIL import Image
 from facesketch.cli.main import app
 from facesketch.config import SECTIONS, RunConfig
 from facesketch.families import FAMILIES
-from facesketch.training import trainer
+from facesketch.training import state, trainer
 from facesketch.training.logs import read_log
 from facesketch.training.state import Training
 
@@ -264,7 +264,7 @@ def test_a_full_disk_is_one_line(
         monkeypatch.setattr("os.fsync", full)
         real(*_)
 
-    real = trainer.keep
+    real = state.keep
     monkeypatch.setattr(trainer, "keep", keep)
     line = refused("train", *DENSE, "--data", pairs, "--out", tmp_path / "run", "--quiet")
     assert line.endswith("the disk is full; free some room or give another --out")
@@ -286,7 +286,7 @@ def test_an_interrupt_stops_politely_and_can_be_gone_on_from(
     pairs: Path, tmp_path: Path, command: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run, words = tmp_path / "run", ["dense-ae", "--hidden", "8", "--size", "32", "--batch-size", "4", "--steps", "9"]
-    real = trainer.keep
+    real = state.keep
 
     def keep(training: Training) -> None:
         real(training)

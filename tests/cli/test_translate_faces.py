@@ -16,6 +16,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+import facesketch
 import facesketch.faces
 import facesketch.portraits
 from facesketch.config import Direction, MethodConfig, RunConfig
@@ -50,7 +51,7 @@ def portraits(monkeypatch: pytest.MonkeyPatch) -> list[Face]:
             return found[:most]
 
     monkeypatch.setattr(facesketch.faces, "FaceFinder", Finder)
-    real = facesketch.portraits.load
+    real = facesketch.load
     monkeypatch.setattr(
         facesketch.portraits,
         "load",

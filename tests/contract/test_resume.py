@@ -22,7 +22,7 @@ import torch
 
 from facesketch import train
 from facesketch.cli.main import main
-from facesketch.training import trainer
+from facesketch.training import state, trainer
 from facesketch.training.logs import read_log
 from facesketch.training.state import Training
 
@@ -63,7 +63,7 @@ def test_cut_at_every_kind_of_place(
         "in mid-epoch, the last step lost": (3, "before"),
         "before the state at the end of the training": (None, "before"),
     }
-    real = trainer.keep
+    real = state.keep
     run = tmp_path / "run"
     for number, (at, when) in enumerate(places.values()):
         calls = iter(range(1, 1000))
@@ -80,7 +80,7 @@ def test_cut_at_every_kind_of_place(
         monkeypatch.setattr(trainer, "keep", keep)
         start = partial(train, learned, **settings(learned, epochs=EPOCHS, checkpoint_seconds=0.0))
         with pytest.raises(PowerCut):
-            (trainer.resume if number else start)(run, quiet=True)
+            trainer.resume(run, quiet=True) if number else start(run, quiet=True)
     monkeypatch.setattr(trainer, "keep", real)
     trainer.resume(run, quiet=True)
     _same_run(run, whole)

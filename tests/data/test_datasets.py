@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from torch import Tensor
+from torch.utils.data import DataLoader
 
 from facesketch.config import AugmentConfig, DataConfig
 from facesketch.data import datasets
@@ -173,7 +174,7 @@ def test_workers_give_the_same_batches(pairs: list[Pair]) -> None:
 
 def test_workers_need_not_be_forked(pairs: list[Pair], monkeypatch: pytest.MonkeyPatch) -> None:
     """macOS and Windows start them afresh, and send them everything."""
-    monkeypatch.setattr(datasets, "DataLoader", partial(datasets.DataLoader, multiprocessing_context="spawn"))
+    monkeypatch.setattr(datasets, "DataLoader", partial(DataLoader, multiprocessing_context="spawn"))
     data = _data(pairs[:3])
     spawned = _epoch(data, 1, workers=1)
     monkeypatch.undo()

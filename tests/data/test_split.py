@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facesketch.data.index import Pair, Side, Source, index
-from facesketch.data.split import SIDES, Split, draw, split
+from facesketch.data.pairs import SIDES
+from facesketch.data.split import Split, draw, split
 from facesketch.errors import ConfigError
 
 

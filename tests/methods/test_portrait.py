@@ -45,7 +45,8 @@ def _batch(styles: tuple[str, ...] = (), *, side: int = 64, content: int = 64, c
 
 
 def _step(method: Portrait, batch: Batch) -> dict[str, float]:
-    optimisers, logged = method.optimisers(2e-3), {}
+    optimisers = method.optimisers(2e-3)
+    logged: dict[str, float] = {}
     for phase in method.training_step(batch):
         phase.loss.backward()  # type: ignore[no-untyped-call]
         optimisers[phase.name].step()

@@ -98,7 +98,7 @@ def _reference_fsim(result: Array, truth: Array) -> float:
         result, truth = np.tensordot(yiq, result, 1), np.tensordot(yiq, truth, 1)
     phase_1, phase_2 = _reference_phase_congruency(result[0]), _reference_phase_congruency(truth[0])
     slope_1, slope_2 = _reference_gradient(result[0]), _reference_gradient(truth[0])
-    above, below = 0.0, 0.0
+    above = below = np.zeros(())
     for v, u in np.ndindex(phase_1.shape):
         alike = _like(phase_1[v, u], phase_2[v, u], 0.85) * _like(slope_1[v, u], slope_2[v, u], 160)
         if len(result) == 3:
@@ -106,7 +106,7 @@ def _reference_fsim(result: Array, truth: Array) -> float:
             alike *= (complex(chroma) ** 0.03).real
         weight = max(phase_1[v, u], phase_2[v, u])
         above, below = above + weight * alike, below + weight
-    return above / below
+    return float(above / below)
 
 
 @pytest.mark.parametrize(("height", "width"), [(24, 20), (23, 19), (18, 25)])

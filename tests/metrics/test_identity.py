@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -66,7 +67,7 @@ def test_what_cannot_be_ranked_is_refused() -> None:
 
 
 @pytest.mark.parametrize(("ours", "name"), [(euclidean_distances, "euclidean"), (cosine_distances, "cosine")])
-def test_distances_are_those_of_scipy(ours, name: str) -> None:
+def test_distances_are_those_of_scipy(ours: Any, name: str) -> None:
     draw = np.random.default_rng(0)
     x, y = draw.normal(size=(7, 30)), draw.normal(size=(9, 30)) * 100
     assert ours(x, y) == pytest.approx(cdist(x, y, name), rel=1e-9)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -138,7 +139,9 @@ def test_lpips_refuses_other_heads(net: Net, files: tuple[Path, Path], tmp_path:
         Lpips("vgg" if net == "alex" else "alex", *files)
 
 
-def test_the_installed_heads_fit(net: Net, files: tuple[Path, Path], tmp_path: Path, monkeypatch) -> None:
+def test_the_installed_heads_fit(
+    net: Net, files: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("FACESKETCH_MODELS", str(tmp_path))
     x, y = _pictures(1), _pictures(1, seed=1)
     assert float(Lpips(net, files[0], locate(f"lpips-{net}"))(x, y)) > 0
@@ -229,7 +232,7 @@ def test_kernel_distance_is_unbiased() -> None:
 
 
 @pytest.mark.parametrize("distance", [frechet, kernel_distance])
-def test_sets_that_cannot_be_compared_are_refused(distance) -> None:
+def test_sets_that_cannot_be_compared_are_refused(distance: Any) -> None:
     x = _rows(5, 3, 0)
     with pytest.raises(DataError, match="at least 2"):
         distance(x, x[:1])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -59,7 +60,7 @@ def test_hog_refuses_pictures_of_less_than_two_cells() -> None:
 
 
 @pytest.mark.parametrize("describe", [hog, raw_pixels])
-def test_only_batches_of_pictures_are_described(describe) -> None:
+def test_only_batches_of_pictures_are_described(describe: Any) -> None:
     with pytest.raises(ImageError, match="1 or 3"):
         describe(torch.zeros(3, 40, 40))
 

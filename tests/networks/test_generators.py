@@ -64,15 +64,15 @@ def test_unet_widths_are_the_paper_s() -> None:
 
 def test_unet_has_no_norm_on_the_first_and_the_innermost_level() -> None:
     net = UNetGenerator(3, 1, 256, width=2)
-    normed = [any(isinstance(layer, nn.GroupNorm) for layer in block) for block in net.down]
+    normed = [any(isinstance(layer, nn.GroupNorm) for layer in block.children()) for block in net.down]
     assert normed == [False, *[True] * 6, False]
-    assert all(any(isinstance(layer, nn.GroupNorm) for layer in block) for block in net.up)
+    assert all(any(isinstance(layer, nn.GroupNorm) for layer in block.children()) for block in net.up)
 
 
 @pytest.mark.parametrize(("size", "drops"), [(256, 3), (128, 3), (64, 2), (32, 1), (16, 0)])
 def test_unet_drops_out_in_at_most_three_innermost_levels_of_full_width(size: int, drops: int) -> None:
     net = UNetGenerator(1, 1, size, width=2, dropout=0.4)
-    found = [[layer.p for layer in block if isinstance(layer, nn.Dropout)] for block in net.up]
+    found = [[layer.p for layer in block.children() if isinstance(layer, nn.Dropout)] for block in net.up]
     assert found == [[0.4]] * drops + [[]] * (len(net.up) - drops)
 
 

@@ -33,7 +33,9 @@ from facesketch.training import run as training_run
 def write_run(folder: Path, lines: list[dict[str, object]], **train: object) -> Path:
     folder.mkdir(parents=True)
     config = RunConfig(
-        method=MethodConfig(name="pix2pix", width=8, encoder_weights="/secret/vgg16.safetensors"),
+        method=MethodConfig.model_validate(
+            {"name": "pix2pix", "width": 8, "encoder_weights": "/secret/vgg16.safetensors"}
+        ),
         data=DataConfig(folder=Path("/secret/place/faces")),
         train=TrainConfig(start_from=Path("/secret/other/weights.safetensors"), **train),
     )

@@ -24,7 +24,7 @@ from facesketch.errors import DataError, OutputError
 from facesketch.locks import hold
 from facesketch.methods import resolve
 from facesketch.study import Study, carry_out
-from facesketch.training import trainer
+from facesketch.training import state, trainer
 from facesketch.training.estimate import estimate
 from facesketch.training.trainer import resume
 
@@ -102,7 +102,7 @@ def test_ranks_of_one_training_share_its_folder(pairs: Path, tmp_path: Path, mon
 
 def _stopped(run: Path, pairs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Begin a run of two epochs and cut it off after the first."""
-    real = trainer.keep
+    real = state.keep
 
     def keep(training: Any) -> None:
         real(training)
@@ -162,7 +162,7 @@ def test_the_disk_a_run_takes_is_told_beforehand(
 ) -> None:
     settings = {"size": 64, "batch_size": 4, "samples": 0, "device": "cpu", "precision": "fp32", **options}
     cost = estimate(resolve(configure(name, settings)), half=False)
-    most, real = 0, trainer.keep
+    most, real = 0, state.keep
 
     def keep(training: Any) -> None:
         nonlocal most

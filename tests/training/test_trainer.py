@@ -18,7 +18,7 @@ from PIL import Image
 from torch import Tensor
 
 from facesketch import load, train
-from facesketch.checkpoint import load_method, load_state
+from facesketch.checkpoint import load_method, load_state, save_weights
 from facesketch.config import RunConfig, configure
 from facesketch.data.datasets import PairDataset
 from facesketch.data.pairs import Source
@@ -26,6 +26,7 @@ from facesketch.errors import CheckpointError, ConfigError, DataError, OutputErr
 from facesketch.headers import read_header
 from facesketch.training import state, trainer
 from facesketch.training.logs import read_log
+from facesketch.training.schedule import set_learning_rate
 from facesketch.training.trainer import resume
 
 SMALL: dict[str, Any] = {
@@ -198,8 +199,9 @@ def test_accumulated_batches_are_one_larger_batch(pairs: Path, tmp_path: Path) -
 
 def test_the_schedule_reaches_the_weights(pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[float] = []
-    real = trainer.set_learning_rate
-    monkeypatch.setattr(trainer, "set_learning_rate", lambda each, rate: (seen.append(rate), real(each, rate)))
+    monkeypatch.setattr(
+        trainer, "set_learning_rate", lambda each, rate: (seen.append(rate), set_learning_rate(each, rate))
+    )
     train("dense-ae", tmp_path / "run", data=pairs, epochs=4, schedule="linear", learning_rate=0.5, **SMALL)
     assert seen == pytest.approx([0.5, 0.5, 0.5, 0.5, 0.5, 0.375, 0.25, 0.125])
 
@@ -348,11 +350,10 @@ def test_last_weights_are_written_by_the_clock_however_often_states_are(
     pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written: list[int] = []
-    save = trainer.save_weights
 
     def noted(path: Path, *rest: Any) -> None:
         written.extend([rest[2]["step"]] * (path.name == "weights.safetensors"))
-        save(path, *rest)
+        save_weights(path, *rest)
 
     ticks = (float(second) for second in itertools.count(0, 10))
     monkeypatch.setattr(trainer, "save_weights", noted)

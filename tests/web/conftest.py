@@ -52,7 +52,9 @@ class Chromium:
     """One browser process; it is told what to do by JSON on a pipe and answers on another."""
 
     def __init__(self, path: str, folder: Path) -> None:
-        self._numbers, self._answers, self._pages = itertools.count(1), {}, {}
+        self._numbers = itertools.count(1)
+        self._answers: dict[int, Any] = {}
+        self._pages: dict[str, Any] = {}
         read_orders, self._orders = os.pipe()
         self._news, write_news = os.pipe()
         # the browser reads from descriptor 3 and writes to 4; only a shell can put ours there without running Python
@@ -71,7 +73,8 @@ class Chromium:
 
     def call(self, method: str, session: str | None = None, **values: Any) -> dict[str, Any]:
         """Send one order and return its result."""
-        number, waiting = next(self._numbers), queue.SimpleQueue()
+        number = next(self._numbers)
+        waiting: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._answers[number] = waiting
         order = {"id": number, "method": method, "params": values} | ({"sessionId": session} if session else {})
         with self._lock:
@@ -287,7 +290,8 @@ class Shelved:
     """A gallery of four people, which finds them in the same order whatever it is shown."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder, self.routes = folder, []
+        self._folder = folder
+        self.routes: list[Any] = []
 
     def search(self, picture: Image.Image, top: int, route: str, face: int | None, prior: float) -> SimpleNamespace:
         self.routes.append((route, top, prior))
