@@ -18,6 +18,20 @@ from typing import IO, Any
 from facesketch.errors import OutputError
 
 _LONG = 200  # bytes of a name, of the 255 that most systems allow
+_OF_FILES = {
+    ".json",
+    ".csv",
+    ".html",
+    ".png",
+    ".jpg",
+    ".jpeg",
+    ".webp",
+    ".tif",
+    ".onnx",
+    ".safetensors",
+    ".toml",
+    ".zip",
+}
 _PART = re.compile(r"\..+\.(?P<pid>\d+)\.part")
 _IN_FLIGHT = 1.0  # seconds that a part of another machine's process may be young
 _swept: set[Path] = set()
@@ -59,6 +73,20 @@ def require_name(path: Path) -> None:
     """
     if not path.name or path.name == ".." or path.is_dir():
         raise OutputError(f"{path}: is a folder; give the name of a file in it")
+
+
+def require_folder_name(path: Path) -> None:
+    """Check that a path may name a folder to write: one that is there, or a new one that is not called like a file.
+
+    Raises:
+        OutputError: it is a file, or ends in the suffix of one that this program writes.
+    """
+    if path.is_dir():
+        return
+    if path.exists():
+        raise OutputError(f"{path}: is a file; give a folder for what is written")
+    if path.suffix.lower() in _OF_FILES:
+        raise OutputError(f"{path}: named like a file; give a folder, or make this one first")
 
 
 def part_name(name: str) -> str:

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 
 from facesketch.errors import OutputError
-from facesketch.files import cannot_write
+from facesketch.files import cannot_write, parse_json, read_file
 
 LOCK = ".lock"
 _TAKEN = {errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK}
@@ -74,7 +74,7 @@ def _claim(path: Path) -> int:
 
 def _taken(path: Path) -> str:
     try:
-        holder = json.loads(path.read_text(encoding="utf-8"))
+        holder = parse_json(read_file(path))
         who = f"process {holder['pid']} on {holder['host']} since {holder['since']}"
     except (OSError, ValueError, KeyError, TypeError):  # it has not come to say so yet
         who = "another process"

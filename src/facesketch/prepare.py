@@ -22,7 +22,7 @@ from facesketch.data.tree import fold, walk
 from facesketch.errors import DataError, FaceError, ImageError, OutputError
 from facesketch.faces import Aligned, FaceFinder, FaceFrame, align, choose
 from facesketch.faces.frame import FRAME
-from facesketch.files import write_json, write_text
+from facesketch.files import require_folder_name, write_json, write_text
 from facesketch.images import open_image, save_image
 from facesketch.sheet import sheet
 
@@ -136,6 +136,7 @@ def prepare(
         FaceError: no picture shows a face.
         OutputError: the output folder lies in one of the others, or cannot be written.
     """
+    require_folder_name(out)
     _apart(folders, out)
     units = plan(folders, suffix)
     kept: list[Unit] = []

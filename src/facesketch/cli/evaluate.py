@@ -112,6 +112,8 @@ def _check(
         from facesketch.data.apart import require_apart
 
         require_apart(data, pictures=pictures, out=out)
+    if out is not None and out.suffix.lower() != ".json":
+        raise ConfigError(f"--out {out}: expected a file's name that ends in .json, such as {out.with_suffix('.json')}")
     require("train", "measuring a model")
 
 

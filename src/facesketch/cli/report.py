@@ -20,9 +20,12 @@ def report(study: Path, /, *, out: Path | None = None) -> None:
         The HTML file; STUDY/report.html when not given.
     """
     require("train", "a report")
+    from facesketch.errors import ConfigError
     from facesketch.files import require_name
     from facesketch.report.build import build_report
 
     if out is not None:
         require_name(out)
+        if out.suffix.lower() not in {".html", ".htm"}:
+            raise ConfigError(f"--out {out}: expected a file's name that ends in .html")
     print(build_report(study, out))  # noqa: T201

@@ -71,7 +71,8 @@ def evaluate(
     sketch2photo
         The same for the sketches, which it makes photos.
     out
-        A folder for `search.json` and the figure `search.png`; in a study's folder `search/`, its report shows them.
+        NAME.json for the results, with the figure NAME.png beside it, or a folder for `search.json` and `search.png`;
+        in a study's folder `search/`, its report shows them.
     seed
         Of the bootstrap, of who is left out, and of drawn faces.
     quiet
@@ -79,8 +80,11 @@ def evaluate(
     """
     if seed < 0:
         raise ConfigError(f"seed = {seed}: expected at least 0; give another --seed")
-    if out is not None and out.is_file():
-        raise ConfigError(f"--out {out}: is a file; give a folder for search.json and search.png")
+    if out is not None:
+        from facesketch.files import require_folder_name
+
+        if out.suffix.lower() != ".json":
+            require_folder_name(out)
     require("train", "measuring search")
     with Stages(quiet) as progress:
         results = _evaluate(
@@ -130,10 +134,8 @@ def _evaluate(asked: Question, load: Callable[[], Describer], progress: Stages) 
 
 def _save(results: SearchResults, out: Path) -> None:
     from facesketch.search.figures import save_figure
-    from facesketch.search.scorecard import FIGURE
 
-    results.save(out)
-    save_figure(results, out / FIGURE)
+    save_figure(results, results.save(out).with_suffix(".png"))
 
 
 def _describer(embedder: Embedder | None, photo2sketch: str | None, sketch2photo: str | None) -> Describer:
@@ -146,6 +148,7 @@ def _present(results: SearchResults, out: Path | None) -> None:
     from rich.console import Console
 
     from facesketch.search.answer import LEAD
+    from facesketch.search.scorecard import file_of
 
     console = Console(highlight=False)
     if not console.is_terminal:
@@ -162,7 +165,8 @@ def _present(results: SearchResults, out: Path | None) -> None:
         console.print(f"left out: [bold]{_plain(what)}[/bold]: {_plain(why)}", soft_wrap=True)
     console.print(f"[yellow]{_plain(LEAD)}[/yellow]", soft_wrap=True)
     if out is not None:
-        console.print(f"written: {_plain(str(out / 'search.json'))} and search.png", soft_wrap=True)
+        path = file_of(out)
+        console.print(f"written: {_plain(str(path))} and {_plain(path.with_suffix('.png').name)}", soft_wrap=True)
 
 
 def _print_head(console: Console, results: SearchResults) -> None:

@@ -49,9 +49,11 @@ def study(
     require("train", "a study")
     from facesketch.cli.evaluate import metric_names
     from facesketch.errors import ConfigError
+    from facesketch.files import require_folder_name
     from facesketch.report.build import build_report
     from facesketch.study import Study
 
+    require_folder_name(out)
     if seeds < 1:
         raise ConfigError(f"--seeds {seeds}: expected 1 or more")
     chosen = [part.strip() for each in only or [] for part in each.split(",") if part.strip()]

@@ -22,7 +22,7 @@ from facesketch.data.synthetic_photo import paint_scene
 from facesketch.data.synthetic_sketch import draw_sketch
 from facesketch.data.synthetic_traits import Traits, draw_traits
 from facesketch.errors import ConfigError, ImageError, OutputError
-from facesketch.files import cannot_write, write_text
+from facesketch.files import cannot_write, require_folder_name, write_text
 from facesketch.images import open_image, save_image
 
 SMALLEST, LARGEST = 32, 2048
@@ -168,6 +168,7 @@ def _check_folder(folder: Path, table: str, names: set[str]) -> None:
     """Refuse a folder that holds anything but (part of) this very sample."""
     try:
         if not folder.exists():
+            require_folder_name(folder)
             return
         if not folder.is_dir():
             raise OutputError(f"{folder}: is a file; expected a folder for the sample, so give a new or empty one")

@@ -12,7 +12,7 @@ from facesketch.errors import DataError
 from facesketch.files import parse_json, read_file, write_json
 
 FORMAT = "facesketch search results 1"
-FILE, FIGURE = "search.json", "search.png"
+FILE = "search.json"
 ALONE, AMONG = "alone", "distractors"
 RANKS = (1, 5, 10)
 ALARMS = (0.01, 0.1)
@@ -141,13 +141,13 @@ class SearchResults(Frozen):
     left_out: dict[str, str] = Field(default_factory=dict)
     seconds: dict[str, float] = Field(default_factory=dict)
 
-    def save(self, folder: Path) -> Path:
-        """Write `search.json` into a folder and return where it is.
+    def save(self, place: Path) -> Path:
+        """Write a file that ends in `.json`, or else `search.json` into a folder, and return where it is.
 
         Raises:
             OutputError: the place cannot be written.
         """
-        path = Path(folder) / FILE
+        path = file_of(Path(place))
         write_json(path, self.model_dump(mode="json"))
         return path
 
@@ -171,3 +171,8 @@ class SearchResults(Frozen):
             return cls.model_validate(value)
         except ValidationError as error:
             raise DataError(f"{path}: damaged results ({explain(error, cls)}); evaluate once more") from error
+
+
+def file_of(place: Path) -> Path:
+    """Return the file of the results that `--out` names: itself where it ends in `.json`, or else one in the folder."""
+    return place if place.suffix.lower() == ".json" and not place.is_dir() else place / FILE
