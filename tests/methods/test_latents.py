@@ -58,7 +58,7 @@ def test_the_sparse_autoencoder_sums_squares_over_the_picture_and_weighs_the_div
     divergence = (0.2 * (0.2 / mean).log() + 0.8 * (0.8 / (1 - mean)).log()).sum()
     assert found["reconstruction"] == pytest.approx(squares.item(), rel=1e-4)
     assert found["divergence"] == pytest.approx(divergence.item(), rel=1e-4)
-    assert found["generator"] == pytest.approx(found["reconstruction"] + 7.0 * found["divergence"], rel=1e-5)
+    assert found["autoencoder"] == pytest.approx(found["reconstruction"] + 7.0 * found["divergence"], rel=1e-5)
 
 
 def test_the_penalty_makes_units_rare() -> None:
@@ -68,7 +68,7 @@ def test_the_penalty_makes_units_rare() -> None:
         config = _config("sparse-ae", units=16, sparsity_weight=weight)
         method, batch = build(config), _batch(config, count=8)
         assert isinstance(method, SparseAE)
-        optimiser = method.optimisers(3e-3)["generator"]
+        optimiser = method.optimisers(3e-3)["autoencoder"]
         for _ in range(40):
             (phase,) = method.training_step(batch)
             phase.loss.backward()  # type: ignore[no-untyped-call]

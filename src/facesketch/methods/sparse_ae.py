@@ -44,7 +44,7 @@ class SparseAE(SparseAEFamily, Method):
         reconstruction = losses.mse(logits.float().sigmoid(), target) * target[0].numel()
         divergence = losses.sparsity(units, self.activation)
         loss = reconstruction + self.sparsity_weight * divergence
-        yield Phase("generator", loss, {"reconstruction": reconstruction.detach(), "divergence": divergence.detach()})
+        yield Phase("autoencoder", loss, {"reconstruction": reconstruction.detach(), "divergence": divergence.detach()})
 
     def translate(self, images: Tensor, direction: Direction) -> Tensor:
         """Translate (N, C, S, S) pictures in [-1, 1]."""
@@ -54,4 +54,4 @@ class SparseAE(SparseAEFamily, Method):
 
     def optimisers(self, learning_rate: float) -> dict[str, torch.optim.Optimizer]:
         """Adam with its usual moments."""
-        return {"generator": adam([self.generator], learning_rate, self.defaults.betas)}
+        return {"autoencoder": adam([self.generator], learning_rate, self.defaults.betas)}
