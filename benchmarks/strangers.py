@@ -1,7 +1,7 @@
 """Measure a model on people it has never seen, beside what the artist drew of them.
 
     python benchmarks/strangers.py --data DIR --model RUN_OR_ONNX [--style NAME|own] [--direction photo2sketch]
-        [--seen DIR] [--out FOLDER] [--models FOLDER_WITH_YUNET_AND_SFACE]
+        [--seen DIR] [--out FOLDER] [--sface SFACE.onnx]
 
 DIR holds aligned pairs, 200x250 with the eyes at (75, 125) and (125, 125), and a `pairs.csv`; its columns style, hair,
 gender, smile and frontal_face, where there, part people into groups. Skin is grouped by what the photo shows: thirds,
@@ -43,6 +43,7 @@ from strangers_measures import (
     skin_ink,
 )
 
+from facesketch import pretrained
 from facesketch.config import Direction
 from facesketch.data.index import Pair, index
 from facesketch.errors import DataError, FacesketchError
@@ -53,7 +54,7 @@ from facesketch.intervals import Bootstrap
 from facesketch.metrics.recognition import FaceEmbedding
 from facesketch.sheet import sheet
 from facesketch.translate import Translator, load
-from facesketch.weights import WEIGHTS, locate
+from facesketch.weights import locate
 
 Array = NDArray[np.float64]
 Embed = Callable[[Sequence[Image.Image]], Array]
@@ -84,7 +85,7 @@ class People:
         return same_people(self.faces)
 
 
-def read(folder: Path, models: Path | None, embed: Embed, seen: Path | None) -> People:
+def read(folder: Path, embed: Embed, seen: Path | None) -> People:
     """Open the pairs and find the faces.
 
     Raises:
@@ -100,7 +101,7 @@ def read(folder: Path, models: Path | None, embed: Embed, seen: Path | None) -> 
             raise DataError(
                 f"{pair.stem}: {sizes}; expected {WIDTH}x{HEIGHT}, so type: facesketch faces align {folder}"
             )
-    finder = FaceFinder(weights(models, "yunet"))
+    finder = FaceFinder()
     faces = embed(photos)
     met = None if seen is None else (faces @ embed(training_photos(seen)).T).max(axis=1) > ALIKE
     return People(pairs, photos, sketches, [find(finder, photo) for photo in photos], faces, met)
@@ -116,11 +117,6 @@ def training_photos(folder: Path) -> list[Image.Image]:
     if not found:
         raise DataError(f"{folder}: no pair is on the side train; give --seen the folder that the model was trained on")
     return found
-
-
-def weights(folder: Path | None, name: str) -> Path:
-    """Return a weight's file, in the given folder or where fetched ones lie."""
-    return locate(name) if folder is None else folder / WEIGHTS[name].file
 
 
 def find(finder: FaceFinder, photo: Image.Image) -> Places:
@@ -291,9 +287,9 @@ def choose_style(asked: str | None, translator: Translator, people: People) -> s
     return "own" if asked is None and drawn <= set(translator.preprocessing.styles) else asked
 
 
-def embedding(models: Path | None) -> Embed:
+def embedding(sface: Path | None) -> Embed:
     """Return what gives SFace's embeddings of pictures."""
-    faces = FaceEmbedding(weights(models, "sface"), weights(models, "yunet"))
+    faces = FaceEmbedding(locate("sface", sface), pretrained.YUNET)
 
     def embed(pictures: Sequence[Image.Image]) -> Array:
         arrays = (np.array(picture.convert("RGB")) for picture in pictures)
@@ -304,8 +300,8 @@ def embedding(models: Path | None) -> Embed:
 
 def run(asked: argparse.Namespace) -> None:
     """Measure, print, and write what is asked for."""
-    embed, translator = embedding(asked.models), load(asked.model)
-    people = read(asked.data, asked.models, embed, asked.seen)
+    embed, translator = embedding(asked.sface), load(asked.model)
+    people = read(asked.data, embed, asked.seen)
     direction = translator.choose(asked.direction)
     style = choose_style(asked.style, translator, people)
     ours = translate(translator, people, direction, style)
@@ -335,7 +331,7 @@ def main() -> int:
     parser.add_argument("--direction", choices=("photo2sketch", "sketch2photo"))
     parser.add_argument("--seen", type=Path)
     parser.add_argument("--out", type=Path)
-    parser.add_argument("--models", type=Path, help="folder with YuNet and SFace; default: where fetched ones lie")
+    parser.add_argument("--sface", type=Path, help="SFace's file; default: the fetched one")
     try:
         run(parser.parse_args())
     except FacesketchError as error:

@@ -1,6 +1,6 @@
 """Prepare the pairs that the models of the package learned from: CUHK's training pairs and FS2K's, in one frame.
 
-    .venv/bin/python scripts/portrait_data.py --cuhk CUHK --fs2k FS2K --yunet YUNET.onnx --out portraits
+    .venv/bin/python scripts/portrait_data.py --cuhk CUHK --fs2k FS2K --out portraits
 
 FS2K's faces are levelled and brought to CUHK's frame, 200x250; 150 of its subjects, 50 of each artist, become test
 pairs and are never trained on. CUHK's published crops are used as they are, except that the black corners which their
@@ -92,12 +92,12 @@ def write(out: Path, row: dict[str, str], photo: Image.Image, sketch: Image.Imag
 def main() -> None:
     """Read both sets and write the one."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name in ("cuhk", "fs2k", "yunet", "out"):
+    for name in ("cuhk", "fs2k", "out"):
         arguments.add_argument(f"--{name}", type=Path, required=True)
     given = arguments.parse_args()
     for name in ("photos", "sketches"):
         (given.out / name).mkdir(parents=True, exist_ok=True)
-    finder = FaceFinder(given.yunet)
+    finder = FaceFinder()
     fs2k = read(given.fs2k)
     kept_out, rows = strangers(fs2k), []
     for row in fs2k:

@@ -28,7 +28,7 @@ from facesketch.images import is_picture, open_image
 from facesketch.search.chance import Calibration, company, distances, posterior
 from facesketch.search.describe import ROUTES, Describer, Route, describer
 from facesketch.search.embedders import EMBEDDERS
-from facesketch.search.framing import framed
+from facesketch.search.framing import framed, meant
 
 Array = NDArray[np.float64]
 Trial = tuple[Array, int | None, int]
@@ -114,7 +114,7 @@ def main() -> None:
 def who_is_who(photos: list[Image.Image]) -> NDArray[np.intp]:
     """Return a number for each photo, the same for photos that SFace takes for one person."""
     finder = FaceFinder()
-    faces = EMBEDDERS["sface"]().describe([framed(finder, photo) for photo in photos], "photo")
+    faces = EMBEDDERS["sface"]().describe([framed(photo, meant(finder, photo)) for photo in photos], "photo")
     alike = faces @ faces.T > ALIKE
     numbers = np.arange(len(faces))
     for _ in range(len(faces)):  # until the smallest number has gone through every chain

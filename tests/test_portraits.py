@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +14,8 @@ import facesketch.faces
 from facesketch.config import Direction, MethodConfig, RunConfig
 from facesketch.errors import ConfigError, FaceError
 from facesketch.faces import Face, FaceFrame, align
-from facesketch.portraits import Request, Studio, translate_faces, useful_scale
+from facesketch.faces.turns import turned
+from facesketch.portraits import Portrait, Request, Studio, useful_scale
 from facesketch.preprocessing import Preprocessing
 from facesketch.translate import Translator
 
@@ -46,7 +46,7 @@ class Unchanging:
 
 def _face(x: float, y: float, distance: float) -> Face:
     eyes = ((x - distance / 2, y), (x + distance / 2, y))
-    return Face((x - distance, y - distance, 2 * distance, 3 * distance), eyes, source="yunet", score=0.9)
+    return Face((x - distance, y - distance, 2 * distance, 3 * distance), eyes, score=0.9)
 
 
 @pytest.fixture
@@ -55,8 +55,6 @@ def found(monkeypatch: pytest.MonkeyPatch) -> list[Face]:
     faces: list[Face] = []
 
     class Finder:
-        notice = "found by a stand-in"
-
         def find(self, image: Image.Image, *, most: int | None = None) -> list[Face]:
             return sorted(faces, key=lambda face: -face.area)[:most]
 
@@ -69,6 +67,10 @@ def picture() -> Image.Image:
     """Return a picture of 900x700 whose colours tell where one is."""
     down, across = np.mgrid[0:700, 0:900]
     return Image.fromarray(np.stack([across / 900 * 255, down / 700 * 255, 0 * down + 90], -1).astype(np.uint8))
+
+
+def drawn(engine: Unchanging, picture: Image.Image, **asked: Any) -> list[Portrait]:
+    return Studio(Request(**asked), Translator(engine), keep_sources=True)(picture)
 
 
 def _difference(first: Image.Image, second: Image.Image) -> float:
@@ -96,7 +98,7 @@ def test_a_portrait_is_near_the_face_s_own_resolution(frame: FaceFrame, distance
 def test_a_face_is_framed_translated_and_shown_large(found: list[Face], picture: Image.Image) -> None:
     found.append(_face(450, 350, 130))
     engine = Unchanging()
-    (portrait,) = translate_faces(Translator(engine), picture)
+    (portrait,) = drawn(engine, picture)
     assert engine.seen == [((1, 3, 256, 224), "photo2sketch")], "the network gets the frame that it learned from"
     assert portrait.picture.size == (600, 750)
     assert portrait.source is not None
@@ -108,7 +110,7 @@ def test_a_face_is_framed_translated_and_shown_large(found: list[Face], picture:
 def test_at_native_resolution_the_network_sees_the_large_portrait(found: list[Face], picture: Image.Image) -> None:
     found.append(_face(450, 350, 150))
     engine = Unchanging()
-    (portrait,) = translate_faces(Translator(engine), picture, resolution="native")
+    (portrait,) = drawn(engine, picture, resolution="native")
     assert engine.seen[0][0] == (1, 3, 768, 608)
     assert portrait.source is not None
     assert _difference(portrait.picture, portrait.source) == 0
@@ -117,15 +119,14 @@ def test_at_native_resolution_the_network_sees_the_large_portrait(found: list[Fa
 def test_faces_are_chosen_by_their_size(found: list[Face], picture: Image.Image) -> None:
     small, large, middle = _face(100, 150, 40), _face(400, 300, 90), _face(750, 300, 60)
     found += [small, large, middle]
-    translator = Translator(Unchanging())
 
-    def drawn(which: Any) -> list[Face | None]:
-        return [portrait.face for portrait in translate_faces(translator, picture, which)]
+    def chosen(which: Any) -> list[Face | None]:
+        return [portrait.face for portrait in drawn(Unchanging(), picture, faces=which)]
 
-    assert drawn("largest") == [large]
-    assert drawn("all") == [large, middle, small]
-    assert [drawn(number) for number in (1, 2, 3)] == [[large], [middle], [small]]
-    studio = Studio(Request(faces=4), translator)
+    assert chosen("largest") == chosen(None) == [large]
+    assert chosen("all") == [large, middle, small]
+    assert [chosen(number) for number in (1, 2, 3)] == [[large], [middle], [small]]
+    studio = Studio(Request(faces=4), Translator(Unchanging()))
     with pytest.raises(FaceError, match=r"^me\.jpg: there is no face 4: 3 faces found"):
         studio(picture, "me.jpg")
 
@@ -133,7 +134,7 @@ def test_faces_are_chosen_by_their_size(found: list[Face], picture: Image.Image)
 def test_a_picture_without_a_face_is_told_by_its_name(found: list[Face], picture: Image.Image) -> None:
     with pytest.raises(FaceError, match=r"^wall\.jpg: no face found; .*--no-align"):
         Studio(Request(), Translator(Unchanging()))(picture, "wall.jpg")
-    (portrait,) = translate_faces(Translator(Unchanging()), picture, align=False)
+    (portrait,) = drawn(Unchanging(), picture, align=False)
     assert (portrait.picture.size, portrait.face, portrait.source) == ((900, 700), None, picture)
 
 
@@ -143,37 +144,24 @@ def test_a_model_of_any_framing_takes_the_picture_as_it_is(found: list[Face], pi
     (portrait,) = studio(picture)
     assert portrait.picture.size == picture.size
     assert portrait.source is None, "nobody asked to keep it"
-    assert studio.notice == "", "nobody looked for a face"
     with pytest.raises(ConfigError, match=r"knows no aligned faces .* leave out --faces"):
         Studio(Request(faces="all"), Translator(engine))
     with pytest.raises(ConfigError, match="--no-align does not look for"):
         Studio(Request(faces=1, align=False), Translator(Unchanging()))
 
 
-def test_a_lesser_way_of_finding_faces_is_noticed_once_it_was_used(found: list[Face], picture: Image.Image) -> None:
-    found.append(_face(450, 350, 150))
+def test_a_picture_on_its_side_is_told_by_its_name(found: list[Face], picture: Image.Image) -> None:
+    upright = _face(450, 350, 130)
+    found.append(upright.turned_back((900, 700), 90))
+    lying = turned(picture, 270)
     studio = Studio(Request(), Translator(Unchanging()))
-    assert studio.notice == ""
-    studio(picture)
-    assert studio.notice == "found by a stand-in"
-
-
-def test_one_finder_serves_all_threads(found: list[Face], monkeypatch: pytest.MonkeyPatch) -> None:
-    made, gate = [], threading.Barrier(4)
-    plain = facesketch.faces.FaceFinder
-
-    class Finder(plain):  # type: ignore[misc,valid-type]
-        def __init__(self) -> None:
-            made.append(self)
-
-    monkeypatch.setattr(facesketch.faces, "FaceFinder", Finder)
-    studio = Studio(Request(), Translator(Unchanging()))
-    threads = [threading.Thread(target=lambda: (gate.wait(30), studio.finder())) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(made) == 1
+    (portrait,) = studio(lying, "me.jpg")
+    assert (portrait.turned, studio.turned) == (90, {"me.jpg": 90})
+    found[:] = [upright]
+    other = Studio(Request(), Translator(Unchanging()))
+    (expected,) = other(picture)
+    assert (expected.turned, other.turned) == (0, {})
+    assert portrait.picture.tobytes() == expected.picture.tobytes(), "the portrait stands upright"
 
 
 # Directions, and the package's own models
@@ -196,10 +184,10 @@ def test_the_picture_tells_the_direction_where_both_are_served(
     engine = Unchanging(frame=None, directions=BOTH)
     for kind, direction in (("photo", "photo2sketch"), ("sketch", "sketch2photo")):
         told(kind)
-        assert translate_faces(Translator(engine), picture)[0].direction == direction
-    assert translate_faces(Translator(engine), picture, direction="photo2sketch")[0].direction == "photo2sketch"
+        assert drawn(engine, picture)[0].direction == direction
+    assert drawn(engine, picture, direction="photo2sketch")[0].direction == "photo2sketch"
     one_way = Translator(Unchanging(frame=None, directions=("photo2sketch",)))
-    assert translate_faces(one_way, picture)[0].direction == "photo2sketch", "there is nothing to tell"
+    assert Studio(Request(), one_way)(picture)[0].direction == "photo2sketch", "there is nothing to tell"
     with pytest.raises(ConfigError, match="not sketch2photo"):
         Studio(Request(direction="sketch2photo"), one_way)
 
@@ -207,11 +195,20 @@ def test_the_picture_tells_the_direction_where_both_are_served(
 def test_the_package_s_own_models_are_loaded_when_they_are_needed(
     picture: Image.Image, told: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    loaded = []
+    loaded: list[str] = []
+    asked: list[tuple[Direction, str | None]] = []
 
-    def load(path: str, **more: Any) -> Translator:
-        loaded.append((path, more["style"]))
-        return Translator(Unchanging(frame=None, directions=(path,)))  # type: ignore[arg-type]
+    class Handed(Unchanging):
+        def run(self, images: NDArray[np.float32], direction: Direction, style: str | None = None) -> Any:
+            asked.append((direction, style))
+            return images
+
+    def load(path: Direction, **more: Any) -> Translator:
+        loaded.append(path)
+        engine = Handed(frame=None, directions=(path,))
+        hands = ("hard", "soft") if path == "photo2sketch" else ()
+        engine.preprocessing = engine.preprocessing.model_copy(update={"styles": hands})
+        return Translator(engine)
 
     monkeypatch.setattr("facesketch.portraits.load", load)
     monkeypatch.setattr("facesketch.portraits._shipped", lambda direction: direction)
@@ -220,7 +217,12 @@ def test_the_package_s_own_models_are_loaded_when_they_are_needed(
     for kind in ("photo", "photo", "sketch", "photo"):
         told(kind)
         studio(picture)
-    assert loaded == [("photo2sketch", "soft"), ("sketch2photo", None)], "a photo is drawn in no hand"
-    loaded.clear()
-    Studio(Request(direction="sketch2photo", style="soft"))
-    assert loaded == [("sketch2photo", "soft")], "who asks for it outright is told by the model that it has none"
+    assert loaded == ["photo2sketch", "sketch2photo"]
+    photo, sketch = ("photo2sketch", "soft"), ("sketch2photo", None)
+    assert asked == [photo, photo, sketch, photo], "a photo is drawn in no hand"
+    told("photo")
+    hard = studio.again(Request(style="hard"), keep_sources=False)
+    hard(picture)
+    assert (loaded, asked[-1]) == (["photo2sketch", "sketch2photo"], ("photo2sketch", "hard"))
+    with pytest.raises(ConfigError, match="one hand"):
+        Studio(Request(direction="sketch2photo", style="soft"))

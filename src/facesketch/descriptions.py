@@ -11,7 +11,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from facesketch.errors import DataError, ImageError, MissingExtraError
+from facesketch import pretrained
+from facesketch.errors import DataError, ImageError
 from facesketch.images import to_array
 from facesketch.metrics.base import grey
 from facesketch.metrics.identity import Array
@@ -34,7 +35,6 @@ class Describers:
         self.device = device if device.type == "cuda" else torch.device("cpu")
         self.vgg: VGG16Features | None = None
         self.embedding: FaceEmbedding | None = None
-        self.notes: tuple[str, ...] = ()
 
     def load_vgg(self) -> None:
         """Load VGG16's trunk.
@@ -46,21 +46,15 @@ class Describers:
         self.vgg = self.vgg or load_trunk(VGG16Features(), locate("vgg16")).to(self.device)
 
     def load_faces(self) -> None:
-        """Load SFace, and YuNet to find the faces when it is there.
+        """Load SFace, and YuNet, which finds the faces.
 
         Raises:
-            MissingExtraError: OpenCV is not installed, or SFace was not fetched.
+            MissingExtraError: SFace was not fetched.
             CheckpointError: OpenCV cannot read a file.
         """
         if self.embedding is not None:
             return
-        model = locate("sface")
-        try:
-            detector = locate("yunet")
-        except MissingExtraError as error:
-            detector = None
-            self.notes = (f"SFace took every face to lie where the aligned frame has it, because {error}",)
-        self.embedding = FaceEmbedding(model, detector)
+        self.embedding = FaceEmbedding(locate("sface"), pretrained.YUNET)
 
 
 class Described:

@@ -337,7 +337,7 @@ def _warnings(task: Task, protocol: str, floors: Floors, found: Measurement) -> 
         if places:
             pictures = f"{len(places)} {kind} picture{'s' if len(places) > 1 else ''}"
             lines.append(f"no face found in {pictures}, such as {task.stems[places[0]]}: likeness 0 to everybody")
-    return [*lines, *floors.yardstick.notes]
+    return lines
 
 
 def _floor(name: str, found: Measurement) -> Floor:

@@ -114,11 +114,6 @@ class Yardstick:
         return tuple(sorted(self._truth.faceless))
 
     @property
-    def notes(self) -> tuple[str, ...]:
-        """Return what a reader should know of how it was measured."""
-        return self._describers.notes
-
-    @property
     def subject_count(self) -> int:
         """Return how many people the true pictures show."""
         return self._bootstrap.count

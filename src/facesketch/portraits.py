@@ -6,6 +6,7 @@ There are three stages, of which only the middle one needs the network, so that 
 
 from __future__ import annotations
 
+import copy
 import math
 import threading
 from collections.abc import Sequence
@@ -23,6 +24,7 @@ from facesketch.translate import EngineName, Prepared, Resolution, Translator, l
 if TYPE_CHECKING:
     from facesketch.faces import Face
     from facesketch.faces.frame import FaceFrame
+    from facesketch.faces.turns import Turn
 
 Which = Literal["largest", "all"] | int
 USEFUL_SIZE = (400, 500)
@@ -97,15 +99,14 @@ class Portrait:
     face: Face | None = None
     source: Image.Image | None = None
 
+    @property
+    def turned(self) -> Turn:
+        """How many degrees clockwise the picture was turned so that the face stands upright."""
+        return 0 if self.face is None else self.face.turn
+
 
 class Finder(Protocol):
-    """What finds faces: a `FaceFinder`, or something that stands for one.
-
-    Attributes:
-        notice: one line for the user when it is not the best finder, else empty.
-    """
-
-    notice: str
+    """What finds faces: a `FaceFinder`, or something that stands for one."""
 
     def find(self, image: Image.Image, *, most: int | None = None) -> list[Face]:
         """Return the faces of a picture, the largest first, and no more than `most`."""
@@ -122,11 +123,15 @@ def useful_scale(frame: FaceFrame, face: Face) -> int:
 class Studio:
     """Makes portraits as one request says, with one model or with those that come with the package.
 
+    Attributes:
+        own: the model that is used for everything; None for those that come with the package.
+        turned: by the name of each picture that lay on its side or upside down, how far it was turned.
+
     Args:
         request: what to do.
         translator: a loaded model to use instead of the request's.
         keep_sources: keep what was translated beside its translation.
-        finder: what finds faces; when None, a finder of the studio's own.
+        finder: what finds faces; None for a `FaceFinder`.
 
     Raises:
         CheckpointError: the model is missing, torn or foreign.
@@ -141,19 +146,28 @@ class Studio:
         keep_sources: bool = False,
         finder: Finder | None = None,
     ) -> None:
+        from facesketch.faces import FaceFinder
+
         self.request, self._keep = request, keep_sources
-        if translator is None and request.model is not None:
-            translator = self._load(request.model, request.style)
-        self._own = translator
+        self.turned: dict[str, Turn] = {}
+        self._finder = finder or FaceFinder()
         self._shipped: dict[Direction, Translator] = {}
         self._lock = threading.Lock()
-        self._finder = finder
-        if request.faces is not None and not request.align:
-            raise ConfigError("--faces picks among faces, which --no-align does not look for; leave out one of them")
-        if translator is not None:
-            _check(request, translator)
-        elif request.direction is not None:
-            self.translator(request.direction)
+        if translator is None and request.model is not None:
+            translator = self._load(request.model)
+        self.own = translator
+        self._check()
+
+    def again(self, request: Request, *, keep_sources: bool) -> Studio:
+        """Return a studio for another request to the same models, which are not loaded again.
+
+        Raises:
+            ConfigError: something was asked for that the model does not do.
+        """
+        other = copy.copy(self)
+        other.request, other._keep, other.turned = request, keep_sources, {}
+        other._check()
+        return other
 
     def __call__(self, image: Image.Image, name: str = "picture") -> list[Portrait]:
         """Return the portraits of one picture, as `prepare`, `run` and `restore` make them."""
@@ -162,27 +176,14 @@ class Studio:
 
     def translator(self, direction: Direction) -> Translator:
         """Return the model for a direction; one that comes with the package is loaded when it is first needed."""
-        if self._own is not None:
-            return self._own
+        if self.own is not None:
+            return self.own
         with self._lock:
             if direction not in self._shipped:
-                # in a folder of both, a hand is asked of the sketches only: photos are drawn in none
-                asked = direction == "photo2sketch" or self.request.direction is not None
-                self._shipped[direction] = self._load(_shipped(direction), self.request.style if asked else None)
-            return self._shipped[direction]
-
-    def finder(self) -> Finder:
-        """Return what finds faces, made when it is first needed."""
-        from facesketch.faces import FaceFinder
-
-        with self._lock:
-            self._finder = self._finder or FaceFinder()
-            return self._finder
-
-    @property
-    def notice(self) -> str:
-        """One line for the user when faces were sought with less than the best finder, else empty."""
-        return "" if self._finder is None else self._finder.notice
+                self._shipped[direction] = self._load(_shipped(direction))
+            translator = self._shipped[direction]
+        _check_style(translator, self._style(direction))
+        return translator
 
     def prepare(self, image: Image.Image, name: str = "picture") -> list[Sitting]:
         """Return a picture's faces, or the picture, ready for the network; may be called from several threads.
@@ -200,14 +201,18 @@ class Studio:
         if frame is None:
             prepared = translator.prepare(image, direction, self.request.resolution)
             return [Sitting(prepared, direction, image.size, source=image if self._keep else None)]
-        return [self._sit(image, face, frame, translator, direction) for face in self._faces(image, name)]
+        faces = self._faces(image, name)
+        if faces[0].turn:  # all faces of a picture stand the same way
+            self.turned[name] = faces[0].turn
+        return [self._sit(image, face, frame, translator, direction) for face in faces]
 
     def run(self, sittings: Sequence[Sitting]) -> list[NDArray[np.uint8]]:
         """Run the network alone on sittings of one `batch`, and return as many (H, W, C) uint8 arrays."""
         if not sittings:
             return []
         direction = sittings[0].direction
-        return self.translator(direction).run([each.prepared for each in sittings], direction)
+        prepared = [each.prepared for each in sittings]
+        return self.translator(direction).run(prepared, direction, self._style(direction))
 
     def restore(self, array: NDArray[np.uint8], sitting: Sitting) -> Portrait:
         """Make a portrait of what the network gave; may be called from several threads."""
@@ -216,16 +221,40 @@ class Studio:
             picture = picture.resize(sitting.size, Image.Resampling.BICUBIC)
         return Portrait(picture, sitting.direction, sitting.face, sitting.source)
 
-    def _load(self, path: str, style: str | None) -> Translator:
+    def _load(self, path: str) -> Translator:
         asked = self.request
-        return load(path, weights=asked.weights, device=asked.device, engine=asked.backend, style=style)
+        return load(path, weights=asked.weights, device=asked.device, engine=asked.backend)
+
+    def _style(self, direction: Direction) -> str | None:
+        """Return the hand to draw in; among pictures of both kinds it is asked of the sketches, as photos have none."""
+        both = self.own is None and self.request.direction is None
+        return None if both and direction == "sketch2photo" else self.request.style
+
+    def _check(self) -> None:
+        request, translator = self.request, self.own
+        if isinstance(request.faces, str):
+            require_known(request.faces, ("largest", "all"), "faces")
+        if request.faces is not None and not request.align:
+            raise ConfigError("--faces picks among faces, which --no-align does not look for; leave out one of them")
+        if translator is None:
+            if request.direction is not None:
+                self.translator(request.direction)
+            return
+        needs, name = translator.preprocessing, translator.name
+        if request.direction is not None:
+            translator.choose(request.direction)
+        if request.faces is not None and needs.faces is None:
+            raise ConfigError(f"{name}: knows no aligned faces and translates each picture as it is; leave out --faces")
+        if request.resolution == "native" and needs.frame is not None:
+            raise ConfigError(f"{name}: this network has a fixed size of {needs.frame}; leave out --resolution native")
+        _check_style(translator, request.style)
 
     def _direction(self, image: Image.Image) -> Direction:
         """Return what to do with a picture: what was asked, what the model does, or what the picture tells."""
         if self.request.direction is not None:
             return self.request.direction
-        if self._own is not None and len(self._own.directions) == 1:
-            return self._own.directions[0]
+        if self.own is not None and len(self.own.directions) == 1:
+            return self.own.directions[0]
         from facesketch.kind import kind_of
 
         return "photo2sketch" if kind_of(image) == "photo" else "sketch2photo"
@@ -236,7 +265,7 @@ class Studio:
         which = self.request.faces or "largest"
         most = None if which == "all" else 1 if which == "largest" else which
         try:
-            return choose(self.finder().find(image, most=most), which)
+            return choose(self._finder.find(image, most=most), which)
         except FaceError as error:
             raise FaceError(f"{name}: {error}") from error
 
@@ -254,37 +283,6 @@ class Studio:
         return Sitting(prepared, direction, (frame.width * scale, frame.height * scale), face, large)
 
 
-def translate_faces(
-    translator: Translator,
-    image: Image.Image,
-    which: Which = "largest",
-    *,
-    align: bool = True,
-    direction: Direction | None = None,
-    resolution: Resolution = "trained",
-) -> list[Portrait]:
-    """Translate the faces of a picture, or the picture when the model knows no face frame or `align` is off.
-
-    Args:
-        translator: a loaded model.
-        image: an `L` or `RGB` picture.
-        which: the largest face, all of them, largest first, or a number: 1 is the largest, 2 the next.
-        align: look for faces.
-        direction: needed only for a model that serves both; without it the picture tells.
-        resolution: `trained` or `native`.
-
-    Returns:
-        Portraits with their sources, at least `USEFUL_SIZE` where faces were framed.
-
-    Raises:
-        FaceError: no face, or none of that number.
-        ConfigError: a direction that the model does not serve.
-    """
-    faces = which if align and _frame(translator) is not None else None
-    request = Request(direction=direction, resolution=resolution, faces=faces, align=align)
-    return Studio(request, translator, keep_sources=True)(image)
-
-
 def _frame(translator: Translator) -> FaceFrame | None:
     if translator.preprocessing.faces is None:
         return None
@@ -293,16 +291,9 @@ def _frame(translator: Translator) -> FaceFrame | None:
     return FaceFrame.from_header(translator.preprocessing.faces)
 
 
-def _check(request: Request, translator: Translator) -> None:
-    needs, name = translator.preprocessing, translator.name
-    if isinstance(request.faces, str):
-        require_known(request.faces, ("largest", "all"), "faces")
-    if request.direction is not None:
-        translator.choose(request.direction)
-    if request.faces is not None and needs.faces is None:
-        raise ConfigError(f"{name}: knows no aligned faces and translates each picture as it is; leave out --faces")
-    if request.resolution == "native" and needs.frame is not None:
-        raise ConfigError(f"{name}: this network has a fixed size of {needs.frame}; leave out --resolution native")
+def _check_style(translator: Translator, style: str | None) -> None:
+    if style is not None:
+        translator.preprocessing.style_weights(style, 1)
 
 
 def _shipped(direction: Direction) -> str:

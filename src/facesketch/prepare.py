@@ -72,15 +72,15 @@ class Look:
 
     Attributes:
         kind: of the picture.
-        source: the finder, or empty where no face was found or the picture could not be read.
-        angle: degrees that the eyes were turned by, clockwise above 0.
-        scale: pixels of the frame for one of the picture.
+        scale: pixels of the frame for one of the picture; 0 where no face was found or it could not be read.
+        angle: degrees that the eyes were tilted by, clockwise above 0, once the picture was turned.
+        turn: how far the picture was turned, as `Face` tells it.
     """
 
     kind: str
-    source: str = ""
-    angle: float = 0.0
     scale: float = 0.0
+    angle: float = 0.0
+    turn: int = 0
 
 
 @dataclass(frozen=True)
@@ -91,12 +91,14 @@ class Prepared:
         kept: the units whose pictures were written, in order.
         left_out: names of the others, each with the reason.
         looks: of every picture that was looked at.
+        turned: names of pictures that lay on their side or upside down, each with degrees clockwise to upright.
         passed_over: files that are not read as pictures, each with the reason.
     """
 
     kept: tuple[Unit, ...]
     left_out: tuple[tuple[str, str], ...]
     looks: tuple[Look, ...]
+    turned: tuple[tuple[str, int], ...]
     passed_over: tuple[tuple[Path, str], ...] = ()
 
     @property
@@ -142,6 +144,7 @@ def prepare(
     kept: list[Unit] = []
     left_out: list[tuple[str, str]] = []
     looks: list[Look] = []
+    turned: list[tuple[str, int]] = []
 
     def work(unit: Unit) -> tuple[list[Look], str]:
         return _align_unit(unit, out, finder, frame, scale, number)
@@ -150,6 +153,8 @@ def prepare(
         try:
             for unit, (seen, reason) in zip(units, pool.map(work, units), strict=True):
                 looks += seen
+                named = zip(unit.pictures, seen, strict=False)
+                turned += [(str(picture.source.path), look.turn) for picture, look in named if look.turn]
                 if reason:
                     left_out.append((unit.name, reason))
                 else:
@@ -160,10 +165,10 @@ def prepare(
             pool.shutdown(cancel_futures=True)
             raise
     passed = tuple((folder / path, reason) for folder in folders for path, reason in walk(folder).passed_over)
-    done = Prepared(tuple(kept), tuple(left_out), tuple(looks), passed)
+    done = Prepared(tuple(kept), tuple(left_out), tuple(looks), tuple(turned), passed)
     if not kept:
         raise FaceError(f"{folders[0]}: of {len(units)} none could be aligned; the first: {left_out[0][1]}")
-    _write(done, folders, out, finder, frame, scale)
+    _write(done, folders, out, frame, scale)
     return done
 
 
@@ -309,22 +314,21 @@ def _reason(picture: Picture, error: Exception) -> str:
 
 def _look(kind: str, made: Aligned) -> Look:
     (left_x, left_y), (right_x, right_y) = made.face.eyes
-    angle = math.degrees(math.atan2(right_y - left_y, right_x - left_x))
-    return Look(kind, made.face.source, angle, math.sqrt(abs(np.linalg.det(made.matrix[:, :2]))))
+    angle = math.degrees(math.atan2(right_y - left_y, right_x - left_x)) + made.face.turn
+    upright = (angle + 180) % 360 - 180
+    return Look(kind, math.sqrt(abs(np.linalg.det(made.matrix[:, :2]))), upright, made.face.turn)
 
 
-def _write(
-    done: Prepared, folders: Sequence[Path], out: Path, finder: FaceFinder, frame: FaceFrame, scale: float
-) -> None:
+def _write(done: Prepared, folders: Sequence[Path], out: Path, frame: FaceFrame, scale: float) -> None:
     rows = [unit.row for unit in done.kept if unit.row]
     if rows:
         write_text(out / _TABLE, _table(rows))
     report = {
         "folders": [str(folder) for folder in folders],
-        "finder": finder.source,
         "frame": frame.header() | {"scale": scale},
         "pairs": done.pairs,
         "pictures": {kind: _facts(done.looks, kind) for kind in dict.fromkeys(look.kind for look in done.looks)},
+        "turned": [{"name": name, "degrees": degrees} for name, degrees in done.turned],
         "left_out": [{"name": name, "reason": reason} for name, reason in done.left_out],
         "passed_over": [{"name": str(name), "reason": reason} for name, reason in done.passed_over],
     }
@@ -344,11 +348,10 @@ def _table(rows: Sequence[dict[str, str]]) -> str:
 def _facts(looks: Sequence[Look], kind: str) -> dict[str, Any]:
     """Return the figures of one kind of picture."""
     seen = [look for look in looks if look.kind == kind]
-    found = [look for look in seen if look.source]
+    found = [look for look in seen if look.scale]
     return {
         "looked_at": len(seen),
         "found": len(found),
-        "by": dict(Counter(look.source for look in found)),
         "angle_degrees": _spread([look.angle for look in found]),
         "scale": _spread([look.scale for look in found]),
     }

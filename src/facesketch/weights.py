@@ -92,15 +92,6 @@ class Weight:
 
 
 WEIGHTS: dict[str, Weight] = {
-    "yunet": Weight(
-        name="yunet",
-        file="face_detection_yunet_2023mar_int8bq.onnx",
-        address=f"{_ZOO}/face_detection_yunet/face_detection_yunet_2023mar_int8bq.onnx",
-        size=122_489,
-        sha256="49f000ec501fef24739071fc7e68267d32209045b6822c0c72dce1da25726f10",
-        licence="MIT",
-        purpose="finding the face and its eyes (YuNet)",
-    ),
     "sface": Weight(
         name="sface",
         file="face_recognition_sface_2021dec_int8bq.onnx",

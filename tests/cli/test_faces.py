@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,11 +14,6 @@ from facesketch.cli.faces import _Bar
 from facesketch.data.index import index
 
 
-@pytest.fixture(autouse=True)
-def no_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FACESKETCH_MODELS", str(tmp_path / "models"))
-
-
 def test_a_folder_of_pairs_is_aligned(
     command: Callable[..., Any], arrange: Callable[..., Path], tmp_path: Path
 ) -> None:
@@ -28,12 +22,30 @@ def test_a_folder_of_pairs_is_aligned(
     answer = command("faces", "align", source, "--out", out)
     assert answer.code == 0
     assert answer.out.splitlines() == [f"5 pairs aligned in {out}", f"look at {out / 'contact.png'}"]
-    assert "facesketch models fetch yunet" in answer.err
-    assert len(answer.err.splitlines()) == 1
+    assert answer.err == ""
     pairs = index(out).pairs
     assert [pair.split for pair in pairs].count("train") == 3
     assert {pair.photo.open().size for pair in pairs} == {(200, 250)}
-    assert json.loads((out / "report.json").read_text(encoding="utf-8"))["finder"] == "haar"
+    assert json.loads((out / "report.json").read_text(encoding="utf-8"))["turned"] == []
+
+
+def test_a_picture_on_its_side_is_turned_and_named(
+    command: Callable[..., Any], arrange: Callable[..., Path], tmp_path: Path
+) -> None:
+    source, out = arrange(tmp_path / "set", train=3, validation=0, test=0), tmp_path / "aligned"
+    assert command("faces", "align", source, "--out", tmp_path / "upright").code == 0
+    lying = sorted((source / "photos").iterdir())[1]
+    with Image.open(lying) as photo:
+        photo.transpose(Image.Transpose.ROTATE_90).save(lying)
+    answer = command("faces", "align", source, "--out", out)
+    assert answer.code == 0
+    (line,) = answer.err.splitlines()
+    assert f"turned {lying} by 90°" in line
+    report = json.loads((out / "report.json").read_text(encoding="utf-8"))
+    assert report["turned"] == [{"name": str(lying), "degrees": 90}]
+    assert abs(report["pictures"]["photo"]["angle_degrees"]["most"]) < 20, "told as it is once turned"
+    for path in (tmp_path / "upright" / "photos").iterdir():
+        assert (out / "photos" / path.name).read_bytes() == path.read_bytes()
 
 
 def test_what_is_left_out_is_named(command: Callable[..., Any], arrange: Callable[..., Path], tmp_path: Path) -> None:
@@ -49,17 +61,6 @@ def test_what_is_left_out_is_named(command: Callable[..., Any], arrange: Callabl
     assert line.endswith(f"{blank}: no face found")
     assert len(json.loads((out / "report.json").read_text(encoding="utf-8"))["left_out"]) == 1
     assert {pair.photo.open().size for pair in index(tmp_path / "aligned").pairs} == {(100, 125)}
-
-
-def test_without_opencv_it_says_that_it_guesses(
-    command: Callable[..., Any], faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, "cv2", None)
-    answer = command("faces", "align", faces, "--out", tmp_path / "aligned")
-    assert answer.code == 0
-    assert answer.err.startswith("facesketch: faces are taken to be in the middle of each picture")
-    assert len(answer.err.splitlines()) == 1
-    assert answer.out.startswith("12 pairs aligned")
 
 
 @pytest.mark.parametrize(
@@ -90,7 +91,7 @@ def test_a_missing_folder_is_told_in_one_line(refused: Callable[..., str], tmp_p
 def test_the_bar_waits_two_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
     monkeypatch.setattr("facesketch.cli.faces.time.monotonic", lambda: now)
-    with _Bar("") as bar:
+    with _Bar() as bar:
         now = 101.9
         bar(1, 10)
         assert bar._bar is None

@@ -34,14 +34,13 @@ def _rows(text: str) -> dict[str, str]:
 
 
 def test_the_table_says_what_is_here(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (folder / WEIGHTS["yunet"].file).write_bytes(b"torn")
+    (folder / WEIGHTS["sface"].file).write_bytes(b"torn")
     weights.fetch("lpips-alex")
     _run("list")
     shown = capsys.readouterr().out
     rows = _rows(shown)
     assert list(rows) == list(WEIGHTS)
-    assert re.search(r"MIT +0\.1 MB +damaged +face_detection", rows["yunet"])
-    assert re.search(r"SFace.* Apache-2\.0 +10\.7 MB +no +face_recognition", rows["sface"])
+    assert re.search(r"SFace.* Apache-2\.0 +10\.7 MB +damaged +face_recognition", rows["sface"])
     assert re.search(r"BSD-3-Clause +553\.4 MB +no ", rows["vgg16"])
     assert re.search(r"6\.0 kB +yes +lpips_alex_heads\.safetensors", rows["lpips-alex"])
     assert re.search(r"yes +in torchmetrics", rows["lpips-vgg"])

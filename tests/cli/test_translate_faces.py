@@ -45,8 +45,6 @@ def portraits(monkeypatch: pytest.MonkeyPatch) -> list[Face]:
     found: list[Face] = []
 
     class Finder:
-        notice = "faces are sought the old way"
-
         def find(self, image: Image.Image, *, most: int | None = None) -> list[Face]:
             return found[:most]
 
@@ -75,7 +73,7 @@ class Unchanging:
 
 
 def _face(x: float, y: float) -> Face:
-    return Face((x - 40, y - 40, 80, 110), ((x - 20, y), (x + 20, y)), source="haar")
+    return Face((x - 40, y - 40, 80, 110), ((x - 20, y), (x + 20, y)))
 
 
 PORTRAIT = ["--model", "portrait"]
@@ -85,7 +83,7 @@ def test_a_face_becomes_a_portrait(tmp_path: Path, portraits: list[Face], comman
     portraits += [_face(100, 100)]
     picture, out = _picture(tmp_path / "in.png", (300, 250)), tmp_path / "out.png"
     answer = command("translate", picture, *PORTRAIT, "--out", out)
-    assert (answer.code, answer.err) == (0, "note: faces are sought the old way\n1 translated\n")
+    assert (answer.code, answer.err) == (0, "1 translated\n")
     with Image.open(out) as result:
         assert result.size == (400, 500)
     assert command("translate", picture, *PORTRAIT, "--out", out, "--no-align", "--quiet").err == ""

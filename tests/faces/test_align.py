@@ -19,7 +19,7 @@ Eyes = tuple[Point, Point]
 
 
 def face(eyes: Eyes) -> Face:
-    return Face((0.0, 0.0, 100.0, 100.0), eyes, score=1.0, source="haar")
+    return Face((0.0, 0.0, 100.0, 100.0), eyes, score=1.0)
 
 
 def dots(size: tuple[int, int], eyes: Eyes, radius: float, mode: str = "RGB") -> Image.Image:

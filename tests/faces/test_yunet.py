@@ -1,10 +1,13 @@
-"""What YuNet is shown; what it sees is tested on research data, as its weights are not part of the package."""
+"""What YuNet is, and what it is shown."""
 
 from __future__ import annotations
+
+import hashlib
 
 import numpy as np
 import pytest
 
+from facesketch import pretrained
 from facesketch.faces.yunet import found
 
 
@@ -20,6 +23,15 @@ class _Network:
     def detect(self, picture: np.ndarray) -> tuple[int, None]:
         self.shown = picture.copy()
         return 1, None
+
+
+def test_the_file_is_the_published_one_and_has_its_licence_beside_it() -> None:
+    digest = hashlib.sha256(pretrained.YUNET.read_bytes()).hexdigest()
+    assert digest == "49f000ec501fef24739071fc7e68267d32209045b6822c0c72dce1da25726f10"
+    licence = pretrained.YUNET.with_name("LICENSE-YuNet").read_text(encoding="utf-8")
+    assert pretrained.YUNET.name in licence
+    for words in ("MIT License", "Copyright (c) 2020 Shiqi Yu <shiqi.yu@gmail.com>", "shall be included in all"):
+        assert words in licence
 
 
 @pytest.mark.parametrize(

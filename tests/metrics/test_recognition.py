@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,8 @@ from PIL import Image
 from skimage.feature import hog as skimage_hog
 from torch import Tensor
 
-from facesketch.errors import CheckpointError, ImageError, MissingExtraError
+from facesketch import pretrained
+from facesketch.errors import CheckpointError, ImageError
 from facesketch.metrics.identity import cmc, cosine_distances, euclidean_distances, rank
 from facesketch.metrics.recognition import FaceEmbedding, hog, raw_pixels
 from facesketch.weights import locate
@@ -65,14 +65,7 @@ def test_only_batches_of_pictures_are_described(describe: Any) -> None:
         describe(torch.zeros(3, 40, 40))
 
 
-def test_faces_without_opencv_name_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "cv2", None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'facesketch\[faces\]'"):
-        FaceEmbedding(tmp_path / "sface.onnx")
-
-
 def test_files_that_are_no_models_are_named(tmp_path: Path) -> None:
-    pytest.importorskip("cv2")
     with pytest.raises(CheckpointError, match=r"sface\.onnx: no such file"):
         FaceEmbedding(tmp_path / "sface.onnx")
     (tmp_path / "sface.onnx").write_bytes(b"no model")
@@ -82,9 +75,8 @@ def test_files_that_are_no_models_are_named(tmp_path: Path) -> None:
 
 @pytest.fixture
 def models(shared: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
-    pytest.importorskip("cv2")
     monkeypatch.setenv("FACESKETCH_MODELS", str(shared / "models"))
-    return locate("sface"), locate("yunet")
+    return locate("sface"), pretrained.YUNET
 
 
 def _cuhk(shared: Path, kind: str, split: str | None = None, mode: str = "RGB") -> tuple[Tensor, list[str]]:

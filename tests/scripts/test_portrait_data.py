@@ -15,8 +15,6 @@ from tests.scripts.conftest import Run
 
 from facesketch.images import open_image
 
-pytest.importorskip("cv2", reason="needs the extra 'faces'")
-
 
 @pytest.fixture(scope="module")
 def prepare(script: Callable[[str], ModuleType]) -> ModuleType:
@@ -57,9 +55,8 @@ def test_both_sets_come_into_one_frame(tmp_path: Path, prepare: ModuleType, run_
             table = csv.DictWriter(file, list(rows[0]))
             table.writeheader()
             table.writerows(rows)
-    yunet = shared / "models" / "face_detection_yunet_2023mar_int8bq.onnx"
     given = [word for name in sets for word in (f"--{name}", tmp_path / name)]
-    said = run_script("portrait_data", *given, "--yunet", yunet, "--out", tmp_path / "out")
+    said = run_script("portrait_data", *given, "--out", tmp_path / "out")
     assert said.startswith("6 pairs in ")
     made = prepare.read(tmp_path / "out")
     assert [(row["set"], row["split"]) for row in made] == [("fs2k", "test")] * 3 + [("cuhk", "train")] * 3

@@ -28,6 +28,7 @@ class Seen:
     photo: NDArray[np.float32]
     framed: Image.Image
     translated: Image.Image
+    turn: int = 0
 
 
 class Colours:

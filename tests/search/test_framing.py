@@ -11,7 +11,7 @@ from PIL import Image
 from facesketch.errors import FaceError
 from facesketch.faces import Face, FaceFinder
 from facesketch.search.distractors import draw_framed
-from facesketch.search.framing import framed
+from facesketch.search.framing import framed, meant
 
 
 class _Finder:
@@ -30,11 +30,11 @@ class _Finder:
 
 def _face(x: float, y: float, apart: float) -> Face:
     box = (x - apart, y - apart, 2 * apart, 2.5 * apart)
-    return Face(box, ((x - apart / 2, y), (x + apart / 2, y)), None, 0.9, "yunet")
+    return Face(box, ((x - apart / 2, y), (x + apart / 2, y)), None, 0.9)
 
 
 def _framed(picture: Image.Image, *faces: Face, number: int | None = None, only: bool = False) -> Image.Image:
-    return framed(cast(FaceFinder, _Finder(*faces)), picture, number, only=only)
+    return framed(picture, meant(cast(FaceFinder, _Finder(*faces)), picture, number, only=only))
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,7 @@ def test_a_passer_by_is_no_second_person(crowd: Image.Image) -> None:
 
 def test_only_the_face_that_is_meant_is_looked_at_closely(crowd: Image.Image) -> None:
     finder = _Finder(LARGE, LESS, SMALL)
-    framed(cast(FaceFinder, finder), crowd, 2)
+    meant(cast(FaceFinder, finder), crowd, 2)
     assert finder.refined == 1
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 from facesketch.config import Kind
 from facesketch.errors import CheckpointError, ConfigError, DataError
 from facesketch.faces import Face, FaceFinder
-from facesketch.faces.find import centred
+from facesketch.faces.frame import FRAME
 from facesketch.search.embedders import EMBEDDERS, Learned, embedder_named
 from facesketch.search.learned import Map, fit, joined
 from facesketch.search.learning import learn
@@ -126,13 +126,18 @@ def test_with_sface_the_learned_map_is_the_best(shared: Path, monkeypatch: pytes
     }
 
 
+def _middle(image: Image.Image) -> Face:
+    """Return the face that an aligned picture of this size would show."""
+    across, down = image.width / FRAME.width, image.height / FRAME.height
+    first, second = ((across * x, down * y) for x, y in FRAME.eyes)
+    return Face((0, 0, *image.size), (first, second))
+
+
 class _Middle:
     """Takes a face to be in the middle of each picture that is not black."""
 
-    notice = ""
-
     def look(self, image: Image.Image) -> list[Face]:
-        return [centred(image.size)] if image.getbbox() else []
+        return [_middle(image)] if image.getbbox() else []
 
     def refine(self, image: Image.Image, face: Face) -> Face:
         return face

@@ -26,7 +26,7 @@ from facesketch.serve.workshop import _headers
 
 @pytest.fixture(scope="module")
 def face() -> bytes:
-    """Return a synthetic face in which the finder that needs no file finds one face."""
+    """Return a synthetic face."""
     return png(draw_pair(np.random.default_rng(3), 256)[0])
 
 
@@ -50,8 +50,20 @@ def test_the_whole_answer_shows_what_was_framed_and_made(own: Client, face: byte
     assert np.abs(source.astype(int) - np.asarray(portrait.source)).mean() < 3
     assert portrait.face is not None
     assert told["face"]["box"] == pytest.approx(portrait.face.box, abs=0.1)
-    assert told["face"]["source"] == portrait.face.source
     assert (told["faces"], told["style"], told["direction"]) == (1, "fs2k-1", "photo2sketch")
+    assert (told["turned"], told["notice"]) == (0, "")
+
+
+def test_a_face_on_its_side_is_drawn_upright_and_it_is_said(own: Client, face: bytes) -> None:
+    lying = png(open_image(face).transpose(Image.Transpose.ROTATE_90))
+    answer, upright = own.send(lying), own.send(face)
+    assert (pixels(answer.content) == pixels(upright.content)).all()
+    assert [each.headers["x-facesketch-turned"] for each in (upright, answer)] == ["0", "90"]
+    told = own.send(lying, accept="application/json").json()
+    assert told["turned"] == 90
+    assert "90°" in told["notice"]
+    whole = own.send(lying, align="false")
+    assert whole.headers["x-facesketch-turned"] == "0"
 
 
 def _unpacked(url: str, media: str) -> bytes:
@@ -207,7 +219,10 @@ def test_there_is_no_other_example(own: Client) -> None:
 
 def test_a_hand_of_any_name_goes_into_a_header() -> None:
     piece = SimpleNamespace(
-        style="鉛筆", kind="photo", model=SimpleNamespace(id="m"), sitting=SimpleNamespace(direction="photo2sketch")
+        style="鉛筆",
+        kind="photo",
+        model=SimpleNamespace(id="m"),
+        sitting=SimpleNamespace(direction="photo2sketch", face=None),
     )
     told = _headers(piece)  # type: ignore[arg-type]
     assert unquote(told["X-Facesketch-Style"]) == "鉛筆"

@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 import pytest
 from PIL import Image
 
-from facesketch.faces import FaceFinder
 from facesketch.serve.settings import Limits
 
 _INPUT = "#translate-intake input[type=file]"
@@ -229,8 +228,6 @@ def test_a_file_that_is_too_large_is_not_sent(
 
 
 def test_another_face_of_the_same_picture_is_drawn(page: Any, portraits: Path, tmp_path: Path) -> None:
-    if FaceFinder().source == "centre":
-        pytest.skip("nothing here finds faces: install the extra faces")
     two = Image.new("RGB", (480, 256), "white")
     for number, size in ((1, 256), (2, 200)):
         with Image.open(portraits / "photos" / f"face-000{number}.png") as photo:

@@ -18,6 +18,7 @@ from facesketch.bulk.pipeline import Limits, Outcome, Pipeline
 from facesketch.bulk.plan import Job
 from facesketch.errors import FaceError, FacesketchError, ImageError, ResourceError
 from facesketch.extras import require
+from facesketch.faces.turns import Turn
 from facesketch.portraits import Request, Studio
 
 _LIMITS = Limits()
@@ -28,9 +29,10 @@ _PROCESSORS = 4  # of a worker; more do not make one network much faster
 
 
 class _Said(NamedTuple):
-    """What became of a job: its number among all, and the kind and text of an error."""
+    """What became of a job: its number among all, how far its picture was turned, and the kind and text of an error."""
 
     number: int
+    turn: Turn = 0
     kind: str = ""
     text: str = ""
 
@@ -38,8 +40,22 @@ class _Said(NamedTuple):
 Chunk = Sequence[tuple[int, Job]]
 
 
-def run(jobs: Sequence[Job], request: Request, *, sheets: bool = False, limits: Limits = _LIMITS) -> Generator[Outcome]:
+def run(
+    jobs: Sequence[Job],
+    request: Request,
+    *,
+    sheets: bool = False,
+    limits: Limits = _LIMITS,
+    turned: dict[str, Turn] | None = None,
+) -> Generator[Outcome]:
     """Translate what is not done yet on the cluster that `RAY_ADDRESS` names, or on one started on this machine.
+
+    Args:
+        jobs: what to do.
+        request: how.
+        sheets: keep what a job's sheet needs.
+        limits: how much each worker has on its way at once.
+        turned: gets, by the name of each picture that was turned upright, how far.
 
     Yields:
         Each job as its share ends, with what went wrong, if anything did.
@@ -61,6 +77,8 @@ def run(jobs: Sequence[Job], request: Request, *, sheets: bool = False, limits: 
             error = _error(said)
             if error is not None and not isinstance(error, (ImageError, FaceError)):
                 raise error
+            if said.turn and turned is not None:
+                turned[str(todo[said.number].source)] = said.turn
             yield todo[said.number], error
     finally:
         if started:
@@ -151,14 +169,14 @@ class Worker:
         try:
             self._studio = self._studio or Studio(self._request, keep_sources=self._sheets)
             for job, error in Pipeline(self._studio, self._limits).run(list(numbers)):
-                said.append(_say(numbers.pop(job), error))
+                said.append(_say(numbers.pop(job), error, self._studio.turned.pop(str(job.source), 0)))
         except FacesketchError as error:  # raised here, it would come out as a traceback of two machines
             said.append(_say(min(numbers.values()), error))
         return said
 
 
-def _say(number: int, error: FacesketchError | None) -> _Said:
-    return _Said(number) if error is None else _Said(number, type(error).__name__, str(error))
+def _say(number: int, error: FacesketchError | None, turn: Turn = 0) -> _Said:
+    return _Said(number, turn) if error is None else _Said(number, turn, type(error).__name__, str(error))
 
 
 def _error(said: _Said) -> FacesketchError | None:

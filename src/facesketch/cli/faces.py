@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,7 +47,7 @@ def align(
     suffix
         The files' kind: `.png` loses nothing, `.jpg` takes a third of the room.
     model
-        YuNet's file, when it is not in the cache folder.
+        Another file of YuNet's than the one that comes with the package.
     """
     from facesketch.errors import ConfigError
     from facesketch.faces import FaceFinder
@@ -63,7 +62,7 @@ def align(
     if suffix.lower() not in WRITABLE - {".gif"}:
         raise ConfigError(f"--suffix {suffix}; expected .png or .jpg")
     number, finder = _number(faces), FaceFinder(model)
-    with _Bar(finder.notice) as bar:
+    with _Bar() as bar:
         done = prepare(folders, out, finder, number=number, scale=scale, suffix=suffix, progress=bar)
     _tell(done, out)
     if done.left_out:
@@ -90,19 +89,19 @@ def _tell(done: Prepared, out: Path) -> None:
     counts = [(done.pairs, "pair"), (singles, "picture")]
     made = " and ".join(f"{count:,} {word}{'' if count == 1 else 's'}" for count, word in counts if count)
     console.print(f"{made} aligned in {out}", markup=False)
-    for name, reason in done.left_out[:_EXAMPLES]:
-        errors.print(f"left out {name}: {reason}", markup=False)
-    if len(done.left_out) > _EXAMPLES:
-        errors.print(f"and {len(done.left_out) - _EXAMPLES:,} more, all named in {out / 'report.json'}", markup=False)
+    left_out = [f"left out {name}: {reason}" for name, reason in done.left_out]
+    turned = [f"turned {name} by {degrees}° clockwise, as that shows its face upright" for name, degrees in done.turned]
+    for lines in (turned, left_out):
+        for line in lines[:_EXAMPLES]:
+            errors.print(line, markup=False)
+        if len(lines) > _EXAMPLES:
+            errors.print(f"and {len(lines) - _EXAMPLES:,} more, all named in {out / 'report.json'}", markup=False)
     say_passed_over(done.passed_over)
     console.print(f"look at {out / 'contact.png'}", markup=False)
 
 
 class _Bar:
-    """A bar with the time left, on a terminal's stderr, once aligning has taken two seconds; first comes the notice."""
-
-    def __init__(self, notice: str) -> None:
-        self._notice = notice
+    """A bar with the time left, on a terminal's stderr, once aligning has taken two seconds."""
 
     def __enter__(self) -> _Bar:
         self._start = time.monotonic()
@@ -110,9 +109,6 @@ class _Bar:
         return self
 
     def __call__(self, done: int, total: int) -> None:
-        if self._notice:
-            print(f"facesketch: {self._notice}", file=sys.stderr)  # noqa: T201
-            self._notice = ""
         if self._bar is None and time.monotonic() - self._start >= _WAIT:
             self._begin(total)
         if self._bar is not None:

@@ -98,7 +98,6 @@ def serve(
 
 
 def _serve(settings: Settings) -> None:
-    from facesketch.faces import FaceFinder
     from facesketch.serve.app import build
     from facesketch.serve.server import address, listen
     from facesketch.serve.server import serve as serve_on
@@ -109,8 +108,6 @@ def _serve(settings: Settings) -> None:
     with listening:
         guard = build(settings)
         print(f"facesketch: serving on {address(settings, listening)} (Ctrl+C stops)", file=sys.stderr, flush=True)  # noqa: T201
-        if notice := FaceFinder().notice:
-            print(f"note: {notice}", file=sys.stderr, flush=True)  # noqa: T201
         serve_on(guard, settings, listening)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -19,6 +19,7 @@ from facesketch.errors import ConfigError, FacesketchError, ImageError, nearest
 
 if TYPE_CHECKING:
     from facesketch.bulk import Job
+    from facesketch.faces.turns import Turn
     from facesketch.portraits import Request, Which
 
 _Outcomes = Generator[tuple["Job", FacesketchError | None]]
@@ -91,16 +92,16 @@ def translate(
     _no_options(paths)
     request = _request(model or ModelOptions(), faces or FaceOptions())
     if Path("-") in paths or out == Path("-"):
-        _through_pipes(paths, out, request, sheet)
+        _through_pipes(paths, out, request, sheet, quiet)
         return
     from facesketch import bulk
 
     passed: list[tuple[Path, str]] = []
     every = request.faces == "all"
     jobs = bulk.plan(paths, out, suffix=suffix, overwrite=overwrite, numbered=every, sheet=sheet, passed_over=passed)
-    notice, results = _start(jobs, request, sheet, engine)
+    turned, results = _start(jobs, request, sheet, engine)
     with closing(results):
-        failed = _show(jobs, results, notice, quiet)
+        failed = _show(jobs, results, turned, quiet)
     if not quiet:
         say_passed_over(passed)
     if failed and failed == len(jobs):
@@ -144,22 +145,22 @@ def _which(faces: str | None) -> Which | None:
     raise ConfigError(f"--faces {faces}: expected largest, all, or a number, 1 for the largest face")
 
 
-def _start(jobs: Sequence[Job], request: Request, sheet: bool, engine: str) -> tuple[Callable[[], str], _Outcomes]:
-    """Return what tells of faces sought in a lesser way, and the results to come."""
+def _start(jobs: Sequence[Job], request: Request, sheet: bool, engine: str) -> tuple[dict[str, Turn], _Outcomes]:
+    """Return which pictures were turned, filled as the results come, and these results."""
     from facesketch import bulk
     from facesketch.portraits import Studio
 
     studio = Studio(request, keep_sources=sheet)  # with Ray too, so that a mistake is told before the cluster starts
     bulk.sweep(jobs)
     if engine == "local":
-        return lambda: studio.notice, bulk.run(jobs, studio)
+        return studio.turned, bulk.run(jobs, studio)
     from facesketch.bulk import ray_engine
 
-    return lambda: "", ray_engine.run(jobs, request, sheets=sheet)
+    return studio.turned, ray_engine.run(jobs, request, sheets=sheet, turned=studio.turned)
 
 
-def _show(jobs: Sequence[Job], results: _Outcomes, notice: Callable[[], str], quiet: bool) -> int:
-    """Print progress and one line per bad picture; return how many were bad.
+def _show(jobs: Sequence[Job], results: _Outcomes, turned: Mapping[str, Turn], quiet: bool) -> int:
+    """Print progress and one line per bad or turned picture; return how many were bad.
 
     Raises:
         FacesketchError: the only picture asked for was bad.
@@ -175,8 +176,8 @@ def _show(jobs: Sequence[Job], results: _Outcomes, notice: Callable[[], str], qu
                 say(f"left out: {error}")
     skipped = sum(job.done for job in jobs)
     if not quiet:
-        if notice():
-            say(f"note: {notice()}")
+        for name, turn in turned.items():
+            say(_turn(name, turn))
         there = f", {skipped} {'was' if skipped == 1 else 'were'} there already" if skipped else ""
         there += " (--overwrite does them again)" if skipped == len(jobs) else ""
         say(f"{len(jobs) - skipped - failed} translated{there}{f', {failed} left out' if failed else ''}")
@@ -198,11 +199,15 @@ def _progress(total: int, *, hidden: bool) -> Iterator[tuple[Callable[[], object
         yield (lambda: progress.advance(task)), (lambda line: console.print(line, markup=False))
 
 
+def _turn(name: str, turn: Turn) -> str:
+    return f"note: {name}: turned by {turn}° clockwise, as that shows a face upright"
+
+
 def _say(line: str) -> None:
     print(line, file=sys.stderr)  # noqa: T201
 
 
-def _through_pipes(paths: list[Path], out: Path, request: Request, sheet: bool) -> None:
+def _through_pipes(paths: list[Path], out: Path, request: Request, sheet: bool, quiet: bool) -> None:
     """Translate one picture from or to a pipe."""
     if len(paths) != 1:
         raise ConfigError(
@@ -217,7 +222,10 @@ def _through_pipes(paths: list[Path], out: Path, request: Request, sheet: bool) 
 
     piped = paths[0] == Path("-")
     picture = open_image(read_pipe("facesketch translate - --out - < me.jpg") if piped else paths[0])
-    portraits = Studio(request, keep_sources=sheet)(picture, "picture" if piped else str(paths[0]))
+    name = "picture" if piped else str(paths[0])
+    portraits = Studio(request, keep_sources=sheet)(picture, name)
+    if portraits[0].turned and not quiet:
+        _say(_turn(name, portraits[0].turned))
     if out == Path("-"):
         sys.stdout.buffer.write(png(portraits[0].picture))
     else:

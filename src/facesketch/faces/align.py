@@ -9,8 +9,9 @@ import numpy as np
 from PIL import Image
 
 from facesketch.faces.corners import fill_corners
-from facesketch.faces.find import Face, centred
+from facesketch.faces.find import Face, upright_in
 from facesketch.faces.frame import FRAME, FaceFrame
+from facesketch.faces.turns import turning
 from facesketch.faces.warp import Matrix, continued, depth, inverse, moved, scaled, similarity, warp
 
 _SAME_PLACE = 0.06  # of the eye distance: 3 pixels of the default frame
@@ -65,16 +66,20 @@ def align(image: Image.Image, face: Face, frame: FaceFrame = FRAME, *, scale: fl
 
     A picture that is aligned already, to within 6 % of the eye distance, is taken as it is. What lies beyond the
     picture's border is filled with a soft continuation of it, and so is the black in its corners that an earlier
-    levelling left (`fill_corners`). A face that was only guessed (`centre`) is guessed anew for this frame.
+    levelling left (`fill_corners`). A picture on its side is turned upright first.
 
     Args:
-        image: `L` or `RGB`, upright.
+        image: `L` or `RGB`.
         face: one of the faces that were found in it.
         frame: where the eyes go.
         scale: how many times the frame's size the result has.
     """
     assert scale > 0, "the scale must be positive"
-    face, image = centred(image.size, frame) if face.source == "centre" else face, fill_corners(image)
+    if face.turn:
+        made, first = align(*upright_in(image, face), frame, scale=scale), turning(image.size, face.turn)
+        matrix = np.column_stack([made.matrix[:, :2] @ first[:, :2], moved(made.matrix, first[:, 2])])
+        return Aligned(made.image, face, matrix)
+    image = fill_corners(image)
     size = max(1, round(frame.width * scale)), max(1, round(frame.height * scale))
     if _is_aligned(image.size, face, frame):
         matrix = scaled(np.eye(2, 3), size[0] / image.width, size[1] / image.height)

@@ -1,7 +1,7 @@
 """SFace, a network that describes a face by 128 numbers which are alike for pictures of one person (Zhong et al. 2021).
 
-The face is turned and scaled to SFace's 112x112 by five points. They come from YuNet when its file is given; without
-it, and where YuNet finds no face, pictures of the aligned frame's 4:5 shape are taken to have the eyes, the nose and
+The face is turned and scaled to SFace's 112x112 by five points. They come from YuNet; where YuNet
+finds no face, pictures of the aligned frame's 4:5 shape are taken to have the eyes, the nose and
 the mouth where that frame has them.
 """
 
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facesketch.errors import CheckpointError, ImageError, MissingExtraError
+from facesketch.errors import CheckpointError, ImageError
 from facesketch.faces.frame import FRAME
 from facesketch.faces.yunet import found
 
@@ -30,10 +30,9 @@ class SFace:
 
     Args:
         model: SFace (`sface` of the fetched weights).
-        detector: YuNet (`yunet`), or None.
+        detector: YuNet, or None.
 
     Raises:
-        MissingExtraError: OpenCV is not installed.
         CheckpointError: OpenCV cannot read a file.
     """
 
@@ -71,10 +70,12 @@ class SFace:
         """Return SFace, and YuNet or None, of the thread that asks."""
         networks: tuple[Any, Any] | None = getattr(self._local, "networks", None)
         if networks is None:
-            cv2, size = _opencv(), (FRAME.width, FRAME.height)
-            recogniser = _open(cv2, cv2.FaceRecognizerSF, self._model)
+            import cv2
+
+            size = (FRAME.width, FRAME.height)
+            recogniser = _open(cv2.FaceRecognizerSF, self._model)
             given = self._detector
-            detector = None if given is None else _open(cv2, cv2.FaceDetectorYN, given, size, _SCORE)
+            detector = None if given is None else _open(cv2.FaceDetectorYN, given, size, _SCORE)
             networks = self._local.networks = recogniser, detector
         return networks
 
@@ -87,17 +88,9 @@ def _detect(detector: Any, picture: NDArray[np.uint8]) -> NDArray[np.float32] | 
     return faces[faces[:, 14].argmax()] if len(faces) else None
 
 
-def _opencv() -> Any:
-    try:
-        import cv2
-    except ImportError as error:
-        raise MissingExtraError(
-            "comparing faces needs OpenCV, which is not installed: pip install 'facesketch[faces]'"
-        ) from error
-    return cv2
+def _open(kind: Any, path: Path, *rest: Any) -> Any:
+    import cv2
 
-
-def _open(cv2: Any, kind: Any, path: Path, *rest: Any) -> Any:
     if not path.is_file():
         raise CheckpointError(f"{path}: no such file; expected an ONNX model, as `facesketch models fetch` brings")
     try:

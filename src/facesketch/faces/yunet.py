@@ -60,17 +60,19 @@ class YuNet:
         model: the ONNX file.
 
     Raises:
-        CheckpointError: OpenCV cannot read it.
+        CheckpointError: it is not there, or OpenCV cannot read it.
     """
 
     def __init__(self, model: Path) -> None:
         import cv2
 
+        if not model.is_file():
+            raise CheckpointError(f"{model}: no such file; expected YuNet's ONNX model, which comes with facesketch")
         try:
             self._net = cv2.FaceDetectorYN.create(str(model), "", (_FIRST, _FIRST), _SCORE)
         except cv2.error as error:
             raise CheckpointError(
-                f"{model}: OpenCV cannot read it; expected YuNet's ONNX model: type `facesketch models fetch yunet`"
+                f"{model}: OpenCV cannot read it; expected YuNet's ONNX model, which comes with facesketch"
             ) from error
 
     def detect(self, image: Image.Image) -> list[Face]:
@@ -137,7 +139,7 @@ def _points(row: NDArray[np.float32]) -> Points:
 def _face(row: NDArray[np.float32], back: NDArray[np.float64]) -> Face:
     points = _points(row) * back
     left, top, width, height = (float(value) for value in row[:4].astype(np.float64) * np.tile(back, 2))
-    return Face((left, top, width, height), _pupils(points), points, min(1.0, float(row[14])), "yunet")
+    return Face((left, top, width, height), _pupils(points), points, min(1.0, float(row[14])))
 
 
 def _pupils(points: Points) -> tuple[Point, Point]:

@@ -101,10 +101,9 @@ class FaceEmbedding:
 
     Args:
         model: SFace (`sface` of the fetched weights).
-        detector: YuNet (`yunet`), or None.
+        detector: YuNet, or None.
 
     Raises:
-        MissingExtraError: OpenCV is not installed.
         CheckpointError: OpenCV cannot read a file.
     """
 

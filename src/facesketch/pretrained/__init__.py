@@ -1,6 +1,7 @@
 """The models that come with the package: one per direction, ONNX in half precision, from `facesketch train portrait`.
 
-docs/model-cards.md says what they learned from, what they are good for and how they fail.
+docs/model-cards.md says what they learned from, what they are good for and how they fail. YuNet, which finds the faces,
+is Shiqi Yu's, under the MIT licence in LICENSE-YuNet.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from facesketch.config import Direction
 from facesketch.errors import CheckpointError
 
 MODELS: dict[Direction, str] = {"photo2sketch": "photo2sketch.onnx", "sketch2photo": "sketch2photo.onnx"}
+YUNET = Path(__file__).with_name("face_detection_yunet_2023mar_int8bq.onnx")
 
 
 def path(direction: Direction) -> Path:

@@ -29,9 +29,10 @@ from facesketch.bulk.pipeline import processors
 from facesketch.config import Direction
 from facesketch.errors import ConfigError, FaceError
 from facesketch.faces import FaceFinder
+from facesketch.faces.turns import Turn
 from facesketch.headers import model_file
 from facesketch.search.embedders import Embedder, embedder_named
-from facesketch.search.framing import framed
+from facesketch.search.framing import framed, meant
 from facesketch.translate import Translator, load
 
 if TYPE_CHECKING:
@@ -60,12 +61,14 @@ class Probe:
         photo: (D,) of the photo made of it, unit length.
         framed: the sketch in the frame.
         translated: the photo made of it.
+        turn: how many degrees clockwise the sketch was turned to stand upright.
     """
 
     sketch: Vector
     photo: Vector
     framed: Image.Image
     translated: Image.Image
+    turn: Turn = 0
 
 
 class Describer:
@@ -92,7 +95,7 @@ class Describer:
         self.embedder = embedder.name
         self.fingerprint = f"{embedder.id}+photo2sketch-{models[0]}+sketch2photo-{models[1]}"
         self.dimension = 2 * embedder.dimension
-        self.notice = "; ".join(each for each in (finder.notice, embedder.notice) if each)
+        self.notice = embedder.notice
 
     @cached_property
     def _threads(self) -> ThreadPoolExecutor:
@@ -125,11 +128,13 @@ class Describer:
             FaceError: no face, several without `face`, or none of that number.
         """
         try:
-            sketch = framed(self._finder, picture, face, only=True)
+            found = meant(self._finder, picture, face, only=True)
         except FaceError as error:
             raise FaceError(f"{name}: {error}") from error
+        sketch = framed(picture, found)
         (photo,) = self._translated([sketch], "sketch2photo")
-        return Probe(self._described([sketch], "sketch")[0], self._described([photo], "photo")[0], sketch, photo)
+        vectors = self._described([sketch], "sketch")[0], self._described([photo], "photo")[0]
+        return Probe(*vectors, sketch, photo, found.turn)
 
     def query(self, probe: Probe, route: Route) -> Vector:
         """Return the vector (2 D,) whose inner product with a photo's is its score on a route, -1 to 1.
@@ -145,7 +150,7 @@ class Describer:
 
     def _framed(self, picture: Image.Image) -> Image.Image | FaceError:
         try:
-            return framed(self._finder, picture)
+            return framed(picture, meant(self._finder, picture))
         except FaceError as error:
             return error
 
@@ -175,12 +180,12 @@ def describer(
         embedder: one of `EMBEDDERS`, or a file that `search learn` wrote; None for the best that is at hand.
         photo2sketch: a model file or run folder to make sketches of photos with; None for the package's own.
         sketch2photo: the same for the other direction.
-        finder: what finds faces; None for the best that is at hand.
+        finder: what finds faces; None for a `FaceFinder`.
 
     Raises:
         ConfigError: no such embedder, or a model of another direction.
         CheckpointError: a file is missing, torn or foreign.
-        MissingExtraError: the embedder needs weights or OpenCV, which are not there.
+        MissingExtraError: the embedder needs weights that are not there.
     """
     to_sketch, first = _loaded("photo2sketch", photo2sketch)
     to_photo, second = _loaded("sketch2photo", sketch2photo)

@@ -56,7 +56,7 @@ class Recognition:
     """SFace, a network that was trained on photos.
 
     Raises:
-        MissingExtraError: its weights or OpenCV are not there.
+        MissingExtraError: its weights are not there.
         CheckpointError: OpenCV cannot read them.
     """
 
@@ -81,7 +81,7 @@ class Learned:
 
     Raises:
         CheckpointError: missing, torn or foreign.
-        MissingExtraError: it stands on SFace, whose weights or OpenCV are not there.
+        MissingExtraError: it stands on SFace, whose weights are not there.
     """
 
     notice = ""
@@ -114,7 +114,7 @@ def embedder_named(name: str | None = None) -> Embedder:
     Raises:
         ConfigError: there is none of that name.
         CheckpointError: a file is torn or foreign.
-        MissingExtraError: it needs weights or OpenCV, which are not there.
+        MissingExtraError: it needs weights that are not there.
     """
     if name is None:
         return _best()

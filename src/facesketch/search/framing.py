@@ -9,17 +9,15 @@ from PIL import Image
 
 from facesketch.errors import FaceError
 from facesketch.faces import Face, FaceFinder, align
+from facesketch.faces.find import upright_in
 from facesketch.faces.frame import FRAME
 
 _BESIDE = 0.25  # faces smaller than this share of the largest one's area are passers-by
 _AS_CROPPED = 0.2  # of the eye distance: 10 pixels
 
 
-def framed(finder: FaceFinder, picture: Image.Image, number: int | None = None, *, only: bool = False) -> Image.Image:
-    """Return a face of a picture in the frame, 200x250.
-
-    A picture that has the frame's own size and its eyes nearly in place was cropped to it by somebody. It stays as it
-    is: sketch and photo of one person share what that crop is off by, and would be levelled each in its own way.
+def meant(finder: FaceFinder, picture: Image.Image, number: int | None = None, *, only: bool = False) -> Face:
+    """Return the face of a picture that is meant.
 
     Args:
         finder: what finds faces.
@@ -30,9 +28,17 @@ def framed(finder: FaceFinder, picture: Image.Image, number: int | None = None, 
     Raises:
         FaceError: no face, none of that number, or several.
     """
-    faces = finder.look(picture)
-    face = finder.refine(picture, _meant(faces, number, only=only))
-    return picture if _is_cropped(picture, face) else align(picture, face).image
+    return finder.refine(picture, _meant(finder.look(picture), number, only=only))
+
+
+def framed(picture: Image.Image, face: Face) -> Image.Image:
+    """Return a face of a picture in the frame, 200x250.
+
+    A picture that has the frame's own size and its eyes nearly in place was cropped to it by somebody. It stays as it
+    is: sketch and photo of one person share what that crop is off by, and would be levelled each in its own way.
+    """
+    upright, there = upright_in(picture, face)
+    return upright if _is_cropped(upright, there) else align(upright, there).image
 
 
 def _meant(faces: Sequence[Face], number: int | None, *, only: bool) -> Face:

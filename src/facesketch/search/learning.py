@@ -13,7 +13,7 @@ from facesketch.data.split import split
 from facesketch.errors import ConfigError, FaceError, nearest
 from facesketch.faces import FaceFinder
 from facesketch.search.embedders import EMBEDDERS, Embedder
-from facesketch.search.framing import framed
+from facesketch.search.framing import framed, meant
 from facesketch.search.learned import SHARES, Map, fit
 
 Progress = Callable[[int, int], None]
@@ -42,7 +42,7 @@ def learn(
         ConfigError: a part that nothing can be learned on.
         DataError: too few pairs.
         ImageError: a picture cannot be read.
-        MissingExtraError: a part needs weights or OpenCV, which are not there.
+        MissingExtraError: a part needs weights that are not there.
     """
     for name in parts:
         if name not in SHARES:
@@ -54,7 +54,8 @@ def learn(
     photos, sketches, left_out = [], [], []
     for number, pair in enumerate(pairs, start=1):
         try:
-            faces = [framed(finder, source.open()) for source in (pair.photo, pair.sketch)]
+            pictures = [source.open() for source in (pair.photo, pair.sketch)]
+            faces = [framed(picture, meant(finder, picture)) for picture in pictures]
         except FaceError:
             left_out.append(pair.stem)
         else:

@@ -55,9 +55,7 @@ class FaceFound(_Answer):
     """The face that was framed."""
 
     box: tuple[float, float, float, float]
-    """Left, top, width and height in the upload's pixels, once it is turned upright."""
-    source: Literal["yunet", "haar", "centre"]
-    """What found it; `centre` was not able to look."""
+    """Left, top, width and height in the upload's pixels, as its EXIF data would have it shown."""
 
 
 class Translated(_Answer):
@@ -72,12 +70,14 @@ class Translated(_Answer):
     faces: int
     """How many faces the picture shows; 0 where none was looked for."""
     face: FaceFound | None
+    turned: Literal[0, 90, 180, 270]
+    """How many degrees clockwise the upload was turned, as that showed a face upright."""
     source: str
     """What was translated, as a `data:` URL of a JPEG, in the size of the result."""
     result: str
     """The translation, as a `data:` URL of a PNG."""
     notice: str
-    """One line for the user when something less than the best was in use, else empty."""
+    """One line for the user where the upload was turned, else empty."""
 
 
 class Model(_Answer):
@@ -138,8 +138,8 @@ class Hit(_Answer):
     label: str
     score: float
     """-1 to 1; larger is more alike."""
-    chance: float
-    """How likely it is to be the right person."""
+    chance: float | None
+    """How likely it is to be the right person; null where the gallery has too few people to tell."""
     picture: str
     """Where its picture is, under this server, for a while."""
 
@@ -148,10 +148,10 @@ class Hits(_Answer):
     """What a search found."""
 
     hits: list[Hit]
-    absent: float
-    """The chance that the person is not in this gallery."""
-    elsewhere: float
-    """The chance that the person is in the gallery, but none of the hits."""
+    absent: float | None
+    """The chance that the person is not in this gallery; null where the gallery has too few people to tell."""
+    elsewhere: float | None
+    """The chance that the person is in the gallery, but none of the hits; null as well."""
     verdict: str
     """The answer in one plain sentence."""
     lead: str
@@ -163,6 +163,8 @@ class Hits(_Answer):
     """The photo made of the sketch, as a `data:` URL."""
     framed: str
     """The framed sketch, as a `data:` URL."""
+    turned: Literal[0, 90, 180, 270]
+    """How many degrees clockwise the upload was turned, as that showed a face upright."""
     notice: str
 
 

@@ -119,6 +119,7 @@ class Searcher:
             size=answer.size,
             translated=data_url(answer.probe.translated, "jpeg"),
             framed=data_url(answer.probe.framed, "jpeg"),
+            turned=answer.probe.turn,
             notice=plain(answer.notice),
         )
 

@@ -22,7 +22,7 @@ from facesketch.serve.desk import Desk, Ticket
 from facesketch.serve.meters import Meters
 from facesketch.serve.models import Catalogue, Offered
 from facesketch.serve.pictures import Darkroom, Kind, data_url, encoded, shrunk
-from facesketch.serve.problems import ProblemError, plain
+from facesketch.serve.problems import ProblemError
 from facesketch.serve.schemas import FaceFound, Translated, TranslateForm
 from facesketch.serve.settings import Limits
 from facesketch.translate import Translator
@@ -39,7 +39,7 @@ class CountingFinder:
     """Stands for a finder while one picture is looked at, and keeps how many faces there were."""
 
     def __init__(self, finder: FaceFinder) -> None:
-        self._finder, self.notice, self.count = finder, finder.notice, 0
+        self._finder, self.count = finder, 0
 
     def find(self, image: Image.Image, *, most: int | None = None) -> list[Face]:
         """Return the faces of a picture, the largest first, and no more than `most`."""
@@ -59,7 +59,6 @@ class Piece:
         translator: the network.
         style: the hand to draw in, None for the model's only one.
         faces: how many faces the picture shows.
-        notice: one line for the user, or empty.
     """
 
     sitting: Sitting
@@ -68,7 +67,6 @@ class Piece:
     translator: Translator
     style: str | None
     faces: int
-    notice: str
 
     @property
     def kind(self) -> str:
@@ -152,7 +150,7 @@ class Workshop:
             request = Request(direction=direction, resolution=asked.resolution, align=aligns, faces=faces)
             studio = Studio(request, translator, keep_sources=keep, finder=finder)
             sitting = _sit(studio, image if aligns else self._bounded(image, asked), asked.face, finder)
-        return Piece(sitting, studio, model, translator, style, finder.count, finder.notice if aligns else "")
+        return Piece(sitting, studio, model, translator, style, finder.count)
 
     def _bounded(self, image: Image.Image, asked: TranslateForm) -> Image.Image:
         return shrunk(image, self._limits.native if asked.resolution == "native" else self._limits.side)
@@ -217,10 +215,11 @@ def _finish(array: Pixels, piece: Piece, kind: Kind) -> bytes | Translated:
         width=portrait.picture.width,
         height=portrait.picture.height,
         faces=piece.faces,
-        face=None if face is None else FaceFound(box=_rounded(face.box), source=face.source),
+        face=None if face is None else FaceFound(box=_rounded(face.box)),
+        turned=portrait.turned,
         source=data_url(source, "jpeg"),
         result=data_url(portrait.picture, "png"),
-        notice=plain(piece.notice),
+        notice=f"Turned by {portrait.turned}° clockwise, as that shows a face upright" if portrait.turned else "",
     )
 
 
@@ -230,7 +229,9 @@ def _rounded(box: Sequence[float]) -> tuple[float, float, float, float]:
 
 
 def _headers(piece: Piece) -> dict[str, str]:
+    face = piece.sitting.face
     told = {"Direction": piece.sitting.direction, "Model": piece.model.id, "Kind": piece.kind}
+    told["Turned"] = str(0 if face is None else face.turn)
     if piece.style is not None:
         told["Style"] = quote(piece.style)  # a header holds ASCII
     return {f"X-Facesketch-{name}": value for name, value in told.items()}
