@@ -17,7 +17,7 @@ from PIL import Image
 from torch import nn
 
 from facesketch import export as exporting
-from facesketch import graph, load, train
+from facesketch import graph, train
 from facesketch.checkpoint import load_method
 from facesketch.errors import ConfigError, MissingExtraError
 from facesketch.export import LIMITS, export
@@ -25,6 +25,7 @@ from facesketch.graph import trace
 from facesketch.headers import read_header
 from facesketch.networks.blocks import normalisation
 from facesketch.quantise import halve
+from facesketch.translate import load
 
 SMALL: dict[str, Any] = {"size": 32, "batch_size": 4, "hidden": 16, "latent": 8, "device": "cpu", "quiet": True}
 

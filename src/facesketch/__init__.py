@@ -17,18 +17,18 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 if TYPE_CHECKING:
     from facesketch.errors import FacesketchError
+    from facesketch.model import Model, load
     from facesketch.search.gallery import Gallery
     from facesketch.training.trainer import train
-    from facesketch.translate import Translator, load
 
 _PUBLIC = {
     "FacesketchError": "facesketch.errors",
     "Gallery": "facesketch.search.gallery",
-    "Translator": "facesketch.translate",
-    "load": "facesketch.translate",
+    "Model": "facesketch.model",
+    "load": "facesketch.model",
     "train": "facesketch.training.trainer",
 }
-__all__ = ["FacesketchError", "Gallery", "Translator", "__version__", "load", "train"]
+__all__ = ["FacesketchError", "Gallery", "Model", "__version__", "load", "train"]
 
 
 def __getattr__(name: str) -> Any:

@@ -40,7 +40,7 @@ def load(
     engine: EngineName = "auto",
     style: str | None = None,
 ) -> Translator:
-    """Load a model and return what translates with it.
+    """Load a model and return what translates pictures as they are, without looking for a face.
 
     Args:
         path: a run folder, a `.safetensors` or `.onnx` file, the name of a method that needs no training (`pencil`), or
@@ -106,7 +106,7 @@ class Prepared:
 
 
 class Translator:
-    """Translates pictures of any size with one model.
+    """Translates pictures of any size with one model, as they are: `facesketch.load` gives what finds faces first.
 
     A picture is fitted as the model's training pictures were: shrunk until its longer side is that of training,
     padded by mirroring inside, cut back, and enlarged to its own size again. For a model of aligned faces the black
@@ -163,8 +163,8 @@ class Translator:
             ImageError: not a picture.
             ConfigError: a direction, resolution or style that is not known, or that the model does not serve.
         """
-        result = self.translate([_to_image(picture)], direction, resolution=resolution, style=style)[0]
-        return _like(picture, result)
+        result = self.translate([to_image(picture)], direction, resolution=resolution, style=style)[0]
+        return like(picture, result)
 
     def translate(
         self,
@@ -252,7 +252,12 @@ class Translator:
         return image.resize(placement.original, Image.Resampling.BICUBIC)
 
 
-def _to_image(picture: Any) -> Image.Image:
+def to_image(picture: Any) -> Image.Image:
+    """Return a path's, a file's bytes', a PIL image's or an array's picture as `L` or `RGB`.
+
+    Raises:
+        ImageError: it is none of these, or holds no picture.
+    """
     if isinstance(picture, Image.Image):
         return flatten(picture)
     if isinstance(picture, (str, Path, bytes)):
@@ -275,7 +280,8 @@ def _from_array(array: NDArray[Any]) -> Image.Image:
     return flatten(Image.fromarray(array[:, :, 0] if array.shape[2:] == (1,) else array))
 
 
-def _like(picture: Any, result: Image.Image) -> Any:
+def like(picture: Any, result: Image.Image) -> Any:
+    """Return a result as the kind of thing that a picture came as: PNG bytes, an array of its type, or a PIL image."""
     if isinstance(picture, bytes):
         return png(result)
     if isinstance(picture, np.ndarray):

@@ -12,7 +12,6 @@ import pytest
 from PIL import Image
 from torch import nn
 
-from facesketch import load
 from facesketch.checkpoint import preprocessing
 from facesketch.config import Direction
 from facesketch.engines.torch_engine import TorchEngine
@@ -21,7 +20,7 @@ from facesketch.export import LIMITS, Exported, export
 from facesketch.families import FAMILIES
 from facesketch.headers import read_header
 from facesketch.methods import build
-from facesketch.translate import Translator
+from facesketch.translate import Translator, load
 
 SIZES = [(37, 53), (64, 41), (40, 40), (130, 9)]
 

@@ -11,14 +11,14 @@ import pytest
 import torch
 from PIL import Image
 
-from facesketch import load, train
+from facesketch import train
 from facesketch.cli.main import main
 from facesketch.config import DIRECTIONS, Direction
 from facesketch.engines.torch_engine import TorchEngine
 from facesketch.errors import ConfigError
 from facesketch.families import FAMILIES
 from facesketch.methods import METHODS, build, resolve
-from facesketch.translate import Translator
+from facesketch.translate import Translator, load
 
 SIZES = [(37, 53), (64, 41), (32, 32), (9, 130)]
 

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facesketch import load
 from facesketch.engines.onnx_engine import OnnxEngine, threads
 from facesketch.errors import CheckpointError, ConfigError, ResourceError
+from facesketch.translate import load
 
 Write = Callable[..., Path]
 
@@ -101,7 +101,7 @@ def test_threads_follow_the_environment(monkeypatch: pytest.MonkeyPatch) -> None
 
 CODE = """
 import json, sys
-from facesketch import Translator, load
+from facesketch import load
 translator = load(sys.argv[1])
 translator(sys.argv[2]).save(sys.argv[3])
 print(json.dumps(sorted(sys.modules)))

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from facesketch import load
 from facesketch.engines.openvino_engine import OpenVinoEngine
 from facesketch.errors import CheckpointError, MissingExtraError, ResourceError
+from facesketch.translate import load
 
 Write = Callable[..., Path]
 installed = pytest.mark.skipif(importlib.util.find_spec("openvino") is None, reason="OpenVINO is not installed")

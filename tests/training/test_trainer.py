@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from facesketch import load, train
+from facesketch import train
 from facesketch.checkpoint import load_method, load_state, save_weights
 from facesketch.config import RunConfig, configure
 from facesketch.data.datasets import PairDataset
@@ -28,6 +28,7 @@ from facesketch.training import state, trainer
 from facesketch.training.logs import read_log
 from facesketch.training.schedule import set_learning_rate
 from facesketch.training.trainer import resume
+from facesketch.translate import load
 
 SMALL: dict[str, Any] = {
     **{"size": 32, "batch_size": 4, "hidden": 8, "latent": 4, "samples": 0},
