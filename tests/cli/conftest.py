@@ -14,7 +14,7 @@ from facesketch.errors import FaceError
 from facesketch.search.describe import Probe, Route
 from facesketch.search.gallery import Gallery
 
-PEOPLE = 6
+PEOPLE = 30
 
 
 class ByPixels:

@@ -44,15 +44,34 @@ def test_query_lists_hits_verdict_and_warning(command: Callable[..., Any], galle
     assert places[0][1] == "person-3"
     assert "1.000" in places[0]
     assert LEAD in answer.out.splitlines()
-    assert "6 photos, version" in answer.out
+    assert "30 photos, version" in answer.out
     found = Gallery(gallery, audit=False).search(sketch, 3)
     assert found.verdict in answer.out.splitlines()
+
+
+def test_query_of_too_few_people_tells_no_chance(
+    command: Callable[..., Any], gallery: Path, sketch: Path, tmp_path: Path
+) -> None:
+    Gallery(gallery).remove(str(tmp_path / "photos" / "person-9.png"))
+    sheet, out = tmp_path / "hits.png", tmp_path / "hits.json"
+    answer = command("search", "query", sketch, "--gallery", gallery, "--sheet", sheet, "--json", out)
+    assert answer.code == 0
+    assert "Too few people in the gallery to tell a chance" in answer.out
+    assert "%" not in answer.out
+    assert "chance" not in answer.out.splitlines()[0], "the table has no such column"
+    said = json.loads(out.read_text(encoding="utf-8"))
+    assert (said["absent"], said["elsewhere"]) == (None, None)
+    assert {hit["chance"] for hit in said["hits"]} == {None}
+    assert "Too few people" in said["verdict"]
+    with Image.open(sheet) as page:
+        assert page.width == 1456
+    assert _lines(gallery)[-1]["absent"] is None, "the log says so as well"
 
 
 def test_query_says_when_nobody_fits(
     command: Callable[..., Any], gallery: Path, tmp_path: Path, portrait: Callable[[int], Image.Image]
 ) -> None:
-    portrait(77).save(tmp_path / "stranger.png")
+    portrait(82).save(tmp_path / "stranger.png")
     answer = command("search", "query", tmp_path / "stranger.png", "--gallery", gallery, "--prior", "0.001")
     assert answer.code == 0
     assert "Probably not in this gallery" in answer.out
@@ -68,7 +87,7 @@ def test_query_writes_everything_as_json(
     assert f"written: {out}" in answer.out
     said = json.loads(out.read_text(encoding="utf-8"))
     assert said["lead"] == LEAD
-    assert (said["route"], said["prior"], said["size"]) == ("direct", 0.3, 6)
+    assert (said["route"], said["prior"], said["size"]) == ("direct", 0.3, 30)
     assert [hit["place"] for hit in said["hits"]] == [1, 2, 3, 4]
     assert Path(said["hits"][0]["key"]).name == "person-3.png"
     assert said["hits"][0]["score"] == pytest.approx(1, abs=1e-4)

@@ -75,8 +75,8 @@ class Thumbs:
 
 @pytest.fixture(scope="module")
 def results(faces: Path) -> SearchResults:
-    """Return what is found of 12 people, alone and among 6 drawn ones."""
-    others = SyntheticFaces(6, seed=9)
+    """Return what is found of 12 people, alone and among 24 drawn ones."""
+    others = SyntheticFaces(24, seed=9)
     return evaluate_search(Thumbs(), read_task(faces, "all"), distractors=others, divisions=4)  # type: ignore[arg-type]
 
 
@@ -86,6 +86,7 @@ def test_it_says_what_was_measured(results: SearchResults, faces: Path) -> None:
     assert results.stems_hash == hashlib.sha256("\n".join(results.stems).encode()).hexdigest()
     assert (results.protocol, results.split, results.data) == ("own", "all", "faces")
     assert (results.embedder, results.fingerprint, results.halves) == ("hog", "thumbs-1", 8)
+    assert "30 or more" in results.left_out["chances of 6 people"]
     assert any("1 % of 12 people" in line for line in results.warnings)
     assert any("training people" in line for line in results.warnings)
     assert set(results.seconds) == {"sketches", "photos", "distractors", "measuring"}
@@ -95,16 +96,17 @@ def test_every_route_is_measured_in_both_galleries(results: SearchResults) -> No
     assert list(results.galleries) == ["alone", "distractors"]
     alone, among = results.galleries["alone"], results.galleries["distractors"]
     assert (alone.people, alone.distractors, alone.title) == (12, 0, "12 people")
-    assert (among.people, among.distractors, among.title) == (12, 6, "12 people among 6 synthetic faces")
+    assert (among.people, among.distractors, among.title) == (12, 24, "12 people among 24 synthetic faces")
     assert alone.chance == {"1": pytest.approx(1 / 12), "5": pytest.approx(5 / 12), "10": pytest.approx(10 / 12)}
-    assert among.chance["1"] == pytest.approx(1 / 18)
+    assert among.chance["1"] == pytest.approx(1 / 36)
     assert tuple(alone.routes) == tuple(among.routes) == ROUTES
     for route in ROUTES:
         fewer, more = alone.routes[route].ranks, among.routes[route].ranks
         assert all(first <= second for first, second in zip(fewer, more, strict=True))
         assert len(alone.routes[route].curve) == 12
-        assert len(among.routes[route].curve) == 18
-        assert alone.routes[route].first is not None
+        assert len(among.routes[route].curve) == 36
+        assert alone.routes[route].first is alone.routes[route].absent is None, "six of the twelve are too few"
+        assert among.routes[route].first is not None
     assert alone.routes["direct"].ranks == alone.routes["to-sketch"].ranks == alone.routes["fused"].ranks
     assert alone.routes["direct"].rank["1"].value > 0.4 > alone.routes["to-photo"].rank["1"].value
 
@@ -223,9 +225,10 @@ def test_without_a_calibration_the_rest_is_measured(faces: Path, monkeypatch: py
         raise ConfigError(f"{embedder}, {route}: nothing measured")
 
     monkeypatch.setattr(trial, "calibration", unknown)
-    found = evaluate_search(Thumbs(), read_task(faces, "all"), divisions=1)  # type: ignore[arg-type]
+    others = SyntheticFaces(24, seed=9)
+    found = evaluate_search(Thumbs(), read_task(faces, "all"), distractors=others, divisions=1)  # type: ignore[arg-type]
     assert found.left_out["chances of fused"] == "hog, fused: nothing measured"
-    assert all(route.first is route.absent is None for route in found.galleries["alone"].routes.values())
+    assert all(route.first is route.absent is None for route in found.galleries["distractors"].routes.values())
 
 
 def test_what_cannot_be_searched_is_refused(faces: Path, tmp_path: Path, arrange: Callable[..., Path]) -> None:

@@ -6,7 +6,7 @@ import base64
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -34,6 +34,7 @@ class Shown:
     named: bool = True
     at_once: int = 0
     most_at_once: int = 0
+    few: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def search(self, picture: Image.Image, top: int, route: Any, face: int | None, prior: float) -> Answer:
@@ -47,9 +48,14 @@ class Shown:
             Hit(number, key, self.person(number, key), f"Person {number}", 0.9 / number, 0.4)
             for number, key in enumerate(_KEYS, 1)
         ]
-        probe = SimpleNamespace(framed=Image.new("L", (20, 25), 9), translated=Image.new("RGB", (20, 25), (200, 9, 9)))
+        probe = SimpleNamespace(
+            framed=Image.new("L", (20, 25), 9), translated=Image.new("RGB", (20, 25), (200, 9, 9)), turn=90
+        )
         with self.lock:
             self.at_once -= 1
+        if self.few:
+            hits = [replace(hit, chance=None) for hit in hits]
+            return Answer(hits[:top], None, None, route, 7, 3, probe, _NOTE)  # type: ignore[arg-type]
         return Answer(hits[:top], 0.1, 0.1, route, 7, 3, probe, _NOTE)  # type: ignore[arg-type]
 
     def person(self, number: int, key: str) -> str:
@@ -76,6 +82,14 @@ def _search(client: Client, **fields: str) -> Any:
     return client.send(grey(250, (30, 40)), accept="application/json", path="/v1/search", **fields)
 
 
+def test_a_gallery_of_too_few_tells_no_chance(client: Client, gallery: Shown) -> None:
+    gallery.few = True
+    told = _search(client).json()
+    assert (told["absent"], told["elsewhere"], {hit["chance"] for hit in told["hits"]}) == (None, None, {None})
+    assert "Too few people in the gallery to tell a chance" in told["verdict"]
+    assert told["lead"] == LEAD
+
+
 def test_hits_come_with_chances_and_the_warning(client: Client, gallery: Shown) -> None:
     told = _search(client, top="2", route="to-photo", face="1", prior="0.2").json()
     assert gallery.asked == [((30, 40), 2, "to-photo", 1, 0.2)]
@@ -86,6 +100,7 @@ def test_hits_come_with_chances_and_the_warning(client: Client, gallery: Shown) 
     assert (told["absent"], told["elsewhere"], told["route"], told["size"]) == (0.1, 0.1, "to-photo", 7)
     assert told["lead"] == LEAD
     assert told["verdict"].endswith(".")
+    assert told["turned"] == 90
     assert told["notice"] == "compared by gradients alone; and so on", "nobody types anything here"
     for name, size in (("translated", (25, 20, 3)), ("framed", (25, 20))):
         head, _, body = told[name].partition(",")

@@ -290,7 +290,7 @@ class Shelved:
     """A gallery of four people, which finds them in the same order whatever it is shown."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self._folder, self.few = folder, False
         self.routes: list[Any] = []
 
     def search(self, picture: Image.Image, top: int, route: str, face: int | None, prior: float) -> SimpleNamespace:
@@ -300,7 +300,12 @@ class Shelved:
             SimpleNamespace(place=n, key=str(n), person=f"p{n}", label=label, score=0.9 - 0.1 * n, chance=0.4 / n)
             for n, label in enumerate(names[:top], 1)
         ]
-        probe = SimpleNamespace(framed=picture, translated=ImageOps.invert(picture.convert("L")))
+        probe = SimpleNamespace(framed=picture, translated=ImageOps.invert(picture.convert("L")), turn=0)
+        if self.few:
+            for hit in hits:
+                hit.chance = None
+            few = {"absent": None, "elsewhere": None, "verdict": "Too few people in the gallery to tell a chance."}
+            return SimpleNamespace(hits=hits, route=route, size=4, probe=probe, notice="", **few)
         absent = 1 - sum(hit.chance for hit in hits) - 0.05
         values = {"hits": hits, "absent": absent, "elsewhere": 0.05, "route": route, "size": 4, "probe": probe}
         return SimpleNamespace(verdict="Perhaps Anna (chance 40 %).", notice="", **values)

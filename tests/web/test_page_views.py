@@ -57,6 +57,20 @@ def test_a_sketch_is_searched_for(page: Any, shelved: Any, portraits: Path) -> N
     assert page.complaints == []
 
 
+def test_a_gallery_of_too_few_shows_no_chance(
+    page: Any, shelved: Any, portraits: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shelved, "few", True)
+    page.click("nav a[href='#search']")
+    page.files("#search-body input[type=file]", next((portraits / "sketches").iterdir()))
+    page.wait("document.querySelectorAll('.hit img').length === 4")
+    assert "Too few people" in _text(page, ".verdict")
+    assert " ".join(_text(page, ".hit:nth-child(2)").split()) == "Place 2 Ben p2 Score 0.700"
+    assert page.get("document.querySelectorAll('.chances, .hit .share').length") == 0
+    assert "NaN" not in _text(page, "#search-body")
+    assert page.complaints == []
+
+
 @pytest.mark.parametrize("first", [0, 1])
 def test_the_last_search_is_the_one_that_is_shown(page: Any, portraits: Path, first: int) -> None:
     page.hold("/v1/search")

@@ -316,10 +316,10 @@ def _show(answer: Answer, written: list[Path]) -> None:
     console.print()
     console.print(f"[bold]{escape(plain(answer.verdict))}[/bold]", soft_wrap=True)
     console.print(f"[yellow]{escape(LEAD)}[/yellow]", soft_wrap=True)
-    facts = (
-        f"not in this gallery {percent(answer.absent)}, in it but not listed {percent(answer.elsewhere)}; "
-        f"{_count(answer.size, 'photo')}, version {answer.version}, route {answer.route}"
-    )
+    facts = f"{_count(answer.size, 'photo')}, version {answer.version}, route {answer.route}"
+    if answer.absent is not None and answer.elsewhere is not None:
+        chances = f"not in this gallery {percent(answer.absent)}, in it but not listed {percent(answer.elsewhere)}"
+        facts = f"{chances}; {facts}"
     console.print(f"[dim]{facts}[/dim]", soft_wrap=True)
     if written:
         console.print(f"written: {escape(plain(' and '.join(map(str, written))))}", soft_wrap=True)
@@ -340,10 +340,12 @@ def _table(answer: Answer) -> Any:
     table.add_column("person", overflow="fold")
     table.add_column("photo", overflow="fold")
     table.add_column("score", justify="right", no_wrap=True)
-    table.add_column("chance", justify="right", no_wrap=True)
+    if answer.absent is not None:
+        table.add_column("chance", justify="right", no_wrap=True)
     for hit in answer.hits:
         name = hit.label if hit.person in {hit.label, hit.key} else f"{hit.label} ({hit.person})"
-        cells = (str(hit.place), name, hit.key, f"{hit.score:.3f}", percent(hit.chance))
+        chance = () if hit.chance is None else (percent(hit.chance),)
+        cells = (str(hit.place), name, hit.key, f"{hit.score:.3f}", *chance)
         table.add_row(*(escape(plain(cell)) for cell in cells))
     return table
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from facesketch.search.chance import FEWEST
 from facesketch.search.rows import Found
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class Hit:
         person: who it shows.
         label: what to call the person.
         score: likeness, -1 to 1.
-        chance: that this person is the right one, 0 to 1, by the person's best photo.
+        chance: that this person is the right one, 0 to 1, by the person's best photo; None in a gallery of too few.
     """
 
     place: int
@@ -37,12 +38,14 @@ class Hit:
     person: str
     label: str
     score: float
-    chance: float
+    chance: float | None
 
 
 @dataclass(frozen=True)
 class Answer:
     """What a gallery says to a probe. The chances of the persons among the hits, `absent` and `elsewhere` add up to 1.
+
+    In a gallery of fewer than `FEWEST` people no chance is told, and all of them are None.
 
     Attributes:
         hits: photos, the most alike first.
@@ -56,8 +59,8 @@ class Answer:
     """
 
     hits: list[Hit]
-    absent: float
-    elsewhere: float
+    absent: float | None
+    elsewhere: float | None
     route: Route
     size: int
     version: int
@@ -69,9 +72,14 @@ class Answer:
         """Say the answer in one plain sentence."""
         if not self.size:
             return "There is nobody in this gallery."
+        best = self.hits[0]
+        if self.absent is None or best.chance is None:
+            return (
+                f"Too few people in the gallery to tell a chance: there must be {FEWEST} or more. "
+                f"{best.label} comes nearest."
+            )
         if self.absent >= 0.5:
             return f"Probably not in this gallery (chance {_percent(self.absent)})."
-        best = self.hits[0]
         if best.chance >= 0.5:
             return f"Perhaps {best.label} (chance {_percent(best.chance)})."
         return (
@@ -93,7 +101,7 @@ def best_scores(found: Sequence[Found]) -> dict[str, float]:
     return best
 
 
-def hits_of(found: Sequence[Found], chance: dict[str, float]) -> list[Hit]:
+def hits_of(found: Sequence[Found], chance: Mapping[str, float | None]) -> list[Hit]:
     """Give each photo the place and the chance of its person; `chance` has the persons in their order."""
     place = {person: number for number, person in enumerate(chance, start=1)}
     return [
@@ -112,6 +120,7 @@ def told(answer: Answer, *, sketch: str, gallery: str, prior: float) -> dict[str
         "size": answer.size,
         "route": answer.route,
         "prior": prior,
+        "turned": answer.probe.turn,
         "hits": [asdict(hit) for hit in answer.hits],
         "elsewhere": answer.elsewhere,
         "absent": answer.absent,

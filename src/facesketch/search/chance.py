@@ -10,6 +10,9 @@ What somebody else scores differs from sketch to sketch and from gallery to gall
 score high. So a score counts by how far it stands out from this gallery's others, in standard deviations of their
 scores, and the logarithm of the ratio is taken to be linear in that. The constants for each embedder and route were
 found by `scripts/search_calibration.py` on people of whom no model has learned.
+
+A few others do not say what is usual, so in a gallery of fewer than `FEWEST` people no chance is told. docs/search.md
+has the measurement.
 """
 
 from __future__ import annotations
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from facesketch.search.describe import Route
 
 Array = NDArray[np.float64]
+FEWEST = 30  # people that a gallery needs before chances hold: fewer make strangers look certain
 _NARROWEST = 0.2  # of the usual spread: nobody's nearest are more alike than this
 _ENOUGH = 50  # scores drawn from a gallery that tell what is usual in it
 _NONE = np.zeros(0)

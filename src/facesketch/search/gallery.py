@@ -260,21 +260,37 @@ class Gallery:
             return self.describer
 
     def _answer(self, probe: Probe, top: int, route: Route, prior: float) -> Answer:
-        from facesketch.search.chance import calibration, chances
-
         version, size = self.store.version, self.store.count
         query = self.describer.query(probe, route)
         found = self.store.nearest(query, max(2 * top, _LOOKED_AT))
-        best = best_scores(found)
-        notice = "; ".join(each for each in (self.describer.notice, self._unnoted()) if each)
+        best, notice = best_scores(found), self._notice(probe)
         if not found:
             return Answer([], 1.0, 0.0, route, size, version, probe, notice)
-        rest = max(0, self._count_people(version) - len(best))
-        known, drawn = calibration(self.describer.embedder, route), self._draw(version) @ query
-        each, absent = chances(np.array(list(best.values())), rest, known, prior, drawn.astype(np.float64))
-        hits = hits_of(found[:top], dict(zip(best, each.tolist(), strict=True)))
-        shown = sum({hit.person: hit.chance for hit in hits}.values())
+        told = self._chances(best, query, version, route, prior)
+        if told is None:
+            return Answer(hits_of(found[:top], dict.fromkeys(best)), None, None, route, size, version, probe, notice)
+        chance, absent = told
+        hits = hits_of(found[:top], chance)
+        shown = sum(chance[person] for person in {hit.person for hit in hits})
         return Answer(hits, absent, max(0.0, 1.0 - absent - shown), route, size, version, probe, notice)
+
+    def _chances(
+        self, best: dict[str, float], query: NDArray[np.float32], version: int, route: Route, prior: float
+    ) -> tuple[dict[str, float], float] | None:
+        """Return each person's chance and that of nobody; None where too few people tell what is usual."""
+        from facesketch.search.chance import FEWEST, calibration, chances
+
+        people = self._count_people(version)
+        if people < FEWEST:
+            return None
+        known, drawn = calibration(self.describer.embedder, route), self._draw(version) @ query
+        rest = max(0, people - len(best))
+        each, absent = chances(np.array(list(best.values())), rest, known, prior, drawn.astype(np.float64))
+        return dict(zip(best, each.tolist(), strict=True)), absent
+
+    def _notice(self, probe: Probe) -> str:
+        turned = f"the sketch was turned by {probe.turn}° clockwise, as that shows a face upright" if probe.turn else ""
+        return "; ".join(each for each in (turned, self.describer.notice, self._unnoted()) if each)
 
     def _unnoted(self) -> str:
         return _NO_AUDIT if self.audit and not is_local(self.uri) else ""

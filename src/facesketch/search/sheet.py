@@ -83,17 +83,21 @@ def _probe(page: _Page, answer: Answer) -> None:
     page.y = top - 6  # the letters' own room above them
     page.text(answer.verdict, _LARGE, bold=True, left=left)
     page.down(_GUTTER // 2)
-    _whereabouts(page, answer, left)
+    if answer.absent is not None and answer.elsewhere is not None:
+        _whereabouts(page, answer.absent, answer.elsewhere, left)
+    if answer.notice:
+        page.down(10)
+        page.text(answer.notice, _SMALL, _GREY, left=left)
     page.y = max(page.y, bottom)
 
 
-def _whereabouts(page: _Page, answer: Answer, left: int) -> None:
+def _whereabouts(page: _Page, absent: float, elsewhere: float, left: int) -> None:
     """Draw the three chances, which add up to one, as a bar and its legend."""
-    among = max(0.0, 1.0 - answer.absent - answer.elsewhere)
+    among = max(0.0, 1.0 - absent - elsewhere)
     shares = (
         (among, _HITS, "among these hits"),
-        (answer.elsewhere, _ELSEWHERE, "someone else in the gallery"),
-        (answer.absent, _ABSENT, "not in this gallery"),
+        (elsewhere, _ELSEWHERE, "someone else in the gallery"),
+        (absent, _ABSENT, "not in this gallery"),
     )
     start, right = float(left), _WIDTH - _MARGIN
     for share, colour, _ in shares:
@@ -104,9 +108,6 @@ def _whereabouts(page: _Page, answer: Answer, left: int) -> None:
     for share, colour, words in shares:
         page.fill((left, page.y + 5, left + 18, page.y + 23), colour)
         page.entry(percent(share), words, left + 32)
-    if answer.notice:
-        page.down(10)
-        page.text(answer.notice, _SMALL, _GREY, left=left)
 
 
 def _row(page: _Page, hits: Sequence[tuple[Hit, Image.Image | None]]) -> None:
@@ -120,7 +121,8 @@ def _row(page: _Page, hits: Sequence[tuple[Hit, Image.Image | None]]) -> None:
         page.y = top + CELL[1] + 8
         for line in [*name, *[""] * (tallest - len(name))]:
             page.line(line, _TEXT, bold=True, left=left)
-        page.line(f"chance {percent(hit.chance)}", _TEXT, left=left)
+        if hit.chance is not None:
+            page.line(f"chance {percent(hit.chance)}", _TEXT, left=left)
         page.line(f"score {hit.score:.3f}", _SMALL, _GREY, left=left)
         page.line(_file(hit), _SMALL, _GREY, left=left)
 

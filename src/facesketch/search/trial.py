@@ -23,7 +23,7 @@ from facesketch.data.split import split as divide
 from facesketch.errors import ConfigError, DataError, FaceError, FacesketchError, nearest
 from facesketch.evaluate import OWN, PROTOCOLS, recognise_stems, require_protocol
 from facesketch.search.baselines import BASELINES, baselines
-from facesketch.search.chance import calibration, chances
+from facesketch.search.chance import FEWEST, calibration, chances
 from facesketch.search.describe import ROUTES, Route
 from facesketch.search.distractors import Distractors
 from facesketch.search.measuring import DIVISIONS, Chance, Meter
@@ -272,11 +272,11 @@ class _Trial:
         galleries = {}
         for name in names:
             found: dict[str, RouteScore] = {}
+            others = self.kept if name == AMONG else 0
             for place, route in enumerate(self.routes):
                 self.progress(names.index(name) * len(self.routes) + place, len(names) * len(self.routes), "measuring")
                 chosen = scores[route].alone() if name == ALONE else scores[route]
-                found[route] = meter.measure(TITLES[route], chosen, self._chance(route))
-            others = self.kept if name == AMONG else 0
+                found[route] = meter.measure(TITLES[route], chosen, self._chance(route, people // 2 + others))
             title = f"{people:,} people" + (f" among {self._among(distractors)}" if others else "")
             galleries[name] = GalleryScore(
                 title=title,
@@ -295,8 +295,11 @@ class _Trial:
         part = f"{self.kept:,} of " if self.kept < distractors.count else ""
         return f"{part}{distractors.title}"
 
-    def _chance(self, route: Route) -> Chance | None:
-        """Return what tells the chances of a route, if anything was measured for it."""
+    def _chance(self, route: Route, smallest: int) -> Chance | None:
+        """Return what tells the chances of a route, if the smallest gallery has enough people and it was measured."""
+        if smallest < FEWEST:
+            self.left_out[f"chances of {smallest} people"] = f"too few to tell any: there must be {FEWEST} or more"
+            return None
         try:
             known = calibration(self.describer.embedder, route)
         except FacesketchError as error:

@@ -33,18 +33,20 @@ function card(hit, ids) {
     },
     () => image.replaceWith(el("p", { class: "blank-photo" }, "The picture cannot be shown.")),
   );
+  const told = hit.chance !== null;
   const facts = el(
     "dl",
     {},
-    el("div", {}, el("dt", {}, "Chance"), el("dd", { class: "chance" }, percent(hit.chance))),
+    told ? el("div", {}, el("dt", {}, "Chance"), el("dd", { class: "chance" }, percent(hit.chance))) : "",
     el("div", {}, el("dt", {}, "Score"), el("dd", {}, hit.score.toFixed(3))),
   );
   const person = ids ? el("p", { class: "fine" }, hit.person) : null;
-  return el("li", { class: "hit" }, el("div", { class: "mat" }, image, el("span", { class: "place" }, el("span", { class: "visually-hidden" }, "Place "), String(hit.place))), el("h3", {}, name), person, bar(hit.chance, "one"), facts);
+  return el("li", { class: "hit" }, el("div", { class: "mat" }, image, el("span", { class: "place" }, el("span", { class: "visually-hidden" }, "Place "), String(hit.place))), el("h3", {}, name), person, told ? bar(hit.chance, "one") : "", facts);
 }
 
-/** One line for each of the three things that can be true, which add up to one. */
+/** One line for each of the three things that can be true, which add up to one; nothing where no chance is told. */
 function chances(answer) {
+  if (answer.absent === null) return "";
   const among = Math.max(0, 1 - answer.absent - answer.elsewhere);
   const rows = [
     ["One of these hits", among, "one"],
