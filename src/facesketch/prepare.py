@@ -72,12 +72,14 @@ class Look:
 
     Attributes:
         kind: of the picture.
+        name: its path.
         scale: pixels of the frame for one of the picture; 0 where no face was found or it could not be read.
         angle: degrees that the eyes were tilted by, clockwise above 0, once the picture was turned.
         turn: how far the picture was turned, as `Face` tells it.
     """
 
     kind: str
+    name: str
     scale: float = 0.0
     angle: float = 0.0
     turn: int = 0
@@ -91,15 +93,18 @@ class Prepared:
         kept: the units whose pictures were written, in order.
         left_out: names of the others, each with the reason.
         looks: of every picture that was looked at.
-        turned: names of pictures that lay on their side or upside down, each with degrees clockwise to upright.
         passed_over: files that are not read as pictures, each with the reason.
     """
 
     kept: tuple[Unit, ...]
     left_out: tuple[tuple[str, str], ...]
     looks: tuple[Look, ...]
-    turned: tuple[tuple[str, int], ...]
     passed_over: tuple[tuple[Path, str], ...] = ()
+
+    @property
+    def turned(self) -> tuple[tuple[str, int], ...]:
+        """Return the pictures that lay on their side or upside down, each with degrees clockwise to upright."""
+        return tuple((look.name, look.turn) for look in self.looks if look.turn)
 
     @property
     def pairs(self) -> int:
@@ -144,7 +149,6 @@ def prepare(
     kept: list[Unit] = []
     left_out: list[tuple[str, str]] = []
     looks: list[Look] = []
-    turned: list[tuple[str, int]] = []
 
     def work(unit: Unit) -> tuple[list[Look], str]:
         return _align_unit(unit, out, finder, frame, scale, number)
@@ -153,8 +157,6 @@ def prepare(
         try:
             for unit, (seen, reason) in zip(units, pool.map(work, units), strict=True):
                 looks += seen
-                named = zip(unit.pictures, seen, strict=False)
-                turned += [(str(picture.source.path), look.turn) for picture, look in named if look.turn]
                 if reason:
                     left_out.append((unit.name, reason))
                 else:
@@ -165,7 +167,7 @@ def prepare(
             pool.shutdown(cancel_futures=True)
             raise
     passed = tuple((folder / path, reason) for folder in folders for path, reason in walk(folder).passed_over)
-    done = Prepared(tuple(kept), tuple(left_out), tuple(looks), tuple(turned), passed)
+    done = Prepared(tuple(kept), tuple(left_out), tuple(looks), passed)
     if not kept:
         raise FaceError(f"{folders[0]}: of {len(units)} none could be aligned; the first: {left_out[0][1]}")
     _write(done, folders, out, frame, scale)
@@ -296,10 +298,10 @@ def _align_unit(
             made = align(image, choose(finder.find(image, most=number), number)[0], frame, scale=scale)
         except (ImageError, FaceError) as error:
             reason = reason or _reason(picture, error)
-            looks.append(Look(picture.kind))
+            looks.append(Look(picture.kind, str(picture.source.path)))
             continue
         aligned.append(made.image)
-        looks.append(_look(picture.kind, made))
+        looks.append(_look(picture, made))
     if not reason:
         for picture, image in zip(unit.pictures, aligned, strict=True):
             save_image(image, out / picture.place)
@@ -312,11 +314,12 @@ def _reason(picture: Picture, error: Exception) -> str:
     return str(error)
 
 
-def _look(kind: str, made: Aligned) -> Look:
+def _look(picture: Picture, made: Aligned) -> Look:
     (left_x, left_y), (right_x, right_y) = made.face.eyes
     angle = math.degrees(math.atan2(right_y - left_y, right_x - left_x)) + made.face.turn
     upright = (angle + 180) % 360 - 180
-    return Look(kind, math.sqrt(abs(np.linalg.det(made.matrix[:, :2]))), upright, made.face.turn)
+    scale = math.sqrt(abs(np.linalg.det(made.matrix[:, :2])))
+    return Look(picture.kind, str(picture.source.path), scale, upright, made.face.turn)
 
 
 def _write(done: Prepared, folders: Sequence[Path], out: Path, frame: FaceFrame, scale: float) -> None:

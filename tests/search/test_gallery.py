@@ -16,7 +16,6 @@ from facesketch.errors import ConfigError, FaceError, GalleryError, ImageError
 from facesketch.search import audit
 from facesketch.search import gallery as module
 from facesketch.search.answer import hits_of
-from facesketch.search.chance import FEWEST
 from facesketch.search.gallery import LEAD, Answer, Gallery, Hit
 from facesketch.search.store import Found, Row, Store
 
@@ -111,30 +110,6 @@ def test_photos_that_are_looked_at_beyond_the_top_are_not_told_but_counted(
     assert asked[0][1] == 0, "all three persons were looked at"
     assert _names(answer) == ORDER[:2]
     assert answer.elsewhere == pytest.approx(1 - 0.2 - 2 * 0.1)
-
-
-def test_few_people_tell_no_chance(
-    gallery: Gallery, tmp_path: Path, draw: Any, sketch: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("facesketch.search.chance.FEWEST", FEWEST)
-    for number in range(29):
-        draw(tmp_path / "some" / f"{number}.png", (200 - 5 * number, 40 + 5 * number, 60))
-    draw(tmp_path / "some" / "again.png", (210, 40, 60))
-    table = tmp_path / "people.csv"
-    table.write_text("file,id,label\nsome/0.png,0,Ann\nsome/again.png,0,Ann\n")
-    gallery.add(tmp_path / "some", table)
-    answer = gallery.search(sketch, 4)
-    assert (gallery.info().count, gallery.info().people) == (30, 29)
-    assert (answer.absent, answer.elsewhere) == (None, None)
-    assert [hit.chance for hit in answer.hits] == [None] * 4
-    assert "Too few people in the gallery to tell a chance" in answer.verdict
-    assert f"{answer.hits[0].label} comes nearest" in answer.verdict
-    assert "%" not in answer.verdict
-    draw(tmp_path / "some" / "thirtieth.png", (20, 40, 200))
-    gallery.add(tmp_path / "some")
-    answer = gallery.search(sketch, 4)
-    assert answer.absent is not None
-    assert all(hit.chance is not None for hit in answer.hits)
 
 
 def test_hits_of_one_person() -> None:
