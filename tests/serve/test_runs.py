@@ -340,10 +340,10 @@ def test_a_link_that_is_put_there_between_two_looks_is_not_followed(tmp_path: Pa
 
     swapping = threading.Thread(target=swap)
     swapping.start()
-    seen, root = set(), Root(inside)
+    seen, opened = set(), Root(inside)
     for _ in range(3000):
         try:
-            seen.add(root.read(parts, 100))
+            seen.add(opened.read(parts, 100))
         except OSError:
             continue
     over.set()
