@@ -214,3 +214,17 @@ def test_a_signal_between_epochs_leaves_no_lock(pairs: Path, tmp_path: Path) -> 
     process.stderr.close()
     assert process.wait() == 143
     assert {path.name for path in (tmp_path / "run").iterdir() if path.name.startswith(".")} == set()
+
+
+def test_pictures_that_two_sides_share_are_warned_of(pairs: Path, tmp_path: Path, command: Callable[..., Any]) -> None:
+    words = ["--epochs", "1", "--device", "cpu", "--precision", "fp32", "--data", pairs]
+    assert "warning" not in command("train", *WORDS, *words, "--out", tmp_path / "before").err
+    tested, seen = (sorted((pairs / "photos").glob(f"{side}-*"))[0] for side in ("test", "train"))
+    shutil.copyfile(seen, tested)
+    assert "warning: the test set is not independent" in command("train", *WORDS, *words, "--out", tmp_path / "run").err
+    said = command("evaluate", tmp_path / "run", "--data", pairs, "--metrics", "psnr")
+    assert said.code == 0
+    assert "warning: the test set is not independent" in said.err
+    asked = ["evaluate", tmp_path / "run", "--data", pairs, "--metrics", "psnr"]
+    assert "warning" not in command(*asked, "--quiet").err
+    assert "warning" not in command(*asked, "--split", "train").err

@@ -84,6 +84,20 @@ def evaluate(
         else:
             results = _of_model(str(model), data, direction, pictures, weights, device, settings)
     _present(results, out)
+    if split != "train" and not quiet:
+        _warn_of_twins(data)
+
+
+def _warn_of_twins(data: Path) -> None:
+    """Say when pairs that are measured on were seen in training, under other names."""
+    from rich.console import Console
+
+    from facesketch.data.index import index
+    from facesketch.data.split import split
+    from facesketch.data.twins import twin_warnings
+
+    for line in twin_warnings(split(index(data).pairs)):
+        Console(stderr=True, highlight=False, soft_wrap=True).print(f"warning: {line}", markup=False)
 
 
 def _check(

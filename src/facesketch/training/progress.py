@@ -22,6 +22,7 @@ from torch import Tensor
 
 from facesketch.config import RunConfig
 from facesketch.data.split import Split
+from facesketch.data.twins import twin_warnings
 from facesketch.methods import METHODS
 from facesketch.training.devices import device_name, is_half
 from facesketch.training.estimate import Estimate, gigabytes, speed
@@ -55,6 +56,8 @@ def announce(config: RunConfig, parts: Split, cost: Estimate, fabric: Fabric, do
         f"about {cost.memory / 2**30:.1f} GiB and {about(seconds)}"
     )
     console.print(f"up to {gigabytes(cost.room)} on the disk, {gigabytes(cost.kept)} of them when it is finished")
+    for line in [] if done else twin_warnings(parts):
+        console.print(f"warning: {line}", soft_wrap=True)
     if not done and side <= _MUCH_SMALLER * config.data.size:
         console.print(
             f"note: most pictures are {side} pixels or less in a frame of {config.data.size}, and the rest is padding; "
