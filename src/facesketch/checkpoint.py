@@ -22,7 +22,7 @@ from facesketch.config import RunConfig
 from facesketch.errors import CheckpointError, ConfigError
 from facesketch.faces.frame import FaceFrame
 from facesketch.files import atomic
-from facesketch.headers import FORMAT, model_file, read_header, write_header
+from facesketch.headers import FORMAT, model_file, not_finite, read_header, write_header
 from facesketch.methods import METHODS, Method, build
 from facesketch.preprocessing import Preprocessing
 
@@ -77,7 +77,7 @@ def load_method(path: Path, weights: str = "best") -> tuple[Method, RunConfig]:
         weights: `best` or `last`, for a run folder.
 
     Raises:
-        CheckpointError: missing, torn, foreign, or weights that do not fit the settings in the header.
+        CheckpointError: missing, torn, foreign, or weights that are no numbers or do not fit the header's settings.
     """
     file = model_file(path, weights)
     config = read_header(file).config
@@ -85,12 +85,19 @@ def load_method(path: Path, weights: str = "best") -> tuple[Method, RunConfig]:
         with torch.device("meta"):  # no weights are drawn only to be thrown away
             method = build(config, fresh=False)
         method.load_state_dict(safetensors.torch.load_file(file), assign=True)
-    except (ConfigError, ValidationError) as error:
-        raise CheckpointError(f"{file}: {error}") from error
+    except (ConfigError, ValidationError, TypeError, ValueError, OverflowError) as error:  # of sizes made by hand
+        raise CheckpointError(f"{file}: {' '.join(str(error).split())[:200]}") from error
     except (RuntimeError, safetensors.SafetensorError, OSError) as error:
         line = str(error).splitlines()[-1].strip()
         raise CheckpointError(f"{file}: the weights do not fit their header ({line}); copy the file anew") from error
+    if not _is_finite(method):
+        raise CheckpointError(not_finite(file))
     return method.eval(), config
+
+
+def _is_finite(method: Method) -> bool:
+    floating = (tensor for tensor in method.state_dict().values() if tensor.is_floating_point() and tensor.numel())
+    return all(bool(torch.isfinite(torch.stack(tensor.aminmax())).all()) for tensor in floating)  # NaN is both ends
 
 
 def start(method: Method, path: Path) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
+import numpy as np
 import safetensors
 from pydantic import ValidationError
 
@@ -23,6 +24,7 @@ from facesketch.preprocessing import Preprocessing
 FORMAT = "facesketch 1"
 WEIGHTS, BEST = "weights.safetensors", "best.safetensors"
 ONNX_SUFFIX = ".onnx"
+_LONGEST = 200  # characters of somebody else's words in an error
 
 
 class Header(NamedTuple):
@@ -63,17 +65,17 @@ def read_header(path: Path) -> Header:
             + nearest(str(path), [*DIRECTIONS, "pencil"])
         ) from error
     except (safetensors.SafetensorError, OSError, ValueError) as error:
-        raise CheckpointError(f"{path}: torn or not a model file ({error}); train again or copy it anew") from error
+        line = " ".join(str(error).split())[:_LONGEST]
+        raise CheckpointError(f"{path}: torn or not a model file ({line}); train again or copy it anew") from error
     if entries.get("format") != FORMAT:
-        raise CheckpointError(
-            f"{path}: format is {entries.get('format')!r}, expected {FORMAT!r}; it was not written by facesketch"
-        )
+        seen = repr(entries.get("format"))[:_LONGEST]
+        raise CheckpointError(f"{path}: format is {seen}, expected {FORMAT!r}; it was not written by facesketch")
     try:
         config, notes = RunConfig.model_validate_json(entries["config"]), parse_json(entries["notes"])
         if not isinstance(notes, dict):
             raise ValueError("notes are no object")
         return Header(config, notes, Preprocessing.model_validate_json(entries["preprocessing"]))
-    except (ValidationError, ValueError, KeyError) as error:
+    except (ValidationError, ValueError, KeyError, RecursionError) as error:
         raise CheckpointError(f"{path}: its header is damaged or from another version; copy it anew") from error
 
 
@@ -82,8 +84,11 @@ def _safetensors_entries(path: Path) -> dict[str, str]:
         return dict(file.metadata() or {})
 
 
-# Field numbers of ModelProto and StringStringEntryProto in onnx.proto.
-_METADATA, _KEY, _VALUE = 14, 1, 2
+# Field numbers of ModelProto, StringStringEntryProto, GraphProto and TensorProto in onnx.proto.
+_GRAPH, _METADATA = 7, 14
+_KEY, _VALUE = 1, 2
+_INITIALIZER = 5
+_TYPE, _RAW = 2, 9
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 
@@ -103,8 +108,62 @@ def _onnx_entries(path: Path) -> dict[str, str]:
     return entries
 
 
-def _fields(file: IO[bytes], end: int, wanted: int) -> Iterator[tuple[int, int]]:
-    """Yield where the byte fields of one number lie in a protobuf message, and how long they are.
+# By their number in TensorProto.DataType: whole numbers of the same width, and the bits of the exponent. It is all ones
+# in what is not finite, and whole numbers are compared faster than NumPy reads halves.
+_EXPONENTS = {
+    1: (np.uint32, 0x7F800000),
+    10: (np.uint16, 0x7C00),
+    11: (np.uint64, 0x7FF0000000000000),
+    16: (np.uint16, 0x7F80),
+}
+
+
+def require_finite(path: Path) -> None:
+    """Refuse an ONNX file whose weights hold NaN or infinity.
+
+    Raises:
+        CheckpointError: they do, or the file is no ONNX model.
+    """
+    try:
+        with path.open("rb") as file:
+            finite = all(map(_is_finite, _weights(file, os.fstat(file.fileno()).st_size)))
+    except ValueError as error:
+        raise CheckpointError(f"{path}: torn or not a model file ({error}); export it anew") from error
+    if not finite:
+        raise CheckpointError(not_finite(path))
+
+
+def not_finite(path: Path) -> str:
+    """Return the line for a model file whose weights are no numbers."""
+    return f"{path}: its weights hold NaN or infinity, so it draws nothing; copy it anew or train again"
+
+
+def _weights(file: IO[bytes], size: int) -> Iterator[tuple[int, bytes]]:
+    """Yield the element type and the bytes of each of a model's weights."""
+    for graph, length in _fields(file, size, _GRAPH):
+        file.seek(graph)
+        for tensor, extent in _fields(file, graph + length, _INITIALIZER):
+            file.seek(tensor)
+            kind = next((place for place, _ in _fields(file, tensor + extent, _TYPE, _VARINT)), tensor)
+            file.seek(kind)
+            number = _varint(file)
+            file.seek(tensor)
+            for place, count in _fields(file, tensor + extent, _RAW):
+                file.seek(place)
+                yield number, file.read(count)
+
+
+def _is_finite(weights: tuple[int, bytes]) -> bool:
+    kind, content = weights
+    if kind not in _EXPONENTS:
+        return True
+    whole, exponent = _EXPONENTS[kind]
+    numbers = np.frombuffer(content, whole)
+    return not bool(((numbers & whole(exponent)) == exponent).any())
+
+
+def _fields(file: IO[bytes], end: int, wanted: int, wanted_kind: int = _BYTES) -> Iterator[tuple[int, int]]:
+    """Yield where the fields of one number lie in a protobuf message, and how long they are.
 
     Raises:
         ValueError: the message ends before a field does, or holds what no message holds.
@@ -112,16 +171,18 @@ def _fields(file: IO[bytes], end: int, wanted: int) -> Iterator[tuple[int, int]]
     while file.tell() < end:
         tag = _varint(file)
         number, kind = tag >> 3, tag & 7
+        if kind not in {_VARINT, _BYTES, _FIXED64, _FIXED32} or number == 0:
+            raise ValueError("no ONNX model")
+        place = file.tell()
         if kind == _VARINT:
             _varint(file)
-            continue
-        if kind not in {_BYTES, _FIXED64, _FIXED32} or number == 0:
-            raise ValueError("no ONNX model")
-        length = _varint(file) if kind == _BYTES else 8 if kind == _FIXED64 else 4
-        place = file.tell()
+            length = file.tell() - place
+        else:
+            length = _varint(file) if kind == _BYTES else 8 if kind == _FIXED64 else 4
+            place = file.tell()  # behind the length
         if place + length > end:
             raise ValueError("it ends too early")
-        if number == wanted and kind == _BYTES:
+        if number == wanted and kind == wanted_kind:
             yield place, length
         file.seek(place + length)
 

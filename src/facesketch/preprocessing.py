@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from facesketch.config import Direction, Frozen, Kind
 from facesketch.errors import ConfigError, nearest
+
+_LARGEST = 1 << 16  # no header makes a picture of more pixels a side than memory holds
 
 
 class Preprocessing(Frozen):
@@ -22,15 +25,15 @@ class Preprocessing(Frozen):
     """3 for colour photos, 1 for grey."""
     sketch_channels: Literal[1, 3]
     """1 for grey sketches."""
-    longest_side: int | None
+    longest_side: Annotated[int, Field(ge=1, le=_LARGEST)] | None
     """Pixels that a picture's longer side is shrunk to, as in training; None keeps its size."""
-    frame: int | None
+    frame: Annotated[int, Field(ge=1, le=_LARGEST)] | None
     """Side of the square that a network of fixed size takes; None where any size will do."""
-    multiple: int
+    multiple: Annotated[int, Field(ge=1, le=_LARGEST)]
     """Both sides of a picture must be multiples of this."""
     padding: Literal["mirrored, centred"] = "mirrored, centred"
     """How a picture is brought to the frame or to the next multiple."""
-    directions: tuple[Direction, ...]
+    directions: Annotated[tuple[Direction, ...], Field(min_length=1)]
     """What the model translates."""
     styles: tuple[str, ...] = ()
     """Hands that it draws in, first the one it draws in when none is named."""

@@ -18,7 +18,7 @@ from PIL import Image
 from facesketch import pretrained
 from facesketch.config import DIRECTIONS, Direction, RunConfig
 from facesketch.engines import Engine
-from facesketch.errors import ConfigError, ImageError, require_known
+from facesketch.errors import CheckpointError, ConfigError, ImageError, require_known
 from facesketch.extras import require
 from facesketch.faces import fill_corners
 from facesketch.families import untrained
@@ -231,6 +231,7 @@ class Translator:
 
         Raises:
             ConfigError: a style that the model does not have.
+            CheckpointError: what it draws holds NaN or infinity.
         """
         if not prepared:
             return []
@@ -239,6 +240,8 @@ class Translator:
         images /= 127.5
         images -= 1.0
         results = self._engine.run(images, direction, self._style if style is None else style)
+        if not np.isfinite(results).all():
+            raise CheckpointError(f"{self.name}: draws what is no picture, NaN or infinity; its weights are damaged")
         rounded = np.rint((results + 1.0) * 127.5).clip(0, 255).astype(np.uint8)
         return list(np.ascontiguousarray(rounded.transpose(0, 2, 3, 1)))
 

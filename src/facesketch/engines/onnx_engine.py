@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from facesketch.config import Direction
 from facesketch.engines import graph_inputs
 from facesketch.errors import CheckpointError, ResourceError
-from facesketch.headers import read_header
+from facesketch.headers import read_header, require_finite
 
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 _ERRORS_ONLY = 3
@@ -32,13 +32,25 @@ class OnnxEngine:
 
     def __init__(self, path: Path, device: str = "cpu") -> None:
         header = read_header(path)
+        require_finite(path)
         self.config, self.preprocessing = header.config, header.preprocessing
+        self._name = str(path)
         self._session = open_session(path.read_bytes(), str(path), device)
 
     def run(self, images: NDArray[np.float32], direction: Direction, style: str | None = None) -> NDArray[np.float32]:
         """Translate (N, C, H, W) in [-1, 1], as every engine does."""
-        (result,) = self._session.run(None, graph_inputs(self.preprocessing, images, style))
+        inputs = graph_inputs(self.preprocessing, images, style)
+        try:
+            (result,) = self._session.run(None, inputs)
+        except Exception as error:  # as in `open_session`
+            raise CheckpointError(does_not_run(self._name, error)) from error
         return np.asarray(result, dtype=np.float32)
+
+
+def does_not_run(name: str, error: Exception) -> str:
+    """Return the line for a graph that takes other pictures than its header says."""
+    line = str(error).strip().splitlines()[-1:] or [type(error).__name__]
+    return f"{name}: the graph does not run on what its header says ({line[0][:200]}); export it anew"
 
 
 def open_session(model: bytes, name: str, device: str = "cpu") -> onnxruntime.InferenceSession:

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from facesketch.config import Direction
 from facesketch.engines import graph_inputs
-from facesketch.engines.onnx_engine import threads
+from facesketch.engines.onnx_engine import does_not_run, threads
 from facesketch.errors import CheckpointError, ResourceError
 from facesketch.extras import require
-from facesketch.headers import read_header
+from facesketch.headers import read_header, require_finite
 
 
 class OpenVinoEngine:
@@ -33,7 +33,9 @@ class OpenVinoEngine:
     def __init__(self, path: Path, precision: Literal["f32", "bf16"] = "f32", device: str = "cpu") -> None:
         if device not in {"auto", "cpu"}:
             raise ResourceError(f"--device {device}: OpenVINO computes on the processor here; expected auto or cpu")
+        self._name = str(path)
         header = read_header(path)
+        require_finite(path)
         self.config, self.preprocessing = header.config, header.preprocessing
         require("openvino", "--backend openvino")
         import openvino
@@ -48,5 +50,9 @@ class OpenVinoEngine:
     def run(self, images: NDArray[np.float32], direction: Direction, style: str | None = None) -> NDArray[np.float32]:
         """Translate (N, C, H, W) in [-1, 1], as every engine does."""
         request = self._model.create_infer_request()  # one a call: a request serves one thread at a time
-        outputs = request.infer(graph_inputs(self.preprocessing, images, style))
+        inputs = graph_inputs(self.preprocessing, images, style)
+        try:
+            outputs = request.infer(inputs)
+        except RuntimeError as error:
+            raise CheckpointError(does_not_run(self._name, error)) from error
         return np.array(outputs[0], dtype=np.float32)
