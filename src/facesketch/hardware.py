@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import sys
+from functools import cache, partial
 
 import torch
 
@@ -16,6 +18,7 @@ def pick_device(asked: str) -> str:
     Raises:
         ResourceError: the device asked for is not there.
     """
+    _compute_after_forks()
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if asked == "auto":
         return next(name for name, found in there.items() if found)
@@ -23,6 +26,13 @@ def pick_device(asked: str) -> str:
         found = ", ".join(name for name, available in there.items() if available)
         raise ResourceError(f"--device {asked}: not on this machine; expected auto or {found}")
     return asked
+
+
+@cache
+def _compute_after_forks() -> None:
+    """Have processes that this one forks compute in one thread: a fork loses the others, and would wait for them."""
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=partial(torch.set_num_threads, 1))
 
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
