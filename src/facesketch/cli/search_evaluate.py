@@ -12,6 +12,7 @@ from cyclopts import Parameter
 
 from facesketch.errors import ConfigError
 from facesketch.extras import require
+from facesketch.files import require_folder_name
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -80,11 +81,8 @@ def evaluate(
     """
     if seed < 0:
         raise ConfigError(f"seed = {seed}: expected at least 0; give another --seed")
-    if out is not None:
-        from facesketch.files import require_folder_name
-
-        if out.suffix.lower() != ".json":
-            require_folder_name(out)
+    if out is not None and out.suffix.lower() != ".json":
+        require_folder_name(out)
     require("train", "measuring search")
     with Stages(quiet) as progress:
         results = _evaluate(
