@@ -274,9 +274,9 @@ class LLEFamily(Family):
 class MRFOptions(PatchOptions):
     """Settings of `mrf`."""
 
-    patch: Annotated[int, Field(ge=2, le=128)] = 10
+    patch: Annotated[int, Field(ge=2, le=128)] = 14
     """Side of a patch."""
-    overlap: Annotated[int, Field(ge=1, le=64)] = 5
+    overlap: Annotated[int, Field(ge=1, le=64)] = 7
     """Pixels that neighbouring patches share, at most half of a patch."""
     neighbours: Annotated[int, Field(ge=1, le=64)] = 10
     """Candidates for each patch."""

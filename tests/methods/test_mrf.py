@@ -59,5 +59,5 @@ def test_neighbours_are_heard() -> None:
 
 
 def test_patches_that_overlap_by_more_than_half_cannot_be_joined() -> None:
-    with pytest.raises(ConfigError, match="mrf: overlap = 6: at most half of patch = 10"):
-        resolve(configure("mrf", {"overlap": 6}))
+    with pytest.raises(ConfigError, match="mrf: overlap = 8: at most half of patch = 14"):
+        resolve(configure("mrf", {"overlap": 8}))
