@@ -19,8 +19,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from facesketch.data.synthetic import draw_pair
-from facesketch.images import to_array
+from facesketch.data.synthetic.draw import draw_pair
+from facesketch.images.io import to_array
 from facesketch.metrics.base import Compute
 from facesketch.metrics.fidelity import FIDELITY
 

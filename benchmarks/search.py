@@ -33,12 +33,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from facesketch.bulk.pipeline import processors
-from facesketch.data.synthetic import draw_photo
-from facesketch.images import is_picture, save_image
-from facesketch.search.describe import describer
+from facesketch.data.synthetic.draw import draw_photo
+from facesketch.devices import processors
+from facesketch.images.io import is_picture, save_image
+from facesketch.search.embedding.describer import describer
 from facesketch.search.gallery import Gallery
-from facesketch.search.store import Row, Store
+from facesketch.search.storage.store import Row, Store
 
 Vectors = NDArray[np.float32]
 PART = 20_000

@@ -30,11 +30,11 @@ from pathlib import Path
 import httpx
 import numpy as np
 
-from facesketch.bulk.pipeline import processors
-from facesketch.data.synthetic import draw_pair
-from facesketch.images import is_picture, open_image
-from facesketch.portraits import Request, Studio
-from facesketch.translate import png
+from facesketch.data.synthetic.draw import draw_pair
+from facesketch.devices import processors
+from facesketch.images.io import is_picture, open_image
+from facesketch.inference.portraits import Request, Studio
+from facesketch.inference.translator import png
 
 Timing = tuple[float, float]
 """Pictures per second, and the 95th percentile of one picture's seconds."""

@@ -43,18 +43,18 @@ from strangers_measures import (
     skin_ink,
 )
 
-from facesketch import pretrained
 from facesketch.config import Direction
 from facesketch.data.index import Pair, index
 from facesketch.errors import DataError, FacesketchError
-from facesketch.faces.find import FaceFinder
+from facesketch.faces.finder import FaceFinder
 from facesketch.files import write_json
-from facesketch.images import save_image
-from facesketch.intervals import Bootstrap
-from facesketch.metrics.recognition import FaceEmbedding
-from facesketch.sheet import sheet
-from facesketch.translate import Translator, load
-from facesketch.weights import locate
+from facesketch.images.contact_sheet import sheet
+from facesketch.images.io import save_image
+from facesketch.inference.translator import Translator, load
+from facesketch.metrics.bootstrap import Bootstrap
+from facesketch.metrics.descriptors import FaceEmbedding
+from facesketch.weights import shipped
+from facesketch.weights.catalogue import locate
 
 Array = NDArray[np.float64]
 Embed = Callable[[Sequence[Image.Image]], Array]
@@ -289,7 +289,7 @@ def choose_style(asked: str | None, translator: Translator, people: People) -> s
 
 def embedding(sface: Path | None) -> Embed:
     """Return what gives SFace's embeddings of pictures."""
-    faces = FaceEmbedding(locate("sface", sface), pretrained.YUNET)
+    faces = FaceEmbedding(locate("sface", sface), shipped.YUNET)
 
     def embed(pictures: Sequence[Image.Image]) -> Array:
         arrays = (np.array(picture.convert("RGB")) for picture in pictures)

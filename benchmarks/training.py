@@ -23,11 +23,12 @@ from torch.nn import functional as F
 
 from facesketch.config import configure
 from facesketch.data.datasets import Batch
-from facesketch.hardware import keep_freed_memory
-from facesketch.methods import METHODS, Method, build, resolve
+from facesketch.methods.base import Method
 from facesketch.methods.cyclegan import CycleGAN
 from facesketch.methods.pix2pix import Pix2Pix
-from facesketch.training.devices import computes_in_bf16
+from facesketch.methods.registry import METHODS, build, resolve
+from facesketch.training.distributed import computes_in_bf16
+from facesketch.training.memory import keep_freed_memory
 
 Step = Callable[[], None]
 

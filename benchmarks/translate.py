@@ -18,11 +18,11 @@ from pathlib import Path
 
 import numpy as np
 
-from facesketch.bulk import Pipeline, plan
-from facesketch.bulk.pipeline import processors
-from facesketch.data.synthetic import draw_pair
-from facesketch.images import is_picture, open_image
-from facesketch.portraits import Request, Studio
+from facesketch.data.synthetic.draw import draw_pair
+from facesketch.devices import processors
+from facesketch.images.io import is_picture, open_image
+from facesketch.inference.folders import Pipeline, plan
+from facesketch.inference.portraits import Request, Studio
 
 Timing = tuple[float, float]
 """Pictures per second, and the share of the time inside the network."""

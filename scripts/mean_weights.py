@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from facesketch.checkpoint import load_method, save_weights
+from facesketch.checkpoints.checkpoint import load_method, save_weights
 
 
 def main() -> None:

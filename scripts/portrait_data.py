@@ -21,7 +21,7 @@ from PIL import Image
 
 from facesketch.errors import FaceError
 from facesketch.faces import FaceFinder, align
-from facesketch.images import open_image
+from facesketch.images.io import open_image
 
 STRANGERS = 50
 """Subjects of each artist that are kept out."""

@@ -1,4 +1,4 @@
-"""Find out what a score says: the two constants of `facesketch.search.chance` for each embedder and route.
+"""Find out what a score says: the two constants of `facesketch.search.probability` for each embedder and route.
 
     .venv/bin/python scripts/search_calibration.py --data portraits [--others FOLDER…] [--embedder NAME…]
 
@@ -24,11 +24,11 @@ from scipy.optimize import minimize
 from facesketch.data.index import index
 from facesketch.errors import FaceError
 from facesketch.faces import FaceFinder
-from facesketch.images import is_picture, open_image
-from facesketch.search.chance import Calibration, company, distances, posterior
-from facesketch.search.describe import ROUTES, Describer, Route, describer
-from facesketch.search.embedders import EMBEDDERS
-from facesketch.search.framing import framed, meant
+from facesketch.images.io import is_picture, open_image
+from facesketch.search.embedding.crop import framed, meant
+from facesketch.search.embedding.describer import ROUTES, Describer, Route, describer
+from facesketch.search.embedding.embedders import EMBEDDERS
+from facesketch.search.probability import Calibration, company, distances, posterior
 
 Array = NDArray[np.float64]
 Trial = tuple[Array, int | None, int]

@@ -1,4 +1,4 @@
-"""Find out how many people a gallery needs before its chances hold: `FEWEST` of `facesketch.search.chance`.
+"""Find out how many people a gallery needs before its chances hold: `FEWEST` of `facesketch.search.probability`.
 
     .venv/bin/python scripts/search_fewest.py --data cuhk [--embedder NAME…]
 
@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facesketch.errors import FaceError
-from facesketch.search.chance import Calibration, calibration, chances
-from facesketch.search.describe import ROUTES, Describer, describer
-from facesketch.search.embedders import EMBEDDERS
-from facesketch.search.trial import Task, read_task
+from facesketch.search.embedding.describer import ROUTES, Describer, describer
+from facesketch.search.embedding.embedders import EMBEDDERS
+from facesketch.search.evaluation.evaluate import Task, read_task
+from facesketch.search.probability import Calibration, calibration, chances
 
 Array = NDArray[np.float64]
 

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from facesketch.checkpoint import load_method, save_weights
+from facesketch.checkpoints.checkpoint import load_method, save_weights
 from facesketch.data.index import Pair, index
+from facesketch.inference.translator import Translator, load
 from facesketch.methods.portrait import Portrait
-from facesketch.translate import Translator, load
 
 MOST = 100
 """Pairs of a style and a side that are measured."""

@@ -13,7 +13,7 @@ import pytest
 
 from facesketch.cli.main import main
 from facesketch.data.pairs import SIDES
-from facesketch.data.synthetic import write_sample
+from facesketch.data.synthetic.draw import write_sample
 
 KINDS = ("photos", "sketches")
 

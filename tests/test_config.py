@@ -11,16 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from facesketch.config import (
-    AugmentConfig,
-    DataConfig,
-    MethodConfig,
-    RunConfig,
-    TrainConfig,
-    parse,
-    read_toml,
-    to_toml,
-)
+from facesketch.config import AugmentConfig, DataConfig, MethodConfig, RunConfig, TrainConfig, parse, read_toml, to_toml
 from facesketch.errors import ConfigError
 
 _TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))

@@ -17,15 +17,15 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 if TYPE_CHECKING:
     from facesketch.errors import FacesketchError
-    from facesketch.model import Model, load
+    from facesketch.inference.model import Model, load
     from facesketch.search.gallery import Gallery
     from facesketch.training.trainer import train
 
 _PUBLIC = {
     "FacesketchError": "facesketch.errors",
     "Gallery": "facesketch.search.gallery",
-    "Model": "facesketch.model",
-    "load": "facesketch.model",
+    "Model": "facesketch.inference.model",
+    "load": "facesketch.inference.model",
     "train": "facesketch.training.trainer",
 }
 __all__ = ["FacesketchError", "Gallery", "Model", "__version__", "load", "train"]
@@ -36,7 +36,7 @@ def __getattr__(name: str) -> Any:
     if name not in _PUBLIC:
         raise AttributeError(f"module 'facesketch' has no attribute {name!r}")
     if name == "train":
-        from facesketch.extras import require
+        from facesketch.errors import require
 
         require("train", "training")
     return getattr(importlib.import_module(_PUBLIC[name]), name)

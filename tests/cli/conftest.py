@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from facesketch.errors import FaceError
-from facesketch.search.describe import Probe, Route
+from facesketch.search.embedding.describer import Probe, Route
 from facesketch.search.gallery import Gallery
 
 PEOPLE = 30
@@ -74,7 +74,7 @@ def by_pixels(monkeypatch: pytest.MonkeyPatch) -> ByPixels:
         describer.asked.append(embedder)
         return describer
 
-    monkeypatch.setattr("facesketch.search.describe.describer", asked)
+    monkeypatch.setattr("facesketch.search.embedding.describer.describer", asked)
     return describer
 
 

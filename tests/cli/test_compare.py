@@ -12,7 +12,7 @@ import pytest
 
 from facesketch.cli.compare import compare
 from facesketch.errors import ConfigError, DataError
-from facesketch.results import Results, paired_difference
+from facesketch.evaluation.results import Results, paired_difference
 
 app = cyclopts.App()
 app.command(compare)

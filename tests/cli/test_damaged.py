@@ -13,8 +13,8 @@ import pyarrow as pa
 import pytest
 
 from facesketch.files import write_json
-from facesketch.search.rows import FORMAT, schema
-from facesketch.study import Study
+from facesketch.search.storage.rows import FORMAT, schema
+from facesketch.study.study import Study
 
 Refused = Callable[..., str]
 DEEP = b"[" * 100_000

@@ -170,9 +170,9 @@ def test_progress_shows_on_stderr_only_when_it_takes_long(
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Path, dict[str, int]]]:
     """Stand in for the drawing itself and record how it is called."""
     calls: list[tuple[Path, dict[str, int]]] = []
-    module = types.ModuleType("facesketch.data.synthetic")
+    module = types.ModuleType("facesketch.data.synthetic.draw")
     module.write_sample = lambda folder, **options: calls.append((folder, options))  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "facesketch.data.synthetic", module)
+    monkeypatch.setitem(sys.modules, "facesketch.data.synthetic.draw", module)
     return calls
 
 

@@ -14,9 +14,9 @@ import pytest
 from facesketch.cli.evaluate import Patience, evaluate
 from facesketch.data.index import index
 from facesketch.data.split import split
-from facesketch.data.synthetic import write_sample
+from facesketch.data.synthetic.draw import write_sample
 from facesketch.errors import ConfigError, DataError
-from facesketch.results import Results
+from facesketch.evaluation.results import Results
 
 app = cyclopts.App()
 app.command(evaluate)

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from facesketch import weights
 from facesketch.cli import models
 from facesketch.cli.models import app
 from facesketch.errors import ConfigError, MissingExtraError
-from facesketch.weights import WEIGHTS, Progress
+from facesketch.weights import download
+from facesketch.weights.catalogue import WEIGHTS, Progress
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +35,7 @@ def _rows(text: str) -> dict[str, str]:
 
 def test_the_table_says_what_is_here(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / WEIGHTS["sface"].file).write_bytes(b"torn")
-    weights.fetch("lpips-alex")
+    download.fetch("lpips-alex")
     _run("list")
     shown = capsys.readouterr().out
     rows = _rows(shown)
@@ -64,7 +64,7 @@ def test_all_fetches_every_entry(monkeypatch: pytest.MonkeyPatch, capsys: pytest
         asked.append(name)
         return Path(name)
 
-    monkeypatch.setattr(weights, "fetch", fetch)
+    monkeypatch.setattr(download, "fetch", fetch)
     _run("fetch", "--all")
     assert asked == list(WEIGHTS)
 

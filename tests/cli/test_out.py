@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from facesketch.search.scorecard import SearchResults
+from facesketch.search.evaluation.results import SearchResults
 
 Run = Callable[..., Any]
 

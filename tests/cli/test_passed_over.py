@@ -13,7 +13,7 @@ from PIL import Image
 
 from facesketch.data.index import NoPairsError, index
 from facesketch.errors import ImageError
-from facesketch.images import open_image
+from facesketch.images.io import open_image
 
 Run = Callable[..., Any]
 pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes with names")

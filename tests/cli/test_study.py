@@ -12,7 +12,7 @@ from PIL import Image
 
 from facesketch.cli.study import study
 from facesketch.config import DIRECTIONS
-from facesketch.study import Study, _variants, carry_out, samples
+from facesketch.study.study import Study, _variants, carry_out, samples
 
 
 @pytest.fixture(autouse=True)
@@ -175,7 +175,7 @@ def test_the_sheet_is_of_all_that_the_folder_holds(
     _finished(Study.begin(faces, tmp_path, "quick", only=["dense-ae"]))
     grid = _finished(Study.begin(faces, tmp_path, "quick", only=["pencil"]))
     seen: list[Study] = []
-    monkeypatch.setattr("facesketch.study.samples", lambda study: (seen.append(study), Image.new("L", (8, 8)))[1])
+    monkeypatch.setattr("facesketch.study.study.samples", lambda study: (seen.append(study), Image.new("L", (8, 8)))[1])
     list(carry_out(grid, quiet=True))
     assert [cell.method for cell in seen[0].cells] == ["dense-ae", "dense-ae", "pencil"]
 

@@ -13,9 +13,9 @@ from PIL import Image
 
 from facesketch.cli.main import app
 from facesketch.config import SECTIONS, RunConfig
-from facesketch.families import FAMILIES
+from facesketch.methods.families import FAMILIES
 from facesketch.training import state, trainer
-from facesketch.training.logs import read_log
+from facesketch.training.log import read_log
 from facesketch.training.state import Training
 
 SMALL = ["--size", "32", "--batch-size", "4", "--epochs", "1", "--device", "cpu", "--precision", "fp32"]

@@ -18,13 +18,13 @@ from PIL import Image
 
 import facesketch
 import facesketch.faces
-import facesketch.portraits
+import facesketch.inference.portraits
+from facesketch.checkpoints.header import write_header
+from facesketch.checkpoints.preprocessing import Preprocessing
 from facesketch.config import Direction, MethodConfig, RunConfig
-from facesketch.engines import IMAGE, TRANSLATION
 from facesketch.faces import Face, FaceFrame
-from facesketch.headers import write_header
-from facesketch.preprocessing import Preprocessing
-from facesketch.translate import Translator
+from facesketch.inference.engines.base import IMAGE, TRANSLATION
+from facesketch.inference.translator import Translator
 
 PENCIL = ["--model", "pencil", "--device", "cpu"]
 
@@ -51,7 +51,7 @@ def portraits(monkeypatch: pytest.MonkeyPatch) -> list[Face]:
     monkeypatch.setattr(facesketch.faces, "FaceFinder", Finder)
     real = facesketch.load
     monkeypatch.setattr(
-        facesketch.portraits,
+        facesketch.inference.portraits,
         "load",
         lambda path, **more: Translator(Unchanging()) if path == "portrait" else real(path, **more),
     )
@@ -203,7 +203,7 @@ HEAVY = {"torch", "torchmetrics", "lightning_fabric", "matplotlib", "rich.progre
 def test_an_exported_model_needs_no_pytorch(tmp_path: Path) -> None:
     picture, out = _picture(tmp_path / "in.png", (64, 48)), tmp_path / "out.png"
     imported = _imported([picture, "--model", _onnx(tmp_path / "model.onnx"), "--out", out, "--sheet"])
-    assert {"onnxruntime", "facesketch.bulk.pipeline"} <= imported, "the list is what it seems"
+    assert {"onnxruntime", "facesketch.inference.folders.pipeline"} <= imported, "the list is what it seems"
     assert not HEAVY & imported
     with Image.open(out) as result, Image.open(picture) as expected:
         assert np.array_equal(np.asarray(result), np.asarray(expected))

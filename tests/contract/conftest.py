@@ -10,9 +10,9 @@ import pytest
 
 from facesketch import train
 from facesketch.config import DIRECTIONS, Direction, RunConfig, configure
-from facesketch.methods import METHODS, resolve
+from facesketch.methods.registry import METHODS, resolve
 from facesketch.training import trainer
-from facesketch.training.estimate import Estimate
+from facesketch.training.cost import Estimate
 
 NARROW: dict[str, dict[str, Any]] = {
     "dense-ae": {"hidden": 8, "latent": 4},

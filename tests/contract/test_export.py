@@ -12,15 +12,15 @@ import pytest
 from PIL import Image
 from torch import nn
 
-from facesketch.checkpoint import preprocessing
+from facesketch.checkpoints.checkpoint import preprocessing
+from facesketch.checkpoints.header import read_header
 from facesketch.config import Direction
-from facesketch.engines.torch_engine import TorchEngine
 from facesketch.errors import ConfigError
-from facesketch.export import LIMITS, Exported, export
-from facesketch.families import FAMILIES
-from facesketch.headers import read_header
-from facesketch.methods import build
-from facesketch.translate import Translator, load
+from facesketch.inference.engines.torch_engine import TorchEngine
+from facesketch.inference.export.export import LIMITS, Exported, export
+from facesketch.inference.translator import Translator, load
+from facesketch.methods.families import FAMILIES
+from facesketch.methods.registry import build
 
 SIZES = [(37, 53), (64, 41), (40, 40), (130, 9)]
 

@@ -15,7 +15,7 @@ import safetensors.torch
 import torch
 
 from facesketch import train
-from facesketch.training.logs import read_log
+from facesketch.training.log import read_log
 from facesketch.training.trainer import resume
 
 # Noise, pools and batch statistics are each process's own, so they are left out of what has to be equal.

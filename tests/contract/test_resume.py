@@ -23,7 +23,7 @@ import torch
 from facesketch import train
 from facesketch.cli.main import main
 from facesketch.training import state, trainer
-from facesketch.training.logs import read_log
+from facesketch.training.log import read_log
 from facesketch.training.state import Training
 
 EPOCHS = 3

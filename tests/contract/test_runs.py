@@ -16,14 +16,15 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from facesketch.checkpoints.header import read_header
 from facesketch.config import Direction, RunConfig, parse
 from facesketch.data.datasets import Batch, PairDataset
 from facesketch.errors import ConfigError
-from facesketch.headers import read_header
-from facesketch.images import Placement
-from facesketch.methods import METHODS, Method, build, resolve
-from facesketch.training.logs import read_log
-from facesketch.training.run import read_split
+from facesketch.images.fit import Placement
+from facesketch.methods.base import Method
+from facesketch.methods.registry import METHODS, build, resolve
+from facesketch.training.log import read_log
+from facesketch.training.run_folder import read_split
 
 NAMES = {"config.toml", "weights.safetensors", "best.safetensors", "state.ckpt", "log.jsonl", "samples"}
 NAMES |= {"environment.json"}

@@ -14,11 +14,11 @@ from PIL import Image
 from facesketch import train
 from facesketch.cli.main import main
 from facesketch.config import DIRECTIONS, Direction
-from facesketch.engines.torch_engine import TorchEngine
 from facesketch.errors import ConfigError
-from facesketch.families import FAMILIES
-from facesketch.methods import METHODS, build, resolve
-from facesketch.translate import Translator, load
+from facesketch.inference.engines.torch_engine import TorchEngine
+from facesketch.inference.translator import Translator, load
+from facesketch.methods.families import FAMILIES
+from facesketch.methods.registry import METHODS, build, resolve
 
 SIZES = [(37, 53), (64, 41), (32, 32), (9, 130)]
 

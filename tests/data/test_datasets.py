@@ -22,8 +22,8 @@ from facesketch.config import AugmentConfig, DataConfig
 from facesketch.data import datasets
 from facesketch.data.datasets import Batch, PairDataset, Pictures, batches, epoch_keys
 from facesketch.data.index import Pair, Source
-from facesketch.images import open_image, to_array
-from facesketch.tensors import to_image
+from facesketch.images.io import open_image, to_array
+from facesketch.images.tensors import to_image
 
 COUNT = 10
 

@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from facesketch.cli.main import app, main
-from facesketch.data.synthetic import write_sample
-from facesketch.images import open_image
+from facesketch.data.synthetic.draw import write_sample
+from facesketch.images.io import open_image
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -131,17 +131,17 @@ from pydantic import Field
 from torch import Tensor
 from facesketch.config import DataConfig, Direction, Frozen
 from facesketch.data.datasets import Batch
-from facesketch.losses import l1
-from facesketch.family_base import Defaults, Family
+from facesketch.methods.losses import l1
+from facesketch.methods.family_base import Defaults, Family
 from facesketch.methods.base import Method, Phase, adam
-from facesketch.networks.unet import UNetGenerator
+from facesketch.methods.networks.unet import UNetGenerator
 """
 
 
 def test_the_example_of_a_method_trains_and_translates(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import facesketch
-    from facesketch.families import FAMILIES
-    from facesketch.methods import METHODS
+    from facesketch.methods.families import FAMILIES
+    from facesketch.methods.registry import METHODS
 
     names: dict[str, Any] = {"__name__": "my_method"}
     code = EXAMPLE_IMPORTS + blocks(ROOT / "docs" / "adding-a-method.md", "python")[0]

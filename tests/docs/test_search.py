@@ -71,7 +71,7 @@ def test_the_page_names_every_option_of_the_verbs() -> None:
 
 
 def test_the_table_of_people_is_one_that_is_understood(tmp_path: Path) -> None:
-    from facesketch.search.people import read_people
+    from facesketch.search.storage.people import read_people
 
     lines = re.search(r"^    file,id,label\n(?:    .+\n)+", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)
     assert lines is not None

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facesketch import pretrained
 from facesketch.faces import FaceFinder, align, fill_corners
-from facesketch.faces.corners import black_corners
+from facesketch.faces.black_corners import black_corners
 from facesketch.faces.frame import FRAME
 from facesketch.faces.turns import Turn, turned
 from facesketch.faces.yunet import YuNet
-from facesketch.images import open_image
+from facesketch.images.io import open_image
+from facesketch.weights import shipped
 
 pytestmark = pytest.mark.shared
 
@@ -29,7 +29,7 @@ def pictures(shared: Path, name: str) -> list[Path]:
 
 @pytest.mark.parametrize("name", ["cuhk/photos", "cuhk/sketches", "cuhk_original/photos", "cuhk_original/sketches"])
 def test_every_face_of_cuhk_is_found(shared: Path, name: str) -> None:
-    detector = YuNet(pretrained.YUNET)
+    detector = YuNet(shipped.YUNET)
     found = {path.stem: len(detector.detect(open_image(path, box=320))) for path in pictures(shared, name)}
     assert [stem for stem, faces in found.items() if faces != 1] == []
 
@@ -37,7 +37,7 @@ def test_every_face_of_cuhk_is_found(shared: Path, name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["fs2k_train/photos", "fs2k_train/sketches"])
 def test_almost_every_face_of_fs2k_is_found(shared: Path, name: str) -> None:
-    detector = YuNet(pretrained.YUNET)
+    detector = YuNet(shipped.YUNET)
     found = [bool(detector.detect(open_image(path))) for path in pictures(shared, name)]
     assert np.mean(found) >= 0.97
 
@@ -45,7 +45,7 @@ def test_almost_every_face_of_fs2k_is_found(shared: Path, name: str) -> None:
 @pytest.mark.parametrize("kind", ["photos", "sketches"])
 def test_the_originals_are_aligned_as_the_published_crops_are(shared: Path, kind: str) -> None:
     finder = FaceFinder()
-    detector = YuNet(pretrained.YUNET)
+    detector = YuNet(shipped.YUNET)
     off = []
     for path in pictures(shared, f"cuhk_original/{kind}")[::EVERY]:
         image = open_image(path)
@@ -96,6 +96,6 @@ def test_the_black_corners_of_the_published_crops_are_filled(shared: Path, kind:
 @pytest.mark.parametrize("size", [(20_000, 10), (600, 30), (728, 90), (100, 1000), (12, 9)])
 def test_a_strip_of_paper_shows_nobody(size: tuple[int, int]) -> None:
     """In strips that come to 32 pixels OpenCV reads memory that nothing was written to."""
-    detector = YuNet(pretrained.YUNET)
+    detector = YuNet(shipped.YUNET)
     for _ in range(4):
         assert detector.detect(Image.new("RGB", size, "white")) == []

@@ -7,8 +7,8 @@ import hashlib
 import numpy as np
 import pytest
 
-from facesketch import pretrained
 from facesketch.faces.yunet import found
+from facesketch.weights import shipped
 
 
 class _Network:
@@ -26,10 +26,10 @@ class _Network:
 
 
 def test_the_file_is_the_published_one_and_has_its_licence_beside_it() -> None:
-    digest = hashlib.sha256(pretrained.YUNET.read_bytes()).hexdigest()
+    digest = hashlib.sha256(shipped.YUNET.read_bytes()).hexdigest()
     assert digest == "49f000ec501fef24739071fc7e68267d32209045b6822c0c72dce1da25726f10"
-    licence = pretrained.YUNET.with_name("LICENSE-YuNet").read_text(encoding="utf-8")
-    assert pretrained.YUNET.name in licence
+    licence = shipped.YUNET.with_name("LICENSE-YuNet").read_text(encoding="utf-8")
+    assert shipped.YUNET.name in licence
     for words in ("MIT License", "Copyright (c) 2020 Shiqi Yu <shiqi.yu@gmail.com>", "shall be included in all"):
         assert words in licence
 

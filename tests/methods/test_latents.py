@@ -12,13 +12,14 @@ from torch import Tensor, nn
 
 from facesketch.config import RunConfig, configure
 from facesketch.data.datasets import Batch
-from facesketch.images import Placement
-from facesketch.methods import Method, build, resolve
+from facesketch.images.fit import Placement
+from facesketch.images.tensors import with_channels
+from facesketch.methods.base import Method
 from facesketch.methods.cogan import CoGAN
+from facesketch.methods.registry import build, resolve
 from facesketch.methods.sparse_ae import SparseAE
 from facesketch.methods.unit import UNIT
-from facesketch.tensors import with_channels
-from facesketch.training.samples import validate
+from facesketch.training.validation import validate
 
 
 @pytest.fixture(autouse=True)

@@ -9,14 +9,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from facesketch import losses
 from facesketch.config import DataConfig, Direction, MethodConfig, RunConfig, TrainConfig, configure
 from facesketch.data.datasets import Batch
 from facesketch.errors import ConfigError
-from facesketch.families import FAMILIES
-from facesketch.images import Placement
-from facesketch.methods import METHODS, build, method_class, resolve
+from facesketch.images.fit import Placement
+from facesketch.methods import losses
 from facesketch.methods.base import power_of_two
+from facesketch.methods.families import FAMILIES
+from facesketch.methods.registry import METHODS, build, method_class, resolve
 
 
 def _config(name: str, options: dict[str, Any] | None = None, **data: Any) -> RunConfig:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from facesketch.config import configure
 from facesketch.errors import ConfigError
-from facesketch.families import resolve
+from facesketch.methods.families import resolve
 from facesketch.methods.mrf import cheapest
 
 

@@ -13,14 +13,14 @@ import torch
 from torch import Tensor
 
 from facesketch import load, train
-from facesketch.checkpoint import load_method
+from facesketch.checkpoints.checkpoint import load_method
 from facesketch.config import DIRECTIONS, Direction, configure
 from facesketch.data.datasets import PairDataset
 from facesketch.errors import ConfigError
-from facesketch.families import PatchOptions
-from facesketch.methods import METHODS, build, resolve
+from facesketch.methods.families import PatchOptions
 from facesketch.methods.patches import Grid, Matches, PatchMethod, cut, lay, nearest
-from facesketch.training.run import read_split
+from facesketch.methods.registry import METHODS, build, resolve
+from facesketch.training.run_folder import read_split
 
 NAMES = [name for name, kind in METHODS.items() if kind.exemplars]
 SMALL: dict[str, Any] = {"size": 40, "device": "cpu", "precision": "fp32", "patch": 48, "overlap": 24, "radius": 12}

@@ -7,10 +7,10 @@ import pytest
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from facesketch.engines.pencil_engine import PencilEngine
 from facesketch.errors import ConfigError
-from facesketch.families import FAMILIES, resolve
-from facesketch.translate import load
+from facesketch.inference.engines.pencil_engine import PencilEngine
+from facesketch.inference.translator import load
+from facesketch.methods.families import FAMILIES, resolve
 
 
 def _smooth(height: int, width: int) -> NDArray[np.float64]:

@@ -15,13 +15,13 @@ from facesketch import train
 from facesketch.config import DataConfig, RunConfig, configure
 from facesketch.data.datasets import Batch
 from facesketch.errors import ConfigError, FacesketchError
-from facesketch.families import PortraitOptions
-from facesketch.images import Placement
-from facesketch.methods import build, needs, resolve
+from facesketch.images.fit import Placement
+from facesketch.methods.families import PortraitOptions
+from facesketch.methods.networks.backbones import AlexNetFeatures
+from facesketch.methods.networks.lpips import CHANNELS
 from facesketch.methods.portrait import Portrait
-from facesketch.networks.backbones import AlexNetFeatures
-from facesketch.networks.lpips import CHANNELS
-from facesketch.training.samples import validate
+from facesketch.methods.registry import build, needs, resolve
+from facesketch.training.validation import validate
 
 SMALL: dict[str, Any] = {"width": 4, "blocks": 1, "discriminator_width": 4, "perceptual": "none", "size": 32}
 

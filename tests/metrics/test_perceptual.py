@@ -18,10 +18,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from facesketch.errors import CheckpointError, DataError, ImageError
-from facesketch.metrics.perceptual import Lpips, features, frechet, kernel_distance
-from facesketch.networks.backbones import AlexNetFeatures, VGG16Features
-from facesketch.networks.lpips import Net
-from facesketch.weights import locate, read
+from facesketch.methods.networks.backbones import AlexNetFeatures, VGG16Features
+from facesketch.methods.networks.lpips import Net
+from facesketch.metrics.distribution import frechet, kernel_distance
+from facesketch.metrics.perceptual import Lpips, features
+from facesketch.weights.catalogue import locate
+from facesketch.weights.download import read
 
 CHANNELS: dict[Net, tuple[int, ...]] = {"alex": (64, 192, 384, 256, 256), "vgg": (64, 128, 256, 512, 512)}
 

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from tests.scripts.conftest import Run
 
-from facesketch.images import open_image
+from facesketch.images.io import open_image
 
 
 @pytest.fixture(scope="module")

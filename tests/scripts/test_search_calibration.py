@@ -9,7 +9,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from facesketch.search.chance import Calibration
+from facesketch.search.probability import Calibration
 
 PEOPLE = 80
 

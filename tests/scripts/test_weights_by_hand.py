@@ -12,12 +12,12 @@ import safetensors.torch
 import torch
 from tests.scripts.conftest import Run
 
-from facesketch.checkpoint import load_method, save_weights
+from facesketch.checkpoints.checkpoint import load_method, save_weights
 from facesketch.config import configure
-from facesketch.data.synthetic import write_sample
-from facesketch.methods import build, resolve
+from facesketch.data.synthetic.draw import write_sample
+from facesketch.inference.translator import load
 from facesketch.methods.portrait import Portrait
-from facesketch.translate import load
+from facesketch.methods.registry import build, resolve
 
 _SMALL: dict[str, Any] = {"width": 4, "blocks": 1, "discriminator_width": 4, "perceptual": "none", "size": 32}
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 from facesketch.errors import FaceError
 from facesketch.search.gallery import Gallery
-from facesketch.search.store import Store
+from facesketch.search.storage.store import Store
 
 Colour = tuple[int, int, int]
 BLACK = (0, 0, 0)

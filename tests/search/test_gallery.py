@@ -13,11 +13,11 @@ import pytest
 from PIL import Image
 
 from facesketch.errors import ConfigError, FaceError, GalleryError, ImageError
-from facesketch.search import audit
 from facesketch.search import gallery as module
 from facesketch.search.answer import hits_of
 from facesketch.search.gallery import LEAD, Answer, Gallery, Hit
-from facesketch.search.store import Found, Row, Store
+from facesketch.search.storage import query_log
+from facesketch.search.storage.store import Found, Row, Store
 
 REDDISH, BLACK = (240, 40, 30), (0, 0, 0)
 ORDER = ["red.png", "dark.png", "green.png", "blue.png"]  # by likeness to reddish
@@ -44,7 +44,7 @@ def sketch(tmp_path: Path, draw: Any) -> Path:
 @pytest.fixture(autouse=True)
 def few_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let galleries of a few photos tell chances, where nobody asks how many are needed."""
-    monkeypatch.setattr("facesketch.search.chance.FEWEST", 1)
+    monkeypatch.setattr("facesketch.search.probability.FEWEST", 1)
 
 
 @pytest.fixture
@@ -56,8 +56,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         calls.append((scores.tolist(), rest, calibration, prior, sorted(drawn.tolist())))
         return np.full(len(scores), 0.1), 0.2
 
-    monkeypatch.setattr("facesketch.search.chance.chances", tenths)
-    monkeypatch.setattr("facesketch.search.chance.calibration", lambda embedder, route: (embedder, route))
+    monkeypatch.setattr("facesketch.search.probability.chances", tenths)
+    monkeypatch.setattr("facesketch.search.probability.calibration", lambda embedder, route: (embedder, route))
     return calls
 
 
@@ -178,7 +178,7 @@ def test_a_sketch_without_a_face_or_that_is_none(filled: Gallery, tmp_path: Path
     (tmp_path / "text.png").write_text("hello")
     with pytest.raises(ImageError, match=r"text\.png: not a picture"):
         filled.search(tmp_path / "text.png")
-    assert not Path(filled.uri, audit.NAME).exists()
+    assert not Path(filled.uri, query_log.NAME).exists()
 
 
 def test_the_wanted_face_and_the_name_reach_the_describer(filled: Gallery, sketch: Path, colours: Any) -> None:
@@ -197,7 +197,7 @@ def test_what_is_not_the_best_is_told(filled: Gallery, sketch: Path, colours: An
 def test_a_query_is_noted_unless_it_is_not_wanted(filled: Gallery, sketch: Path, colours: Any) -> None:
     answer = filled.search(sketch, 2, route="direct", prior=0.3)
     Gallery(filled.uri, colours, audit=False).search(sketch)
-    (line,) = Path(filled.uri, audit.NAME).read_text().splitlines()
+    (line,) = Path(filled.uri, query_log.NAME).read_text().splitlines()
     noted = json.loads(line)
     assert noted.pop("time").endswith("+00:00")
     assert noted == {
@@ -215,7 +215,7 @@ def test_a_probe_is_known_again_by_its_bytes_or_pixels(filled: Gallery, sketch: 
     picture = Image.open(sketch).convert("RGB")
     for source in (sketch, sketch.read_bytes(), picture, picture.copy(), picture.resize((50, 40))):
         filled.search(source)
-    probes = [json.loads(line)["probe"] for line in Path(filled.uri, audit.NAME).read_text().splitlines()]
+    probes = [json.loads(line)["probe"] for line in Path(filled.uri, query_log.NAME).read_text().splitlines()]
     assert probes[0] == probes[1]
     assert probes[2] == probes[3]
     assert len(set(probes)) == 3
@@ -228,7 +228,7 @@ def test_object_storage_says_that_nothing_is_noted(
     assert filled.search(sketch).notice == "queries are not noted down, since object storage cannot add to a file"
     filled.audit = False
     assert filled.search(sketch).notice == ""
-    assert not Path(filled.uri, audit.NAME).exists()
+    assert not Path(filled.uri, query_log.NAME).exists()
 
 
 def test_removing_takes_paths_names_and_persons(filled: Gallery, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -304,7 +304,7 @@ def test_many_may_ask_at_once(filled: Gallery, sketch: Path) -> None:
     for thread in threads:
         thread.join()
     assert [_names(answer) for answer in answers] == [ORDER] * 8
-    assert len(Path(filled.uri, audit.NAME).read_text().splitlines()) == 8
+    assert len(Path(filled.uri, query_log.NAME).read_text().splitlines()) == 8
 
 
 def test_a_gallery_that_is_not_there_is_not_made_by_asking(tmp_path: Path, colours: Any) -> None:
@@ -330,7 +330,7 @@ def test_a_gallery_that_is_not_there_is_not_made_by_asking(tmp_path: Path, colou
 def test_a_gallery_that_nobody_made_does_not_answer(
     gallery: Gallery, sketch: Path, colours: Any, ask: Any, given: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("facesketch.search.describe.describer", lambda name=None: pytest.fail("was loaded"))
+    monkeypatch.setattr("facesketch.search.embedding.describer.describer", lambda name=None: pytest.fail("was loaded"))
     with pytest.raises(GalleryError, match=r"gallery: no gallery here; type `facesketch search index"):
         ask(Gallery(gallery.uri, colours if given else None), sketch)
     assert not gallery.exists()
@@ -374,7 +374,9 @@ def test_the_describer_is_loaded_when_it_is_needed_and_by_what_the_gallery_was_m
     filled: Gallery, sketch: Path, colours: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loaded: list[str | None] = []
-    monkeypatch.setattr("facesketch.search.describe.describer", lambda name=None: loaded.append(name) or colours)
+    monkeypatch.setattr(
+        "facesketch.search.embedding.describer.describer", lambda name=None: loaded.append(name) or colours
+    )
     opened = Gallery(filled.uri)
     assert (opened.info().count, opened.prune(), opened.remove("nobody"), loaded) == (4, [], 0, [])
     opened.search(sketch)

@@ -22,14 +22,14 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from facesketch.checkpoints.preprocessing import Preprocessing
 from facesketch.config import DIRECTIONS, Direction, MethodConfig, RunConfig
-from facesketch.preprocessing import Preprocessing
+from facesketch.inference.translator import Translator
 from facesketch.serve.app import build
-from facesketch.serve.guard import Guard
-from facesketch.serve.models import Catalogue, Offered
+from facesketch.serve.catalogue import Catalogue, Offered
+from facesketch.serve.middleware import Guard
 from facesketch.serve.server import Server, listen
 from facesketch.serve.settings import Settings
-from facesketch.translate import Translator
 
 
 @dataclass

@@ -17,8 +17,8 @@ import pytest
 from PIL import Image
 from tests.serve.conftest import Network, Process, Running, grey, pixels, png, problem, started
 
-from facesketch.images import open_image
-from facesketch.portraits import Request, Studio
+from facesketch.images.io import open_image
+from facesketch.inference.portraits import Request, Studio
 
 Threaded = Callable[..., AbstractContextManager[Running]]
 _HASTY = {"silence": 0.5, "upload_seconds": 1.5}

@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 from tests.serve.conftest import Ask, Client, Network, grey, pixels, problem
 
-from facesketch.images import Placement
-from facesketch.serve.batches import Batcher
-from facesketch.serve.desk import Desk
-from facesketch.serve.pictures import Darkroom
+from facesketch.images.fit import Placement
+from facesketch.inference.translator import Prepared, Translator
+from facesketch.serve.admission import Desk
+from facesketch.serve.batching import Batcher
+from facesketch.serve.codec import Darkroom
 from facesketch.serve.problems import ProblemError
-from facesketch.translate import Prepared, Translator
 
 
 def test_when_all_places_are_taken_one_is_told_when_to_come_again(serve: Ask, network: Network) -> None:

@@ -22,12 +22,12 @@ from hypothesis import strategies as st
 from tests.serve.conftest import Ask, grey, problem
 
 from facesketch.config import DataConfig, MethodConfig, RunConfig, TrainConfig, to_toml
-from facesketch.locks import LOCK, hold
 from facesketch.serve.reading import Root
 from facesketch.serve.runs import CONFIG, LOG, SAMPLES, Shelf, thinned
 from facesketch.serve.schemas import Run
-from facesketch.training import logs
-from facesketch.training import run as training_run
+from facesketch.training import log as logs
+from facesketch.training import run_folder
+from facesketch.training.lock import LOCK, hold
 
 
 def write_run(folder: Path, lines: list[dict[str, object]], **train: object) -> Path:
@@ -47,7 +47,7 @@ def write_run(folder: Path, lines: list[dict[str, object]], **train: object) -> 
 _HOLD = """
 import sys
 from pathlib import Path
-from facesketch.locks import hold
+from facesketch.training.lock import hold
 with hold(Path(sys.argv[1])):
     print(flush=True)
     input()
@@ -79,7 +79,7 @@ def _epoch(number: int, step: int, seconds: float = 1.0) -> dict[str, object]:
 
 
 def test_names_are_those_of_the_training() -> None:
-    assert (CONFIG, LOG, SAMPLES) == (training_run.CONFIG, training_run.LOG, training_run.SAMPLES)
+    assert (CONFIG, LOG, SAMPLES) == (run_folder.CONFIG, run_folder.LOG, run_folder.SAMPLES)
 
 
 def test_trainings_are_listed_with_how_far_they_are(serve: Ask, tmp_path: Path) -> None:

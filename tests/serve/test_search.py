@@ -16,9 +16,9 @@ from PIL import Image
 from tests.serve.conftest import Ask, Client, grey, pixels, problem
 
 from facesketch.errors import FaceError, GalleryError, MissingExtraError, OutputError
-from facesketch.search.describe import ROUTES
+from facesketch.search.embedding.describer import ROUTES
 from facesketch.search.gallery import LEAD, Answer, Gallery, GalleryInfo, Hit
-from facesketch.serve import searching
+from facesketch.serve import searcher as searching
 from facesketch.serve.schemas import SearchForm
 
 _NOTE = "compared by gradients alone: no weights in /secret/models: type `facesketch models fetch`; and so on"

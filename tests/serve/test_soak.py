@@ -17,8 +17,8 @@ import pytest
 from PIL import Image
 from tests.serve.conftest import Process, grey, pixels, png, started
 
-from facesketch.images import open_image
-from facesketch.portraits import Request, Studio
+from facesketch.images.io import open_image
+from facesketch.inference.portraits import Request, Studio
 
 _KINDS = ("good", "good", "good", "broken", "bomb", "large", "good", "loris", "gone", "good")
 _GOOD = 16

@@ -14,14 +14,14 @@ import pytest
 from PIL import Image
 from tests.serve.conftest import Ask, Client, Network, catalogue, grey, pixels, png, problem
 
-from facesketch import pretrained
-from facesketch.data.synthetic import draw_pair
-from facesketch.images import open_image
-from facesketch.portraits import Request, Studio
+from facesketch.data.synthetic.draw import draw_pair
+from facesketch.images.io import open_image
+from facesketch.inference.portraits import Request, Studio
 from facesketch.serve.app import build
-from facesketch.serve.models import load_catalogue
+from facesketch.serve.catalogue import load_catalogue
 from facesketch.serve.settings import Settings
-from facesketch.serve.workshop import _headers
+from facesketch.serve.translating import _headers
+from facesketch.weights import shipped
 
 
 @pytest.fixture(scope="module")
@@ -192,7 +192,7 @@ def test_models_are_listed_with_what_they_do(own: Client) -> None:
 def test_a_model_of_ones_own_is_offered_without_its_place(tmp_path: Path, serve: Ask) -> None:
     for folder in ("one", "two"):
         (tmp_path / folder).mkdir()
-        shutil.copyfile(pretrained.path("photo2sketch"), tmp_path / folder / "My Model.onnx")
+        shutil.copyfile(shipped.path("photo2sketch"), tmp_path / folder / "My Model.onnx")
     names = tuple(str(tmp_path / folder / "My Model.onnx") for folder in ("one", "two"))
     client = serve(models=load_catalogue(Settings(models=names)))
     listed = client.get("/v1/models")

@@ -15,9 +15,9 @@ import torch
 
 from facesketch.config import RunConfig, configure
 from facesketch.errors import ResourceError
-from facesketch.methods import resolve
+from facesketch.methods.registry import resolve
 from facesketch.training.crashes import crash_of_a_step, steady
-from facesketch.training.run import read_split
+from facesketch.training.run_folder import read_split
 from facesketch.training.trainer import resume
 
 DIES = """

@@ -18,14 +18,14 @@ import safetensors.torch
 import torch
 
 from facesketch import train
-from facesketch.checkpoint import PREVIOUS, STATE
 from facesketch.config import configure
 from facesketch.errors import DataError, OutputError
-from facesketch.locks import hold
-from facesketch.methods import resolve
-from facesketch.study import Study, carry_out
+from facesketch.methods.registry import resolve
+from facesketch.study.study import Study, carry_out
 from facesketch.training import state, trainer
-from facesketch.training.estimate import estimate
+from facesketch.training.cost import estimate
+from facesketch.training.lock import hold
+from facesketch.training.state_file import PREVIOUS, STATE
 from facesketch.training.trainer import resume
 
 SMALL: dict[str, Any] = {

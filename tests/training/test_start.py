@@ -12,7 +12,7 @@ import torch
 
 from facesketch import train
 from facesketch.errors import CheckpointError, ConfigError
-from facesketch.training.run import reopen
+from facesketch.training.run_folder import reopen
 from facesketch.training.trainer import resume
 
 SMALL: dict[str, Any] = {

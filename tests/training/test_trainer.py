@@ -18,17 +18,18 @@ from PIL import Image
 from torch import Tensor
 
 from facesketch import train
-from facesketch.checkpoint import load_method, load_state, save_weights
+from facesketch.checkpoints.checkpoint import load_method, save_weights
+from facesketch.checkpoints.header import read_header
 from facesketch.config import RunConfig, configure
 from facesketch.data.datasets import PairDataset
 from facesketch.data.pairs import Source
 from facesketch.errors import CheckpointError, ConfigError, DataError, OutputError
-from facesketch.headers import read_header
+from facesketch.inference.translator import load
 from facesketch.training import state, trainer
-from facesketch.training.logs import read_log
+from facesketch.training.log import read_log
 from facesketch.training.schedule import set_learning_rate
+from facesketch.training.state_file import load_state
 from facesketch.training.trainer import resume
-from facesketch.translate import load
 
 SMALL: dict[str, Any] = {
     **{"size": 32, "batch_size": 4, "hidden": 8, "latent": 4, "samples": 0},

@@ -24,7 +24,7 @@ from typing import Any
 import pytest
 from PIL import Image, ImageOps
 
-from facesketch.data.synthetic import write_sample
+from facesketch.data.synthetic.draw import write_sample
 
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 _WORDS = (

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facesketch.grid import plan
-from facesketch.report.build import build_report
-from facesketch.results import Results
-from facesketch.study import Study
+from facesketch.evaluation.results import Results
+from facesketch.study.grid import plan
+from facesketch.study.report.build import build_report
+from facesketch.study.study import Study
 
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 _QUIET = (

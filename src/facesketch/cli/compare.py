@@ -14,7 +14,7 @@ from facesketch.cli.output import print_json
 from facesketch.errors import ConfigError
 
 if TYPE_CHECKING:
-    from facesketch.results import Difference, Results
+    from facesketch.evaluation.results import Difference, Results
 
 _ALL_PAIRS = 4  # up to so many results are all held against each other
 _WIDTH = 100
@@ -44,7 +44,7 @@ def compare(
         raise ConfigError(f"{len(results)} results; expected two or more files that `facesketch evaluate --out` wrote")
     if seed < 0:
         raise ConfigError(f"seed = {seed}: expected at least 0; give another --seed")
-    from facesketch.results import Results, require_same_pictures
+    from facesketch.evaluation.results import Results, require_same_pictures
 
     loaded = [Results.load(path) for path in results]
     for other in loaded[1:]:
@@ -71,7 +71,7 @@ def _names(loaded: Sequence[Results], paths: Sequence[Path]) -> list[str]:
 
 
 def _compare(loaded: Sequence[Results], one: int, other: int, seed: int) -> _Compared:
-    from facesketch.results import paired_difference
+    from facesketch.evaluation.results import paired_difference
 
     first, second = loaded[one], loaded[other]
     shared = [name for name in first.metrics if name in second.metrics]

@@ -86,7 +86,7 @@ def sample(folder: Path, /, *, pairs: int = 40, size: int = 256, seed: int = 0) 
     seed
         The same seed draws the same faces.
     """
-    from facesketch.data.synthetic import write_sample
+    from facesketch.data.synthetic.draw import write_sample
 
     write_sample(folder, pairs=pairs, size=size, seed=seed)
     console = _console()

@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from facesketch.config import Direction
-from facesketch.errors import ConfigError
-from facesketch.extras import require
+from facesketch.errors import ConfigError, require
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.progress import Progress
 
-    from facesketch.results import Better, Results
+    from facesketch.evaluation.results import Better, Results
 
 _WIDTH = 100  # columns of the table where the output is not a terminal
 _LEGEND = (
@@ -123,7 +122,7 @@ def _check(
         if out.suffix.lower() == ".csv":
             raise ConfigError(f"--out {out}: is the name of the table beside the results; name it .json")
     if pictures is not None or out is not None:
-        from facesketch.data.apart import require_apart
+        from facesketch.data.protect import require_apart
 
         require_apart(data, pictures=pictures, out=out)
     if out is not None and out.suffix.lower() != ".json":
@@ -154,9 +153,9 @@ def _of_model(
     device: str,
     settings: dict[str, Any],
 ) -> Results:
-    from facesketch.evaluate import evaluate_model
-    from facesketch.hardware import pick_device
-    from facesketch.translate import load
+    from facesketch.devices import pick_device
+    from facesketch.evaluation.evaluate import evaluate_model
+    from facesketch.inference.translator import load
 
     translator = load(model, weights=weights, device=device)
     settings["device"] = pick_device(device)
@@ -175,8 +174,8 @@ def _of_images(
         raise ConfigError("--images needs --direction photo2sketch or sketch2photo: which way were they translated?")
     if pictures is not None:
         raise ConfigError("--pictures keeps what a model translates; leave it out with --images")
-    from facesketch.evaluate import evaluate_images
-    from facesketch.hardware import pick_device
+    from facesketch.devices import pick_device
+    from facesketch.evaluation.evaluate import evaluate_images
 
     return evaluate_images(images, data, direction=direction, device=pick_device(device), **settings)
 

@@ -8,8 +8,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from facesketch.config import Direction
-from facesketch.errors import ConfigError
-from facesketch.extras import require
+from facesketch.errors import ConfigError, require
 
 
 def export(
@@ -44,7 +43,7 @@ def export(
     if half and int8:
         raise ConfigError("--half and --int8 are two ways to make one file smaller; give one of them")
     require("export", "export")
-    from facesketch.export import export as write
+    from facesketch.inference.export.export import export as write
 
     precision: Literal["fp32", "fp16", "int8"] = "fp16" if half else "int8" if int8 else "fp32"
     for made in write(run, out, direction=direction, weights=weights, precision=precision):

@@ -11,7 +11,7 @@ import cyclopts
 from facesketch.cli.output import say_passed_over
 
 if TYPE_CHECKING:
-    from facesketch.prepare import Prepared
+    from facesketch.data.align_folder import Prepared
 
 app = cyclopts.App(name="faces", help="Find faces and bring them into the frame that models are trained on.")
 
@@ -49,10 +49,10 @@ def align(
     model
         Another file of YuNet's than the one that comes with the package.
     """
+    from facesketch.data.align_folder import prepare
     from facesketch.errors import ConfigError
     from facesketch.faces import FaceFinder
-    from facesketch.images import WRITABLE
-    from facesketch.prepare import prepare
+    from facesketch.images.io import WRITABLE
 
     if not folders:
         raise ConfigError("no folder given; type: facesketch faces align FOLDER --out ALIGNED")

@@ -26,13 +26,13 @@ from facesketch.cli import (
     methods,
     models,
     report,
-    search,
     serve,
     study,
     train,
     translate,
 )
 from facesketch.cli.output import take_any_text
+from facesketch.cli.search import index_query as search
 from facesketch.config import RunConfig, explain
 from facesketch.errors import FacesketchError
 

@@ -23,7 +23,7 @@ def methods(name: str | None = None, /, *, size: int = 256, json: bool = False) 
     json
         Print a JSON object instead of a table; of one method with its options and their defaults.
     """
-    from facesketch.families import FAMILIES, family
+    from facesketch.methods.families import FAMILIES, family
 
     if name is not None:
         kind = family(name)
@@ -41,7 +41,7 @@ def methods(name: str | None = None, /, *, size: int = 256, json: bool = False) 
 
 def _row(name: str, size: int) -> dict[str, Any]:
     from facesketch.config import configure
-    from facesketch.families import FAMILIES, resolve
+    from facesketch.methods.families import FAMILIES, resolve
 
     kind = FAMILIES[name]
     config = resolve(configure(name, {"size": size}))
@@ -64,8 +64,8 @@ def _parameters(config: RunConfig) -> int | None:
         return None
     import torch
 
-    from facesketch.methods import build
-    from facesketch.networks.blocks import count_parameters
+    from facesketch.methods.networks.blocks import count_parameters
+    from facesketch.methods.registry import build
 
     with torch.device("meta"):
         return count_parameters(build(config))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import cyclopts
 
 if TYPE_CHECKING:
-    from facesketch.weights import Progress, Weight
+    from facesketch.weights.catalogue import Progress, Weight
 
 app = cyclopts.App(name="models", help="List and fetch the third-party weights that some metrics and searches need.")
 
@@ -21,7 +21,7 @@ def list_() -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from facesketch.weights import WEIGHTS, cache_folder
+    from facesketch.weights.catalogue import WEIGHTS, cache_folder
 
     table = Table("name", "what for", "licence", box=None, header_style="bold", pad_edge=False)
     table.add_column("size", justify="right", no_wrap=True)
@@ -52,8 +52,8 @@ def fetch(
     from rich.console import Console
 
     from facesketch.errors import ConfigError
-    from facesketch.weights import WEIGHTS, weight
-    from facesketch.weights import fetch as fetch_weights
+    from facesketch.weights.catalogue import WEIGHTS, weight
+    from facesketch.weights.download import fetch as fetch_weights
 
     if bool(names) == every:
         raise ConfigError(f"say which weights to fetch, or --all; known: {', '.join(WEIGHTS)}")
@@ -72,7 +72,7 @@ def _size(size: int) -> str:
 def _state(entry: Weight) -> tuple[str, str]:
     """Return whether the weights are here, and their file in the cache folder or the package that brings them."""
     from facesketch.errors import CheckpointError, MissingExtraError
-    from facesketch.weights import cache_folder, locate, verify
+    from facesketch.weights.catalogue import cache_folder, locate, verify
 
     kept = cache_folder() / entry.file
     try:

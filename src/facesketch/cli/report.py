@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from facesketch.extras import require
+from facesketch.errors import require
 
 
 def report(study: Path, /, *, out: Path | None = None) -> None:
@@ -22,7 +22,7 @@ def report(study: Path, /, *, out: Path | None = None) -> None:
     require("train", "a report")
     from facesketch.errors import ConfigError
     from facesketch.files import require_name
-    from facesketch.report.build import build_report
+    from facesketch.study.report.build import build_report
 
     if out is not None:
         require_name(out)

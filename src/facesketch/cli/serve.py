@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from facesketch.errors import ConfigError
-from facesketch.extras import require
+from facesketch.errors import ConfigError, require
 
 if TYPE_CHECKING:
     from facesketch.serve.settings import Settings

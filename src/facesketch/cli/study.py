@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from facesketch.extras import require
+from facesketch.errors import require
 
 if TYPE_CHECKING:
-    from facesketch.study import Study
+    from facesketch.study.study import Study
 
 
 def study(
@@ -50,8 +50,8 @@ def study(
     from facesketch.cli.evaluate import metric_names
     from facesketch.errors import ConfigError
     from facesketch.files import require_folder_name
-    from facesketch.report.build import build_report
-    from facesketch.study import Study
+    from facesketch.study.report.build import build_report
+    from facesketch.study.study import Study
 
     require_folder_name(out)
     if seeds < 1:
@@ -79,7 +79,7 @@ def _announce(grid: Study) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from facesketch.costs import study_costs
+    from facesketch.study.cost import study_costs
     from facesketch.training.progress import about
 
     costs = study_costs(grid)
@@ -99,7 +99,7 @@ def _announce(grid: Study) -> None:
 
 def _carry_out(grid: Study, *, quiet: bool) -> int:
     """Go through the cells, naming each; return how many failed."""
-    from facesketch.study import carry_out
+    from facesketch.study.study import carry_out
 
     failures = 0
     for number, (cell, why) in enumerate(carry_out(grid, quiet=quiet), start=1):

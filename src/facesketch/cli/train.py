@@ -8,8 +8,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from facesketch.config import AugmentConfig, DataConfig, Direction, TrainConfig
-from facesketch.errors import ConfigError, nearest
-from facesketch.extras import require
+from facesketch.errors import ConfigError, nearest, require
 
 
 def train(
@@ -77,7 +76,7 @@ def _known(method: str | None, config: Path | None, options: dict[str, str]) -> 
         ConfigError: an option that neither the verb nor the method has; the nearest one is suggested.
     """
     from facesketch.config import read_toml
-    from facesketch.families import FAMILIES, family
+    from facesketch.methods.families import FAMILIES, family
 
     named = {key.replace("-", "_"): value for key, value in options.items()}
     if not named:
@@ -118,7 +117,7 @@ def _resume(folder: Path, given: dict[str, Any], *, data: Path | None, quiet: bo
 def _say(run: Path, quiet: bool) -> None:
     from rich.console import Console
 
-    from facesketch.training.run import summary
+    from facesketch.training.run_folder import summary
 
     if not quiet:
         Console(stderr=True, highlight=False, soft_wrap=True).print(summary(run), markup=False)

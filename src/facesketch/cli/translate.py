@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
+from facesketch.cli.console import read_pipe
 from facesketch.cli.output import say_passed_over
-from facesketch.cli.pipes import read_pipe
 from facesketch.config import Direction
 from facesketch.errors import ConfigError, FacesketchError, ImageError, nearest
 
 if TYPE_CHECKING:
-    from facesketch.bulk import Job
     from facesketch.faces.turns import Turn
-    from facesketch.portraits import Request, Which
+    from facesketch.inference.folders import Job
+    from facesketch.inference.portraits import Request, Which
 
 _Outcomes = Generator[tuple["Job", FacesketchError | None]]
 
@@ -94,7 +94,7 @@ def translate(
     if Path("-") in paths or out == Path("-"):
         _through_pipes(paths, out, request, sheet, quiet)
         return
-    from facesketch import bulk
+    from facesketch.inference import folders as bulk
 
     passed: list[tuple[Path, str]] = []
     every = request.faces == "all"
@@ -130,7 +130,7 @@ def _no_options(paths: Sequence[Path]) -> None:
 
 
 def _request(model: ModelOptions, faces: FaceOptions) -> Request:
-    from facesketch.portraits import Request
+    from facesketch.inference.portraits import Request
 
     return Request(**asdict(model), faces=_which(faces.faces), align=faces.align)
 
@@ -147,14 +147,14 @@ def _which(faces: str | None) -> Which | None:
 
 def _start(jobs: Sequence[Job], request: Request, sheet: bool, engine: str) -> tuple[dict[str, Turn], _Outcomes]:
     """Return which pictures were turned, filled as the results come, and these results."""
-    from facesketch import bulk
-    from facesketch.portraits import Studio
+    from facesketch.inference import folders as bulk
+    from facesketch.inference.portraits import Studio
 
     studio = Studio(request, keep_sources=sheet)  # with Ray too, so that a mistake is told before the cluster starts
     bulk.sweep(jobs)
     if engine == "local":
         return studio.turned, bulk.run(jobs, studio)
-    from facesketch.bulk import ray_engine
+    from facesketch.inference.folders import ray_engine
 
     return studio.turned, ray_engine.run(jobs, request, sheets=sheet, turned=studio.turned)
 
@@ -215,10 +215,10 @@ def _through_pipes(paths: list[Path], out: Path, request: Request, sheet: bool, 
         )
     if out == Path("-") and (sheet or request.faces == "all"):
         raise ConfigError("a pipe takes one picture: leave out --sheet and --faces all, or name a file with --out")
-    from facesketch import bulk
-    from facesketch.images import open_image
-    from facesketch.portraits import Studio
-    from facesketch.translate import png
+    from facesketch.images.io import open_image
+    from facesketch.inference import folders as bulk
+    from facesketch.inference.portraits import Studio
+    from facesketch.inference.translator import png
 
     piped = paths[0] == Path("-")
     picture = open_image(read_pipe("facesketch translate - --out - < me.jpg") if piped else paths[0])

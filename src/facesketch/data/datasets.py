@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from facesketch.augment import draw, move, relight
 from facesketch.config import AugmentConfig, DataConfig, Direction, Kind
+from facesketch.data.augment import draw, move, relight
 from facesketch.data.index import Pair, Source
 from facesketch.faces import fill_corners
-from facesketch.images import Placement, fit
-from facesketch.tensors import to_tensor
+from facesketch.images.fit import Placement, fit
+from facesketch.images.tensors import to_tensor
 
 IN_MEMORY_BYTES = 2 << 30
 """Above this the decoded pictures lie in a file that the system pages in and out."""

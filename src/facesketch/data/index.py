@@ -10,11 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from facesketch.data.layouts import LAYOUTS
+from facesketch.data.layouts.registry import LAYOUTS
+from facesketch.data.layouts.tree import Tree, walk
 from facesketch.data.pairs import SIDES, Found, NoPairsError, Pair, Side, Source
-from facesketch.data.tree import Tree, walk
 from facesketch.errors import DataError, ImageError, nearest
-from facesketch.images import NO_PICTURE
+from facesketch.images.io import NO_PICTURE
 
 __all__ = ["LAYOUTS", "SIDES", "Index", "NoPairsError", "Pair", "Report", "Side", "Source", "check", "index"]
 

@@ -10,7 +10,7 @@ from typing import Literal
 from PIL import Image
 
 from facesketch.errors import DataError
-from facesketch.images import open_image
+from facesketch.images.io import open_image
 
 Side = Literal["train", "validation", "test"]
 SIDES: tuple[Side, ...] = ("train", "validation", "test")

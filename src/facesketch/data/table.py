@@ -7,7 +7,7 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
-from facesketch.data.tree import fold
+from facesketch.data.layouts.tree import fold
 from facesketch.errors import DataError
 from facesketch.files import read_file
 

@@ -4,8 +4,9 @@ Nothing here needs torch, and OpenCV is imported only when a face is looked for.
 """
 
 from facesketch.faces.align import Aligned, align
-from facesketch.faces.corners import fill_corners
-from facesketch.faces.find import Face, FaceFinder, choose
+from facesketch.faces.black_corners import fill_corners
+from facesketch.faces.face import Face
+from facesketch.faces.finder import FaceFinder, choose
 from facesketch.faces.frame import FaceFrame
 
 __all__ = ["Aligned", "Face", "FaceFinder", "FaceFrame", "align", "choose", "fill_corners"]

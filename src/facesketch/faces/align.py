@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from facesketch.faces.corners import fill_corners
-from facesketch.faces.find import Face, upright_in
+from facesketch.faces.black_corners import fill_corners
+from facesketch.faces.face import Face
+from facesketch.faces.finder import upright_in
 from facesketch.faces.frame import FRAME, FaceFrame
 from facesketch.faces.turns import turning
 from facesketch.faces.warp import Matrix, continued, depth, inverse, moved, scaled, similarity, warp

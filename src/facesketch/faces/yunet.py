@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from facesketch.errors import CheckpointError
-from facesketch.faces.find import Face, calibrated
+from facesketch.faces.face import Face, calibrated
 from facesketch.faces.frame import Point
 from facesketch.faces.warp import inverse, moved, similarity, warp
 

@@ -18,7 +18,7 @@ from facesketch.config import DataConfig, Direction, Frozen, Kind, RunConfig
 from facesketch.data.datasets import Batch, PairDataset
 from facesketch.data.pairs import Pair
 from facesketch.errors import ConfigError
-from facesketch.family_base import Family
+from facesketch.methods.family_base import Family
 
 ENDS: dict[Direction, tuple[Kind, Kind]] = {"photo2sketch": ("photo", "sketch"), "sketch2photo": ("sketch", "photo")}
 """Of each direction, what goes in and what comes out."""

@@ -12,11 +12,11 @@ from torch import Tensor
 
 from facesketch.config import DataConfig, Direction, Kind
 from facesketch.data.datasets import Batch
-from facesketch.families import CoGANFamily, CoGANOptions
-from facesketch.losses import adversarial_bce, l1, mse
 from facesketch.methods.base import ENDS, Method, Phase, adam, power_of_two
-from facesketch.networks.blocks import frozen
-from facesketch.networks.coupled import CoupledEncoder, CoupledGenerator
+from facesketch.methods.families import CoGANFamily, CoGANOptions
+from facesketch.methods.losses import adversarial_bce, l1, mse
+from facesketch.methods.networks.blocks import frozen
+from facesketch.methods.networks.coupled import CoupledEncoder, CoupledGenerator
 
 _DROPOUTS = (0.1, 0.3, 0.3, 0.5)
 """What the authors' discriminators drop after their last convolutions."""

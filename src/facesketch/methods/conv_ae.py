@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from facesketch import losses
 from facesketch.config import DataConfig, Direction
 from facesketch.data.datasets import Batch
-from facesketch.families import ConvAEFamily, ConvAEOptions
+from facesketch.methods import losses
 from facesketch.methods.base import Method, Phase, adam, power_of_two
-from facesketch.networks.conv import ConvAutoencoder
+from facesketch.methods.families import ConvAEFamily, ConvAEOptions
+from facesketch.methods.networks.conv_autoencoders import ConvAutoencoder
 
 
 class ConvAE(ConvAEFamily, Method):

@@ -13,14 +13,14 @@ from torch import Tensor
 
 from facesketch.config import DataConfig, Direction
 from facesketch.data.datasets import Batch
-from facesketch.families import CycleGANFamily, CycleGANOptions
-from facesketch.losses import adversarial_least_squares, l1
+from facesketch.images.tensors import with_channels
 from facesketch.methods.base import Method, Phase, adam, check_patches
-from facesketch.methods.pool import ImagePool
-from facesketch.networks.blocks import frozen, initialise
-from facesketch.networks.patchgan import PatchGAN
-from facesketch.networks.resnet import ResNetGenerator
-from facesketch.tensors import with_channels
+from facesketch.methods.families import CycleGANFamily, CycleGANOptions
+from facesketch.methods.image_pool import ImagePool
+from facesketch.methods.losses import adversarial_least_squares, l1
+from facesketch.methods.networks.blocks import frozen, initialise
+from facesketch.methods.networks.patchgan import PatchGAN
+from facesketch.methods.networks.resnet import ResNetGenerator
 
 
 class CycleGAN(CycleGANFamily, Method):

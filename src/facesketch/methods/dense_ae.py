@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from facesketch import losses
 from facesketch.config import DataConfig, Direction
 from facesketch.data.datasets import Batch
-from facesketch.families import DenseAEFamily, DenseAEOptions
+from facesketch.methods import losses
 from facesketch.methods.base import Method, Phase, adam
-from facesketch.networks.dense import DenseAutoencoder
+from facesketch.methods.families import DenseAEFamily, DenseAEOptions
+from facesketch.methods.networks.dense import DenseAutoencoder
 
 
 class DenseAE(DenseAEFamily, Method):

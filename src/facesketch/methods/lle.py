@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from facesketch.config import DataConfig, Direction
-from facesketch.families import LLEFamily, LLEOptions
+from facesketch.methods.families import LLEFamily, LLEOptions
 from facesketch.methods.patches import PatchMethod, cut, lay, nearest
 
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from facesketch.config import DataConfig, Direction
-from facesketch.families import MRFFamily, MRFOptions
+from facesketch.methods.families import MRFFamily, MRFOptions
 from facesketch.methods.patches import Matches, PatchMethod, cut, nearest
 from facesketch.methods.quilt import quilt
 

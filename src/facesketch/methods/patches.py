@@ -12,9 +12,9 @@ from torch import Tensor
 
 from facesketch.config import DataConfig, Direction
 from facesketch.data.datasets import Batch, PairDataset
-from facesketch.families import PatchOptions
+from facesketch.images.tensors import with_channels
 from facesketch.methods.base import Method, Phase
-from facesketch.tensors import with_channels
+from facesketch.methods.families import PatchOptions
 
 _BLOCK = 1 << 23
 """Numbers that the table of candidates holds at a time."""

@@ -9,12 +9,12 @@ from torch import Tensor
 
 from facesketch.config import DataConfig, Direction
 from facesketch.data.datasets import Batch
-from facesketch.families import Pix2PixFamily, Pix2PixOptions
-from facesketch.losses import adversarial_bce, l1
 from facesketch.methods.base import Method, Phase, adam, check_patches
-from facesketch.networks.blocks import frozen, initialise
-from facesketch.networks.patchgan import PatchGAN
-from facesketch.networks.unet import UNetGenerator
+from facesketch.methods.families import Pix2PixFamily, Pix2PixOptions
+from facesketch.methods.losses import adversarial_bce, l1
+from facesketch.methods.networks.blocks import frozen, initialise
+from facesketch.methods.networks.patchgan import PatchGAN
+from facesketch.methods.networks.unet import UNetGenerator
 
 
 class Pix2Pix(Pix2PixFamily, Method):

@@ -14,19 +14,19 @@ import torch
 from torch import Tensor
 
 from facesketch.config import DataConfig, Direction, RunConfig
+from facesketch.data.corrupt import disguise
 from facesketch.data.datasets import Batch
 from facesketch.data.pairs import Pair
-from facesketch.disguise import disguise
 from facesketch.errors import ConfigError, nearest
-from facesketch.families import PortraitFamily, PortraitOptions
-from facesketch.losses import adversarial_least_squares, edges, l1
+from facesketch.images.tensors import with_channels
 from facesketch.methods.base import Method, Phase, adam, check_patches
-from facesketch.networks.blocks import as_buffers, frozen, initialise
-from facesketch.networks.lpips import PerceptualDistance
-from facesketch.networks.patchgan import PatchGAN
-from facesketch.networks.portrait import PortraitUNet
-from facesketch.tensors import with_channels
-from facesketch.weights import locate
+from facesketch.methods.families import PortraitFamily, PortraitOptions
+from facesketch.methods.losses import adversarial_least_squares, edges, l1
+from facesketch.methods.networks.blocks import as_buffers, frozen, initialise
+from facesketch.methods.networks.lpips import PerceptualDistance
+from facesketch.methods.networks.patchgan import PatchGAN
+from facesketch.methods.networks.portrait_unet import PortraitUNet
+from facesketch.weights.catalogue import locate
 
 _TRUNKS = {"alex": "alexnet", "vgg": "vgg16"}
 

@@ -11,13 +11,13 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from facesketch import losses
 from facesketch.config import DataConfig, Direction
 from facesketch.data.datasets import Batch
-from facesketch.families import SparseAEFamily, SparseAEOptions
+from facesketch.images.tensors import with_channels
+from facesketch.methods import losses
 from facesketch.methods.base import Method, Phase, adam
-from facesketch.networks.sparse import SparseAutoencoder
-from facesketch.tensors import with_channels
+from facesketch.methods.families import SparseAEFamily, SparseAEOptions
+from facesketch.methods.networks.sparse import SparseAutoencoder
 
 
 class SparseAE(SparseAEFamily, Method):

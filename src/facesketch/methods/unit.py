@@ -13,12 +13,12 @@ from torch import Tensor
 
 from facesketch.config import DataConfig, Direction, Kind
 from facesketch.data.datasets import Batch
-from facesketch.families import UNITFamily, UNITOptions
-from facesketch.losses import adversarial_bce, kl_of_means, l1
 from facesketch.methods.base import ENDS, Method, Phase, adam, check_patches
-from facesketch.networks.blocks import frozen
-from facesketch.networks.patchgan import PatchGAN
-from facesketch.networks.shared_latent import SharedLatent
+from facesketch.methods.families import UNITFamily, UNITOptions
+from facesketch.methods.losses import adversarial_bce, kl_of_means, l1
+from facesketch.methods.networks.blocks import frozen
+from facesketch.methods.networks.patchgan import PatchGAN
+from facesketch.methods.networks.shared_latent import SharedLatent
 
 
 class UNIT(UNITFamily, Method):

@@ -8,12 +8,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from facesketch.methods.structure import WINDOW, ssim_maps
 from facesketch.metrics import fsim as _fsim
 from facesketch.metrics import scoot as _scoot
 from facesketch.metrics.base import Metric, checked, grey, in_chunks
 from facesketch.metrics.fsim import fsim, fsimc
 from facesketch.metrics.scoot import scoot
-from facesketch.structure import WINDOW, ssim_maps
 
 __all__ = ["FIDELITY", "Metric", "fsim", "fsimc", "grey", "ms_ssim", "psnr", "scoot", "ssim"]
 

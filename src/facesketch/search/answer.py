@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from facesketch.search.chance import FEWEST
-from facesketch.search.rows import Found
+from facesketch.search.probability import FEWEST
+from facesketch.search.storage.rows import Found
 
 if TYPE_CHECKING:
-    from facesketch.search.describe import Probe, Route
+    from facesketch.search.embedding.describer import Probe, Route
 
 _UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # characters that steer, or are no text, and line ends
 _JOINERS = "\u200c\u200d"  # unseen too, but words of some scripts are misspelt without them

@@ -14,17 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from facesketch.errors import ConfigError, DataError, nearest
-from facesketch.extras import require
-from facesketch.images import flatten, open_image
-from facesketch.search import audit
+from facesketch.errors import ConfigError, DataError, nearest, require
+from facesketch.images.io import flatten, open_image
 from facesketch.search.answer import LEAD, Answer, Hit, best_scores, hits_of
-from facesketch.search.indexing import Indexing, Photo, Progress, Report, listed
-from facesketch.search.people import Person, match, read_people
-from facesketch.search.store import Known, Store, is_local
+from facesketch.search.storage import query_log as audit
+from facesketch.search.storage.indexing import Indexing, Photo, Progress, Report, listed
+from facesketch.search.storage.people import Person, match, read_people
+from facesketch.search.storage.store import Known, Store, is_local
 
 if TYPE_CHECKING:
-    from facesketch.search.describe import Describer, Probe, Route
+    from facesketch.search.embedding.describer import Describer, Probe, Route
 
 __all__ = ["LEAD", "Answer", "Gallery", "GalleryInfo", "Hit", "Report"]
 
@@ -278,7 +277,7 @@ class Gallery:
         self, best: dict[str, float], query: NDArray[np.float32], version: int, route: Route, prior: float
     ) -> tuple[dict[str, float], float] | None:
         """Return each person's chance and that of nobody; None where too few people tell what is usual."""
-        from facesketch.search.chance import FEWEST, calibration, chances
+        from facesketch.search.probability import FEWEST, calibration, chances
 
         people = self._count_people(version)
         if people < FEWEST:
@@ -328,7 +327,7 @@ class Gallery:
 
 
 def _best(embedder: str | None = None) -> Describer:
-    from facesketch.search.describe import describer
+    from facesketch.search.embedding.describer import describer
 
     return describer(embedder)
 
@@ -376,7 +375,7 @@ def _check_matched(people: Path, table: dict[str, Person], named: dict[str, Pers
 
 
 def _check_asked(top: int, route: str, prior: float) -> None:
-    from facesketch.search.describe import ROUTES
+    from facesketch.search.embedding.describer import ROUTES
 
     if top < 1:
         raise ConfigError(f"top is {top}; expected at least 1")

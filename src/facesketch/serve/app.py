@@ -12,15 +12,18 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 from facesketch import __version__
-from facesketch.serve.guard import Gate, Guard
-from facesketch.serve.models import Catalogue, load_catalogue
+from facesketch.serve.catalogue import Catalogue, load_catalogue
+from facesketch.serve.middleware import Gate, Guard
+from facesketch.serve.multipart import GoneError
 from facesketch.serve.problems import answer_problems
-from facesketch.serve.routes import searching, status, training, translating
+from facesketch.serve.routes import runs as training
+from facesketch.serve.routes import search as searching
+from facesketch.serve.routes import status
+from facesketch.serve.routes import translate as translating
 from facesketch.serve.routes.page import page
-from facesketch.serve.searching import SearchedFor, open_gallery
+from facesketch.serve.searcher import SearchedFor, open_gallery
 from facesketch.serve.service import Service
 from facesketch.serve.settings import Settings, check
-from facesketch.serve.uploads import GoneError
 
 _TITLE, _ABOUT = "facesketch", "Face photo to artist's sketch, and sketch to photo. Nothing that is sent is kept."
 _EXPOSED = [f"X-Facesketch-{name}" for name in ("Direction", "Model", "Style", "Kind")] + ["Retry-After"]

@@ -20,7 +20,7 @@ from typing import Any, BinaryIO
 from PIL import AvifImagePlugin, Image, UnidentifiedImageError
 
 from facesketch.errors import ImageError, TooLargeError
-from facesketch.images import open_image, pixels_of
+from facesketch.images.io import open_image, pixels_of
 
 _HEAD = struct.Struct("<QQd")
 _GO = b"\n"

@@ -14,7 +14,7 @@ from typing import Any
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from facesketch.serve.guard import SECURITY
+from facesketch.serve.middleware import SECURITY
 from facesketch.serve.problems import ProblemError
 
 HEAD_BYTES = 16 << 10

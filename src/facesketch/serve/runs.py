@@ -12,11 +12,11 @@ from typing import Any, Literal
 
 from facesketch.config import RunConfig, parse
 from facesketch.errors import ConfigError
-from facesketch.locks import LOCK
 from facesketch.serve.problems import ProblemError
 from facesketch.serve.reading import NoFileError, Root, is_locked
 from facesketch.serve.schemas import Run, RunDetails
-from facesketch.training.logs import Course
+from facesketch.training.lock import LOCK
+from facesketch.training.log import Course
 
 # As training/run.py names them; that module needs torch, and a server does not.
 CONFIG, LOG, SAMPLES = "config.toml", "log.jsonl", "samples"

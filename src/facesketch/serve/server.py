@@ -13,8 +13,8 @@ import uvicorn
 
 from facesketch.errors import ConfigError
 from facesketch.serve.decoding import kill_all
-from facesketch.serve.guard import Guard
 from facesketch.serve.heads import HEAD_BYTES, protocol
+from facesketch.serve.middleware import Guard
 from facesketch.serve.settings import Limits, Settings
 
 _IDLE = 15.0

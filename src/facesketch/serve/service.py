@@ -10,16 +10,16 @@ from typing import Any, TypeVar
 from fastapi import Request
 from pydantic import ValidationError
 
-from facesketch.serve.desk import Desk, Ticket
-from facesketch.serve.meters import Meters
-from facesketch.serve.models import Catalogue
+from facesketch.serve.admission import Desk, Ticket
+from facesketch.serve.catalogue import Catalogue
+from facesketch.serve.multipart import GoneError, read_form
 from facesketch.serve.problems import ProblemError, invalid
+from facesketch.serve.prometheus import Meters
 from facesketch.serve.runs import Shelf
 from facesketch.serve.schemas import SearchForm, TranslateForm
-from facesketch.serve.searching import SearchedFor, Searcher
+from facesketch.serve.searcher import SearchedFor, Searcher
 from facesketch.serve.settings import Settings
-from facesketch.serve.uploads import GoneError, read_form
-from facesketch.serve.workshop import Workshop
+from facesketch.serve.translating import Workshop
 
 Result = TypeVar("Result")
 AnyForm = TypeVar("AnyForm", TranslateForm, SearchForm)

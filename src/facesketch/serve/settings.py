@@ -10,7 +10,7 @@ from pydantic import Field
 
 from facesketch.config import Frozen
 from facesketch.errors import ConfigError
-from facesketch.translate import EngineName
+from facesketch.inference.translator import EngineName
 
 _SHORTEST = 8
 _Count = Annotated[int, Field(ge=1)]

@@ -23,9 +23,9 @@ from torch import Tensor
 from facesketch.config import RunConfig
 from facesketch.data.split import Split
 from facesketch.data.twins import twin_warnings
-from facesketch.methods import METHODS
-from facesketch.training.devices import device_name, is_half
-from facesketch.training.estimate import Estimate, gigabytes, speed
+from facesketch.methods.registry import METHODS
+from facesketch.training.cost import Estimate, gigabytes, speed
+from facesketch.training.distributed import device_name, is_half
 
 _MUCH_SMALLER = 2 / 3  # of the frame's side: less than half of its area
 

@@ -11,16 +11,18 @@ from typing import Any
 import torch
 from lightning_fabric import Fabric
 
-from facesketch.checkpoint import load_state, save_state, start
+from facesketch.checkpoints.checkpoint import start
 from facesketch.config import RunConfig, TrainConfig
 from facesketch.data.datasets import Batch, PairDataset, batches, epoch_keys
 from facesketch.data.split import Split
 from facesketch.errors import ConfigError
 from facesketch.files import sweep
-from facesketch.methods import Method, build
-from facesketch.training.devices import gather, gather_memories
-from facesketch.training.logs import Log
-from facesketch.training.run import LOG
+from facesketch.methods.base import Method
+from facesketch.methods.registry import build
+from facesketch.training.distributed import gather, gather_memories
+from facesketch.training.log import Log
+from facesketch.training.run_folder import LOG
+from facesketch.training.state_file import load_state, save_state
 
 
 @dataclass

@@ -21,18 +21,19 @@ from lightning_fabric import Fabric
 from pydantic import ValidationError
 from torch import Tensor
 
-from facesketch.checkpoint import PREVIOUS, load_state, save_weights
+from facesketch.checkpoints.checkpoint import save_weights
+from facesketch.checkpoints.header import BEST, WEIGHTS
 from facesketch.config import DataConfig, RunConfig, TrainConfig, configure, explain
 from facesketch.data.datasets import Batch, batches, epoch_keys
 from facesketch.data.split import Split
 from facesketch.errors import ConfigError, DataError
-from facesketch.headers import BEST, WEIGHTS
-from facesketch.images import save_image
-from facesketch.locks import hold
-from facesketch.methods import Phase, method_class, needs
-from facesketch.training import run
+from facesketch.images.io import save_image
+from facesketch.methods.base import Phase
+from facesketch.methods.registry import method_class, needs
+from facesketch.training import run_folder
+from facesketch.training.cost import estimate, free_memory, out_of_memory, require_room
 from facesketch.training.crashes import crash_told, steady
-from facesketch.training.devices import (
+from facesketch.training.distributed import (
     average_gradients,
     device_name,
     is_half,
@@ -41,13 +42,14 @@ from facesketch.training.devices import (
     one_line_errors,
     precision_name,
 )
-from facesketch.training.estimate import estimate, free_memory, out_of_memory, require_room
+from facesketch.training.lock import hold
 from facesketch.training.progress import Teller, announce, bar
-from facesketch.training.samples import is_better, sample_sheet, validate
 from facesketch.training.schedule import factor, set_learning_rate
+from facesketch.training.signals import end_by, held_back
 from facesketch.training.state import Training, keep, prepare
-from facesketch.training.stopping import end_by, held_back
-from facesketch.weights import locate
+from facesketch.training.state_file import PREVIOUS, load_state
+from facesketch.training.validation import is_better, sample_sheet, validate
+from facesketch.weights.catalogue import locate
 
 
 def train(
@@ -75,7 +77,7 @@ def train(
     else:
         config = configure(method, settings | ({"folder": data} if data is not None else {}))
     with _held(Path(out)):
-        return _carry_out(run.begin(config, Path(out)), Path(out), quiet, fresh=True)
+        return _carry_out(run_folder.begin(config, Path(out)), Path(out), quiet, fresh=True)
 
 
 def resume(out: str | Path, *, data: str | Path | None = None, quiet: bool = False, **changes: int | str) -> Path:
@@ -97,12 +99,12 @@ def resume(out: str | Path, *, data: str | Path | None = None, quiet: bool = Fal
         OutputError: another process is writing into the run folder.
     """
     folder = Path(out)
-    run.reopen(folder)  # raises where there is none to hold
+    run_folder.reopen(folder)  # raises where there is none to hold
     with _held(folder):
         moved = {"folder": Path(data).resolve()} if data is not None else {}
-        config = _changed(run.reopen(folder), changes | moved)
+        config = _changed(run_folder.reopen(folder), changes | moved)
         _refuse_shortening(config, folder)
-        if data is None and run.finished(folder) and not {"epochs", "steps"} & changes.keys():
+        if data is None and run_folder.finished(folder) and not {"epochs", "steps"} & changes.keys():
             return folder
         return _carry_out(config, folder, quiet, fresh=False)
 
@@ -150,9 +152,9 @@ def _carry_out(config: RunConfig, out: Path, quiet: bool, *, fresh: bool) -> Pat
     if fabric.is_global_zero:
         if fresh:
             require_room(out, cost)
-            run.open_folder(config, out)
-        run.record(out, config, run.describe(parts, device_name(fabric.device), precision_name(fabric)))
-        run.write_config(config, out)
+            run_folder.open_folder(config, out)
+        run_folder.record(out, config, run_folder.describe(parts, device_name(fabric.device), precision_name(fabric)))
+        run_folder.write_config(config, out)
     with one_line_errors(config, out), crash_told(f"to go on type: facesketch train --resume {out} --precision fp32"):
         training = prepare(config, out, fabric, parts)
         if not quiet:
@@ -170,7 +172,7 @@ def _carry_out(config: RunConfig, out: Path, quiet: bool, *, fresh: bool) -> Pat
 
 def _pictures(config: RunConfig, out: Path, *, fresh: bool) -> Split:
     try:
-        return run.read_split(config)
+        return run_folder.read_split(config)
     except DataError as error:
         if fresh:
             raise
@@ -334,4 +336,4 @@ def _write_samples(training: Training) -> None:
     first = training.validation[0].first(training.settings.samples)
     with training.fabric.autocast():
         page = sample_sheet(training.method, _placed(training, first))
-    save_image(page, training.out / run.SAMPLES / f"epoch-{training.position.epoch:04d}.png")
+    save_image(page, training.out / run_folder.SAMPLES / f"epoch-{training.position.epoch:04d}.png")

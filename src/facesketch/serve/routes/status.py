@@ -6,8 +6,8 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from facesketch import __version__
-from facesketch.serve.meters import TYPE
 from facesketch.serve.problems import documented, file_answer
+from facesketch.serve.prometheus import TYPE
 from facesketch.serve.schemas import Bounds, Health
 from facesketch.serve.service import service_of
 

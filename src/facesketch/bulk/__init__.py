@@ -1,6 +1,0 @@
-"""Many pictures: which goes where, what is done already, and how reading, translating and writing overlap."""
-
-from facesketch.bulk.pipeline import Limits, Pipeline, run, write
-from facesketch.bulk.plan import Job, named, plan, sweep
-
-__all__ = ["Job", "Limits", "Pipeline", "named", "plan", "run", "sweep", "write"]

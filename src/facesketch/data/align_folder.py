@@ -1,0 +1,382 @@
+"""Prepare a data set: every picture of some folders aligned to one frame, pairs kept together, and all of it told."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import os
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from facesketch.data.index import NoPairsError, Pair, Source, index
+from facesketch.data.layouts.tree import fold, walk
+from facesketch.errors import DataError, FaceError, ImageError, OutputError
+from facesketch.faces import Aligned, FaceFinder, FaceFrame, align, choose
+from facesketch.faces.frame import FRAME
+from facesketch.files import require_folder_name, write_json, write_text
+from facesketch.images.contact_sheet import sheet
+from facesketch.images.io import open_image, save_image
+
+Progress = Callable[[int, int], None]
+
+_ON_CONTACT = 48  # pictures on the contact sheet
+_ACROSS = 8
+_TABLE, _REPORT, _CONTACT = "pairs.csv", "report.json", "contact.png"
+_OWN_FILES = (_TABLE, _REPORT, _CONTACT)
+_OWN_FOLDERS = ("photos", "sketches")  # of pairs
+_OWN_COLUMNS = ("stem", "subject", "split", "photo", "sketch")
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One picture to align.
+
+    Attributes:
+        kind: `photo`, `sketch`, or `picture` where it belongs to no pair.
+        source: where it is.
+        place: where the aligned one goes, relative to the output folder.
+    """
+
+    kind: str
+    source: Source
+    place: PurePosixPath
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Pictures that are kept or left out together: a pair, or one picture.
+
+    Attributes:
+        name: what the report calls it.
+        pictures: what to align.
+        row: the pair's row of `pairs.csv`; empty for a single picture.
+    """
+
+    name: str
+    pictures: tuple[Picture, ...]
+    row: dict[str, str] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True)
+class Look:
+    """What aligning one picture told.
+
+    Attributes:
+        kind: of the picture.
+        name: its path.
+        scale: pixels of the frame for one of the picture; 0 where no face was found or it could not be read.
+        angle: degrees that the eyes were tilted by, clockwise above 0, once the picture was turned.
+        turn: how far the picture was turned, as `Face` tells it.
+    """
+
+    kind: str
+    name: str
+    scale: float = 0.0
+    angle: float = 0.0
+    turn: int = 0
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What became of the folders.
+
+    Attributes:
+        kept: the units whose pictures were written, in order.
+        left_out: names of the others, each with the reason.
+        looks: of every picture that was looked at.
+        passed_over: files that are not read as pictures, each with the reason.
+    """
+
+    kept: tuple[Unit, ...]
+    left_out: tuple[tuple[str, str], ...]
+    looks: tuple[Look, ...]
+    passed_over: tuple[tuple[Path, str], ...] = ()
+
+    @property
+    def turned(self) -> tuple[tuple[str, int], ...]:
+        """Return the pictures that lay on their side or upside down, each with degrees clockwise to upright."""
+        return tuple((look.name, look.turn) for look in self.looks if look.turn)
+
+    @property
+    def pairs(self) -> int:
+        """Return how many pairs were written."""
+        return sum(bool(unit.row) for unit in self.kept)
+
+
+def prepare(
+    folders: Sequence[Path],
+    out: Path,
+    finder: FaceFinder,
+    *,
+    frame: FaceFrame = FRAME,
+    scale: float = 1.0,
+    number: int = 1,
+    suffix: str = ".png",
+    progress: Progress | None = None,
+) -> Prepared:
+    """Align every picture of some folders and write them with `pairs.csv`, `report.json` and `contact.png`.
+
+    A folder of pairs, in any layout that `facesketch.data.index` knows, stays pairs; a pair of which one picture has no
+    face is left out. Of any other folder the pictures are aligned where they are in its tree.
+
+    Args:
+        folders: at least one.
+        out: where everything goes; outside of the folders.
+        finder: finds the faces.
+        frame: what faces are aligned to.
+        scale: how many times the frame's size the pictures have.
+        number: which face of each picture: 1 is the largest.
+        suffix: `.png`, or another that `save_image` knows.
+        progress: called with the number of units done and of all, after each.
+
+    Raises:
+        DataError: a folder is missing or holds no picture.
+        FaceError: no picture shows a face.
+        OutputError: the output folder lies in one of the others, or cannot be written.
+    """
+    require_folder_name(out)
+    _apart(folders, out)
+    units = plan(folders, suffix)
+    kept: list[Unit] = []
+    left_out: list[tuple[str, str]] = []
+    looks: list[Look] = []
+
+    def work(unit: Unit) -> tuple[list[Look], str]:
+        return _align_unit(unit, out, finder, frame, scale, number)
+
+    with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
+        try:
+            for unit, (seen, reason) in zip(units, pool.map(work, units), strict=True):
+                looks += seen
+                if reason:
+                    left_out.append((unit.name, reason))
+                else:
+                    kept.append(unit)
+                if progress is not None:
+                    progress(len(kept) + len(left_out), len(units))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    passed = tuple((folder / path, reason) for folder in folders for path, reason in walk(folder).passed_over)
+    done = Prepared(tuple(kept), tuple(left_out), tuple(looks), passed)
+    if not kept:
+        raise FaceError(f"{folders[0]}: of {len(units)} none could be aligned; the first: {left_out[0][1]}")
+    _write(done, folders, out, frame, scale)
+    return done
+
+
+def _apart(folders: Sequence[Path], out: Path) -> None:
+    for folder in folders:
+        inner, outer = out.resolve(), folder.resolve()
+        if inner.is_relative_to(outer) or outer.is_relative_to(inner):
+            raise OutputError(f"{out}: overlaps {folder}; give an --out beside it, so that nothing is aligned twice")
+
+
+def plan(folders: Sequence[Path], suffix: str) -> list[Unit]:
+    """Return what is to be aligned, in order, with the places and rows it will have.
+
+    Where several folders are given, stems and subjects that two of them share get the folder's name in front, and each
+    row tells its folder in the column `set`; `style` becomes `SET-STYLE`, or the set's name where there was none. What
+    would then bear a name that is in use gets a number behind it.
+
+    Raises:
+        DataError: as `facesketch.data.index.index`, or a folder without pictures.
+    """
+    paired = [_pairs(folder) for folder in folders]
+    names = _names(folders, _OWN_FILES if all(pairs is None for pairs in paired) else (*_OWN_FILES, *_OWN_FOLDERS))
+    found = list(zip(names, folders, paired, strict=True))
+    many = len(folders) > 1
+    stems = _labels((name, pair.stem) for name, _, pairs in found for pair in pairs or ())
+    subjects = _labels((name, pair.subject) for name, _, pairs in found for pair in pairs or ())
+    units: list[Unit] = []
+    for name, folder, pairs in found:
+        if pairs is None:
+            units += _singles(folder, PurePosixPath(name) if many else PurePosixPath(), suffix)
+        for pair in pairs or ():
+            stem, subject = stems[name, pair.stem], subjects[name, pair.subject]
+            units.append(_pair_unit(pair, stem, subject, name if many else "", suffix))
+    return units
+
+
+def _names(folders: Sequence[Path], reserved: Collection[str]) -> list[str]:
+    """Return a name for each folder: its own, with a number where two have the same or it is reserved."""
+    own = [folder.resolve().name for folder in folders]
+    names: list[str] = []
+    for name in own:
+        again = fold(name) in {fold(other) for other in (*names, *reserved)}
+        names.append(_free(name, {fold(other) for other in (*own, *names, *reserved)}) if again else name)
+    return names
+
+
+def _free(name: str, taken: Collection[str]) -> str:
+    """Return a name, with the first number behind it that makes it none of the folded ones that are taken."""
+    if fold(name) not in taken:
+        return name
+    return next(other for number in count(2) if fold(other := f"{name}-{number}") not in taken)
+
+
+def _pairs(folder: Path) -> tuple[Pair, ...] | None:
+    """Return the pairs of a folder, or None where it is just a folder of pictures."""
+    try:
+        return index(folder).pairs
+    except NoPairsError:
+        if (folder / "pairs.csv").is_file():
+            raise
+        return None
+
+
+def _labels(named: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """Return what to call each folder's words: as they are where one folder has them, or else by the folder, too."""
+    every = list(dict.fromkeys(named))
+    folders = Counter(word for _, word in {(name, fold(word)) for name, word in every})
+    taken = {word for word, many in folders.items() if many == 1}
+    labels = {(name, word): word for name, word in every}
+    for name, word in every:
+        if folders[fold(word)] > 1:
+            labels[name, word] = _free(f"{name}-{word}", taken)
+            taken.add(fold(labels[name, word]))
+    return labels
+
+
+def _singles(folder: Path, inside: PurePosixPath, suffix: str) -> list[Unit]:
+    pictures = walk(folder).pictures
+    if not pictures:
+        raise DataError(f"{folder}: no picture in it; give a folder of pictures or of pairs")
+    places = _places(pictures, inside, suffix)
+    return [
+        Unit(str(inside / path), (Picture("picture", Source(folder / path), inside / places[path]),))
+        for path in pictures
+    ]
+
+
+def _places(pictures: Sequence[PurePosixPath], inside: PurePosixPath, suffix: str) -> dict[PurePosixPath, str]:
+    """Return where each picture of a folder goes: no two to one place, and none to that of a file that is ours."""
+    bare = Counter(path.with_suffix("") for path in pictures)
+    places: dict[PurePosixPath, str] = {}
+    taken: set[str] = set()
+    for path in sorted(pictures, key=lambda path: bare[path.with_suffix("")]):
+        # a.jpg and a.png must not become one file
+        label = str(path.with_suffix("") if bare[path.with_suffix("")] == 1 else path)
+        if fold((inside / f"{label}{suffix}").parts[0]) in _OWN_FILES:
+            label = f"picture-{label}"
+        label = _free(label, taken)
+        taken.add(fold(label))
+        places[path] = f"{label}{suffix}"
+    return places
+
+
+def _pair_unit(pair: Pair, stem: str, subject: str, name: str, suffix: str) -> Unit:
+    photo, sketch = PurePosixPath("photos", stem + suffix), PurePosixPath("sketches", stem + suffix)
+    attributes = dict(pair.attributes)
+    if name:
+        style = attributes.get("style", "")
+        attributes |= {"set": name, "style": f"{name}-{style}" if style else name}
+    row = dict(zip(_OWN_COLUMNS, (stem, subject, pair.split or "", str(photo), str(sketch)), strict=True))
+    pictures = Picture("photo", pair.photo, photo), Picture("sketch", pair.sketch, sketch)
+    return Unit(stem, pictures, attributes | row)
+
+
+def _align_unit(
+    unit: Unit, out: Path, finder: FaceFinder, frame: FaceFrame, scale: float, number: int
+) -> tuple[list[Look], str]:
+    """Align the pictures of a unit and write them once all are there; returns why they were left out, or nothing."""
+    looks: list[Look] = []
+    aligned: list[Image.Image] = []
+    reason = ""
+    for picture in unit.pictures:
+        try:
+            image = picture.source.open()
+            made = align(image, choose(finder.find(image, most=number), number)[0], frame, scale=scale)
+        except (ImageError, FaceError) as error:
+            reason = reason or _reason(picture, error)
+            looks.append(Look(picture.kind, str(picture.source.path)))
+            continue
+        aligned.append(made.image)
+        looks.append(_look(picture, made))
+    if not reason:
+        for picture, image in zip(unit.pictures, aligned, strict=True):
+            save_image(image, out / picture.place)
+    return looks, reason
+
+
+def _reason(picture: Picture, error: Exception) -> str:
+    if isinstance(error, FaceError):
+        return f"{picture.source.path}: {str(error).partition(';')[0]}"
+    return str(error)
+
+
+def _look(picture: Picture, made: Aligned) -> Look:
+    (left_x, left_y), (right_x, right_y) = made.face.eyes
+    angle = math.degrees(math.atan2(right_y - left_y, right_x - left_x)) + made.face.turn
+    upright = (angle + 180) % 360 - 180
+    scale = math.sqrt(abs(np.linalg.det(made.matrix[:, :2])))
+    return Look(picture.kind, str(picture.source.path), scale, upright, made.face.turn)
+
+
+def _write(done: Prepared, folders: Sequence[Path], out: Path, frame: FaceFrame, scale: float) -> None:
+    rows = [unit.row for unit in done.kept if unit.row]
+    if rows:
+        write_text(out / _TABLE, _table(rows))
+    report = {
+        "folders": [str(folder) for folder in folders],
+        "frame": frame.header() | {"scale": scale},
+        "pairs": done.pairs,
+        "pictures": {kind: _facts(done.looks, kind) for kind in dict.fromkeys(look.kind for look in done.looks)},
+        "turned": [{"name": name, "degrees": degrees} for name, degrees in done.turned],
+        "left_out": [{"name": name, "reason": reason} for name, reason in done.left_out],
+        "passed_over": [{"name": str(name), "reason": reason} for name, reason in done.passed_over],
+    }
+    write_json(out / _REPORT, report)
+    save_image(_contact(done, out), out / _CONTACT)
+
+
+def _table(rows: Sequence[dict[str, str]]) -> str:
+    extra = sorted({column for row in rows for column in row} - set(_OWN_COLUMNS))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, [*_OWN_COLUMNS, *extra], restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _facts(looks: Sequence[Look], kind: str) -> dict[str, Any]:
+    """Return the figures of one kind of picture."""
+    seen = [look for look in looks if look.kind == kind]
+    found = [look for look in seen if look.scale]
+    return {
+        "looked_at": len(seen),
+        "found": len(found),
+        "angle_degrees": _spread([look.angle for look in found]),
+        "scale": _spread([look.scale for look in found]),
+    }
+
+
+def _spread(values: Sequence[float]) -> dict[str, float]:
+    if not values:
+        return {}
+    shares = {"least": 0, "p5": 5, "median": 50, "p95": 95, "most": 100}
+    return {name: round(float(np.percentile(values, share)), 3) for name, share in shares.items()}
+
+
+def _contact(done: Prepared, out: Path) -> Image.Image:
+    """Return some of the written pictures, spread evenly, the two of a pair side by side."""
+    widest = max(len(unit.pictures) for unit in done.kept)
+    few = min(len(done.kept), _ON_CONTACT // widest)
+    units = [done.kept[place * len(done.kept) // few] for place in range(few)]
+    pictures: list[Image.Image | None] = []
+    for unit in units:
+        images = [open_image(out / picture.place) for picture in unit.pictures]
+        pictures += [*images, *[None] * (widest - len(images))]
+    pictures += [None] * (-len(pictures) % _ACROSS)
+    rows = [pictures[start : start + _ACROSS] for start in range(0, len(pictures), _ACROSS)]
+    columns = ("photo", "sketch") * (_ACROSS // 2) if widest == 2 else ("",) * _ACROSS
+    return sheet(rows, columns, cell=(160, 200))

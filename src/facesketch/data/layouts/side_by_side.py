@@ -1,0 +1,119 @@
+"""Pictures that hold photo and sketch side by side, and how to tell which half is which."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from facesketch.data.layouts.tree import Item, Tree, read_exact, subject_named
+from facesketch.data.pairs import Found, Half, Pair, Source, cut_half
+from facesketch.errors import ImageError
+from facesketch.images.io import header, open_image
+
+WIDE = 1.5
+"""How many times wider than high a picture is that holds two."""
+_LOOKED_AT = 9
+_COLOURFUL = 0.02
+_TURNED = frozenset({5, 6, 7, 8})
+_ORIENTATION = 0x0112
+
+
+def side_by_side(tree: Tree) -> Found | None:
+    """Understand a folder of pictures at least 1.5 times wider than high, with `train/`, `val/` and `test/` if wanted.
+
+    Which half is the photo is decided once for the folder, by the majority of a few pictures: the more colourful half
+    is the photo and, where both are grey, the one with more mid-tones.
+    """
+    sample = _spread(tree.pictures)
+    ratios = [_ratio(tree, path) for path in sample]
+    if not sample or sum(ratio is not None and ratio >= WIDE for ratio in ratios) * 2 <= len(sample):
+        return None
+    found = Found()
+    wide: list[Item] = []
+    for path in tree.pictures:
+        ratio = _ratio(tree, path)
+        if ratio is None:
+            found.unreadable.append(f"{path}: not a picture that can be read")
+        elif ratio < WIDE:
+            found.orphan_photos.append(str(path))
+        else:
+            wide.append(read_exact(path))
+    if found.orphan_photos:
+        found.notes.append(f"a picture less than {WIDE} times wider than high holds no pair and counts as an orphan")
+    photo = photo_half(tree, [item.path for item in wide])
+    found.notes.append(f"the photo is the {photo} half")
+    _pairs(found, wide, photo)
+    return found
+
+
+def _pairs(found: Found, items: list[Item], photo: Half) -> None:
+    sketch: Half = "right" if photo == "left" else "left"
+    groups: dict[tuple[object, ...], list[Item]] = {}
+    for item in items:
+        groups.setdefault((item.rest, item.split, item.stem), []).append(item)
+    names = ["-".join([*item.rest, item.stem]) for (item, *_) in groups.values()]
+    seen = Counter(names)
+    for name, (item, *others) in zip(names, groups.values(), strict=True):
+        if others:
+            found.duplicates.append(tuple(str(alike.path) for alike in (item, *others)))
+        stem = f"{item.split}-{name}" if item.split and seen[name] > 1 else name
+        subject = subject_named(stem, item)
+        path = Path(item.path)
+        found.pairs.append(Pair(stem, subject, Source(path, photo), Source(path, sketch), item.split))
+
+
+def photo_half(tree: Tree, paths: Sequence[PurePosixPath]) -> Half:
+    """Return the half that holds the photo in most of a few pictures; the left one when they are undecided."""
+    return "right" if sum(_vote(tree.folder / path) for path in _spread(paths)) < 0 else "left"
+
+
+def _spread(paths: Sequence[PurePosixPath]) -> list[PurePosixPath]:
+    """Return a few paths, evenly spread."""
+    count = min(len(paths), _LOOKED_AT)
+    return [paths[place * len(paths) // count] for place in range(count)]
+
+
+def _ratio(tree: Tree, path: PurePosixPath) -> float | None:
+    """Return width over height as the header says it, or None when there is no such header."""
+    try:
+        with header((tree.folder / path).read_bytes()) as (image, _):
+            width, height = image.size
+            # Pillow decodes a PNG to look for what it lacks, and gives a TIFF's size as it stands upright
+            told = image.format != "TIFF" and (image.format != "PNG" or "exif" in image.info)
+            turned = told and image.getexif().get(_ORIENTATION) in _TURNED
+    except (ImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return None
+    return height / width if turned else width / height
+
+
+def _vote(path: Path) -> int:
+    """Return 1 when the left half looks like the photo, -1 when the right one does, 0 when neither or damaged."""
+    try:
+        image = open_image(path)
+    except ImageError:
+        return 0
+    left, right = (_pixels(cut_half(image, half)) for half in ("left", "right"))
+    colour = _colourfulness(left) - _colourfulness(right)
+    if abs(colour) > _COLOURFUL:
+        return 1 if colour > 0 else -1
+    return int(np.sign(_mid_tones(left) - _mid_tones(right)))
+
+
+def _pixels(image: Image.Image) -> NDArray[np.float32]:
+    return np.asarray(image.convert("RGB").resize((64, 64), Image.Resampling.BOX), dtype=np.float32) / np.float32(255)
+
+
+def _colourfulness(pixels: NDArray[np.float32]) -> float:
+    """Return the mean distance between the largest and the smallest channel, in [0, 1]."""
+    return float((pixels.max(axis=2) - pixels.min(axis=2)).mean())
+
+
+def _mid_tones(pixels: NDArray[np.float32]) -> float:
+    """Return the share of pixels that are neither near white nor near black."""
+    grey = pixels.mean(axis=2)
+    return float(((grey > 0.2) & (grey < 0.8)).mean())

@@ -1,0 +1,1 @@
+"""Faces drawn by the package itself, as photo and as sketch."""

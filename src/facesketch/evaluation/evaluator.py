@@ -1,0 +1,295 @@
+"""Every measure of a set of translated pictures against the true ones, each with its interval.
+
+A `Yardstick` is made once for the true pictures of a split; models and floors are then held against it, and what it
+learns of the true pictures (features, embeddings) it learns once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from PIL import Image
+
+from facesketch.config import Direction
+from facesketch.errors import CheckpointError, ConfigError, DataError, ImageError, MissingExtraError, nearest
+from facesketch.evaluation.features import Described, Describers
+from facesketch.evaluation.results import Measure, SetMeasure
+from facesketch.methods.networks.lpips import Net
+from facesketch.metrics.base import Metric
+from facesketch.metrics.bootstrap import Bootstrap, Interval
+from facesketch.metrics.distribution import frechet, kernel_distance
+from facesketch.metrics.fidelity import FIDELITY
+from facesketch.metrics.nlda import nlda
+from facesketch.metrics.perceptual import Features, Lpips
+from facesketch.metrics.retrieval import Array, cmc, cosine_distances, match_ranks
+from facesketch.weights.catalogue import locate
+
+PSNR_CEILING = 100.0
+"""What equal pictures count as, for a mean of infinite decibels says nothing."""
+RANKS = (1, 5, 10)
+NLDA_LEAST = 20
+"""Subjects below which half of them are too few to learn from."""
+_NLDA_TRAIN = {338: 150, 944: 300}  # what the field trains on, of the CUFS and the CUFSF test subjects
+_DECIMALS = 7
+_TIE = 9
+
+LPIPS: dict[str, tuple[Net, str]] = {"lpips-alex": ("alex", "alexnet"), "lpips-vgg": ("vgg", "vgg16")}
+ROUTES = {"rank": "raw pixels", "rank-hog": "HOG", "rank-sface": "SFace"}
+NAMES: tuple[str, ...] = (
+    *FIDELITY,
+    *LPIPS,
+    "identity",
+    "frechet-vgg16",
+    "kernel-vgg16",
+    *ROUTES,
+    "nlda",
+)
+"""All that can be asked for; a `rank` gives three rates and a curve, `nlda` gives two rates."""
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What the yardstick says of one set of pictures.
+
+    Attributes:
+        metrics: by name, one value per picture.
+        sets: by name, numbers of all pictures together.
+        curves: cumulative match curves by route: `cmc`, `cmc-hog`, `cmc-sface`.
+        left_out: what could not be measured on these pictures, with the reason.
+        faceless: indices of the pictures in which no face was found.
+    """
+
+    metrics: dict[str, Measure] = field(default_factory=dict)
+    sets: dict[str, SetMeasure] = field(default_factory=dict)
+    curves: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
+    faceless: tuple[int, ...] = ()
+
+
+class Yardstick:
+    """Measures pictures against the true ones of a split.
+
+    Sketches are compared in grey; photos in colour where the true ones are in colour, as far as a metric looks at it.
+
+    Args:
+        truth: the true pictures, each of any size.
+        subjects: who each shows.
+        direction: photos (`sketch2photo`) or sketches (`photo2sketch`) are the true ones.
+        metrics: which of `NAMES` to measure; None for all that apply.
+        seed: of the bootstrap and of NLDA's divisions.
+        device: where pictures are compared.
+
+    Attributes:
+        names: what will be measured, in the order of `NAMES`.
+        left_out: what will not, and how to get it.
+
+    Raises:
+        ConfigError: a metric that does not exist.
+    """
+
+    def __init__(
+        self,
+        truth: Sequence[Image.Image],
+        subjects: Sequence[str],
+        direction: Direction,
+        *,
+        metrics: Sequence[str] | None = None,
+        seed: int = 0,
+        device: str | torch.device = "cpu",
+    ) -> None:
+        self.direction, self.seed = direction, seed
+        self.left_out: dict[str, str] = {}
+        self._subjects, self._bootstrap = list(subjects), Bootstrap(subjects, seed=seed)
+        self._describers = Describers(torch.device(device))
+        colour = direction == "sketch2photo" and any(_has_colour(picture) for picture in truth)
+        self._truth = Described(truth, 3 if colour else 1, self._describers)
+        self._lpips: dict[str, Lpips] = {}
+        self.names = tuple(name for name in _wanted(metrics, colour, self.left_out) if self._prepare(name))
+
+    @property
+    def faceless(self) -> tuple[int, ...]:
+        """Return the indices of the true pictures in which no face was found, as far as anybody looked."""
+        return tuple(sorted(self._truth.faceless))
+
+    @property
+    def subject_count(self) -> int:
+        """Return how many people the true pictures show."""
+        return self._bootstrap.count
+
+    def measure(self, results: Sequence[Image.Image], tell: Tell = lambda name: None) -> Measurement:
+        """Measure pictures, one per true one, in the same order and each of its size.
+
+        Args:
+            results: any mode; they are brought to the channels that are compared.
+            tell: called with each name before it is measured.
+        """
+        assert [each.size for each in results] == self._truth.sizes, "sizes are checked where stems are known"
+        pictures, found = Described(results, self._truth.channels, self._describers), Measurement()
+        for name in self.names:
+            tell(name)
+            try:
+                self._measure(name, pictures, found)
+            except (DataError, ImageError) as error:
+                found.left_out[name] = str(error)
+        return Measurement(found.metrics, found.sets, found.curves, found.left_out, tuple(sorted(pictures.faceless)))
+
+    def _prepare(self, name: str) -> bool:
+        """Load what a metric needs; where that is not to be had, say so and return False."""
+        try:
+            if name in LPIPS:
+                net, trunk = LPIPS[name]
+                self._lpips[name] = Lpips(net, locate(trunk), locate(name)).to(self._describers.device)
+            elif name in {"frechet-vgg16", "kernel-vgg16"}:
+                self._describers.load_vgg()
+            elif name in {"identity", "rank-sface"}:
+                self._describers.load_faces()
+        except (MissingExtraError, CheckpointError) as error:
+            self.left_out[name] = str(error)
+        if name == "nlda" and self.subject_count < NLDA_LEAST:
+            many = f"{self.subject_count} subject{'' if self.subject_count == 1 else 's'}"
+            self.left_out[name] = f"{many}; half of at least {NLDA_LEAST} are needed to learn from"
+        width, height = map(min, zip(*self._truth.sizes, strict=True))
+        smallest = FIDELITY[name].smallest if name in FIDELITY else 1
+        if min(width, height) < smallest:
+            self.left_out[name] = f"{width}x{height} pictures; it needs at least {smallest}x{smallest}: use larger ones"
+        return name not in self.left_out
+
+    def _measure(self, name: str, pictures: Described, found: Measurement) -> None:
+        if name in FIDELITY:
+            found.metrics[name] = self._fidelity(FIDELITY[name], pictures)
+        elif name in LPIPS:
+            values = pictures.compare(self._truth, self._lpips[name])
+            found.metrics[name] = self._averaged(f"LPIPS ({LPIPS[name][0]})", "lower", values)
+        elif name == "identity":
+            cosines = (pictures.faces * self._truth.faces).sum(axis=1)
+            found.metrics[name] = self._averaged("identity, SFace cosine", "higher", cosines)
+        elif name in ROUTES:
+            self._search(name, pictures, found)
+        elif name == "nlda":
+            found.sets.update(self._nlda(pictures))
+        else:
+            found.sets[name] = self._distance(name, pictures)
+
+    def _fidelity(self, metric: Metric, pictures: Described) -> Measure:
+        values = pictures.compare(self._truth, metric.compute)
+        ceiling = PSNR_CEILING if metric.name == "psnr" else np.inf
+        return self._averaged(metric.title, metric.better, np.minimum(values, ceiling))
+
+    def _averaged(self, title: str, better: str, values: Array) -> Measure:
+        values = values.round(_DECIMALS)
+        ends = _rounded(self._bootstrap.mean(values))
+        return Measure.model_validate(
+            {"title": title, "better": better, "mean": ends.value, "low": ends.low, "high": ends.high}
+            | {"values": values.tolist()}
+        )
+
+    def _distance(self, name: str, pictures: Described) -> SetMeasure:
+        x, y = pictures.vgg, self._truth.vgg
+        distance: Callable[[Features, Features], float] = frechet if name == "frechet-vgg16" else _kernel
+        ends = self._bootstrap.around(distance(x, y), lambda rows: distance(x[rows], y[rows]))
+        if name == "frechet-vgg16":
+            ends = Interval(ends.value, max(0.0, ends.low), ends.high)
+        return _set("Fréchet, VGG16" if name == "frechet-vgg16" else "kernel, VGG16", "lower", ends)
+
+    def _search(self, name: str, pictures: Described, found: Measurement) -> None:
+        """Find each person's photo from the sketch, whichever of the two was translated."""
+        ours, theirs = pictures.searchable(ROUTES[name]), self._truth.searchable(ROUTES[name])
+        probes, gallery = (theirs, ours) if self.direction == "photo2sketch" else (ours, theirs)
+        distances = cosine_distances(probes, gallery).round(_TIE)  # equal pictures must tie, whatever the rounding
+        mark = name.removeprefix("rank")
+        found.curves[f"cmc{mark}"] = tuple(cmc(distances, self._subjects, self._subjects).round(_DECIMALS).tolist())
+        places = match_ranks(distances, self._subjects, self._subjects)
+        for k in RANKS:
+            if k < self.subject_count:
+                title = f"rank-{k}, {ROUTES[name]}"
+                found.sets[f"rank-{k}{mark}"] = _set(title, "higher", self._bootstrap.mean(places <= k))
+
+    def _nlda(self, pictures: Described) -> Mapping[str, SetMeasure]:
+        """Return rank-1 by null-space LDA, one picture per subject; the interval is that of the random divisions."""
+        _, first = np.unique(np.asarray(self._subjects), return_index=True)
+        count = len(first)
+        train = _NLDA_TRAIN.get(count, count // 2)
+        rates = nlda(self._truth.grey[first], pictures.grey[first], train=train, seed=self.seed)
+        note = f"{train} of {count} train" if count in _NLDA_TRAIN else f"half ({train}) train"
+        best, full = rates.rates[:, rates.dimension - 1], rates.rates[:, -1]
+        return {
+            "nlda": _set(f"NLDA best, {note}", "higher", _spread(rates.best, best)),
+            "nlda-full": _set(f"NLDA full, {note}", "higher", _spread(rates.full, full)),
+        }
+
+
+def require_known(metrics: Sequence[str]) -> None:
+    """Check that metrics exist.
+
+    Raises:
+        ConfigError: one does not; the nearest is suggested.
+    """
+    for name in metrics:
+        if name not in NAMES:
+            raise ConfigError(f"unknown metric '{name}'{nearest(name, NAMES, 'known: ' + ', '.join(NAMES))}")
+
+
+def require_some(metrics: Sequence[str] | None, measured: Collection[str], left_out: Mapping[str, str]) -> None:
+    """Check that of the metrics that were asked for by name something is measured.
+
+    Args:
+        metrics: those that were asked for; None or none for all that apply, which may well be none.
+        measured: what is measured of them.
+        left_out: why others are not.
+
+    Raises:
+        ConfigError: all of them were left out; the line gives the reasons.
+    """
+    if not metrics or measured:
+        return
+    reasons: dict[str, list[str]] = {}
+    for name in dict.fromkeys(metrics):
+        reasons.setdefault(left_out.get(name, "not measured"), []).append(name)
+    said = "; ".join(f"{', '.join(names)}: {why}" for why, names in reasons.items())
+    raise ConfigError(f"nothing to measure, as every metric asked for is left out; {said}")
+
+
+def _wanted(metrics: Sequence[str] | None, colour: bool, left_out: dict[str, str]) -> list[str]:
+    """Return the metrics to measure, in the order of `NAMES`; colour is only asked for where there is some."""
+    require_known(metrics or ())
+    wanted = [name for name in NAMES if metrics is None or name in metrics]
+    if "fsimc" in wanted and not colour:
+        wanted.remove("fsimc")
+        if metrics is not None:
+            left_out["fsimc"] = "the true pictures are grey; fsim is the same measure for them"
+    return wanted
+
+
+def _has_colour(picture: Image.Image) -> bool:
+    if picture.mode != "RGB":
+        return False
+    array = np.asarray(picture)
+    return bool((array[..., 0] != array[..., 1]).any() or (array[..., 1] != array[..., 2]).any())
+
+
+def _spread(value: float, repeats: Array) -> Interval:
+    low, high = np.percentile(repeats, [2.5, 97.5])
+    return Interval(value, float(low), float(high))
+
+
+def _rounded(ends: Interval) -> Interval:
+    return Interval(round(ends.value, _DECIMALS), round(ends.low, _DECIMALS), round(ends.high, _DECIMALS))
+
+
+def _kernel(x: Features, y: Features) -> float:
+    """Return the kernel distance of all rows at once: subsets have the same expectation and more noise.
+
+    Sets that are drawn anew have a size of their own, as people differ in how many pictures they have.
+    """
+    return kernel_distance(x, y, size=len(x))
+
+
+def _set(title: str, better: str, ends: Interval) -> SetMeasure:
+    ends = _rounded(ends)
+    return SetMeasure.model_validate(
+        {"title": title, "better": better, "value": ends.value, "low": ends.low, "high": ends.high}
+    )

@@ -1,0 +1,158 @@
+"""A list of pictures as the metrics want them, and what networks say of each: computed when asked for, and kept."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from functools import cached_property
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from facesketch.errors import DataError, ImageError
+from facesketch.images.io import to_array
+from facesketch.methods.networks.backbones import VGG16Features, load_trunk
+from facesketch.metrics.base import grey
+from facesketch.metrics.descriptors import FaceEmbedding, hog, raw_pixels
+from facesketch.metrics.perceptual import features
+from facesketch.metrics.retrieval import Array
+from facesketch.weights import shipped
+from facesketch.weights.catalogue import locate
+
+Size = tuple[int, int]
+
+
+class Describers:
+    """The networks that describe pictures, each loaded when a metric asks for it.
+
+    Args:
+        device: where pictures are compared; the CPU instead of anything but CUDA, for the metrics need float64.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device if device.type == "cuda" else torch.device("cpu")
+        self.vgg: VGG16Features | None = None
+        self.embedding: FaceEmbedding | None = None
+
+    def load_vgg(self) -> None:
+        """Load VGG16's trunk.
+
+        Raises:
+            MissingExtraError: the weights were not fetched.
+            CheckpointError: the file is not theirs.
+        """
+        self.vgg = self.vgg or load_trunk(VGG16Features(), locate("vgg16")).to(self.device)
+
+    def load_faces(self) -> None:
+        """Load SFace, and YuNet, which finds the faces.
+
+        Raises:
+            MissingExtraError: SFace was not fetched.
+            CheckpointError: OpenCV cannot read a file.
+        """
+        if self.embedding is not None:
+            return
+        self.embedding = FaceEmbedding(locate("sface"), shipped.YUNET)
+
+
+class Described:
+    """Pictures of any sizes with a fixed number of channels.
+
+    Args:
+        pictures: any mode.
+        channels: 1 for grey (Pillow's luma), 3 for RGB.
+        describers: the networks.
+
+    Attributes:
+        faceless: indices of pictures in which no face was found; complete once `faces` was asked for.
+    """
+
+    def __init__(self, pictures: Sequence[Image.Image], channels: int, describers: Describers) -> None:
+        self.channels, self._describers = channels, describers
+        self.sizes: list[Size] = [picture.size for picture in pictures]
+        self.faceless: set[int] = set()
+        self._groups = _by_size(self.sizes)
+        self._stacks = [
+            torch.from_numpy(np.stack([to_array(pictures[place], channels) for place in places])).permute(0, 3, 1, 2)
+            for places in self._groups
+        ]
+
+    def compare(self, truth: Described, compute: Callable[[Tensor, Tensor], Tensor]) -> Array:
+        """Return (N,) values of a metric that takes two batches of one size, (n, C, H, W) in 0..255."""
+        device = self._describers.device
+        pairs = zip(self._stacks, truth._stacks, strict=True)
+        return self._gathered([compute(one.to(device), other.to(device)).cpu().numpy() for one, other in pairs])
+
+    def _gathered(self, parts: Sequence[Array]) -> Array:
+        """Put the rows of the groups back into the order of the pictures."""
+        found = np.empty((len(self.sizes), *parts[0].shape[1:]))
+        for places, rows in zip(self._groups, parts, strict=True):
+            found[places] = rows
+        return found
+
+    @property
+    def _stack(self) -> Tensor:
+        if len(self._stacks) > 1:
+            sizes = [f"{width}x{height}" for width, height in sorted(set(self.sizes))]
+            such = ", ".join(sizes[:3]) + (", …" if len(sizes) > 3 else "")
+            raise DataError(f"pictures of {such}; expected one size, so type: facesketch faces align")
+        return self._stacks[0]
+
+    @property
+    def grey(self) -> Array:
+        """(N, H, W) grey, 0 to 255."""
+        return np.asarray(grey(self._stack)[:, 0].numpy(), dtype=np.float64)
+
+    @cached_property
+    def vgg(self) -> Array:
+        """(N, 512) VGG16 features."""
+        assert self._describers.vgg is not None, "load_vgg comes first"
+        return self._gathered([features(stack, self._describers.vgg) for stack in self._stacks])
+
+    @cached_property
+    def faces(self) -> Array:
+        """(N, 128) unit SFace embeddings; zeros, which are like nobody, where no face is found.
+
+        Raises:
+            ImageError: no picture has a face.
+        """
+        found = self._gathered(
+            [
+                np.stack([self._face(place, image) for place, image in zip(places, stack, strict=True)])
+                for places, stack in zip(self._groups, self._stacks, strict=True)
+            ]
+        )
+        if len(self.faceless) == len(found):
+            raise ImageError("no face was found in any picture; expected faces, or aligned pictures of 200x250")
+        return found
+
+    def _face(self, place: int, image: Tensor) -> Array:
+        assert self._describers.embedding is not None, "load_faces comes first"
+        try:
+            return np.asarray(self._describers.embedding.embed(image[None])[0])
+        except ImageError:
+            self.faceless.add(place)
+            return np.zeros(128)
+
+    @cached_property
+    def pixels(self) -> Array:
+        """(N, H W) normalised raw pixels."""
+        return raw_pixels(self._stack)
+
+    @cached_property
+    def gradients(self) -> Array:
+        """(N, D) histograms of oriented gradients."""
+        return hog(self._stack)
+
+    def searchable(self, route: str) -> Array:
+        """Return the rows to search by: `raw pixels`, `HOG` or `SFace`."""
+        return {"raw pixels": lambda: self.pixels, "HOG": lambda: self.gradients, "SFace": lambda: self.faces}[route]()
+
+
+def _by_size(sizes: Sequence[Size]) -> list[list[int]]:
+    groups: dict[Size, list[int]] = defaultdict(list)
+    for place, size in enumerate(sizes):
+        groups[size].append(place)
+    return list(groups.values())

@@ -1,0 +1,1 @@
+"""Open, fit, save and classify any picture."""

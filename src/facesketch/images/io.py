@@ -1,0 +1,271 @@
+"""Open a stranger's picture safely, fit it into a frame, and write pictures.
+
+Training and translation both come through here, so a model sees in use what it saw while it learned: EXIF turned, alpha
+composited on white, 16-bit scaled, and the picture fitted into a frame by shrinking and mirrored padding, never by
+stretching.
+"""
+
+from __future__ import annotations
+
+import bz2
+import functools
+import io
+import os
+import re
+import struct
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePath
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError, features
+
+from facesketch.errors import ImageError, TooLargeError
+from facesketch.files import atomic, read_file
+from facesketch.images.bounds import check_opened, lightened
+from facesketch.images.colour import normalised
+
+FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "PPM", "GIF", "AVIF")  # an MPO, several JPEGs in one, opens as JPEG
+# A table rather than Pillow's registry, which imports every plugin. A test compares the two.
+_READ = {
+    **dict.fromkeys((".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"), "JPEG"),
+    **dict.fromkeys((".png", ".apng"), "PNG"),
+    ".webp": "WEBP",
+    **dict.fromkeys((".tif", ".tiff"), "TIFF"),
+    ".bmp": "BMP",
+    **dict.fromkeys((".ppm", ".pgm", ".pbm", ".pnm", ".pfm", ".ppm.bz2"), "PPM"),
+    ".gif": "GIF",
+    **dict.fromkeys((".avif", ".avifs"), "AVIF"),
+}
+SUFFIXES = frozenset(_READ)
+"""Endings of the files that `open_image` reads, in lower case."""
+WRITABLE = SUFFIXES - {".mpo", ".pfm", ".ppm.bz2"}
+"""Endings of the files that `save_image` writes, in lower case."""
+EXPECTED = ".jpg, .png, .webp, .tif, .avif, .gif …"
+"""What a message says is expected of a file's name."""
+_HEIC = (
+    "convert it to JPEG, as with: heif-convert IN.heic OUT.jpg (or on a Mac: sips -s format jpeg IN.heic --out OUT.jpg)"
+)
+_HEIC_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"})
+_OTHERS = re.compile(
+    r"\.(jp2|j2k|jpx|jxl|jxr|dng|cr2|cr3|nef|arw|orf|rw2|raf|pef|dib|psd"
+    r"|xcf|tga|ico|icns|pcx|exr|hdr|qoi|svg|pdf|eps|wmf|emf)"
+)
+NO_PICTURE = "no picture by its name"
+MAX_PIXELS = 100_000_000
+MIN_SIDE = 8
+LUMA = (0.299, 0.587, 0.114)
+_MAX_BYTES = 512 << 20
+_ORIENTATION = 0x0112
+_UPRIGHT = {2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM}
+_UPRIGHT |= {5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE}
+_UPRIGHT |= {8: Image.Transpose.ROTATE_90}
+# What Pillow raises on damaged headers, pixels and EXIF, found by flipping bytes in every format.
+_DAMAGED = (
+    *(OSError, EOFError, SyntaxError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError),
+    *(struct.error, zlib.error),
+)
+
+
+def is_picture(path: PurePath) -> bool:
+    """Tell by its name whether a file is of a kind that `open_image` reads."""
+    kind = _READ.get(ending(path.name))
+    return kind is not None and not path.name.startswith(".") and (kind != "AVIF" or _reads_avif())
+
+
+def unread_picture(path: PurePath) -> str | None:
+    """Say what to do with a picture of a kind that `open_image` does not read; None for any other file.
+
+    Folders pass such a file over, so whoever lists a folder can name it.
+    """
+    suffix = ending(path.name)
+    if path.name.startswith(".") or is_picture(path):
+        return None
+    if suffix in {".heic", ".heif", ".hif"}:
+        return _HEIC
+    return "save it as JPEG or PNG" if suffix in SUFFIXES or _OTHERS.fullmatch(suffix) else None
+
+
+def why_passed_over(entry: os.DirEntry[str] | Path) -> str:
+    """Say why a file that a folder lists is not read as a picture; empty where it is one."""
+    return irregular(entry) or ("" if is_picture(PurePath(entry.name)) else why_no_picture(PurePath(entry.name)))
+
+
+def irregular(entry: os.DirEntry[str] | Path) -> str:
+    """Say what is no regular file and no link to one, as reading it might never end; empty where it is."""
+    try:
+        regular = entry.is_file()
+    except OSError:  # a link to itself
+        regular = False
+    if regular:
+        return ""
+    return "a pipe, a socket or a device, not a file" if Path(entry).exists() else "a link that leads nowhere"
+
+
+def why_no_picture(path: PurePath) -> str:
+    """Say why a file is no picture by its name and, if it is one of another kind, what to do."""
+    advice = unread_picture(path)
+    return f"{ending(path.name)[1:].upper()} is not read; {advice}" if advice else NO_PICTURE
+
+
+def ending(name: str) -> str:
+    """Return a file name's suffix in lower case; `.ppm.bz2` counts as one."""
+    name = name.lower()
+    return ".ppm.bz2" if name.endswith(".ppm.bz2") else os.path.splitext(name)[1]  # noqa: PTH122  Paths are slow to make
+
+
+@functools.cache
+def _reads_avif() -> bool:
+    """Tell whether this Pillow was built with AVIF, as all wheels for common machines are."""
+    return bool(features.check("avif"))
+
+
+def open_image(source: Path | str | bytes, *, box: int | None = None) -> Image.Image:
+    """Open a picture as upright `L` or `RGB`, whatever it was stored as.
+
+    Args:
+        source: a path (`.ppm.bz2` too) or the file's bytes.
+        box: when given, a JPEG may be decoded at a reduced size not smaller than this square, which is faster.
+
+    Returns:
+        A loaded `L` or `RGB` picture in sRGB: EXIF orientation applied, alpha composited on white, 8 bits.
+
+    Raises:
+        ImageError: not there, empty, not a picture, cut short, smaller than 8 pixels, larger than 100 million, or one
+            that takes minutes to decode.
+    """
+    name = "picture" if isinstance(source, bytes) else str(source)
+    data = source if isinstance(source, bytes) else _read(Path(source))
+    with _told(name, data), header(data) as (image, _):
+        if min(image.size) < MIN_SIDE:
+            seen = f"{image.width}x{image.height} is too small to hold a face"
+            raise ImageError(f"{seen}; expected at least {MIN_SIDE}x{MIN_SIDE} pixels")
+        if box is not None:
+            image.draft(None, (box, box))
+        return flatten(image)
+
+
+def pixels_of(data: bytes, most: int) -> int:
+    """Return how many pixels it takes to decode a file, without decoding it.
+
+    Raises:
+        TooLargeError: more than so many.
+        ImageError: not a picture, damaged, or made to take minutes to decode.
+    """
+    with _told("picture", data), header(data, most) as (_, pixels):
+        return pixels
+
+
+@contextmanager
+def header(data: bytes, most: int = MAX_PIXELS) -> Iterator[tuple[Image.Image, int]]:
+    """Open a file without decoding it, and say how many pixels decoding takes; Pillow's own errors pass."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        needed, profile = lightened(data, most)
+        with Image.open(io.BytesIO(needed), formats=FORMATS) as image:
+            if profile is not None:
+                image.info["icc_profile"] = profile
+            yield image, check_opened(image, needed, most)
+
+
+@contextmanager
+def _told(name: str, data: bytes) -> Iterator[None]:
+    """Make one line of whatever a picture does not like about itself."""
+    if not data:
+        raise ImageError(f"{name}: the file is empty; expected a picture ({', '.join(FORMATS)})")
+    try:
+        yield
+    except ImageError as error:
+        raise type(error)(f"{name}: {error}") from error
+    except UnidentifiedImageError as error:
+        if _is_heic(data):
+            raise ImageError(f"{name}: a HEIC picture, which cannot be read here; {_HEIC}") from error
+        raise ImageError(f"{name}: not a picture that can be read; expected {', '.join(FORMATS)}") from error
+    except Image.DecompressionBombError as error:
+        raise TooLargeError(f"{name}: too many pixels; expected at most {MAX_PIXELS:,}") from error
+    except _DAMAGED as error:
+        raise ImageError(f"{name}: the picture is damaged or cut short ({error}); save it anew") from error
+
+
+def _is_heic(data: bytes) -> bool:
+    """Tell by its first bytes whether a file is HEIC, which telephones write and sometimes name `.jpg`."""
+    return data[4:8] == b"ftyp" and data[8:12] in _HEIC_BRANDS
+
+
+def _read(path: Path) -> bytes:
+    try:
+        if path.is_dir():
+            raise ImageError(f"{path}: a folder; give the path of one picture in it")
+        if path.name.lower().endswith(".bz2"):
+            with bz2.open(io.BytesIO(read_file(path))) as file:
+                return _bounded(path, file.read(_MAX_BYTES + 1))
+        if path.stat().st_size > _MAX_BYTES:
+            raise ImageError(
+                f"{path}: {path.stat().st_size >> 20} MiB; expected a picture of at most {_MAX_BYTES >> 20} MiB"
+            )
+        return read_file(path)
+    except FileNotFoundError as error:
+        raise ImageError(f"{path}: no such file; give the path of a picture") from error
+    except (OSError, EOFError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ImageError(f"{path}: cannot be read ({reason}); give the path of a picture") from error
+
+
+def _bounded(path: Path, data: bytes) -> bytes:
+    if len(data) > _MAX_BYTES:
+        raise ImageError(f"{path}: unpacks to more than {_MAX_BYTES >> 20} MiB; expected a picture")
+    return data
+
+
+def flatten(image: Image.Image) -> Image.Image:
+    """Return a picture of any mode upright, in 8-bit sRGB, as `L` or `RGB`, with alpha over white.
+
+    See `facesketch.images.colour.normalised` for depths. What is known besides its pixels, such as EXIF, is dropped.
+
+    Raises:
+        ImageError: it is damaged, cut short or closed.
+    """
+    try:
+        flat = normalised(image)
+    except AssertionError as error:  # what Pillow says when it has no file to read any more
+        raise ImageError("a picture that was closed before its pixels were read; open it again") from error
+    except _DAMAGED as error:
+        if "closed" in str(error):
+            raise ImageError("a picture that was closed; open it again") from error
+        raise ImageError(f"the picture is damaged or cut short ({error}); save it anew") from error
+    try:
+        turned = _UPRIGHT.get(image.getexif().get(_ORIENTATION, 1))
+    except _DAMAGED:  # what a camera wrote beside the pixels is not needed to see them
+        turned = None
+    flat = flat if turned is None else flat.transpose(turned)
+    flat.info = {}
+    return flat
+
+
+def to_array(image: Image.Image, channels: int) -> NDArray[np.uint8]:
+    """Return an (H, W, C) uint8 array with 1 (luma) or 3 (RGB) channels."""
+    array = np.array(image.convert("L" if channels == 1 else "RGB"))  # a copy, because a view of Pillow's is read-only
+    return array[:, :, None] if channels == 1 else array
+
+
+def save_image(image: Image.Image, path: Path, *, quality: int = 95) -> None:
+    """Write a picture atomically, in the format that the name's suffix says.
+
+    Raises:
+        ImageError: the suffix is not a picture's, or its format cannot hold this picture.
+        OutputError: the place cannot be written.
+    """
+    kind = _READ.get(path.suffix.lower())
+    if path.suffix.lower() not in WRITABLE:
+        raise ImageError(f"{path}: cannot write a '{path.suffix}' picture; name it .png, .jpg, .webp or .tif")
+    options = {"quality": quality} if kind in {"JPEG", "WEBP", "AVIF"} else {}
+    encoded = io.BytesIO()  # in memory first: Pillow's own writing to a full disk only says "encoder error -2"
+    try:
+        image.save(encoded, format=kind, **options)
+    except (OSError, ValueError, KeyError) as error:  # a Pillow without AVIF does not know it
+        raise ImageError(f"{path}: {kind} cannot hold this picture ({error}); name it .png") from error
+    with atomic(path) as file:
+        file.write(encoded.getbuffer())

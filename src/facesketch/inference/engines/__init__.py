@@ -1,0 +1,1 @@
+"""What computes a translation: PyTorch, ONNX Runtime or OpenVINO, behind one call on arrays."""

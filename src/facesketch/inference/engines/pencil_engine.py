@@ -1,0 +1,42 @@
+"""The pencil filter: grey, inverted, blurred, dodged. Nothing is learned; a floor that every model has to beat."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from facesketch.checkpoints.preprocessing import Preprocessing
+from facesketch.config import Direction, configure
+from facesketch.images.io import LUMA
+from facesketch.methods.families import resolve
+
+
+class PencilEngine:
+    """Draws by colour dodge: result = grey / (1 - blur(1 - grey)).
+
+    Args:
+        sigma: width of the blur, in pixels of a picture 256 high.
+    """
+
+    preprocessing = Preprocessing(
+        photo_channels=3, sketch_channels=1, longest_side=None, frame=None, multiple=1, directions=("photo2sketch",)
+    )
+
+    def __init__(self, sigma: float = 5.0) -> None:
+        self.config = resolve(configure("pencil", {"sigma": sigma}))
+        self._sigma = sigma
+
+    def run(self, images: NDArray[np.float32], direction: Direction, style: str | None = None) -> NDArray[np.float32]:
+        """Draw (N, 3, H, W) photos in [-1, 1] as grey sketches (N, 1, H, W), as every engine does."""
+        if style is not None:
+            self.preprocessing.style_weights(style, len(images))
+        grey = np.einsum("nchw,c->nhw", (images + 1) / 2, np.array(LUMA, np.float32))
+        blurred = np.stack([_blur(each, self._sigma * max(each.shape) / 256) for each in grey])
+        sketch = (grey / np.maximum(blurred, 1e-3)).clip(0, 1)  # the blurred negative is one minus the blurred
+        return np.asarray(2 * sketch - 1, dtype=np.float32)[:, None]
+
+
+def _blur(grey: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
+    side = 2 * max(1, int(3 * sigma + 0.5)) + 1
+    return np.asarray(cv2.GaussianBlur(grey, (side, side), sigma, borderType=cv2.BORDER_REPLICATE), np.float32)

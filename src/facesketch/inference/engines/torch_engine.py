@@ -1,0 +1,55 @@
+"""Translation with PyTorch, from a run's own weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from facesketch.checkpoints.checkpoint import load_method, preprocessing
+from facesketch.config import Direction, RunConfig
+from facesketch.devices import pick_device
+from facesketch.methods.base import Method
+
+
+class TorchEngine:
+    """Runs a method on a processor or a GPU.
+
+    Args:
+        method: it is put in evaluation mode and moved to the device.
+        config: its settings.
+        device: `auto`, `cpu`, `cuda` or `mps`.
+
+    Raises:
+        ResourceError: the device is not there.
+    """
+
+    def __init__(self, method: Method, config: RunConfig, device: str = "cpu") -> None:
+        self.config, self.preprocessing = config, preprocessing(method)
+        self._device = torch.device(pick_device(device))
+        self._method = method.eval().to(self._device)
+
+    @classmethod
+    def open(cls, path: str, weights: str = "best", device: str = "auto") -> TorchEngine:
+        """Return what translates with a run folder or a `.safetensors` file.
+
+        Raises:
+            CheckpointError: missing, torn or foreign.
+            ResourceError: the device is not there.
+        """
+        method, config = load_method(Path(path), weights)
+        return cls(method, config, device)
+
+    @torch.inference_mode()
+    def run(self, images: NDArray[np.float32], direction: Direction, style: str | None = None) -> NDArray[np.float32]:
+        """Translate (N, C, H, W) in [-1, 1], as every engine does."""
+        source = torch.from_numpy(images).to(self._device)
+        if self.preprocessing.styles or style is not None:
+            weights = self.preprocessing.style_weights(style, len(images))
+            result = self._method.draw(source, torch.from_numpy(weights).to(self._device))
+        else:
+            result = self._method.translate(source, direction)
+        array: NDArray[np.float32] = result.to("cpu", torch.float32).numpy()
+        return array

@@ -1,0 +1,309 @@
+"""Which picture goes where, and which are done: decided for a million files by listing folders, not by asking each."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from facesketch.errors import ConfigError, ImageError, OutputError
+from facesketch.files import is_folder, part_name
+from facesketch.images.io import EXPECTED, SUFFIXES, WRITABLE, why_passed_over
+
+_TORN_AFTER = 60.0  # seconds after which a half-written file can only be one that its writer left behind
+_ENDING = re.compile(r"\.[A-Za-z]{2,4}")
+_PART = re.compile(r"\.(?P<name>.+)\.\d+\.part")
+_FURTHER = re.compile(r"-\d+(?P<suffix>\.[^.]+)$")
+Skipped = tuple[Path, str]
+_NUMBERED = re.compile(r"(?P<stem>.+)-\d+")
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One picture to translate.
+
+    Attributes:
+        source: what to read.
+        target: what to write, last of all, so that a target that is there means a job that is done.
+        done: what there is to write was already there when the plan was made.
+        numbered: the target's name ends in `-1`, and further faces of the picture go to `-2`, `-3` and so on.
+        sheet: where input and output are written side by side, or None.
+    """
+
+    source: Path
+    target: Path
+    done: bool
+    numbered: bool = False
+    sheet: Path | None = None
+
+    def place(self, number: int) -> Path:
+        """Return where the so-manieth face goes, counted from 0."""
+        if number == 0:
+            return self.target
+        assert self.numbered, "only a numbered job has places for further faces"
+        stem = self.target.stem.removesuffix("-1")
+        return self.target.with_name(f"{stem}-{number + 1}{self.target.suffix}")
+
+
+@dataclass(slots=True)
+class _Pair:
+    """A picture, and the name of its translation without number and suffix; strings, since Paths are slow to make.
+
+    Attributes:
+        source: the folder that the picture lies in.
+        name: its name.
+        folder: the folder that its translation goes to.
+        stem: the name of the translation.
+        link: the picture is a link.
+    """
+
+    source: str
+    name: str
+    folder: str
+    stem: str
+    link: bool = False
+
+
+def plan(
+    paths: Sequence[Path],
+    out: Path,
+    *,
+    suffix: str = ".png",
+    overwrite: bool = False,
+    numbered: bool = False,
+    sheet: bool = False,
+    passed_over: list[Skipped] | None = None,
+) -> list[Job]:
+    """Say for every picture under some paths where its translation goes.
+
+    A single file goes to `out` itself when that is named like a picture; everything else goes into the folder `out`,
+    where the tree of each given folder is mirrored. Targets already there count as done, so that a job cut off goes on.
+
+    Args:
+        paths: pictures and folders.
+        out: a file or a folder.
+        suffix: kind of picture to write into a folder.
+        overwrite: count nothing as done.
+        numbered: a picture may give several, `NAME-1`, `NAME-2` and so on.
+        sheet: write input and output side by side too, as `NAME-sheet`.
+        passed_over: takes the files of the folders that are not read as pictures, each with the reason.
+
+    Raises:
+        ConfigError: the suffix is not that of a picture.
+        ImageError: a path does not exist, cannot be read, or is a folder that holds no pictures.
+        OutputError: a translation would land on one of the inputs, or a new folder would be called like a file.
+    """
+    if len(paths) == 1 and not paths[0].is_dir() and out.suffix.lower() in WRITABLE:
+        if not paths[0].exists():
+            raise ImageError(f"{paths[0]}: no such file or folder; give the path of a picture")
+        pairs = [_single(paths[0], out.parent, out.stem)]
+        suffix, overwrite = out.suffix, True  # the user named this very file
+    else:
+        if suffix.lower() not in WRITABLE:
+            raise ConfigError(f"suffix '{suffix}' is not that of a picture; type --suffix .png, .jpg, .webp or .tif")
+        _refuse_odd_folder(out, alone=len(paths) == 1 and paths[0].is_file())
+        if out.is_file():
+            raise OutputError(f"{out}: is a file; give a folder with --out for several pictures")
+        passed_over = [] if passed_over is None else passed_over
+        pairs = [pair for path in paths for pair in _mirror(path, out, passed_over, several=len(paths) > 1)]
+        _part_clashes(pairs, sheet)
+    jobs = _Jobs(suffix, overwrite, numbered, sheet, _inputs(pairs))
+    return [jobs.of(pair) for pair in pairs]
+
+
+def _refuse_odd_folder(out: Path, *, alone: bool) -> None:
+    """Refuse to make a folder that is called like a picture, or for a single picture like another file."""
+    if out.exists():
+        return
+    if out.suffix.lower() in SUFFIXES:
+        raise OutputError(f"{out}: named like one picture; give a folder with --out for several")
+    if alone and _ENDING.fullmatch(out.suffix):
+        raise OutputError(
+            f"{out}: cannot write a '{out.suffix}' picture; name it .png, .jpg, .webp or .tif, or make the folder first"
+        )
+
+
+def named(out: Path, *, numbered: bool = False, sheet: bool = False) -> Job:
+    """Return the job of a picture from a pipe, which goes to a file of this name."""
+    target = out.with_name(f"{out.stem}-1{out.suffix}") if numbered else out
+    beside = out.with_name(f"{out.stem}-sheet{out.suffix}") if sheet else None
+    return Job(Path("-"), target, False, numbered, beside)
+
+
+def _single(path: Path, folder: Path, stem: str) -> _Pair:
+    return _Pair(os.fspath(path.parent), path.name, os.fspath(folder), stem, path.is_symlink())
+
+
+def _mirror(path: Path, out: Path, passed_over: list[Skipped], *, several: bool) -> list[_Pair]:
+    if path.is_file():
+        return [_single(path, out, path.stem)]
+    if not path.is_dir():
+        raise ImageError(f"{path}: no such file or folder; give the path of a picture")
+    inside, top = Path(os.path.realpath(out)), path.resolve()
+    avoid = None if top.is_relative_to(inside) else inside
+    own = path.name if path.name not in {"", ".."} else top.name  # `..` would lead out of the output
+    base = out / own if several else out
+    found = [
+        _Pair(os.fspath(folder), entry.name, there, _stem(entry.name), entry.is_symlink())
+        for folder, entries in _pictures(path, avoid, passed_over)
+        for there in [os.fspath(base / folder.relative_to(path))]
+        for entry in entries
+    ]
+    if not found:
+        seen = f", but {passed_over[0][0]}: {passed_over[0][1]}" if passed_over else f"; expected {EXPECTED}"
+        raise ImageError(f"{path}: no pictures in this folder{seen}")
+    return found
+
+
+def _stem(name: str) -> str:
+    return os.path.splitext(name)[0]  # noqa: PTH122
+
+
+def _pictures(
+    top: Path, avoid: Path | None, passed_over: list[Skipped]
+) -> Iterator[tuple[Path, list[os.DirEntry[str]]]]:
+    """List the pictures of a folder and of those below, sorted, without following links to folders."""
+    waiting = [top]
+    while waiting:
+        folder = waiting.pop()
+        try:
+            with os.scandir(folder) as entries:
+                listed = sorted(entries, key=lambda entry: entry.name)
+        except OSError as error:
+            raise ImageError(f"{folder}: cannot be read ({error.strerror}); give folders that you may read") from error
+        below = [folder / entry.name for entry in listed if entry.is_dir(follow_symlinks=False)]
+        yield folder, [entry for entry in listed if _is_picture(entry, passed_over) and not _lies_in(entry, avoid)]
+        waiting += [each for each in reversed(below) if avoid is None or each.resolve() != avoid]
+
+
+def _is_picture(entry: os.DirEntry[str], passed_over: list[Skipped]) -> bool:
+    """Tell whether an entry is a picture, and note a file that is none and not hidden."""
+    if entry.name.startswith(".") or is_folder(entry):
+        return False
+    reason = why_passed_over(entry)
+    if reason:
+        passed_over.append((Path(entry.path), reason))
+    return not reason
+
+
+def _lies_in(entry: os.DirEntry[str], folder: Path | None) -> bool:
+    """Tell whether an entry is a link into a folder; other entries lie where they are listed."""
+    return folder is not None and entry.is_symlink() and Path(entry.path).resolve().is_relative_to(folder)
+
+
+def _part_clashes(pairs: list[_Pair], sheet: bool) -> None:
+    """Keep pictures apart that would share a name: the later one keeps its whole name, a third gets a number."""
+    taken: set[tuple[str, str]] = set()
+    for pair in pairs:
+        name, number = pair.name, 1
+        while {(pair.folder, made) for made in _made(pair.stem, sheet)} & taken:
+            pair.stem = name if number == 1 else f"{name}-{number}"
+            number += 1
+        taken.update((pair.folder, made) for made in _made(pair.stem, sheet))
+
+
+def _made(stem: str, sheet: bool) -> tuple[str, ...]:
+    return (stem, f"{stem}-sheet") if sheet else (stem,)
+
+
+def _inputs(pairs: list[_Pair]) -> dict[str, set[str]]:
+    """Return the names of the inputs by the real folder they lie in, links under the names they lead to as well."""
+    folders: dict[str, str] = {}
+    inputs: dict[str, set[str]] = {}
+    for pair in pairs:
+        if pair.source not in folders:
+            folders[pair.source] = os.path.realpath(pair.source)
+        inputs.setdefault(folders[pair.source], set()).add(pair.name)
+        if pair.link:
+            real = Path(pair.source, pair.name).resolve()
+            inputs.setdefault(os.fspath(real.parent), set()).add(real.name)
+    return inputs
+
+
+@dataclass
+class _Jobs:
+    """Makes jobs of pairs, and lists every folder of targets only once."""
+
+    suffix: str
+    overwrite: bool
+    numbered: bool
+    sheet: bool
+    inputs: dict[str, set[str]]
+    _there: dict[str, set[str]] = field(default_factory=dict)
+    _real: dict[str, str] = field(default_factory=dict)
+    _numbers: dict[str, set[str]] = field(default_factory=dict)
+
+    def of(self, pair: _Pair) -> Job:
+        name = f"{pair.stem}-1{self.suffix}" if self.numbered else f"{pair.stem}{self.suffix}"
+        sheet = f"{pair.stem}-sheet{self.suffix}" if self.sheet else None
+        self._spare_inputs(pair, name, sheet)
+        there = self._listed(pair.folder)
+        done = not self.overwrite and name in there and (sheet is None or sheet in there)
+        beside = Path(pair.folder, sheet) if sheet else None
+        return Job(Path(pair.source, pair.name), Path(pair.folder, name), done, self.numbered, beside)
+
+    def _spare_inputs(self, pair: _Pair, name: str, sheet: str | None) -> None:
+        inputs = self.inputs.get(self._real_folder(pair.folder))
+        if inputs is None:
+            return
+        hit = next((made for made in (name, sheet) if made in inputs), None)
+        if hit is None and self.numbered and f"{pair.stem}{self.suffix}" in self._numbered_inputs(pair.folder, inputs):
+            hit = f"{pair.stem}-2{self.suffix}"
+        if hit is not None:
+            clash = Path(pair.folder) / hit
+            raise OutputError(f"{clash}: is one of the inputs and is never overwritten; give another --out")
+
+    def _real_folder(self, folder: str) -> str:
+        if folder not in self._real:
+            self._real[folder] = os.path.realpath(folder)
+        return self._real[folder]
+
+    def _numbered_inputs(self, folder: str, inputs: set[str]) -> set[str]:
+        """Return the names of the inputs that end in a number, without it."""
+        if folder not in self._numbers:
+            split = [os.path.splitext(name) for name in inputs]  # noqa: PTH122
+            self._numbers[folder] = {
+                found["stem"] + suffix for stem, suffix in split if (found := _NUMBERED.fullmatch(stem))
+            }
+        return self._numbers[folder]
+
+    def _listed(self, folder: str) -> set[str]:
+        if folder not in self._there:
+            try:
+                with os.scandir(folder) as entries:
+                    self._there[folder] = {entry.name for entry in entries}
+            except OSError:  # not there yet; whether it can be written is told when it is
+                self._there[folder] = set()
+        return self._there[folder]
+
+
+def sweep(jobs: Sequence[Job]) -> None:
+    """Remove what a killed run left half-written in the place of what is still to be written."""
+    waiting: dict[Path, set[str]] = {}
+    for job in jobs:
+        if not job.done:
+            names = waiting.setdefault(job.target.parent, set())
+            names.update(part_name(path.name) for path in (job.target, job.sheet) if path)
+    for folder, names in waiting.items():
+        for part in _parts(folder):
+            name = _PART.sub(r"\g<name>", part.name)
+            if {name, _FURTHER.sub(r"-1\g<suffix>", name)} & names and _is_torn(part):
+                part.unlink(missing_ok=True)
+
+
+def _parts(folder: Path) -> list[Path]:
+    try:
+        with os.scandir(folder) as entries:
+            return [Path(entry.path) for entry in entries if _PART.fullmatch(entry.name)]
+    except OSError:  # not there yet
+        return []
+
+
+def _is_torn(part: Path) -> bool:
+    try:
+        return time.time() - part.stat().st_mtime > _TORN_AFTER
+    except OSError:
+        return False

@@ -1,0 +1,300 @@
+"""Load a model once, give it any picture, get the same kind of thing back.
+
+Nothing here needs a framework: PyTorch, ONNX Runtime or OpenVINO are imported when a model is loaded for them.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from facesketch.checkpoints.header import ONNX_SUFFIX, model_file, read_header
+from facesketch.checkpoints.preprocessing import Preprocessing
+from facesketch.config import DIRECTIONS, Direction, RunConfig
+from facesketch.errors import CheckpointError, ConfigError, ImageError, require, require_known
+from facesketch.faces import fill_corners
+from facesketch.images.fit import Placement, fit
+from facesketch.images.io import flatten, open_image
+from facesketch.inference.engines.base import Engine
+from facesketch.methods.families import untrained
+from facesketch.weights import shipped
+
+Picture = TypeVar("Picture", str, Path, bytes, Image.Image, NDArray[Any])
+Resolution = Literal["trained", "native"]
+Weights = Literal["best", "last"]
+EngineName = Literal["auto", "torch", "onnx", "openvino", "openvino-bf16"]
+
+
+def load(
+    path: str | Path,
+    *,
+    weights: Weights = "best",
+    device: str = "auto",
+    engine: EngineName = "auto",
+    style: str | None = None,
+) -> Translator:
+    """Load a model and return what translates pictures as they are, without looking for a face.
+
+    Args:
+        path: a run folder, a `.safetensors` or `.onnx` file, the name of a method that needs no training (`pencil`), or
+            `photo2sketch` or `sketch2photo` for the package's own model of that direction.
+        weights: which of a run folder's weights.
+        device: `auto`, `cpu`, `cuda` or `mps`.
+        engine: `auto` runs an `.onnx` file with ONNX Runtime and a run's weights with PyTorch.
+        style: the hand to draw in when a call names none; None for the model's first.
+
+    Raises:
+        CheckpointError: missing, torn or foreign.
+        ConfigError: weights, an engine or a device of no known name, an engine that cannot run this file, or a style
+            that the model does not have.
+        MissingExtraError: the engine is not installed.
+        ResourceError: the device is not there.
+    """
+    require_known(weights, get_args(Weights), "weights")
+    require_known(engine, get_args(EngineName), "engine")
+    require_known(device, ("auto", "cpu", "cuda", "mps"), "device")
+    own = next((way for way in DIRECTIONS if way == str(path) and not Path(path).exists()), None)
+    path = path if own is None else shipped.path(own)
+    return Translator(_open(str(path), weights, device, engine), name=str(path), style=style)
+
+
+def _open(path: str, weights: str, device: str, engine: EngineName) -> Engine:
+    exported = path.lower().endswith(ONNX_SUFFIX)
+    if engine == "torch" and exported:
+        raise ConfigError(f"{path}: PyTorch does not run .onnx files; give the run folder, or --backend onnx")
+    if engine in {"onnx", "openvino", "openvino-bf16"} and not exported:
+        raise ConfigError(
+            f"{path}: {engine} runs .onnx files; type: facesketch export {path} --out model.onnx, and give that"
+        )
+    if untrained(path):
+        from facesketch.inference.engines.pencil_engine import PencilEngine
+
+        return PencilEngine()
+    if not exported:
+        read_header(model_file(Path(path), weights))  # what is no model is told of before what is not installed
+        require("train", f"{path}: a model that is not exported to .onnx")
+        from facesketch.inference.engines.torch_engine import TorchEngine
+
+        return TorchEngine.open(path, weights, device)
+    if engine in {"auto", "onnx"}:
+        from facesketch.inference.engines.onnx_engine import OnnxEngine
+
+        return OnnxEngine(Path(path), device)
+    from facesketch.inference.engines.openvino_engine import OpenVinoEngine
+
+    return OpenVinoEngine(Path(path), "bf16" if engine == "openvino-bf16" else "f32", device)
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A picture that is ready for the network.
+
+    Attributes:
+        array: (H, W, C) uint8, fitted into the frame.
+        placement: where the picture lies in it.
+    """
+
+    array: NDArray[np.uint8]
+    placement: Placement
+
+
+class Translator:
+    """Translates pictures of any size with one model, as they are: `facesketch.load` gives what finds faces first.
+
+    A picture is fitted as the model's training pictures were: shrunk until its longer side is that of training,
+    padded by mirroring inside, cut back, and enlarged to its own size again. For a model of aligned faces the black
+    corners that levelling left are filled. With `resolution="native"` networks without fixed size work on the
+    picture's own pixels.
+
+    Args:
+        engine: what runs the network.
+        name: what to call the model in errors.
+        style: the hand to draw in when a call names none; None for the model's first.
+
+    Raises:
+        ConfigError: a style that the model does not have.
+    """
+
+    def __init__(self, engine: Engine, *, name: str = "model", style: str | None = None) -> None:
+        self._engine, self._style, self.name = engine, style, name
+        if style is not None:
+            self.preprocessing.style_weights(style, 1)
+
+    @property
+    def config(self) -> RunConfig:
+        """The settings that the model was trained with."""
+        return self._engine.config
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """What pictures the model takes."""
+        return self._engine.preprocessing
+
+    @property
+    def directions(self) -> tuple[Direction, ...]:
+        """What the model translates."""
+        return self.preprocessing.directions
+
+    def __call__(
+        self,
+        picture: Picture,
+        direction: Direction | None = None,
+        *,
+        resolution: Resolution = "trained",
+        style: str | None = None,
+    ) -> Any:
+        """Translate one picture and return the same kind, in the picture's own size.
+
+        Args:
+            picture: a path (gives a PIL image), a file's bytes (gives PNG bytes), a PIL image, or an array of (H, W) or
+                (H, W, C) with uint8 in [0, 255] or floats in [0, 1] (gives an array of that type).
+            direction: needed only for a model that serves both.
+            resolution: `trained` or `native`.
+            style: one of the model's styles.
+
+        Raises:
+            ImageError: not a picture.
+            ConfigError: a direction, resolution or style that is not known, or that the model does not serve.
+        """
+        result = self.translate([to_image(picture)], direction, resolution=resolution, style=style)[0]
+        return like(picture, result)
+
+    def translate(
+        self,
+        pictures: Sequence[Image.Image],
+        direction: Direction | None = None,
+        *,
+        resolution: Resolution = "trained",
+        style: str | None = None,
+    ) -> list[Image.Image]:
+        """Translate PIL images, those of one shape in one batch, and return them in their own sizes as `L` or `RGB`."""
+        way = self.choose(direction)
+        prepared = [self.prepare(picture, way, resolution) for picture in pictures]
+        shapes: dict[tuple[int, ...], list[int]] = {}
+        for place, each in enumerate(prepared):
+            shapes.setdefault(each.array.shape, []).append(place)
+        results: dict[int, NDArray[np.uint8]] = {}
+        for places in shapes.values():
+            arrays = self.run([prepared[place] for place in places], way, style)
+            results.update(zip(places, arrays, strict=True))
+        return [self.restore(results[place], each) for place, each in enumerate(prepared)]
+
+    def choose(self, direction: Direction | None) -> Direction:
+        """Return the direction to take.
+
+        Raises:
+            ConfigError: the model does not serve it, or serves both and none was given.
+        """
+        if direction is None:
+            if len(self.directions) > 1:
+                raise ConfigError(
+                    f"{self.name}: serves both directions; say which with --direction photo2sketch or sketch2photo"
+                )
+            return self.directions[0]
+        require_known(direction, DIRECTIONS, "direction")
+        if direction not in self.directions:
+            served = " and ".join(self.directions)
+            raise ConfigError(
+                f"{self.name}: translates {served}, not {direction}; give a model trained with --direction {direction}"
+            )
+        return direction
+
+    def prepare(self, picture: Image.Image, direction: Direction, resolution: Resolution = "trained") -> Prepared:
+        """Fit a picture for the network, which is not run; may be called from several threads.
+
+        Raises:
+            ConfigError: a resolution of no known name, or the native one of a network whose size is fixed.
+        """
+        require_known(resolution, get_args(Resolution), "resolution")
+        needs = self.preprocessing
+        if resolution == "native" and needs.frame is not None:
+            raise ConfigError(
+                f"{self.name}: this network has a fixed size of {needs.frame}; leave out --resolution native"
+            )
+        frame = None if needs.frame is None else (needs.frame, needs.frame)
+        longest = needs.longest_side if resolution == "trained" else None
+        channels = needs.source_channels(direction)
+        image = flatten(picture) if needs.faces is None else fill_corners(flatten(picture))
+        return Prepared(*fit(image, channels, longest=longest, frame=frame, multiple=needs.multiple))
+
+    def run(
+        self, prepared: Sequence[Prepared], direction: Direction, style: str | None = None
+    ) -> list[NDArray[np.uint8]]:
+        """Run the network alone on fitted pictures of one shape, and return as many (H, W, C) uint8 arrays.
+
+        Raises:
+            ConfigError: a style that the model does not have.
+            CheckpointError: what it draws holds NaN or infinity.
+        """
+        if not prepared:
+            return []
+        pixels = np.stack([each.array for each in prepared]).transpose(0, 3, 1, 2)
+        images = np.ascontiguousarray(pixels, dtype=np.float32)  # (N, C, H, W)
+        images /= 127.5
+        images -= 1.0
+        results = self._engine.run(images, direction, self._style if style is None else style)
+        if not np.isfinite(results).all():
+            raise CheckpointError(f"{self.name}: draws what is no picture, NaN or infinity; its weights are damaged")
+        rounded = np.rint((results + 1.0) * 127.5).clip(0, 255).astype(np.uint8)
+        return list(np.ascontiguousarray(rounded.transpose(0, 2, 3, 1)))
+
+    def restore(self, array: NDArray[np.uint8], prepared: Prepared) -> Image.Image:
+        """Cut a result out of its frame and return it in the picture's own size; may be called from several threads."""
+        placement = prepared.placement
+        cut = np.ascontiguousarray(placement.cut(array.transpose(2, 0, 1)).transpose(1, 2, 0))
+        image = Image.fromarray(cut[:, :, 0] if cut.shape[2] == 1 else cut)
+        if image.size == placement.original:
+            return image
+        return image.resize(placement.original, Image.Resampling.BICUBIC)
+
+
+def to_image(picture: Any) -> Image.Image:
+    """Return a path's, a file's bytes', a PIL image's or an array's picture as `L` or `RGB`.
+
+    Raises:
+        ImageError: it is none of these, or holds no picture.
+    """
+    if isinstance(picture, Image.Image):
+        return flatten(picture)
+    if isinstance(picture, (str, Path, bytes)):
+        return open_image(picture)
+    if isinstance(picture, np.ndarray):
+        return _from_array(picture)
+    kind = type(picture).__name__
+    raise ImageError(f"a {kind} is not a picture; give a path, bytes, a PIL image or an array of (H, W) or (H, W, 3)")
+
+
+def _from_array(array: NDArray[Any]) -> Image.Image:
+    if array.size == 0 or array.ndim not in {2, 3} or (array.ndim == 3 and array.shape[2] not in {1, 3, 4}):
+        raise ImageError(f"an array of shape {array.shape} is not a picture; expected (H, W), (H, W, 3) or (H, W, 4)")
+    if array.dtype != np.uint8:
+        if array.dtype.kind != "f" or not (array.min() >= 0.0 and array.max() <= 1.0):
+            raise ImageError(
+                f"an array of {array.dtype} in [{array.min()}, {array.max()}]; expected uint8, or floats in [0, 1]"
+            )
+        array = (array * 255.0 + 0.5).astype(np.uint8)
+    return flatten(Image.fromarray(array[:, :, 0] if array.shape[2:] == (1,) else array))
+
+
+def like(picture: Any, result: Image.Image) -> Any:
+    """Return a result as the kind of thing that a picture came as: PNG bytes, an array of its type, or a PIL image."""
+    if isinstance(picture, bytes):
+        return png(result)
+    if isinstance(picture, np.ndarray):
+        array = np.array(result)  # a copy, because a view of Pillow's is read-only
+        return array if picture.dtype == np.uint8 else (array / 255.0).astype(picture.dtype)
+    return result
+
+
+def png(image: Image.Image) -> bytes:
+    """Return a picture as the bytes of a PNG file."""
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG")
+    return buffer.getvalue()

@@ -1,0 +1,377 @@
+"""The families of models: what each is called, learns and can be told, known without PyTorch.
+
+The networks and losses of a family stand in `facesketch.methods`, in a file of its own.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
+
+from facesketch.config import Frozen, MethodConfig, RunConfig, explain
+from facesketch.errors import ConfigError, nearest
+from facesketch.methods.family_base import Defaults, Family
+
+
+class DenseAEOptions(Frozen):
+    """Settings of `dense-ae`. The study gives no sizes; these keep it under 35 million parameters at 256."""
+
+    loss: Literal["mse", "mae", "bce"] = "mse"
+    """Pixel loss, on [0, 1]."""
+    hidden: Annotated[int, Field(ge=1)] = 128
+    """Units of the layer on either side of the code."""
+    latent: Annotated[int, Field(ge=1)] = 64
+    """Units of the code."""
+
+
+class DenseAEFamily(Family):
+    """Fully connected encoder and decoder with a pixel loss."""
+
+    title = "Dense autoencoder"
+    defaults = Defaults(epochs=500, batch_size=32, learning_rate=1e-3)
+    Options = DenseAEOptions
+
+
+class ConvAEOptions(Frozen):
+    """Settings of `conv-ae`."""
+
+    loss: Literal["mse", "mae", "bce", "ssim"] = "mse"
+    """Loss on [0, 1]; `ssim` is 1 - SSIM, the structural loss that the study's text names."""
+    noise: Annotated[float, Field(ge=0)] = 0.0
+    """Spread of the Gaussian noise on the source while it learns, of [0, 1]: a denoising autoencoder."""
+    encoder: Literal["study", "vgg16", "resnet", "lenet"] = "study"
+    """Which encoder stands before the study's decoder."""
+    encoder_weights: Path | None = None
+    """A safetensors file with the encoder's trained weights (vgg16 only); read once, at the start of a training."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    """Share of the channels' values dropped after the first and third layer up."""
+
+
+class ConvAEFamily(Family):
+    """The study's CAE with a mean squared, mean absolute, cross-entropy or structural loss, denoising if asked to."""
+
+    title = "Convolutional autoencoder"
+    defaults = Defaults(epochs=500, batch_size=32, learning_rate=1e-3, channels_last=True)
+    Options = ConvAEOptions
+
+
+class ConvVAEOptions(Frozen):
+    """Settings of `conv-vae`."""
+
+    latent: Annotated[int, Field(ge=1)] = 12
+    """Numbers that a face is squeezed into; the study tried 2, 4 and 12."""
+    reconstruction: Literal["bce", "mse"] = "bce"
+    """The study's notebooks use BCE, its text says MSE."""
+    beta: Annotated[float, Field(ge=0)] = 1.0
+    """Weight of the divergence from the prior."""
+
+
+class ConvVAEFamily(Family):
+    """The study's CVAE: reconstruction summed over the frame's pixels, plus the divergence from a standard normal."""
+
+    title = "Convolutional VAE"
+    defaults = Defaults(epochs=500, batch_size=16, learning_rate=1e-3, channels_last=True)
+    Options = ConvVAEOptions
+
+
+class Pix2PixOptions(Frozen):
+    """Settings of `pix2pix`."""
+
+    l1_weight: Annotated[float, Field(ge=0)] = 100.0
+    """Weight of the absolute difference beside the adversarial loss."""
+    width: Annotated[int, Field(ge=1)] = 64
+    """Channels of the first layer of both networks."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    """Noise of the generator, on the first layers up."""
+    norm: Literal["instance", "batch"] = "instance"
+    """The paper's batch norm at batch 1, with the batch's own statistics at test time too, is instance norm."""
+
+
+class Pix2PixFamily(Family):
+    """Conditional GAN with the paper's losses: cross-entropy, 100 x L1, discriminator loss halved."""
+
+    title = "Pix2Pix"
+    defaults = Defaults(epochs=100, batch_size=1, learning_rate=2e-4, betas=(0.5, 0.999))
+    Options = Pix2PixOptions
+
+
+class CycleGANOptions(Frozen):
+    """Settings of `cyclegan`."""
+
+    cycle_weight: Annotated[float, Field(ge=0)] = 10.0
+    """Weight of coming back to where one started."""
+    identity_weight: Annotated[float, Field(ge=0)] = 5.0
+    """Weight of leaving a picture alone that already is what it should become."""
+    width: Annotated[int, Field(ge=1)] = 64
+    """Channels of the first layer of all four networks."""
+    blocks: Annotated[int, Field(ge=1)] = 9
+    """Residual blocks of each generator."""
+    pool: Annotated[int, Field(ge=0)] = 50
+    """Generated pictures that each discriminator's buffer holds."""
+
+
+class CycleGANFamily(Family):
+    """Least-squares GANs both ways, bound by cycle consistency; one model serves both directions."""
+
+    title = "CycleGAN"
+    paired = False
+    both_ways = True
+    defaults = Defaults(epochs=100, batch_size=1, learning_rate=2e-4, betas=(0.5, 0.999))
+    Options = CycleGANOptions
+
+
+class SparseAEOptions(Frozen):
+    """Settings of `sparse-ae`. The study gives no sizes; these keep it at 25 million parameters at 256."""
+
+    units: Annotated[int, Field(ge=1)] = 128
+    """Units of the code, the rows of W."""
+    activation: Annotated[float, Field(gt=0, lt=1)] = 0.05
+    """Share of its full strength at which each unit should be on average."""
+    sparsity_weight: Annotated[float, Field(ge=0)] = 30.0
+    """Weight of the divergence of the units from that activation."""
+
+
+class SparseAEFamily(Family):
+    """One layer of sigmoid units with tied weights and a penalty on all that are often on."""
+
+    title = "Sparse autoencoder"
+    study = False
+    defaults = Defaults(epochs=500, batch_size=32, learning_rate=3e-3)
+    Options = SparseAEOptions
+
+
+class CoGANOptions(Frozen):
+    """Settings of `cogan`."""
+
+    latent: Annotated[int, Field(ge=1)] = 100
+    """Numbers in the code of a face."""
+    width: Annotated[int, Field(ge=1)] = 1024
+    """Channels of the maps next to the code, in all networks; each layer towards the picture has half of them."""
+    own: Annotated[int, Field(ge=1)] = 2
+    """Layers next to the picture that photos and sketches do not share."""
+    reconstruction_weight: Annotated[float, Field(ge=0)] = 100.0
+    """Weight of giving back an encoded picture."""
+    code_weight: Annotated[float, Field(ge=0)] = 10.0
+    """Weight of finding the code of a generated photo, and of the generated sketch, again."""
+
+
+class CoGANFamily(Family):
+    """Two generators and two discriminators with shared deep layers, and encoders into their common code."""
+
+    title = "CoGAN"
+    study = False
+    paired = False
+    both_ways = True
+    defaults = Defaults(epochs=500, batch_size=16, learning_rate=2e-4, betas=(0.5, 0.999))
+    Options = CoGANOptions
+
+
+class UNITOptions(Frozen):
+    """Settings of `unit`; the weights are the paper's lambdas."""
+
+    adversarial_weight: Annotated[float, Field(ge=0)] = 10.0
+    """Weight of fooling the discriminators, the paper's lambda 0."""
+    kl_weight: Annotated[float, Field(ge=0)] = 0.1
+    """Weight of the codes' divergence from the prior, lambda 1, and lambda 3 for those of translated pictures."""
+    reconstruction_weight: Annotated[float, Field(ge=0)] = 100.0
+    """Weight of giving back an encoded picture, lambda 2."""
+    cycle_weight: Annotated[float, Field(ge=0)] = 100.0
+    """Weight of coming back to where one started, lambda 4."""
+    width: Annotated[int, Field(ge=1)] = 64
+    """Channels of the first layer of all networks."""
+    blocks: Annotated[int, Field(ge=0)] = 3
+    """Residual blocks that each encoder and each generator has beside the shared one."""
+
+
+class UNITFamily(Family):
+    """VAEs and GANs of photos and of sketches over one latent space, bound by cycle consistency."""
+
+    title = "UNIT"
+    study = False
+    paired = False
+    both_ways = True
+    defaults = Defaults(epochs=100, batch_size=1, learning_rate=1e-4, betas=(0.5, 0.999))
+    Options = UNITOptions
+
+
+def _listed(value: object) -> object:
+    """Take `cuhk,fs2k-0`, as it is typed, for a list of names."""
+    return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
+
+
+class PortraitOptions(Frozen):
+    """Settings of `portrait`."""
+
+    styles: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
+    """Hands to draw in, `cuhk,fs2k-0`: values of the column `style` of pairs.csv, the one to use by default first."""
+    width: Annotated[int, Field(ge=2)] = 24
+    """Channels of the generator's first level."""
+    blocks: Annotated[int, Field(ge=0)] = 3
+    """Residual blocks at the generator's narrowest."""
+    discriminator_width: Annotated[int, Field(ge=1)] = 32
+    """Channels of the discriminator's first layer."""
+    l1_weight: Annotated[float, Field(ge=0)] = 10.0
+    """Weight of the absolute difference."""
+    edge_weight: Annotated[float, Field(ge=0)] = 5.0
+    """Weight of the absolute difference of the gradients."""
+    perceptual: Literal["alex", "vgg", "none"] = "alex"
+    """Network of the perceptual loss; `none` needs no weights."""
+    perceptual_weight: Annotated[float, Field(ge=0)] = 3.0
+    """Weight of the perceptual loss."""
+    adversarial_weight: Annotated[float, Field(ge=0)] = 0.5
+    """Weight of the adversarial loss."""
+    average: Annotated[float, Field(ge=0, lt=1)] = 0.998
+    """Share of the averaged weights that a step keeps, less of it at first; the average is what translates."""
+    contrast: Annotated[float, Field(ge=1, le=2)] = 1.0
+    """Factor of the darkness of finished sketches; losses that average draw faces they never met too pale."""
+    disguise: Annotated[float, Field(ge=0, le=1)] = 1.0
+    """How much sources are changed while it learns: light, colour, blur, background; 0 leaves them alone."""
+
+
+class PortraitFamily(Family):
+    """Translates faces of the aligned frame, in one of several styles, whatever the light and the background."""
+
+    title = "Portrait"
+    study = False
+    defaults = Defaults(epochs=100, batch_size=4, learning_rate=2e-4, betas=(0.5, 0.99))
+    Options = PortraitOptions
+
+
+class PatchOptions(Frozen):
+    """Settings that every method of patches has; lengths are pixels of a picture 256 high."""
+
+    patch: Annotated[int, Field(ge=2, le=128)] = 20
+    """Side of a patch."""
+    overlap: Annotated[int, Field(ge=0, le=127)] = 10
+    """Pixels that neighbouring patches share."""
+    radius: Annotated[int, Field(ge=0, le=64)] = 5
+    """How far from a patch's own place its like is looked for, in each direction."""
+    neighbours: Annotated[int, Field(ge=1, le=64)] = 5
+    """Training patches that are taken for each patch."""
+
+
+class LLEOptions(PatchOptions):
+    """Settings of `lle`."""
+
+    overlap: Annotated[int, Field(ge=0, le=127)] = 14
+    """Pixels that neighbouring patches share."""
+    regulariser: Annotated[float, Field(gt=0)] = 1e-3
+    """What keeps weights from running away where patches are alike, as a share of their squared distances."""
+
+
+class LLEFamily(Family):
+    """Weighted sums of the training patches nearest to each patch, without gradients."""
+
+    title = "Locally linear patches"
+    study = False
+    exemplars = True
+    defaults = Defaults(epochs=1, batch_size=32, learning_rate=1e-3)
+    Options = LLEOptions
+
+
+class MRFOptions(PatchOptions):
+    """Settings of `mrf`."""
+
+    patch: Annotated[int, Field(ge=2, le=128)] = 14
+    """Side of a patch."""
+    overlap: Annotated[int, Field(ge=1, le=64)] = 7
+    """Pixels that neighbouring patches share, at most half of a patch."""
+    neighbours: Annotated[int, Field(ge=1, le=64)] = 10
+    """Candidates for each patch."""
+    smoothness: Annotated[float, Field(ge=0)] = 0.3
+    """Weight of differences between neighbouring target patches, beside that of differences from the source."""
+    rounds: Annotated[int, Field(ge=0, le=1000)] = 30
+    """Rounds of belief propagation."""
+
+    @model_validator(mode="after")
+    def _at_most_half(self) -> Self:
+        if 2 * self.overlap > self.patch:
+            raise ValueError(f"overlap = {self.overlap}: at most half of patch = {self.patch}")
+        return self
+
+
+class MRFFamily(Family):
+    """Training patches chosen by a Markov network and joined along the cut of the least error."""
+
+    title = "Markov network of patches"
+    study = False
+    exemplars = True
+    defaults = Defaults(epochs=1, batch_size=32, learning_rate=1e-3)
+    Options = MRFOptions
+
+
+class PencilOptions(Frozen):
+    """Settings of `pencil`."""
+
+    sigma: Annotated[float, Field(gt=0)] = 5.0
+    """Width of the blur, in pixels of a picture 256 high."""
+
+
+class PencilFamily(Family):
+    """Colour dodge of the grey picture by its blurred negative: result = grey / (1 - blur(1 - grey))."""
+
+    title = "Pencil filter"
+    learned = False
+    directions = ("photo2sketch",)
+    defaults = Defaults(epochs=1, batch_size=1, learning_rate=1e-3)
+    Options = PencilOptions
+
+
+FAMILIES: dict[str, type[Family]] = {
+    "dense-ae": DenseAEFamily,
+    "conv-ae": ConvAEFamily,
+    "conv-vae": ConvVAEFamily,
+    "pix2pix": Pix2PixFamily,
+    "cyclegan": CycleGANFamily,
+    "sparse-ae": SparseAEFamily,
+    "cogan": CoGANFamily,
+    "unit": UNITFamily,
+    "portrait": PortraitFamily,
+    "lle": LLEFamily,
+    "mrf": MRFFamily,
+    "pencil": PencilFamily,
+}
+
+
+def family(name: str) -> type[Family]:
+    """Return what is known of a family.
+
+    Raises:
+        ConfigError: there is none of that name; the nearest is suggested.
+    """
+    if name not in FAMILIES:
+        raise ConfigError(f"unknown method '{name}'{nearest(name, FAMILIES, 'type: facesketch methods')}")
+    return FAMILIES[name]
+
+
+def untrained(name: str) -> bool:
+    """Tell whether a name is that of a method that needs no training, and not that of a file."""
+    return name in FAMILIES and not FAMILIES[name].learned and not Path(name).exists()
+
+
+def resolve(config: RunConfig) -> RunConfig:
+    """Return the settings with everything the method decides filled in, so that a run's file leaves nothing open.
+
+    Raises:
+        ConfigError: an option that the method does not have, a value out of range, a direction it cannot learn, or
+            selection by a loss that it does not have.
+    """
+    kind = family(config.method.name)
+    try:
+        options = kind.Options.model_validate(config.method.options)
+    except ValidationError as error:
+        raise ConfigError(f"{config.method.name}: {explain(error, kind.Options)}") from error
+    if config.direction not in kind.directions:
+        raise ConfigError(f"{config.method.name} cannot do {config.direction}; it does {', '.join(kind.directions)}")
+    train, defaults = config.train, kind.defaults
+    if kind.exemplars and train.select == "loss":
+        raise ConfigError(f"select = 'loss': {config.method.name} has no loss; give ssim or mae")
+    filled = {
+        "epochs": train.epochs or (None if train.steps else defaults.epochs),
+        "batch_size": train.batch_size or defaults.batch_size,
+        "learning_rate": train.learning_rate or defaults.learning_rate,
+    }
+    method = MethodConfig(name=config.method.name, **options.model_dump(mode="json", exclude_none=True))
+    return config.model_copy(update={"method": method, "train": train.model_copy(update=filled)})

@@ -1,0 +1,132 @@
+"""Losses as plain functions of tensors, computed in float32 whatever comes in, each a mean over the batch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from facesketch.methods.structure import ssim_maps
+
+PixelLoss = Literal["mse", "mae", "bce", "ssim"]
+
+
+def to_unit(x: Tensor) -> Tensor:
+    """[-1, 1] -> [0, 1], as float32."""
+    return (x.float() + 1) / 2
+
+
+def from_unit(x: Tensor) -> Tensor:
+    """[0, 1] -> [-1, 1], as float32."""
+    return x.float() * 2 - 1
+
+
+def l1(x: Tensor, target: Tensor) -> Tensor:
+    """Return the mean absolute difference of two tensors of one shape."""
+    return F.l1_loss(x.float(), target.float())
+
+
+def mse(x: Tensor, target: Tensor) -> Tensor:
+    """Return the mean squared difference of two tensors of one shape."""
+    return F.mse_loss(x.float(), target.float())
+
+
+def bce(logits: Tensor, target01: Tensor) -> Tensor:
+    """Return the mean binary cross-entropy of sigmoid(logits) against a target in [0, 1], of one shape.
+
+    A target outside [0, 1] makes this loss unbounded below; it can only come from a mistake of ours, so it is asserted.
+    """
+    target = target01.float()
+    assert target.is_meta or bool(((target >= 0) & (target <= 1)).all()), (
+        "the target of a cross-entropy must lie in [0, 1]; see to_unit"
+    )
+    return F.binary_cross_entropy_with_logits(logits.float(), target)
+
+
+def dissimilarity(x: Tensor, target: Tensor) -> Tensor:
+    """Return 1 - SSIM of two (N, C, H, W) batches in [0, 1], at least 11 pixels a side, each channel by itself.
+
+    Wang et al. 2004; of grey pictures it is one less the metric `ssim`. That looks at grey alone, which would leave the
+    colours of a photo open.
+    """
+    luminance, contrast = ssim_maps(x.float(), target.float(), 1.0)
+    return 1 - (luminance * contrast).mean()
+
+
+def pixel_loss(name: PixelLoss, logits: Tensor, target01: Tensor) -> Tensor:
+    """Return the loss between sigmoid(logits) and a target in [0, 1]: squared, absolute, cross-entropy or 1 - SSIM."""
+    return _PIXEL_LOSSES[name](logits, target01)
+
+
+_PIXEL_LOSSES: dict[PixelLoss, Callable[[Tensor, Tensor], Tensor]] = {
+    "mse": lambda logits, target: mse(torch.sigmoid(logits.float()), target),
+    "mae": lambda logits, target: l1(torch.sigmoid(logits.float()), target),
+    "bce": bce,
+    "ssim": lambda logits, target: dissimilarity(torch.sigmoid(logits.float()), target),
+}
+
+
+def kl_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """Return KL(N(mean, exp(log_variance)) || N(0, 1)): (N, latent) each, summed over the latent, mean over the batch.
+
+    Kingma & Welling 2014, appendix B.
+    """
+    mean, log_variance = mean.float(), log_variance.float()
+    return (0.5 * (mean**2 + log_variance.exp() - 1 - log_variance)).sum(dim=1).mean()
+
+
+def kl_of_means(mean: Tensor) -> Tensor:
+    """Return the mean square of a code's means: twice KL(N(mean, 1) || N(0, 1)) for each of its numbers, any shape.
+
+    So the authors of UNIT take the divergence in their code, and their weights are for it (Liu et al. 2017).
+    """
+    return mean.float().square().mean()
+
+
+def sparsity(logits: Tensor, activation: float) -> Tensor:
+    """Return KL(activation || mean activation) of sigmoid units over the batch, summed over them (Le et al. 2011).
+
+    It is computed in logarithms, so that a unit which is always on, or always off, still gets a gradient.
+
+    Args:
+        logits: (N, units), before the sigmoid.
+        activation: the mean that each unit should have, above 0 and below 1.
+    """
+    logits = logits.float()
+    on, off = (F.logsigmoid(each).logsumexp(dim=0) - math.log(len(logits)) for each in (logits, -logits))
+    wanted, unwanted = activation, 1 - activation
+    entropy = wanted * math.log(wanted) + unwanted * math.log(unwanted)
+    return (entropy - wanted * on - unwanted * off).sum()
+
+
+def adversarial_bce(logits: Tensor, real: bool) -> Tensor:
+    """Return -log sigmoid(logits) when they should say real, -log(1 - sigmoid(logits)) when fake; any shape.
+
+    Goodfellow et al. 2014; for a generator, `real=True` on its own pictures is the non-saturating form.
+    """
+    return F.softplus(-logits.float() if real else logits.float()).mean()
+
+
+def adversarial_least_squares(logits: Tensor, real: bool) -> Tensor:
+    """Return the mean of (logits - 1)^2 when they should say real, of logits^2 when fake; any shape.
+
+    Mao et al. 2017.
+    """
+    return (logits.float() - float(real)).square().mean()
+
+
+def edges(x: Tensor, target: Tensor) -> Tensor:
+    """Return the mean absolute difference of the gradients across and down, at full and at half the resolution.
+
+    An absolute difference of pixels forgives a line drawn faintly; this does not, as a line is nothing but gradient.
+    """
+    difference = x.float() - target.float()
+    total = difference.new_zeros(())
+    for scale in (1, 2):
+        at = difference if scale == 1 else F.avg_pool2d(difference, 2)
+        total = total + at.diff(dim=-1).abs().mean() + at.diff(dim=-2).abs().mean()
+    return total / 4

@@ -1,0 +1,50 @@
+"""The patch discriminator of pix2pix and CycleGAN (Isola et al. 2017, section 6.1.2)."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from facesketch.methods.networks.blocks import Norm, initialise, normalisation
+
+
+class PatchGAN(nn.Module):
+    """C64-C128-C256-C512 of 4x4 convolutions, leaky ReLU 0.2, no norm on the first; judges every 70x70 patch.
+
+    (N, channels, H, W) in [-1, 1] -> a map of logits (N, 1, H / 8 - 2, W / 8 - 2), one per patch; high means real. For
+    pix2pix `channels` is that of photo and sketch together, joined along the channels. H and W must be at least 32 with
+    the default three layers and an instance norm, which needs more than one pixel.
+
+    Args:
+        channels: channels of the input.
+        width: channels of the first layer; 64 in the paper.
+        layers: layers of stride 2; 3 gives the 70x70 patches of the paper, 1 gives 16x16.
+        norm: `instance`, `batch` or `none`.
+    """
+
+    def __init__(self, channels: int, width: int = 64, layers: int = 3, norm: Norm = "instance") -> None:
+        super().__init__()
+        net: list[nn.Module] = [nn.Conv2d(channels, width, 4, stride=2, padding=1), nn.LeakyReLU(0.2, inplace=True)]
+        before = width
+        for layer in range(1, layers + 1):
+            after = width * min(2**layer, 8)
+            stride = 1 if layer == layers else 2
+            net.append(nn.Conv2d(before, after, 4, stride=stride, padding=1, bias=norm == "none"))
+            net += [normalisation(norm, after), nn.LeakyReLU(0.2, inplace=True)]
+            before = after
+        self.net = nn.Sequential(*net, nn.Conv2d(before, 1, 4, stride=1, padding=1))
+        initialise(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return one logit per patch."""
+        logits: Tensor = self.net(x)
+        return logits
+
+
+def receptive_field(module: nn.Module) -> int:
+    """Return the side, in input pixels, of the square that one output of a chain of convolutions sees."""
+    field, step = 1, 1
+    for layer in module.modules():
+        if isinstance(layer, nn.Conv2d):
+            field += (layer.kernel_size[0] - 1) * layer.dilation[0] * step
+            step *= layer.stride[0]
+    return field

@@ -1,0 +1,86 @@
+"""How well a person is found again: rank-k and the cumulative match curve, and recognition by null-space LDA.
+
+Distances come from any description of the pictures (`facesketch.metrics.descriptors` has three); here they are only
+compared. Ties count against us: a probe whose mate is as far away as a stranger has not found its mate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facesketch.errors import DataError
+
+Array = NDArray[np.float64]
+
+
+def match_ranks(distances: Array, probes: Sequence[str], gallery: Sequence[str]) -> NDArray[np.int64]:
+    """Return at which place each probe's own subject comes in the gallery, 1 being the first.
+
+    The place is one more than the number of strangers' pictures that are at most as far away as the subject's nearest.
+
+    Args:
+        distances: (P, G), smaller for more alike.
+        probes: P subjects.
+        gallery: G subjects; one may have several pictures.
+
+    Returns:
+        (P,) places, 1 to G.
+
+    Raises:
+        DataError: a probe has nobody in the gallery, a distance is not a number, or the lengths do not fit.
+    """
+    if distances.shape != (len(probes), len(gallery)):
+        seen = f"distances of {distances.shape} for {len(probes)} probes and {len(gallery)} in the gallery"
+        raise DataError(f"{seen}; expected one row per probe and one column per picture of the gallery")
+    if np.isnan(distances).any():
+        raise DataError("a distance is not a number; expected finite features for every picture")
+    mates = np.asarray(probes)[:, None] == np.asarray(gallery)[None, :]  # (P, G)
+    lost = np.flatnonzero(~mates.any(axis=1))
+    if len(lost):
+        others = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
+        raise DataError(f"'{probes[lost[0]]}'{others} not in the gallery; leave such probes out or add their pictures")
+    nearest = np.where(mates, distances, np.inf).min(axis=1, keepdims=True)
+    strangers: NDArray[np.int64] = ((distances <= nearest) & ~mates).sum(axis=1)
+    return 1 + strangers
+
+
+def cmc(distances: Array, probes: Sequence[str], gallery: Sequence[str]) -> Array:
+    """Return the cumulative match curve: at [k-1] the share of probes whose subject is among the first k.
+
+    Args:
+        distances: (P, G), smaller for more alike; P at least 1.
+        probes: P subjects.
+        gallery: G subjects.
+
+    Returns:
+        (G,) rates in [0, 1] that never fall and end at 1.
+
+    Raises:
+        DataError: as `match_ranks`, or there is no probe.
+    """
+    if not len(probes):
+        raise DataError("no probes; expected at least one picture to search with")
+    ranks = match_ranks(distances, probes, gallery)
+    return np.bincount(ranks, minlength=len(gallery) + 1)[1:].cumsum() / len(ranks)
+
+
+def rank(curve: Array, k: int) -> float:
+    """Return the rank-k rate of a cumulative match curve; a k beyond the gallery is the whole gallery."""
+    assert k >= 1, "ranks start at 1"
+    return float(curve[min(k, len(curve)) - 1])
+
+
+def euclidean_distances(x: Array, y: Array) -> Array:
+    """Return the (N, M) Euclidean distances between the rows of (N, D) and (M, D)."""
+    square = np.square(x).sum(axis=1)[:, None] + np.square(y).sum(axis=1)[None, :] - 2 * (x @ y.T)
+    distances: Array = np.sqrt(np.maximum(square, 0))
+    return distances
+
+
+def cosine_distances(x: Array, y: Array) -> Array:
+    """Return the (N, M) values of 1 - cosine between the rows of (N, D) and (M, D); a row of zeros is 1 from all."""
+    x, y = (rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12) for rows in (x, y))
+    return 1 - x @ y.T

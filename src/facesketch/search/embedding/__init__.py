@@ -1,0 +1,1 @@
+"""Turn a picture into the vector that search compares."""

@@ -1,0 +1,135 @@
+"""What describes a framed face by one unit vector, so that pictures of one person are alike."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from facesketch.config import Kind
+from facesketch.errors import ConfigError, MissingExtraError, nearest
+from facesketch.faces.sface import DIMENSION as SFACE_DIMENSION
+from facesketch.faces.sface import SFace
+from facesketch.search.embedding import soft_hog
+from facesketch.search.embedding.lda import SHIPPED, SHIPPED_LITE, Map
+from facesketch.weights.catalogue import locate
+
+Vector = NDArray[np.float32]
+
+
+class Embedder(Protocol):
+    """Describes framed faces; one may serve several threads.
+
+    Attributes:
+        name: a key of `EMBEDDERS`.
+        id: the name and what tells its weights from others; vectors of one id can be compared.
+        dimension: D, numbers in a description.
+        notice: one line for the user when something better could be had, else empty.
+    """
+
+    name: str
+    id: str
+    dimension: int
+    notice: str
+
+    def describe(self, faces: Sequence[Image.Image], kind: Kind) -> Vector:
+        """Return (N, D) unit rows for N pictures in the frame, all photos or all sketches, translated ones included."""
+
+
+class Gradients:
+    """Oriented gradients, which need no weights."""
+
+    name, id, dimension, notice = "hog", "hog-1", soft_hog.DIMENSION, ""
+
+    def describe(self, faces: Sequence[Image.Image], kind: Kind) -> Vector:
+        """Return (N, D) unit rows; sketches are described as photos are."""
+        return soft_hog.describe(faces)
+
+
+class Recognition:
+    """SFace, a network that was trained on photos.
+
+    Raises:
+        MissingExtraError: its weights are not there.
+        CheckpointError: OpenCV cannot read them.
+    """
+
+    name, dimension, notice = "sface", SFACE_DIMENSION, ""
+
+    def __init__(self) -> None:
+        path = locate("sface")
+        self._network = SFace(path)
+        self.id = f"sface-{hashlib.sha256(path.read_bytes()).hexdigest()[:12]}"
+
+    def describe(self, faces: Sequence[Image.Image], kind: Kind) -> Vector:
+        """Return (N, 128) unit rows; sketches are described as photos are."""
+        return self._network.describe([np.asarray(face.convert("RGB")) for face in faces]).astype(np.float32)
+
+
+class Learned:
+    """A linear map of other descriptions into a space where a person's sketch and photo meet.
+
+    Args:
+        path: a file that `search learn` wrote.
+        name: what it is called.
+
+    Raises:
+        CheckpointError: missing, torn or foreign.
+        MissingExtraError: it stands on SFace, whose weights are not there.
+    """
+
+    notice = ""
+
+    def __init__(self, path: Path, name: str = "learned") -> None:
+        self.name, self._map = name, Map.read(path)
+        self._parts = [EMBEDDERS[part]() for part in self._map.parts]
+        self.id, self.dimension = f"{name}-{self._map.digest[:12]}", self._map.dimension
+
+    def describe(self, faces: Sequence[Image.Image], kind: Kind) -> Vector:
+        """Return (N, D) unit rows."""
+        return self._map([part.describe(faces, kind) for part in self._parts], kind)
+
+
+EMBEDDERS: dict[str, Callable[[], Embedder]] = {
+    "learned": partial(Learned, SHIPPED),
+    "lite": partial(Learned, SHIPPED_LITE, "lite"),
+    "sface": Recognition,
+    "hog": Gradients,
+}
+"""The best first; `learned` stands on gradients and SFace, `lite` on gradients alone, so it needs no weights."""
+
+
+def embedder_named(name: str | None = None) -> Embedder:
+    """Return an embedder.
+
+    Args:
+        name: one of `EMBEDDERS`, or a file that `search learn` wrote; None for the best that is at hand.
+
+    Raises:
+        ConfigError: there is none of that name.
+        CheckpointError: a file is torn or foreign.
+        MissingExtraError: it needs weights that are not there.
+    """
+    if name is None:
+        return _best()
+    if name in EMBEDDERS:
+        return EMBEDDERS[name]()
+    if Path(name).is_file():
+        return Learned(Path(name))
+    known = f"known: {', '.join(EMBEDDERS)}"
+    raise ConfigError(f"unknown embedder '{name}'{nearest(name, EMBEDDERS, known)}, or give a file of `search learn`")
+
+
+def _best() -> Embedder:
+    try:
+        return EMBEDDERS["learned"]()
+    except MissingExtraError as error:
+        best = EMBEDDERS["lite"]()
+        best.notice = f"faces are compared by their gradients alone: {error}"
+        return best

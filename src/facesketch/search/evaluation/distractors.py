@@ -1,0 +1,167 @@
+"""Photos of people whom nobody looks for: from a folder, or drawn on the spot."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import numpy as np
+from PIL import Image
+
+from facesketch.data.index import index
+from facesketch.data.pairs import NoPairsError, Source
+from facesketch.data.synthetic.draw import draw_photo
+from facesketch.errors import ConfigError, DataError, ImageError
+from facesketch.faces.frame import FRAME
+from facesketch.images.io import is_picture
+
+SYNTHETIC = "synthetic"
+_SIDE = 208  # pixels of a drawn square in which the eyes are as far apart as in the frame
+_ACROSS = (_SIDE - FRAME.width) // 2  # columns to cut off on either side
+_ABOVE = round(FRAME.left_eye[1] - 0.48 * _SIDE)  # rows to add, so that the eyes lie where the frame has them
+_CHUNK = 8  # pictures that one worker makes at a time
+_FEW = 64  # drawn faces below which starting processes takes longer than drawing
+_Job = TypeVar("_Job")
+
+
+class Distractors(Protocol):
+    """Photos to hide the right ones among."""
+
+    @property
+    def title(self) -> str:
+        """What they are, for print."""
+
+    @property
+    def count(self) -> int:
+        """How many there are, unreadable ones included."""
+
+    def chunks(self) -> Iterator[list[Image.Image | ImageError]]:
+        """Yield the photos in order, a few at a time; in the place of one that cannot be read, the reason."""
+
+
+def distractors(what: str, *, besides: Iterable[Path] = (), seed: int = 0) -> Distractors:
+    """Return the distractors that a user names.
+
+    Args:
+        what: `synthetic:N` for N drawn faces, or a folder: of pairs, whose photos are taken, or else of photos.
+        besides: pictures that are in the gallery already and are left out.
+        seed: which faces are drawn.
+
+    Raises:
+        ConfigError: N is no number above 0.
+        DataError: the folder is missing or has no photos.
+    """
+    kind, colon, number = what.partition(":")
+    if kind == SYNTHETIC and colon:
+        if not number.isdecimal() or int(number) < 1:
+            raise ConfigError(f"--distractors {what}: expected a number of faces, such as synthetic:10000")
+        return SyntheticFaces(int(number), seed)
+    return folder_of_photos(Path(what), besides)
+
+
+@dataclass(frozen=True)
+class SyntheticFaces:
+    """Drawn faces of nobody in the frame of aligned faces; number i depends on the seed and i alone."""
+
+    count: int
+    seed: int = 0
+
+    @property
+    def title(self) -> str:
+        """What they are."""
+        return f"{self.count:,} synthetic faces"
+
+    def chunks(self) -> Iterator[list[Image.Image | ImageError]]:
+        """Draw them, on every processor when there are many."""
+        starts = range(1, self.count + 1, _CHUNK)
+        jobs = [(self.seed, start, min(start + _CHUNK, self.count + 1)) for start in starts]
+        if self.count < _FEW:
+            yield from map(_drawn, jobs)
+            return
+        with ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as pool:
+            yield from _ahead(pool, _drawn, jobs)
+
+
+def draw_framed(seed: int, number: int) -> Image.Image:
+    """Draw one face with its eyes where the frame has them, 200x250 RGB; wall and clothes go on to the border."""
+    photo = np.asarray(draw_photo(np.random.default_rng([seed, number]), _SIDE))[:, _ACROSS:-_ACROSS]
+    return Image.fromarray(np.pad(photo, ((_ABOVE, FRAME.height - _SIDE - _ABOVE), (0, 0), (0, 0)), mode="edge"))
+
+
+def _drawn(job: tuple[int, int, int]) -> list[Image.Image | ImageError]:
+    seed, start, stop = job
+    return [draw_framed(seed, number) for number in range(start, stop)]
+
+
+@dataclass(frozen=True)
+class FolderOfPhotos:
+    """Photos on the disk."""
+
+    title: str
+    sources: tuple[Source, ...]
+
+    @property
+    def count(self) -> int:
+        """How many files there are."""
+        return len(self.sources)
+
+    def chunks(self) -> Iterator[list[Image.Image | ImageError]]:
+        """Read them, some ahead of the one that is asked for."""
+        jobs = [self.sources[start : start + _CHUNK] for start in range(0, self.count, _CHUNK)]
+        with ThreadPoolExecutor() as pool:
+            yield from _ahead(pool, _read, jobs)
+
+
+def folder_of_photos(folder: Path, besides: Iterable[Path] = ()) -> FolderOfPhotos:
+    """Return the photos of a folder of pairs, or all pictures below a folder that holds no pairs.
+
+    Args:
+        folder: where they are.
+        besides: files to leave out.
+
+    Raises:
+        DataError: the folder is missing, or nothing is left of it.
+    """
+    if not folder.is_dir():
+        raise DataError(f"--distractors {folder}: no such folder; give a folder of photos, or synthetic:10000")
+    known = {path.resolve() for path in besides}
+    try:
+        found = {pair.photo.path: pair.photo for pair in index(folder).pairs}
+    except NoPairsError:
+        found = {path: Source(path) for path in sorted(folder.rglob("*")) if is_picture(path) and path.is_file()}
+    sources = tuple(source for path, source in found.items() if path.resolve() not in known)
+    if not sources:
+        seen = f"all of its {len(found)} photos are in the gallery already" if found else "no photo in it"
+        raise DataError(f"--distractors {folder}: {seen}; give another folder, or synthetic:10000")
+    return FolderOfPhotos(f"{len(sources):,} photos of {folder.resolve().name}", sources)
+
+
+def _read(sources: tuple[Source, ...]) -> list[Image.Image | ImageError]:
+    return [_opened(source) for source in sources]
+
+
+def _opened(source: Source) -> Image.Image | ImageError:
+    try:
+        return source.open()
+    except ImageError as error:
+        return error
+
+
+def _ahead(
+    pool: Executor, work: Callable[[_Job], list[Image.Image | ImageError]], jobs: Iterable[_Job]
+) -> Iterator[list[Image.Image | ImageError]]:
+    """Yield what work makes of each job, in order, with a bounded number of them begun."""
+    waiting: deque[Future[list[Image.Image | ImageError]]] = deque()
+    most = 4 * (os.cpu_count() or 1)
+    for job in jobs:
+        if len(waiting) >= most:
+            yield waiting.popleft().result()
+        waiting.append(pool.submit(work, job))
+    while waiting:
+        yield waiting.popleft().result()

@@ -1,0 +1,154 @@
+"""From scores to numbers: rank-k, open-set rates and how true the chances are, each with its interval over subjects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facesketch.metrics.bootstrap import Bootstrap, Interval, Rows
+from facesketch.metrics.calibration import calibration_error, reliability
+from facesketch.metrics.open_set import bar, detection, detection_curve
+from facesketch.search.evaluation.results import ALARMS, RANKS, Chances, GroupScore, OpenSet, Rate, RouteScore, Step
+from facesketch.search.evaluation.scores import HalfGalleries, Mask, Scores, best_scores, halves, leave_out
+
+Array = NDArray[np.float64]
+Chance = Callable[[Array, int, Array], tuple[Array, float]]
+"""Takes a search's best scores, best first, how many more people there are, and the scores of all; returns the chance
+of each of the best to be the right person, and the chance that the person is not in the gallery."""
+
+DIVISIONS = 50
+_JUDGED = 20  # galleries for which chances are worked out, which takes longer than comparing
+_LOOKED_AT = 100  # best scores that chances are worked out from, as many as a search of a gallery takes
+_BAR_OF_GROUPS = 0.1  # share of false alarms at which groups are compared: at 1 % a group would have hardly any
+_CURVE = 100  # places of a cumulative match curve that are kept
+_ALONG = sorted({*np.geomspace(0.001, 1, 46).tolist(), *ALARMS})  # shares of false alarms along a curve
+
+
+class Meter:
+    """Measures any route over the same probes: all meet the same resamples, and the same people left out.
+
+    Args:
+        subjects: who each probe shows, by name.
+        people: how many people there are, at least 2.
+        divisions: how often they are divided into halves.
+        seed: of resamples and divisions.
+        groups: by the name of a column, what it says of each probe; empty where it says nothing.
+    """
+
+    def __init__(
+        self,
+        subjects: Sequence[str],
+        people: int,
+        *,
+        divisions: int = DIVISIONS,
+        seed: int = 0,
+        groups: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
+        assert people > 1, "there must be somebody to find and somebody to leave out"
+        self._subjects, self._seed, self._groups = np.asarray(subjects), seed, groups or {}
+        self._bootstrap = Bootstrap(subjects, seed=seed)
+        self._probes = len(subjects)
+        self.masks: list[Mask] = list(halves(people, divisions, seed))
+
+    def measure(self, title: str, scores: Scores, chance: Chance | None = None) -> RouteScore:
+        """Return what a route found, or what a floor did.
+
+        Args:
+            title: what to call it.
+            scores: of every probe with everybody.
+            chance: what tells the chances; None where nothing does.
+        """
+        places = scores.places()
+        found = leave_out(scores, self.masks)
+        answers = _ask(scores, self.masks[:_JUDGED], chance) if chance is not None else None
+        curve = np.bincount(places, minlength=scores.size + 1)[1:].cumsum() / len(places)
+        return RouteScore(
+            title=title,
+            ranks=tuple(places.tolist()),
+            rank={str(k): _rate(self._bootstrap.mean(places <= k)) for k in RANKS},
+            curve=tuple(curve[:_CURVE].tolist()),
+            open_set={str(alarms): self._open_set(found, alarms) for alarms in ALARMS},
+            alarms=tuple(zip(_ALONG, detection_curve(found.searches(), _ALONG).tolist(), strict=True)),
+            first=None if answers is None else self._chances(answers.first, answers.right),
+            absent=None if answers is None else self._chances(answers.absent, answers.missing),
+            groups={column: self._parted(says, places, found) for column, says in self._groups.items()},
+        )
+
+    def _parted(self, says: Sequence[str], places: NDArray[np.int64], found: HalfGalleries) -> dict[str, GroupScore]:
+        """Return what was found for each group of people, under one bar for all."""
+        height = detection(found.searches(), _BAR_OF_GROUPS).bar
+        alarms = ((found.others > height) & ~found.known).sum(axis=0) / (~found.known).sum(axis=0)  # (P,)
+        groups = {}
+        for value in sorted(set(says) - {""}):
+            rows = np.flatnonzero(np.asarray(says) == value)
+            drawn = Bootstrap(self._subjects[rows].tolist(), seed=self._seed)
+            first, told = _rate(drawn.mean(places[rows] == 1)), _rate(drawn.mean(alarms[rows]))
+            groups[value] = GroupScore(sketches=len(rows), first=first, alarms=told)
+        return groups
+
+    def _open_set(self, found: HalfGalleries, alarms: float) -> OpenSet:
+        """Return the rate at a share of false alarms; every resample sets a bar of its own."""
+        value = detection(found.searches(), alarms)
+        probe = np.broadcast_to(np.arange(self._probes), found.known.shape)
+        order = np.argsort(-found.others[~found.known], kind="stable")
+        strangers, whose = found.others[~found.known][order], probe[~found.known][order]
+        times = found.known.sum(axis=0)
+
+        def rate(rows: Rows) -> float:
+            weights = np.bincount(rows, minlength=self._probes).astype(np.float64)
+            height = bar(strangers, alarms, weights[whose])
+            hits = (found.right & (found.mates > height)).sum(axis=0)
+            return float(weights @ hits / (weights @ times))
+
+        ends = _rate(self._bootstrap.around(value.rate, rate))
+        height = value.bar if np.isfinite(value.bar) else None
+        return OpenSet(value=ends.value, low=ends.low, high=ends.high, alarms=alarms, bar=height)
+
+    def _chances(self, chances: Array, right: Mask) -> Chances:
+        """Return the calibration error and the table of (R, P) chances."""
+        bins = reliability(chances.ravel(), right.ravel())
+        error = calibration_error(bins)
+
+        def again(rows: Rows) -> float:
+            weights = np.broadcast_to(np.bincount(rows, minlength=self._probes), chances.shape)
+            return calibration_error(reliability(chances.ravel(), right.ravel(), weights.ravel().astype(np.float64)))
+
+        steps = tuple(
+            Step(low=each.low, high=each.high, count=round(each.weight), chance=each.chance, share=each.share)
+            for each in bins
+        )
+        return Chances(error=_rate(self._bootstrap.around(error, again)), steps=steps)
+
+
+@dataclass(frozen=True, eq=False)
+class _Answers:
+    """What R galleries say of P probes, each (R, P): two chances, and whether what they are the chances of is so."""
+
+    first: Array
+    right: Mask
+    absent: Array
+    missing: Mask
+
+
+def _ask(scores: Scores, masks: Sequence[Mask], chance: Chance) -> _Answers:
+    """Return the chances that a search in each gallery tells; a probe without a face has no answer, so chance 0."""
+    found = leave_out(scores, masks)
+    first, absent = np.zeros(found.known.shape), np.ones(found.known.shape)
+    for row, out in enumerate(masks):
+        size = scores.size - int(out.sum())
+        for column, best in enumerate(best_scores(scores, out, _LOOKED_AT)):
+            top = best[np.isfinite(best)]
+            if len(top):
+                whole = np.concatenate([scores.people[column, ~out], scores.distractors[column]])
+                chances, absent[row, column] = chance(top, size - len(top), whole[np.isfinite(whole)])
+                first[row, column] = chances[0]
+    return _Answers(np.clip(first, 0, 1), found.right, np.clip(absent, 0, 1), ~found.known)
+
+
+def _rate(found: Interval) -> Rate:
+    """Return an interval of a share: none of its ends is outside of 0 to 1."""
+    low, high = (min(1.0, max(0.0, end)) for end in (found.low, found.high))
+    return Rate(value=found.value, low=low, high=high)

@@ -1,0 +1,1 @@
+"""Keep vectors and what is known of each photo."""

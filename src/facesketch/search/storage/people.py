@@ -1,0 +1,78 @@
+"""Who the photos of a gallery show, from a table that the user keeps."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Sequence
+from pathlib import Path, PureWindowsPath
+
+from facesketch.data.layouts.tree import fold
+from facesketch.data.table import read_table
+from facesketch.errors import DataError
+
+Person = tuple[str, str]  # id and label
+COLUMNS = ("file", "id", "label")
+_EXPECTED = "expected a first line `file,id,label` and a line for each photo"
+
+
+def read_people(path: Path) -> dict[str, Person]:
+    """Read who each photo shows.
+
+    The first line names the columns `file`, `id` and, if wanted, `label`; others are passed over.
+
+    Args:
+        path: a CSV file in UTF-8.
+
+    Returns:
+        (id, label) by the file's name as it is written there; the label is the id where none is given.
+
+    Raises:
+        DataError: not there, not such a table, a line without file or id, or a file with two ids.
+    """
+    people: dict[str, Person] = {}
+    for line, row in read_table(path, COLUMNS[:2]):
+        file, person, label = (row.get(name, "") for name in COLUMNS)
+        if not file or not person:
+            missing = "file" if not file else "id"
+            raise DataError(f"{path}: line {line} has no {missing}; {_EXPECTED}")
+        if people.setdefault(file, (person, label or person))[0] != person:
+            raise DataError(f"{path}: line {line} gives {file} a second id; expected one for each photo")
+    return people
+
+
+def match(
+    people: dict[str, Person], keys: Collection[str], folders: Sequence[Path]
+) -> tuple[dict[str, Person], list[str]]:
+    """Find the photos that a table speaks of.
+
+    Args:
+        people: as `read_people` gives them.
+        keys: the photos' absolute paths.
+        folders: where a relative name may start; the first where it leads to a photo counts.
+
+    Returns:
+        (id, label) by key, and the names that led to no photo. As in `pairs.csv`, letter case, Unicode's forms and the
+        direction of slashes do not matter where just one photo answers.
+
+    Raises:
+        DataError: two names lead to one photo and give it two ids.
+    """
+    folded: dict[str, str | None] = {}
+    for key in keys:
+        folded[fold(key)] = None if fold(key) in folded else key  # of two that differ in letter case alone, neither
+    found: dict[str, Person] = {}
+    unmatched = []
+    for name, person in people.items():
+        places = [place for each in (name, PureWindowsPath(name).as_posix()) for place in _places(each, folders)]
+        exact = next((place for place in places if place in keys), None)
+        answer = exact or next(filter(None, (folded.get(fold(place)) for place in places)), None)
+        if answer is None:
+            unmatched.append(name)
+        elif found.setdefault(answer, person)[0] != person[0]:
+            ids = f"{found[answer][0]} and {person[0]}"
+            raise DataError(f"{answer}: the table of people gives it two ids, {ids}; keep one")
+    return found, unmatched
+
+
+def _places(name: str, folders: Sequence[Path]) -> list[str]:
+    return [name, *(os.path.abspath(folder / name) for folder in folders)]  # noqa: PTH100

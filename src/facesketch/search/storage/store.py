@@ -1,0 +1,383 @@
+"""Vectors of photos with what is known of each, in one LanceDB table: a folder, or a place in object storage.
+
+A table is a sequence of versions, each of which is whole: a writer that is killed leaves the version before, a reader
+sees one version beside a writer, and of two writers the later one builds on what the other wrote.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facesketch.devices import processors
+from facesketch.errors import GalleryError, OutputError, require
+from facesketch.search.storage.rows import FORMAT, Found, Known, Row, among, columns, described, matrix, schema
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["FORMAT", "INDEX_FROM", "Found", "Known", "Row", "Store", "index_from", "is_local"]
+
+INDEX_FROM = 100_000  # photos from which an index is built; fewer are all compared, which is exact
+_NUMBERS = 25_600_000  # the same for long vectors: numbers in all vectors, from 10,000 photos on
+_TABLE, _FOLDER = "photos", "photos.lance"
+_KEPT = timedelta(minutes=10)  # how long versions of the past are kept for those who are reading them
+_AT_ONCE = 500  # keys in one condition
+_INDEX = "by_vector"
+_PIECES = 8  # every refresh adds a piece to the index; with more than these it is built anew
+_CELL = 4096  # photos in a cell of the index
+_PROBES, _SHARE = 64, 3  # a query looks into 64 cells, or a third of them when that is more
+_REFINED = 40  # photos that are at least taken from the index and compared by their whole vectors
+
+
+class Store:
+    """One table of photos; made by `open` or `create`, and safe to use from several threads.
+
+    Attributes:
+        uri: the folder, or the place in object storage.
+        fingerprint: of what made the vectors.
+        dimension: numbers in a vector.
+    """
+
+    def __init__(self, uri: str, table: Any) -> None:
+        self.uri, self._table = uri, table
+        self.fingerprint, self.dimension = described(uri, table.schema)
+
+    @classmethod
+    def open(cls, uri: str | Path, fingerprint: str | None = None) -> Self:
+        """Open a table that is there.
+
+        Args:
+            uri: a folder, or a place in object storage such as `s3://bucket/gallery`.
+            fingerprint: of what is going to make the queries; None to make none.
+
+        Raises:
+            GalleryError: there is none, it is torn, made by a newer version, or its vectors were made otherwise.
+            MissingExtraError: LanceDB is not installed.
+        """
+        where = str(uri)
+        table = _opened(where)
+        if table is None:
+            raise GalleryError(f"{where}: no gallery here; type `facesketch search index PHOTOS --gallery {where}`")
+        store = cls(where, table)
+        store.check(fingerprint)
+        return store
+
+    @classmethod
+    def create(cls, uri: str | Path, fingerprint: str, dimension: int) -> Self:
+        """Make an empty table, or open the one that somebody else has just made.
+
+        Raises:
+            GalleryError: there is one already, of a newer version or with vectors made otherwise.
+            OutputError: the place cannot be written.
+            MissingExtraError: LanceDB is not installed.
+        """
+        where = str(uri)
+        table = _opened(where)
+        if table is None:
+            with _writing(where):
+                table = _created(where, schema(fingerprint, dimension))
+        store = cls(where, table)
+        store.check(fingerprint)
+        return store
+
+    @staticmethod
+    def exists(uri: str | Path) -> bool:
+        """Tell whether there is a table at a place, without making anything there."""
+        return _opened(str(uri)) is not None
+
+    def check(self, fingerprint: str | None) -> None:
+        """Refuse queries or photos that are described otherwise than those of the table.
+
+        Raises:
+            GalleryError: the fingerprints differ.
+        """
+        if fingerprint is not None and fingerprint != self.fingerprint:
+            raise GalleryError(
+                f"{self.uri}: its photos were described by {self.fingerprint}, not by {fingerprint}, and such vectors "
+                "cannot be compared; give the map it was made with as --embedder FILE, if it was, or type "
+                "`facesketch search index PHOTOS --gallery NEW` to index them anew"
+            )
+
+    @property
+    def count(self) -> int:
+        """Return how many photos there are."""
+        with _reading(self.uri):
+            return int(self._table.count_rows())
+
+    @property
+    def version(self) -> int:
+        """Return the number of the table's version; it grows with every change."""
+        with _reading(self.uri):
+            return int(self._table.version)
+
+    @property
+    def size(self) -> int:
+        """Return the bytes of the photos' data, without index and versions of the past."""
+        with _reading(self.uri):
+            return int(self._table.stats()["total_bytes"])
+
+    @property
+    def indexed(self) -> int:
+        """Return how many photos the index covers; those that it does not are compared one by one."""
+        with _reading(self.uri):
+            index = self._index()
+        return 0 if index is None else int(index.num_indexed_rows)
+
+    def upsert(self, rows: Sequence[Row]) -> None:
+        """Add rows, and replace those of the same keys: all of them or, when it fails, none.
+
+        Raises:
+            OutputError: the place cannot be written, or the disk is full.
+            GalleryError: the table was made anew with vectors made otherwise.
+        """
+        if not rows:
+            return
+        with _writing(self.uri):
+            self._unchanged()
+            merge = self._table.merge_insert("key").when_matched_update_all().when_not_matched_insert_all()
+            merge.execute(columns(rows, self._table.schema))
+
+    def rename(self, people: dict[str, tuple[str, str]]) -> None:
+        """Give photos another person and label, by their keys; their vectors stay.
+
+        Raises:
+            OutputError: the place cannot be written.
+        """
+        persons, labels = [who for who, _ in people.values()], [label for _, label in people.values()]
+        self._update({"key": list(people), "person": persons, "label": labels})
+
+    def touch(self, stamps: dict[str, int]) -> None:
+        """Note when unchanged files were written last, by their keys.
+
+        Raises:
+            OutputError: the place cannot be written.
+        """
+        self._update({"key": list(stamps), "mtime_ns": list(stamps.values())})
+
+    def delete(self, keys: Sequence[str], persons: Sequence[str] = ()) -> int:
+        """Remove photos by their keys, and all photos of persons; what is not there is passed over.
+
+        Returns:
+            How many photos there are fewer.
+
+        Raises:
+            OutputError: the place cannot be written.
+        """
+        gone = 0
+        with _writing(self.uri):
+            for column, values in (("key", keys), ("person", persons)):
+                for start in range(0, len(values), _AT_ONCE):
+                    result = self._table.delete(among(column, values[start : start + _AT_ONCE]))
+                    gone += int(result.num_deleted_rows)
+        return gone
+
+    def photo_keys(self) -> list[str]:
+        """Return the keys of all photos."""
+        return list(self._all("key")["key"].to_pylist())
+
+    def known(self) -> dict[str, Known]:
+        """Return what is known of every photo, by its key."""
+        found = self._all("key", *Known._fields)
+        rows = zip(*(found[name].to_pylist() for name in Known._fields), strict=True)
+        return dict(zip(found["key"].to_pylist(), map(Known._make, rows), strict=True))
+
+    def people(self) -> int:
+        """Return how many persons there are."""
+        import pyarrow.compute as pc
+
+        return int(pc.count_distinct(self._all("person")["person"]).as_py())
+
+    def vectors(self, number: int, seed: int = 0) -> NDArray[np.float32]:
+        """Return (N, 2D) vectors drawn without replacement, or all of them when there are not as many."""
+        with _reading(self.uri):
+            count = self._table.count_rows()
+            drawn = np.random.default_rng(seed).permutation(count)[:number]
+            if not len(drawn):
+                return np.empty((0, self.dimension), np.float32)
+            column = self._table.take_offsets(np.sort(drawn).tolist()).select(["vector"]).to_arrow()["vector"]
+        return matrix(column, self.dimension)
+
+    def thumbnail(self, key: str) -> bytes:
+        """Return the small JPEG of a photo; empty when there is none, or no such photo."""
+        with _reading(self.uri):
+            found = self._table.search().where(among("key", [key])).select(["thumbnail"]).limit(1).to_arrow()
+        return bytes(found["thumbnail"][0].as_py() or b"") if found.num_rows else b""
+
+    def alike(self, size: int, keys: Sequence[str]) -> list[str]:
+        """Return the keys of the photos that have one of these keys, or whose files had so many bytes."""
+        with _reading(self.uri):
+            found = self._table.search().where(f"size = {size} OR {among('key', keys)}")
+            return list(found.select(["key"]).limit(None).to_arrow()["key"].to_pylist())
+
+    def nearest(self, vector: NDArray[np.float32], k: int) -> list[Found]:
+        """Return the k photos of the largest inner product with a (2D,) query, largest first.
+
+        Exact without an index; with one, at least 98 of 100 of the ten nearest are found on average, and the scores of
+        those found are exact.
+
+        Raises:
+            GalleryError: the table cannot be read, or was made anew with vectors made otherwise.
+        """
+        assert vector.shape == (self.dimension,), "a query is as long as the vectors"
+        with _reading(self.uri):
+            self._unchanged()
+            query = self._table.search(vector, vector_column_name="vector").distance_type("dot").limit(k)
+            query = query.select(["key", "person", "label", "_distance"])
+            probes = max(_PROBES, self._table.count_rows() // _CELL // _SHARE)
+            found = query.nprobes(probes).refine_factor(max(1, _REFINED // k)).to_arrow()
+        scores = 1 - found["_distance"].to_numpy()
+        names = (found[name].to_pylist() for name in ("key", "person", "label"))
+        return [Found(*each) for each in zip(*names, scores.tolist(), strict=True)]
+
+    def optimise(self) -> None:
+        """Join small files, drop versions of the past, and build or refresh the index when there is enough to index.
+
+        What another writer is joining at the same time is left to it.
+
+        Raises:
+            OutputError: the place cannot be written, or the disk is full.
+        """
+        with _writing(self.uri):
+            count = int(self._table.count_rows())
+            outgrown = count >= index_from(self.dimension) and self._index_is_outgrown()
+            with _left_to_another_writer():
+                self._table.optimize(cleanup_older_than=_KEPT)
+                if outgrown:
+                    self._build_index(count)
+
+    def _index(self) -> Any | None:
+        return next((each for each in self._table.list_indices() if each.name == _INDEX), None)
+
+    def _index_is_outgrown(self) -> bool:
+        """Tell whether there is no index, or one laid out for much fewer photos, or in more pieces than is quick."""
+        index = self._index()
+        if index is None:
+            return True
+        return bool(index.num_unindexed_rows > index.num_indexed_rows or index.num_segments > _PIECES)
+
+    def _build_index(self, count: int) -> None:
+        from lancedb.index import BTree, IvfSq
+
+        cells = max(1, count // _CELL)
+        self._table.create_index("key", config=BTree())  # finds a photo by its key without reading all keys
+        self._table.create_index("vector", config=IvfSq(distance_type="dot", num_partitions=cells), name=_INDEX)
+
+    def _update(self, changed: dict[str, list[Any]]) -> None:
+        """Replace some columns of the rows with these keys; keys that are not there are passed over."""
+        import pyarrow as pa
+
+        if changed["key"]:
+            with _writing(self.uri):
+                layout = pa.schema([self._table.schema.field(name) for name in changed])
+                merge = self._table.merge_insert("key").when_matched_update_all()
+                merge.execute(pa.table(changed, schema=layout))
+
+    def _all(self, *names: str) -> pa.Table:
+        with _reading(self.uri):
+            return self._table.search().select(list(names)).limit(None).to_arrow()
+
+    def _unchanged(self) -> None:
+        """Refuse to go on with a table that was removed and made anew with another embedder since it was opened."""
+        fingerprint, dimension = described(self.uri, self._table.schema)
+        if (fingerprint, dimension) != (self.fingerprint, self.dimension):
+            raise GalleryError(f"{self.uri}: was made anew with {fingerprint} meanwhile; open it anew")
+
+
+def index_from(dimension: int) -> int:
+    """Return how many photos with vectors of a length an index is built for; fewer are all compared, which is exact."""
+    return min(INDEX_FROM, max(10_000, _NUMBERS // dimension))
+
+
+def is_local(uri: str | Path) -> bool:
+    """Tell whether a gallery lies in a folder of this machine rather than in object storage."""
+    return "://" not in str(uri)
+
+
+def _connect(uri: str) -> Any:
+    os.environ.setdefault("LANCEDB_LOG", "error")  # it warns of conflicts that it settles by itself
+    os.environ.setdefault("LANCE_CPU_THREADS", str(processors()))  # by itself it leaves two processors idle
+    require("search", "search")
+    import lancedb
+
+    return lancedb.connect(uri, read_consistency_interval=timedelta(0))  # a reader sees what was just written
+
+
+def _opened(uri: str) -> Any | None:
+    """Return the table at a place, or None; nothing is made there."""
+    with _reading(uri):
+        if is_local(uri) and not Path(uri, _FOLDER).is_dir():
+            _check_place(Path(uri))
+            return None
+        try:
+            return _connect(uri).open_table(_TABLE)
+        except (ValueError, FileNotFoundError) as error:
+            if "not found" in str(error):
+                return None
+            raise
+
+
+def _check_place(place: Path) -> None:
+    """Refuse a place where no folder can be made, because it or what it lies in is a file."""
+    there = next((each for each in (place, *place.parents) if each.exists() or each.is_symlink()), None)
+    if there is not None and not there.is_dir():
+        raise GalleryError(f"{there}: a file, not a folder; --gallery must be a folder, a gallery's or a new one")
+
+
+def _created(uri: str, layout: pa.Schema) -> Any:
+    """Make an empty table, unless somebody else has just made it.
+
+    In a folder it is made aside and then takes its name: of two tables that are made in one place at once, LanceDB lets
+    the later one replace the earlier, with what was written to it.
+    """
+    if is_local(uri):
+        Path(uri).mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=uri, prefix=".new-", ignore_cleanup_errors=True) as aside:
+            _connect(aside).create_table(_TABLE, schema=layout)
+            with suppress(OSError):  # it is there already
+                Path(aside, _FOLDER).rename(Path(uri, _FOLDER))
+        if (table := _opened(uri)) is not None:
+            return table
+    return _connect(uri).create_table(_TABLE, schema=layout)
+
+
+@contextmanager
+def _reading(uri: str) -> Iterator[None]:
+    """Say in one line what LanceDB says of a table that cannot be read."""
+    try:
+        yield
+    except (OSError, RuntimeError, ValueError) as error:
+        way_out = "index the photos into a new one" if is_local(uri) else "check its address and your rights"
+        raise GalleryError(f"{uri}: the gallery cannot be read ({_reason(error)}); {way_out}") from error
+
+
+@contextmanager
+def _writing(uri: str) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, RuntimeError, ValueError) as error:
+        raise OutputError(f"{uri}: the gallery cannot be written ({_reason(error)})") from error
+
+
+def _reason(error: Exception) -> str:
+    """Return the first line of what LanceDB says, without the places in its source."""
+    said = str(error).partition("\n")[0].removeprefix("lance error: ")
+    return said.partition(", /")[0].strip() or type(error).__name__
+
+
+@contextmanager
+def _left_to_another_writer() -> Iterator[None]:
+    """Pass over that another writer joins the same files at the same time."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        if "conflict" not in str(error).lower():
+            raise

@@ -1,0 +1,136 @@
+"""The models that a server offers: the package's own and those it was started with, each loaded once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from facesketch.config import DIRECTIONS, Direction
+from facesketch.errors import nearest
+from facesketch.inference.translator import Translator, load
+from facesketch.serve.problems import ProblemError
+from facesketch.serve.settings import Settings
+from facesketch.weights import shipped
+
+OWN = "portrait"
+_OWN_TITLE = "Portrait, comes with facesketch"
+
+
+@dataclass(frozen=True, eq=False)
+class Offered:
+    """A model that can be asked for.
+
+    Attributes:
+        id: its name in requests.
+        title: its name for people.
+        translators: what does each direction it serves.
+    """
+
+    id: str
+    title: str
+    translators: Mapping[Direction, Translator]
+
+    @property
+    def directions(self) -> tuple[Direction, ...]:
+        """What it translates."""
+        return tuple(self.translators)
+
+    @property
+    def styles(self) -> tuple[str, ...]:
+        """The hands it draws in, in any direction."""
+        return tuple(dict.fromkeys(style for each in self.translators.values() for style in each.preprocessing.styles))
+
+    @property
+    def aligns(self) -> bool:
+        """Whether it wants faces found and framed."""
+        return any(each.preprocessing.faces is not None for each in self.translators.values())
+
+    @property
+    def size(self) -> int | None:
+        """Pixels of the longer side that it works at, where it has such a size."""
+        sizes = [each.preprocessing.frame or each.preprocessing.longest_side for each in self.translators.values()]
+        return sizes[0]
+
+    def translator(self, direction: Direction) -> Translator:
+        """Return what does a direction.
+
+        Raises:
+            ProblemError: 400, the model does not serve it.
+        """
+        if direction not in self.translators:
+            served = " and ".join(self.directions)
+            raise ProblemError(400, f"The model {self.id} does {served}, not {direction}.", "Ask for another model.")
+        return self.translators[direction]
+
+
+class Catalogue:
+    """The models of a server.
+
+    Args:
+        offered: the first one is the default.
+    """
+
+    def __init__(self, offered: Sequence[Offered]) -> None:
+        self._offered = {each.id: each for each in offered}
+        self.default = offered[0]
+
+    def __iter__(self) -> Iterator[Offered]:
+        return iter(self._offered.values())
+
+    def __getitem__(self, name: str | None) -> Offered:
+        """Return a model by its id; the default without one.
+
+        Raises:
+            ProblemError: 400, there is none of this id.
+        """
+        if name is None:
+            return self.default
+        if name not in self._offered:
+            hint = f"See /v1/models for what there is{nearest(name, self._offered) or '.'}"
+            raise ProblemError(400, "There is no model of this id.", hint)
+        return self._offered[name]
+
+
+def load_catalogue(settings: Settings) -> Catalogue:
+    """Load the package's own models and those that were named.
+
+    Raises:
+        CheckpointError: a model is missing, torn or foreign.
+        ConfigError: an engine that cannot run one.
+        ResourceError: the device is not there.
+    """
+    own = {way: load(shipped.path(way), device=_own_device(settings)) for way in DIRECTIONS}
+    offered = [_offered(OWN, _OWN_TITLE, own)]
+    for name in settings.models:
+        translator = load(name, device=settings.device, engine=settings.backend)
+        title = f"{translator.config.method.name} · {_stem(name)}" if Path(name).exists() else name
+        ways = dict.fromkeys(translator.directions, translator)
+        offered.append(_offered(_free(_slug(_stem(name)), offered), title, ways))
+    return Catalogue(offered)
+
+
+def _offered(name: str, title: str, translators: Mapping[Direction, Translator]) -> Offered:
+    for translator in translators.values():
+        translator.name = name  # messages name a model as requests do, never by its place on the disk
+    return Offered(name, title, translators)
+
+
+def _own_device(settings: Settings) -> str:
+    return "cpu" if settings.device == "mps" else settings.device  # ONNX Runtime computes on none such
+
+
+def _stem(name: str) -> str:
+    path = Path(name).resolve() if Path(name).exists() else Path(name)
+    return path.stem if path.is_file() else path.name
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "model"
+
+
+def _free(name: str, offered: Sequence[Offered]) -> str:
+    taken = {each.id for each in offered}
+    numbered = (f"{name}-{number}" for number in range(2, len(taken) + 3))
+    return name if name not in taken else next(each for each in numbered if each not in taken)

@@ -1,0 +1,194 @@
+"""Pictures in and out of requests: what a stranger sent is measured before it is decoded; answers are encoded."""
+
+from __future__ import annotations
+
+import base64
+import io
+import threading
+from collections import deque
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import lru_cache
+from typing import Literal
+
+import numpy as np
+from PIL import Image
+
+from facesketch.errors import ImageError
+from facesketch.serve.decoding import Decoder, DecodingError
+from facesketch.serve.problems import ProblemError, stopping, told
+
+Kind = Literal["png", "jpeg", "webp", "json"]
+MEDIA: dict[Kind, str] = {
+    "png": "image/png",
+    "jpeg": "image/jpeg",
+    "webp": "image/webp",
+    "json": "application/json",
+}
+_QUALITY = 92
+_NOT_ONE = "The upload is not a picture that can be read."
+_EXPECTED = "Send PNG, JPEG, WebP, TIFF, BMP, GIF, AVIF or PPM; its content counts, not its name."
+_SAMPLE_SEED, _SAMPLE_SIZE = 21, 512
+
+
+class Darkroom:
+    """Has pictures decoded, and lets no more than so many pixels be decoded at once, however many threads there are.
+
+    Args:
+        pixels: most pixels of one picture, and of all that are being worked on at once.
+        seconds: how long one picture may take to decode.
+    """
+
+    def __init__(self, pixels: int, seconds: float) -> None:
+        self._most, self._seconds, self._taken = pixels, seconds, 0
+        self._line, self._changed = deque[object](), threading.Condition()
+        self._idle, self._busy, self._closed = list[Decoder](), set[Decoder](), False
+
+    @contextmanager
+    def open(self, data: bytes) -> Iterator[Image.Image]:
+        """Decode a picture, and hold its pixels until the block ends.
+
+        Raises:
+            ProblemError: 413 too many pixels, 415 not a picture, 400 damaged, 422 it takes too long or too much memory,
+                503 the server is stopping.
+        """
+        with ExitStack() as held:
+            yield self._decoded(data, held)
+
+    def close(self) -> None:
+        """End all decoding; whoever waits for it is told that the server is stopping."""
+        with self._changed:
+            self._closed = True
+            for each in self._busy:
+                each.kill()
+            while self._idle:
+                self._idle.pop().close()
+            self._changed.notify_all()
+
+    def _decoded(self, data: bytes, held: ExitStack) -> Image.Image:
+        with self._decoder() as decoder:
+            try:
+                pixels = decoder.measure(data, self._most)
+                self._enter(pixels)
+                held.callback(self._leave, pixels)
+                return decoder.decode()
+            except DecodingError as error:
+                raise stopping() if self._closed else self._told(error) from error
+
+    @contextmanager
+    def _decoder(self) -> Iterator[Decoder]:
+        """Lend a process that decodes; there come to be as many as there are threads that ask."""
+        with self._changed:
+            if self._closed:
+                raise stopping()
+            decoder = self._idle.pop() if self._idle else None
+        decoder = decoder or Decoder(self._seconds)
+        with self._changed:
+            self._busy.add(decoder)
+        try:
+            yield decoder
+        finally:
+            with self._changed:
+                self._busy.remove(decoder)
+                if decoder.ready and not self._closed:
+                    self._idle.append(decoder)
+                else:
+                    decoder.close()
+
+    def _enter(self, pixels: int) -> None:
+        """Wait until there is room, behind those who came before, so that small pictures never keep a large one out."""
+        place = object()
+        with self._changed:
+            self._line.append(place)
+            self._changed.wait_for(
+                lambda: self._closed or (self._line[0] is place and self._taken + pixels <= self._most)
+            )
+            self._line.remove(place)
+            if self._closed:
+                raise stopping()
+            self._taken += pixels
+            self._changed.notify_all()
+
+    def _leave(self, pixels: int) -> None:
+        with self._changed:
+            self._taken -= pixels
+            self._changed.notify_all()
+
+    def _told(self, error: DecodingError) -> ProblemError:
+        match error.kind:
+            case "foreign":
+                return ProblemError(415, _NOT_ONE, _EXPECTED)
+            case "large":
+                hint = "Scale it down and send it again."
+                return ProblemError(413, f"{error.text} has more than {self._most:,} pixels.", hint)
+            case "time" | "memory":
+                what = "time" if error.kind == "time" else "memory"
+                return ProblemError(422, f"The picture takes too much {what} to decode.", "Save it anew and send that.")
+            case _:
+                return told(ImageError(error.text))
+
+
+def encoded(image: Image.Image, kind: Literal["png", "jpeg", "webp"]) -> bytes:
+    """Return an `L` or `RGB` picture as a file's bytes."""
+    buffer = io.BytesIO()
+    if kind == "png":
+        image.save(buffer, "PNG")
+    else:
+        image.save(buffer, kind.upper(), quality=_QUALITY)
+    return buffer.getvalue()
+
+
+def data_url(image: Image.Image, kind: Literal["png", "jpeg"]) -> str:
+    """Return a picture as a `data:` URL."""
+    return f"data:{MEDIA[kind]};base64,{base64.b64encode(encoded(image, kind)).decode()}"
+
+
+def shrunk(image: Image.Image, side: int) -> Image.Image:
+    """Return a picture whose longer side is at most so many pixels."""
+    if max(image.size) <= side:
+        return image
+    scale = side / max(image.size)
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    return image.resize(size, Image.Resampling.BICUBIC, reducing_gap=3.0)
+
+
+@lru_cache(maxsize=1)
+def samples() -> dict[str, bytes]:
+    """Return a synthetic face as PNG, under `photo` and under `sketch`."""
+    from facesketch.data.synthetic.draw import draw_pair
+
+    photo, sketch = draw_pair(np.random.default_rng(_SAMPLE_SEED), _SAMPLE_SIZE)
+    return {"photo": encoded(photo, "png"), "sketch": encoded(sketch, "png")}
+
+
+def acceptable(accept: str) -> Kind:
+    """Return the kind of answer that an `Accept` header prefers; PNG where it leaves the choice.
+
+    Raises:
+        ProblemError: 406, it wants none of them.
+    """
+    best: tuple[float, int, Kind] | None = None
+    ranges = [_range(each) for each in accept.split(",") if each.strip()] or [("*/*", 1.0)]
+    for place, (kind, media) in enumerate(MEDIA.items()):
+        main = media.partition("/")[0] + "/*"
+        # the most specific range that fits decides
+        weights = [next((q for name, q in ranges if name == asked), None) for asked in (media, main, "*/*")]
+        weight = next((q for q in weights if q is not None), 0.0)
+        if weight > 0 and (best is None or (weight, -place) > best[:2]):
+            best = (weight, -place, kind)
+    if best is None:
+        hint = "Send Accept: image/png, image/jpeg, image/webp or application/json."
+        raise ProblemError(406, "None of the accepted kinds of answer can be given.", hint)
+    return best[2]
+
+
+def _range(text: str) -> tuple[str, float]:
+    name, *parameters = (part.strip().lower() for part in text.split(";"))
+    for parameter in parameters:
+        key, _, value = parameter.partition("=")
+        if key.strip() == "q":
+            try:
+                return name, min(1.0, max(0.0, float(value)))
+            except ValueError:
+                return name, 0.0
+    return name, 1.0

@@ -1,0 +1,197 @@
+"""What every request passes on its way in, and every answer on its way out."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import ipaddress
+import logging
+import time
+from collections.abc import Set
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from facesketch.serve.problems import ProblemError, stopping, unexpected
+from facesketch.serve.prometheus import Meters
+from facesketch.serve.settings import Settings
+
+API = "/v1/"
+_METHODS = frozenset({"GET", "HEAD", "POST", "OPTIONS"})
+SECURITY = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; "
+        "connect-src 'self' blob: data:; font-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; "
+        "frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
+}
+_NOBODY_WAITS = 499
+_log = logging.getLogger("facesketch.serve")
+
+
+class Guard:
+    """The outermost layer: counts requests, gives every answer its headers, and outlives what goes wrong inside.
+
+    Attributes:
+        running: requests that have not been answered yet.
+        stopping: whether new requests are refused.
+
+    Args:
+        app: the application.
+        meters: what counts.
+    """
+
+    def __init__(self, app: ASGIApp, meters: Meters) -> None:
+        self._app, self._meters = app, meters
+        self.running, self.stopping = 0, False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        answer = _Answer(send, scope)
+        begun = time.perf_counter()
+        self.running += 1
+        try:
+            await self._serve(scope, receive, answer)
+        finally:
+            self.running -= 1
+            method, route = scope["method"], _route(scope)
+            self._meters.requests.add(route, method if method in _METHODS else "other", str(answer.status))
+            self._meters.seconds.observe(time.perf_counter() - begun, route)
+
+    async def _serve(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
+        refused = self.stopping
+        if refused:
+            await stopping().response()(scope, receive, answer)
+            return
+        try:
+            await self._app(scope, receive, answer)
+        except asyncio.CancelledError:  # it is still at work when the time to end is over
+            if not self.stopping or answer.begun:
+                raise
+            await stopping().response()(scope, receive, answer)
+        except Exception:  # a mistake of ours in one request must not end another
+            self._meters.crashes.add()
+            _log.exception("a request to %s failed", _route(scope))
+            if not answer.begun:
+                await unexpected().response()(scope, receive, answer)
+
+
+class _Answer:
+    """Sends an answer with the headers that all of them have."""
+
+    def __init__(self, send: Send, scope: Scope) -> None:
+        self._send, self._api = send, scope["path"].startswith(API)
+        self._last = any(name == b"transfer-encoding" for name, _ in scope["headers"])
+        self.begun, self.status = False, _NOBODY_WAITS
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.begun, self.status = True, message["status"]
+            headers = MutableHeaders(scope=message)
+            for name, value in SECURITY.items():
+                headers[name] = value
+            if self._last:  # a proxy may see the end of such a body elsewhere, and send what we took for a request
+                headers["Connection"] = "close"
+            if self._api:
+                headers.setdefault("Cache-Control", "no-store")
+        await self._send(message)
+
+
+class Gate:
+    """Lets in who may come in: by the name they call the server, the page that they come from, and the token.
+
+    Args:
+        app: the application.
+        settings: whom to let in.
+    """
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app, self._settings = app, settings
+        self._names = {_name(each) for each in settings.hosts}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, or say why not."""
+        if scope["type"] == "http":
+            try:
+                self._admit(scope)
+            except ProblemError as problem:
+                await problem.response()(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+    def _admit(self, scope: Scope) -> None:
+        headers = Headers(scope=scope)
+        self._check_host(headers.get("host", ""))
+        if scope["method"] not in {"GET", "HEAD"}:
+            self._check_origin(headers)
+        if scope["path"].startswith(API) and not self._is_trusted(headers):
+            hint = "Send the header Authorization: Bearer with the token that the server was started with."
+            raise ProblemError(401, "This server wants a token.", hint, {"WWW-Authenticate": "Bearer"})
+
+    def _check_host(self, host: str) -> None:
+        """Refuse names that another site may have pointed at this machine, so that its pages could read from here."""
+        if self._settings.token is not None and not self._settings.loopback:
+            return  # the other site's page would not know the token, and nobody knows all names of a public server
+        if not _is_known(host, {*self._names, self._settings.host.lower()}):
+            hint = "Whoever runs it can add the name with --allow-host."
+            raise ProblemError(400, "This server is not known by that name.", hint)
+
+    def _check_origin(self, headers: Headers) -> None:
+        """Refuse what a page of another site sends: a browser sends it without asking, and hides only the answer."""
+        origin = headers.get("origin")
+        if origin is None or origin in self._settings.cors:
+            return
+        place = urlsplit(origin).netloc if _is_address(origin) else ""
+        if place and (place == headers.get("host") or _name(place) in self._names):
+            return
+        hint = "Whoever runs the server can allow it with --cors."
+        raise ProblemError(403, "A page of another site sent this.", hint)
+
+    def _is_trusted(self, headers: Headers) -> bool:
+        if self._settings.token is None:
+            return True
+        scheme, _, given = headers.get("authorization", "").partition(" ")
+        same = hmac.compare_digest(given.strip().encode(), self._settings.token.encode())
+        return same and scheme.lower() == "bearer"
+
+
+def _route(scope: Scope) -> str:
+    """Return the pattern of the route that a request took, which unlike its path is one of a few."""
+    return getattr(scope.get("route"), "path", "other")
+
+
+def _is_known(host: str, names: Set[str]) -> bool:
+    """Tell whether a `Host` header is an address, which no other site can have taken, or a name that was allowed."""
+    name = _name(host)
+    if name == "localhost" or (name and name in names):
+        return True
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _name(host: str) -> str:
+    """Return the name or address of `name`, `name:port` or `[address]:port`, in lower case."""
+    try:
+        return (urlsplit(f"//{host}").hostname or "").rstrip(".")
+    except ValueError:
+        return ""
+
+
+def _is_address(url: str) -> bool:
+    try:
+        return bool(urlsplit(url).netloc)
+    except ValueError:
+        return False

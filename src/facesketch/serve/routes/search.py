@@ -1,0 +1,66 @@
+"""`/v1/search` and `/v1/gallery`: who in the gallery resembles a sketch."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Request
+from fastapi.responses import Response
+
+from facesketch.serve.problems import ProblemError, documented, file_answer
+from facesketch.serve.schemas import GalleryInfo, Hits, SearchForm, multipart
+from facesketch.serve.searcher import Searcher
+from facesketch.serve.service import Service, service_of
+
+router = APIRouter()
+
+
+@router.post(
+    "/v1/search",
+    operation_id="search",
+    summary="Find the photos that resemble a sketch",
+    responses=documented(400, 403, 404, 408, 413, 415, 422, 429, 504),
+    openapi_extra=multipart(SearchForm),
+)
+async def search(request: Request) -> Hits:
+    """Answer with the photos of the gallery that resemble the sketch sent as `file`. A hit is a lead, no more."""
+    service = service_of(request)
+    searcher = _searcher(service)
+    with service.desk.ticket() as ticket:
+        data, asked = await service.received(request, SearchForm, ticket)
+        return await service.within(request, searcher.search(data, asked, ticket))
+
+
+@router.get(
+    "/v1/gallery", operation_id="gallery", summary="What the gallery holds", responses=documented(404, 429, 504)
+)
+async def gallery(request: Request) -> GalleryInfo:
+    """Answer with what the gallery holds."""
+    service = service_of(request)
+    searcher = _searcher(service)
+    with service.desk.ticket() as ticket:
+        return await service.within(request, searcher.info(ticket))
+
+
+@router.get(
+    "/v1/gallery/pictures/{name}",
+    operation_id="gallery_picture",
+    summary="The picture of a hit",
+    response_class=Response,
+    responses=file_answer("A small JPEG.", "image/jpeg") | documented(404, 422, 429, 504),
+)
+async def picture(request: Request, name: Annotated[str, Path(pattern="^[0-9a-f]{32}$")]) -> Response:
+    """Answer with the small JPEG of a hit that was shown of late."""
+    service = service_of(request)
+    searcher = _searcher(service)
+    with service.desk.ticket() as ticket:
+        content = await service.within(request, searcher.picture(name, ticket))
+    return Response(content, media_type="image/jpeg")
+
+
+def _searcher(service: Service) -> Searcher:
+    if service.searcher is None:
+        raise ProblemError(
+            404, "This server has no gallery to search in.", "Start it with --gallery and the gallery's place."
+        )
+    return service.searcher

@@ -1,0 +1,1 @@
+"""The grid from one command, what its numbers say, and the report."""

@@ -1,0 +1,174 @@
+"""What a study found, ready to be compared: one finding per variant and direction, averaged over its seeds."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from facesketch.config import Direction
+from facesketch.evaluation.results import Floor, Measure, Results, SetMeasure, require_same_pictures
+from facesketch.metrics.bootstrap import Bootstrap
+from facesketch.study.grid import NAMED, VARIANTS, Cell
+from facesketch.study.study import Study
+from facesketch.training import run_folder as run
+from facesketch.training.log import Course
+
+PRIMARY = "fsim"
+"""The measure that ranks, and that claims are judged by: it looks at structure, as people do at sketches."""
+FAMILIES = {
+    "dense-ae": "Dense autoencoder",
+    "conv-ae": "CAE",
+    "conv-vae": "CVAE",
+    "pix2pix": "Pix2Pix",
+    "cyclegan": "CycleGAN",
+    "sparse-ae": "Sparse autoencoder",
+    "cogan": "CoGAN",
+    "unit": "UNIT",
+    "lle": "LLE",
+    "mrf": "MRF",
+    "pencil": "Pencil filter",
+}
+"""Short names of the families."""
+WAYS: dict[Direction, str] = {"photo2sketch": "photo to sketch", "sketch2photo": "sketch to photo"}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One variant of a family in one direction.
+
+    Attributes:
+        name: of its first seed's result, without the seed.
+        cells: the cells it comes from, one per seed.
+        direction: what was translated.
+        results: averaged over seeds, picture by picture.
+        seconds: what one training took, averaged over seeds; None where no log tells.
+    """
+
+    name: str
+    cells: tuple[Cell, ...]
+    direction: Direction
+    results: Results
+    seconds: float | None
+
+    @property
+    def label(self) -> str:
+        """What to call it among people."""
+        return label(self.cells[0])
+
+    @property
+    def method(self) -> str:
+        """The name of its family."""
+        return self.cells[0].method
+
+    @property
+    def learned(self) -> bool:
+        """Tell whether it was trained."""
+        return self.cells[0].learned
+
+    @property
+    def built(self) -> bool:
+        """Tell whether the study built it, and not only named it."""
+        return self.cells[0].built
+
+
+def findings(study: Study) -> dict[str, Finding]:
+    """Return what is on disk by name without the seed, in the order of the plan.
+
+    Raises:
+        DataError: a result is damaged, or two seeds were measured on different pictures.
+    """
+    groups: dict[tuple[str, Direction], list[tuple[Cell, Results]]] = defaultdict(list)
+    for cell in study.cells:
+        for direction, name in cell.results.items():
+            if study.result_file(name).exists():
+                groups[seedless(name), direction].append((cell, Results.load(study.result_file(name))))
+    return {name: _finding(study, name, direction, group) for (name, direction), group in groups.items()}
+
+
+def _finding(study: Study, name: str, direction: Direction, group: Sequence[tuple[Cell, Results]]) -> Finding:
+    cells = tuple(cell for cell, _ in group)
+    seconds = [spent for cell in cells if (spent := training_seconds(study, cell)) is not None]
+    averaged = average([results for _, results in group], name)
+    return Finding(name, cells, direction, averaged, sum(seconds) / len(seconds) if seconds else None)
+
+
+def seedless(name: str) -> str:
+    """Return a cell's or result's name without its seed."""
+    return re.sub(r"\.seed\d+", "", name)
+
+
+def label(cell: Cell) -> str:
+    """Return what to call a cell among people: its family and what sets it apart there."""
+    settings, parts = cell.settings, []
+    if cell.method != "dense-ae" and "loss" in settings:
+        parts.append(str(settings["loss"]).upper())
+    parts += [f"{name} {settings[name]}" for name in ("latent", "noise") if name in settings]
+    endings = [ending for families in (VARIANTS, NAMED) for ending, _ in families.get(cell.method, ())]
+    unlengthened = {f"{cell.method}{ending}" for ending in endings}
+    if "epochs" in settings and cell.name.partition(".")[0] not in unlengthened:  # the name bears a length
+        parts.append(f"{settings['epochs']} epochs")
+    family = FAMILIES.get(cell.method, cell.method)
+    return f"{family} ({', '.join(parts)})" if parts else family
+
+
+def training_seconds(study: Study, cell: Cell) -> float | None:
+    """Return the seconds that a cell's optimiser steps took, those of the run that it extends included."""
+    return Course.read(study.run_folder(cell) / run.LOG).seconds
+
+
+def average(results: Sequence[Results], name: str) -> Results:
+    """Return the mean of several seeds' results, picture by picture, with intervals of that mean.
+
+    Numbers of whole sets have no pictures to average over; their values and the ends of their intervals are averaged.
+
+    Raises:
+        DataError: they are of different pictures.
+    """
+    first, count = results[0], len(results)
+    for other in results[1:]:
+        require_same_pictures(first, other)
+    if count == 1:
+        return first.model_copy(update={"name": name})
+    metrics = {key: _measure(results, key) for key in first.metrics if all(key in each.metrics for each in results)}
+    sets = {key: _set(results, key) for key in first.sets if all(key in each.sets for each in results)}
+    curves = {
+        key: tuple(np.mean([each.curves[key] for each in results], axis=0).tolist())
+        for key in first.curves
+        if all(key in each.curves for each in results)
+    }
+    seconds = {key: sum(each.seconds.get(key, 0.0) for each in results) / count for key in first.seconds}
+    return first.model_copy(
+        update={"name": name, "metrics": metrics, "sets": sets, "curves": curves, "seconds": seconds}
+    )
+
+
+def _measure(results: Sequence[Results], key: str) -> Measure:
+    values = np.mean([each.metrics[key].values for each in results], axis=0)
+    return measured(results[0], values.tolist(), results[0].metrics[key])
+
+
+def measured(results: Results, values: Sequence[float], like: Measure, title: str | None = None) -> Measure:
+    """Return a measure of the pictures of some results: its mean and interval from one value per picture."""
+    ends = Bootstrap(results.subjects).mean(values)
+    changed = {"mean": ends.value, "low": ends.low, "high": ends.high, "values": tuple(values)}
+    return like.model_copy(update=changed | ({"title": title} if title else {}))
+
+
+def _set(results: Sequence[Results], key: str) -> SetMeasure:
+    sets, count = [each.sets[key] for each in results], len(results)
+    ends = {end: sum(getattr(each, end) for each in sets) / count for end in ("value", "low", "high")}
+    return sets[0].model_copy(update=ends)
+
+
+def floor_results(results: Results, floor: Floor) -> Results:
+    """Return a floor as if it were a model's results on the same pictures."""
+    metrics = {
+        name: results.metrics[name].model_copy(update=estimate.model_dump())
+        for name, estimate in floor.metrics.items()
+        if name in results.metrics
+    }
+    return results.model_copy(update={"name": floor.title, "metrics": metrics, "sets": floor.sets})

@@ -1,0 +1,180 @@
+"""Write a study's report from nothing but what lies in its folder."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from facesketch import __version__
+from facesketch.config import DIRECTIONS
+from facesketch.errors import ConfigError, DataError
+from facesketch.evaluation.results import Results
+from facesketch.files import write_text
+from facesketch.study.aggregate import WAYS, Finding, findings
+from facesketch.study.claims import in_numbers, ledger
+from facesketch.study.grid import PRESETS, plan
+from facesketch.study.report import curves, pictures, tables
+from facesketch.study.report.glossary import MEANINGS, family_of
+from facesketch.study.report.search_section import searches
+from facesketch.study.report.summary import summary
+from facesketch.study.study import Study
+
+FILE = "report.html"
+
+
+def build_report(study_folder: Path, out: Path | None = None) -> Path:
+    """Write the report of a study and return where it is.
+
+    The file needs nothing beside it: pictures and figures are inside, and it asks no other host for anything. The same
+    folder gives the same bytes.
+
+    Args:
+        study_folder: the `--out` folder of a study, complete or not.
+        out: the HTML file; `report.html` in the study's folder when None.
+
+    Raises:
+        DataError: no study there, none of its cells has finished, or a result is damaged.
+        OutputError: the place cannot be written.
+    """
+    study = Study.read(Path(study_folder))
+    found = findings(study)
+    if not found:
+        raise DataError(
+            f"{study.out}: no cell has finished, so there is nothing to report; "
+            f"type: {shlex.join(['facesketch', 'study', str(study.data), '--out', str(study.out)])} "
+            f"--preset {study.preset}"
+        )
+    path = Path(out) if out is not None else study.out / FILE
+    write_text(path, _environment().get_template("report.html.j2").render(_context(study, found)))
+    return path
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("facesketch.study.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["in_numbers"] = in_numbers
+    return environment
+
+
+def _context(study: Study, found: Mapping[str, Finding]) -> dict[str, Any]:
+    results = _results(study)
+    rows = tables.costs(study, results)
+    return {
+        "study": study,
+        "version": __version__,
+        "subtitle": _subtitle(study, found),
+        "facts": _facts(study, found),
+        "people": len({subject for each in results.values() for subject in each.subjects}),
+        "warnings": sorted({line for each in results.values() for line in each.warnings}),
+        "summary": summary(study, found),
+        "rankings": _rankings(found),
+        "how_ranked": tables.how_ranked(found),
+        "ways": WAYS,
+        "overview": pictures.overview(study),
+        "sheets": pictures.result_sheets(study),
+        "sequences": pictures.sequences(study),
+        "both_ways": pictures.both_ways(study),
+        "autoencoders": curves.autoencoder_charts(study),
+        "gans": curves.gan_charts(study),
+        "matches": curves.match_charts(found),
+        "searches": searches(study, next(iter(found.values())).results.stems_hash),
+        "claims": ledger(study, dict(found)),
+        "costs": rows,
+        "failures": _failures(study),
+        "meanings": _meanings(results),
+        "left_out": _left_out(results),
+        "command": _command(study),
+        "environments": tables.environments(study),
+    }
+
+
+def _results(study: Study) -> dict[str, Results]:
+    """Return every result by name, one per seed, in the order of the plan."""
+    names = [name for cell in study.cells for name in cell.results.values()]
+    return {name: Results.load(study.result_file(name)) for name in names if study.result_file(name).exists()}
+
+
+def _subtitle(study: Study, found: Mapping[str, Finding]) -> str:
+    families = {finding.method for finding in found.values() if finding.learned}
+    learned = [cell for cell in study.cells if cell.learned]
+    return f"{len(learned)} trainings of {len(families)} families, measured on people that none of them has seen"
+
+
+def _facts(study: Study, found: Mapping[str, Finding]) -> dict[str, str]:
+    """Return what the numbers are of: data, protocol, counts, and the hash of the test stems."""
+    first = next(iter(found.values())).results
+    told = next((environment.get("pairs") for environment, _ in tables.environments(study)), None)
+    counts = told if isinstance(told, dict) else {}
+    pairs = ", ".join(f"{counts[side]} {side}" for side in ("train", "validation", "test") if side in counts)
+    measured = f"{len(first.stems)} pairs of {len(set(first.subjects))} people"
+    return {
+        "Data": study.data.name,
+        "Protocol": first.protocol,
+        "Preset": f"{study.preset}, {first.model.size} pixels" if first.model.size else study.preset,
+        "Seeds": str(study.seeds),
+        "Pairs": pairs or "not recorded",
+        "Measured on": f"{measured}, {first.split} split",
+        "Test stems": first.stems_hash,
+    }
+
+
+def _rankings(found: Mapping[str, Finding]) -> list[tuple[str, tables.Table, tables.Table]]:
+    return [
+        (
+            WAYS[direction],
+            tables.ranked_table(found, direction, main=True),
+            tables.ranked_table(found, direction, main=False),
+        )
+        for direction in DIRECTIONS
+        if any(finding.direction == direction for finding in found.values())
+    ]
+
+
+def _failures(study: Study) -> list[tuple[str, str]]:
+    """Return the cells that are not done, each with why, as far as anybody knows."""
+    undone = [cell for cell in study.cells if not study.done(cell)]
+    return [(cell.name, study.failure(cell) or "not done yet") for cell in undone]
+
+
+def _meanings(results: Mapping[str, Results]) -> list[tuple[str, str, str]]:
+    """Return title, direction of better and meaning of every measure that this study has."""
+    names = [name for each in results.values() for name in (*each.metrics, *each.sets)]
+    known = {family_of(name) for name in names}
+    return [meaning for name, meaning in MEANINGS.items() if name in known]
+
+
+def _left_out(results: Mapping[str, Results]) -> dict[str, str]:
+    """Return what was not measured by all, each with the first reason given."""
+    reasons: dict[str, str] = {}
+    for each in results.values():
+        for name, why in each.left_out.items():
+            reasons.setdefault(name, why)
+    return reasons
+
+
+def _command(study: Study) -> str:
+    """Return what to type for the same study."""
+    words = ["facesketch", "study", study.data.name, "--out", study.out.resolve().name, "--preset", study.preset]
+    words += ["--seeds", str(study.seeds)] if study.seeds > 1 else []
+    words += ["--metrics", ",".join(study.metrics)] if _own_metrics(study) else []
+    cells = [cell.name for cell in study.cells]
+    try:
+        complete = {cell.name for cell in plan(study.preset, seeds=study.seeds)} <= set(cells)
+    except ConfigError:  # a preset of another version
+        complete = True
+    return shlex.join(words if complete else [*words, "--only", *cells])
+
+
+def _own_metrics(study: Study) -> bool:
+    """Tell whether a study measures something else than its preset does."""
+    usual = PRESETS[study.preset].metrics if study.preset in PRESETS else ()
+    return bool(study.metrics) and set(study.metrics) != set(usual)

@@ -1,0 +1,142 @@
+"""Sample sheets as pictures inside the page: small, in WebP, each with words for those who do not see it."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from facesketch.config import Direction
+from facesketch.images.contact_sheet import sheet
+from facesketch.images.io import open_image
+from facesketch.study.aggregate import FAMILIES, WAYS, label
+from facesketch.study.grid import Cell
+from facesketch.study.study import Study
+
+_CELL = (104, 130)
+"""Pixels that a picture of a person is shrunk into."""
+_QUALITY = 78
+_WIDEST = 1400
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture as a data URI.
+
+    Attributes:
+        title: what it is of.
+        source: the data URI.
+        width, height: pixels.
+        alt: what there is to see.
+    """
+
+    title: str
+    source: str
+    width: int
+    height: int
+    alt: str
+
+
+def embed(image: Image.Image, title: str, alt: str) -> Picture:
+    """Return a picture as WebP inside a data URI, shrunk to at most 1,400 pixels across."""
+    if image.width > _WIDEST:
+        height = max(1, round(image.height * _WIDEST / image.width))
+        image = image.resize((_WIDEST, height), Image.Resampling.LANCZOS)
+    encoded = io.BytesIO()
+    image.convert("RGB").save(encoded, format="WEBP", quality=_QUALITY, method=4)
+    text = base64.b64encode(encoded.getvalue()).decode("ascii")
+    return Picture(title, f"data:image/webp;base64,{text}", image.width, image.height, alt)
+
+
+def overview(study: Study) -> Picture | None:
+    """Return `samples.png`, if it is there."""
+    path = study.out / "samples.png"
+    if not path.exists():
+        return None
+    alt = "A row per test person: the input, what one variant of each family made of it, and the truth."
+    return embed(open_image(path), "One variant of each family", alt)
+
+
+def result_sheets(study: Study) -> dict[str, list[Picture]]:
+    """Return, by direction, a sheet per result: input, result and truth of each person, a row each."""
+    sheets: dict[str, list[Picture]] = {}
+    for direction, way in WAYS.items():
+        source, truth = direction.split("2")
+        for cell in study.cells:
+            if direction not in cell.results:
+                continue
+            title = f"{label(cell)}, {way}" + (f", seed {_seed(cell)}" if _seed(cell) else "")
+            columns = {source: source, "result": cell.results[direction], truth: truth}
+            picture = _sheet(study, columns, title, f"{source}, result and true {truth}")
+            if picture:
+                sheets.setdefault(way, []).append(picture)
+    return sheets
+
+
+def sequences(study: Study, method: str = "pix2pix") -> list[Picture]:
+    """Return, for each direction, what one family made after each of its lengths, side by side."""
+    pictures = []
+    for direction in WAYS:
+        cells = [
+            cell for cell in study.cells if cell.method == method and cell.direction == direction and not _seed(cell)
+        ]
+        if len(cells) > 1:
+            pictures.append(_sequence(study, sorted(cells, key=lambda cell: int(cell.settings["epochs"])), direction))
+    return [picture for picture in pictures if picture]
+
+
+def _seed(cell: Cell) -> int:
+    return int(cell.settings.get("seed", 0))
+
+
+def _sequence(study: Study, cells: Sequence[Cell], direction: Direction) -> Picture | None:
+    source, truth = direction.split("2")
+    columns = {source: source}
+    columns |= {f"{cell.settings['epochs']} epochs": cell.results[direction] for cell in cells}
+    lengths = ", ".join(str(cell.settings["epochs"]) for cell in cells)
+    said = f"{source}, results after {lengths} epochs, and true {truth}"
+    return _sheet(
+        study, columns | {truth: truth}, f"{FAMILIES.get(cells[0].method, cells[0].method)}, {WAYS[direction]}", said
+    )
+
+
+def both_ways(study: Study) -> list[Picture]:
+    """Return, for each model that serves both directions, both of them on one sheet."""
+    pictures = []
+    for cell in study.cells:
+        if cell.direction is None and len(cell.results) == 2 and not _seed(cell):
+            to_sketch, to_photo = (cell.results[direction] for direction in WAYS)
+            columns = {"photo": "photo", "made sketch": to_sketch, "sketch": "sketch", "made photo": to_photo}
+            said = "photo, the sketch made of it, the artist's sketch, and the photo made of that"
+            picture = _sheet(study, columns, f"{label(cell)}, both directions", said)
+            pictures += [picture] if picture else []
+    return pictures
+
+
+def _sheet(study: Study, columns: dict[str, str], title: str, said: str) -> Picture | None:
+    """Return a sheet with a row per person from folders of pictures, or None when one folder has none.
+
+    Args:
+        study: where the pictures are.
+        columns: folders of `pictures/` by what stands above them.
+        title: what it is of.
+        said: the columns in words.
+    """
+    folders = [study.out / "pictures" / folder for folder in columns.values()]
+    if not all(any(folder.glob("*.png")) for folder in folders):
+        return None
+    stems = sorted(path.stem for path in folders[0].glob("*.png"))
+    rows = [[_open(folder / f"{stem}.png") for folder in folders] for stem in stems]
+    first = next(picture for row in rows for picture in row if picture is not None)
+    scale = min(_CELL[0] / first.width, _CELL[1] / first.height, 1.0)
+    cell = (round(first.width * scale), round(first.height * scale))
+    people = f"{len(stems)} test people" if len(stems) > 1 else "one test person"
+    return embed(sheet(rows, list(columns), cell=cell), title, f"{title}: of {people}, a row each, the {said}.")
+
+
+def _open(path: Path) -> Image.Image | None:
+    return open_image(path) if path.exists() else None

@@ -1,0 +1,268 @@
+"""The report's tables: who ranks where, what it cost, and what the machine and the data were."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from facesketch.config import Direction, RunConfig
+from facesketch.errors import FacesketchError
+from facesketch.evaluation.results import Measure, Results, SetMeasure, paired_difference
+from facesketch.files import read_json
+from facesketch.study.aggregate import PRIMARY, Finding, floor_results, label, training_seconds
+from facesketch.study.grid import Cell
+from facesketch.study.report.numbers import amount, duration, interval, number
+from facesketch.study.study import Study
+from facesketch.training import run_folder as run
+from facesketch.training.cost import estimate
+
+FIRST = (PRIMARY, "ssim", "scoot", "lpips-alex")
+"""The measures of the main table; all others stand in a second one."""
+UNRANKED: Literal["–"] = "–"
+NOT_BUILT = "named by the study, not built by it"
+ARROWS = {"higher": "↑", "lower": "↓"}
+_HASH = 12
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One number of a table.
+
+    Attributes:
+        value, interval: as they are printed; empty where there is none.
+        bold: best, and shown to be better than the next.
+    """
+
+    value: str = ""
+    interval: str = ""
+    bold: bool = False
+
+
+@dataclass(frozen=True)
+class Row:
+    """One model or floor.
+
+    Attributes:
+        rank: its place among the models; `UNRANKED` where what ranks was not measured, None for a floor.
+        label: what to call it.
+        name: its result's name, or empty.
+        entries: one per column.
+        note: what else has to be known of it.
+    """
+
+    rank: int | Literal["–"] | None
+    label: str
+    name: str
+    entries: tuple[Entry, ...]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A measure that heads a column."""
+
+    metric: str
+    title: str
+    arrow: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """A ranked table of one direction."""
+
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+
+
+def ranking(found: Mapping[str, Finding], direction: Direction, metric: str = PRIMARY) -> list[Finding]:
+    """Return a direction's trained findings, best first; those without the metric last, in the order of the plan."""
+    ways = [finding for finding in found.values() if finding.direction == direction and finding.learned]
+    return sorted(ways, key=lambda finding: _merit(finding.results, metric), reverse=True)
+
+
+def _merit(results: Results, metric: str) -> float:
+    measure = results.metrics.get(metric)
+    if measure is None:
+        return float("-inf")
+    return measure.mean if measure.better == "higher" else -measure.mean
+
+
+def floors_of(found: Mapping[str, Finding], direction: Direction) -> list[Results]:
+    """Return the floors of a direction as results; the pencil is one of them, evaluated as a model or not."""
+    ways = [finding for finding in found.values() if finding.direction == direction]
+    if not ways:
+        return []
+    untrained = [finding.results for finding in ways if not finding.learned]
+    names = {results.model.method for results in untrained}
+    first = ways[0].results
+    return [floor_results(first, floor) for name, floor in first.floors.items() if name not in names] + untrained
+
+
+def ranked_table(found: Mapping[str, Finding], direction: Direction, *, main: bool) -> Table:
+    """Return the main measures of a direction, or all others, with the floors between the models.
+
+    Args:
+        found: the study's findings.
+        direction: which of them.
+        main: `FIRST`, or all but those.
+    """
+    models, floors = ranking(found, direction), floors_of(found, direction)
+    columns = _columns([*(model.results for model in models), *floors], main=main)
+    ranks = {model.name: place for place, model in enumerate(models, start=1) if PRIMARY in model.results.metrics}
+    bold = {column.metric: _clear_winner(found, direction, column.metric) for column in columns}
+    rows = [
+        (
+            _merit(each.results, PRIMARY),
+            Row(
+                ranks.get(each.name, UNRANKED),
+                each.label,
+                each.name,
+                _entries(each.results, columns, bold),
+                note="" if each.built else NOT_BUILT,
+            ),
+        )
+        for each in models
+    ]
+    names = {finding.name: finding.label for finding in found.values() if not finding.learned}
+    for floor in floors:
+        known = floor.name in names
+        row = Row(None, names.get(floor.name, floor.name), floor.name if known else "", _entries(floor, columns, {}))
+        rows.append((_merit(floor, PRIMARY), row))
+    return Table(columns, tuple(row for _, row in sorted(rows, key=lambda pair: -pair[0])))
+
+
+def how_ranked(found: Mapping[str, Finding]) -> str:
+    """Return a sentence on what ranks a study's trained findings, if anything does."""
+    measured = [PRIMARY in finding.results.metrics for finding in found.values() if finding.learned]
+    name = PRIMARY.upper()
+    if all(measured):
+        return f"Models are ranked by {name}."
+    if any(measured):
+        return f"Models are ranked by {name}; those without it have no rank."
+    return f"{name} was not measured, so models have no rank and stand in the order of the plan."
+
+
+def _columns(results: Sequence[Results], *, main: bool) -> tuple[Column, ...]:
+    measures: dict[str, Measure | SetMeasure] = {}
+    for each in results:
+        measures = {**each.metrics, **each.sets, **measures}  # the first that has a measure names it
+    names = [name for name in FIRST if name in measures] if main else [name for name in measures if name not in FIRST]
+    return tuple(Column(name, measures[name].title, ARROWS[measures[name].better]) for name in names)
+
+
+def _entries(results: Results, columns: Sequence[Column], bold: Mapping[str, str | None]) -> tuple[Entry, ...]:
+    return tuple(_entry(results, column.metric, bold.get(column.metric) == results.name) for column in columns)
+
+
+def _entry(results: Results, metric: str, bold: bool) -> Entry:
+    if metric in results.metrics:
+        measure = results.metrics[metric]
+        return Entry(number(measure.mean, metric), interval(measure, metric), bold)
+    if metric in results.sets:
+        whole = results.sets[metric]
+        return Entry(number(whole.value, metric), interval(whole, metric))
+    return Entry()
+
+
+def _clear_winner(found: Mapping[str, Finding], direction: Direction, metric: str) -> str | None:
+    """Return the best model where it is shown to be better than the next; numbers of whole sets have no such test."""
+    ways = [each for each in ranking(found, direction, metric) if metric in each.results.metrics]
+    if len(ways) < 2:
+        return None
+    difference = paired_difference(ways[0].results, ways[1].results, metric)
+    return ways[0].name if difference.verdict == "first is better" else None
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a cell took, and what there is to name it by."""
+
+    label: str
+    name: str
+    seed: str
+    epochs: str
+    parameters: str
+    training: str
+    memory: str
+    translating: str
+    device: str
+    weights: str
+
+
+def costs(study: Study, results: Mapping[str, Results]) -> list[Cost]:
+    """Return a row per result, in the order of the plan.
+
+    Args:
+        study: the folder.
+        results: every result by name, one per seed.
+    """
+    known: dict[str, int | None] = {}
+    return [
+        _cost(study, cell, results[name], known)
+        for cell in study.cells
+        for name in cell.results.values()
+        if name in results
+    ]
+
+
+def _cost(study: Study, cell: Cell, results: Results, known: dict[str, int | None]) -> Cost:
+    model, environment = results.model, environment_of(study, cell)
+    spent = training_seconds(study, cell)
+    half = str(environment.get("precision", "")).startswith("bf16")
+    memory = _memory(study, cell, half, known) if cell.learned else None
+    each = results.seconds.get("translate", 0.0) / len(results.stems)
+    parameters = "" if model.parameters is None else f"{model.parameters:,}"
+    return Cost(
+        label=label(cell),
+        name=results.name,
+        seed="–" if not cell.learned or model.seed is None else str(model.seed),
+        epochs=f"{model.best_epoch} of {model.epochs}" if model.best_epoch and model.epochs else "–",
+        parameters=parameters if cell.learned else "none",
+        training=duration(spent) if cell.learned else "none",
+        memory=amount(memory),
+        translating=duration(each) if each else "–",
+        device=" ".join(str(environment[key]) for key in ("device", "precision") if key in environment) or "–",
+        weights=(model.weights_sha256 or "")[:_HASH] or "–",
+    )
+
+
+def _memory(study: Study, cell: Cell, half: bool, known: dict[str, int | None]) -> int | None:
+    """Return the estimated bytes of a training; runs of equal shapes are counted once."""
+    try:
+        config = _config(study, cell)
+        shape = [config.method, config.data.size, config.data.photo_channels, config.data.sketch_channels]
+        key = repr([*shape, config.direction, config.train.batch_size, half])
+        if key not in known:
+            known[key] = estimate(config, half=half).memory
+        return known[key]
+    except FacesketchError:  # settings of another version: the table does without
+        return None
+
+
+def _config(study: Study, cell: Cell) -> RunConfig:
+    folder = study.run_folder(cell)
+    return run.reopen(folder) if (folder / run.CONFIG).exists() else cell.config(study.data)
+
+
+def environment_of(study: Study, cell: Cell) -> dict[str, Any]:
+    """Return what a run wrote about its machine and data, or nothing."""
+    try:
+        return read_json(study.run_folder(cell) / run.ENVIRONMENT)
+    except (OSError, ValueError):
+        return {}
+
+
+def environments(study: Study) -> list[tuple[dict[str, Any], list[str]]]:
+    """Return the different environments that a study's runs were made in, each with the cells made there."""
+    seen: list[tuple[dict[str, Any], list[str]]] = []
+    for cell in study.cells:
+        environment = environment_of(study, cell)
+        for known, cells in seen:
+            if known == environment:
+                cells.append(cell.name)
+                break
+        else:
+            if environment:
+                seen.append((environment, [cell.name]))
+    return seen

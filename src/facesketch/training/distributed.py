@@ -1,0 +1,137 @@
+"""Where and how precisely a training computes: one device, or as many processes as torchrun started."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from lightning_fabric import Fabric
+from lightning_fabric.utilities import move_data_to_device
+from torch import Tensor
+
+from facesketch.config import RunConfig, TrainConfig
+from facesketch.devices import pick_device
+from facesketch.errors import ResourceError
+from facesketch.training.cost import out_of_memory
+from facesketch.training.memory import keep_freed_memory
+
+
+def launch(settings: TrainConfig) -> Fabric:
+    """Return a launched Fabric for the settings and for the processes that torchrun set up.
+
+    Raises:
+        ResourceError: the device asked for is not there.
+    """
+    keep_freed_memory()
+    processes, local = (int(os.environ.get(name, "1")) for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"))
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # what it would say, the trainer says itself
+    device = pick_device(settings.device)
+    fabric = Fabric(
+        accelerator=device,
+        devices=local,
+        num_nodes=max(1, processes // local),
+        strategy="ddp" if processes > 1 else "auto",
+        precision="bf16-mixed" if computes_in_bf16(settings.precision, device) else "32-true",
+    )
+    fabric.launch()
+    if torch.distributed.is_initialized():
+        atexit.register(_leave_group)
+    return fabric
+
+
+def _leave_group() -> None:
+    """End the threads of gloo while the interpreter still stands.
+
+    One that lets go of its last tensor while the interpreter is taken down ends the process by SIGABRT. Fabric leaves
+    the groups of NCCL at exit, and only those.
+    """
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+
+
+def computes_in_bf16(precision: str, device: str) -> bool:
+    """Tell whether to compute in bf16: where asked, or by `auto` where the hardware multiplies in it."""
+    if precision != "auto":
+        return precision == "bf16"
+    if device == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    abilities = torch.cpu.get_capabilities()
+    return device == "cpu" and bool(abilities.get("avx512_bf16") or abilities.get("amx_bf16") or abilities.get("bf16"))
+
+
+def is_half(fabric: Fabric) -> bool:
+    """Tell whether a launched Fabric computes in bf16."""
+    return precision_name(fabric) == "bf16-mixed"
+
+
+def precision_name(fabric: Fabric) -> str:
+    """Return the precision that a launched Fabric computes in."""
+    return str(fabric._precision.precision)
+
+
+def device_name(device: torch.device) -> str:
+    """Return a device's name as people know it."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
+def mean_over_processes(fabric: Fabric, value: Tensor) -> Tensor:
+    """Return the mean of a tensor over all processes; with one process the tensor itself."""
+    if fabric.world_size == 1:
+        return value
+    return cast(Tensor, fabric.all_reduce(value, reduce_op="mean"))
+
+
+def average_gradients(fabric: Fabric, optimiser: torch.optim.Optimizer) -> None:
+    """Replace each gradient by its mean over all processes, in one exchange.
+
+    Explicit rather than by a wrapper round each network: a method may run a network several times before its loss.
+    """
+    if fabric.world_size == 1:
+        return
+    parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    flat = mean_over_processes(fabric, torch.cat([gradient.reshape(-1) for gradient in gradients]))
+    for gradient, mean in zip(gradients, torch.split(flat, [gradient.numel() for gradient in gradients]), strict=True):
+        gradient.copy_(mean.view_as(gradient))
+
+
+def gather(fabric: Fabric, value: Tensor) -> Tensor:
+    """Return a tensor of each process, stacked by rank, on the CPU; all processes must call this."""
+    if fabric.world_size == 1:
+        return value[None]
+    placed = value.to(fabric.device)
+    everyones = [torch.empty_like(placed) for _ in range(fabric.world_size)]
+    torch.distributed.all_gather(everyones, placed)
+    return torch.stack(everyones).cpu()
+
+
+def gather_memories(fabric: Fabric, memory: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return what a method of each process remembers beside its weights, by rank; all processes must call this."""
+    if fabric.world_size == 1:
+        return [memory]
+    everyones: list[Any] = [None] * fabric.world_size
+    torch.distributed.all_gather_object(everyones, move_data_to_device(memory, torch.device("cpu")))
+    return everyones
+
+
+@contextmanager
+def one_line_errors(config: RunConfig, out: Path) -> Iterator[None]:
+    """Turn running out of memory, and a process that died while it prepared batches, into one line with what helps."""
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise out_of_memory(config) from error
+    except RuntimeError as error:
+        if "not enough memory" in str(error) or "out of memory" in str(error):
+            raise out_of_memory(config) from error
+        if "DataLoader worker" in str(error):
+            line = str(error).splitlines()[0].rstrip(".")
+            again = f"to go on without them type: facesketch train --resume {out} --workers 0"
+            raise ResourceError(f"a process that prepares batches died ({line}); {again}") from error
+        raise

@@ -1,0 +1,167 @@
+"""The folder of a training: what is in it, what it says about where it came from, and how it is found again."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import replace
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from facesketch.checkpoints.checkpoint import start
+from facesketch.checkpoints.header import BEST, WEIGHTS
+from facesketch.config import RunConfig, parse, read_toml, to_toml
+from facesketch.data.index import Pair, index
+from facesketch.data.split import Split, split
+from facesketch.errors import CheckpointError, ConfigError, DataError
+from facesketch.files import read_json, write_json, write_text
+from facesketch.methods.registry import build, method_class, resolve
+from facesketch.training.log import Course
+from facesketch.training.state_file import COMING, PREVIOUS, STATE
+
+CONFIG, LOG, ENVIRONMENT, SAMPLES = "config.toml", "log.jsonl", "environment.json", "samples"
+_PACKAGES = ("facesketch", "torch", "lightning-fabric", "numpy", "pillow", "safetensors", "torchmetrics")
+
+
+def begin(config: RunConfig, out: Path) -> RunConfig:
+    """Return the settings of a new run with everything filled in, once it is clear that it may begin in `out`.
+
+    Nothing is written yet.
+
+    Raises:
+        CheckpointError: the weights to start from are missing or torn.
+        ConfigError: an option is off, the method needs no training, the weights to start from are another model's, or
+            the folder already holds a run.
+    """
+    config = resolve(config)
+    method_class(config.method.name)  # refuses one that needs no training
+    if config.data.folder is None:
+        raise ConfigError("no pictures to learn from; give their folder with --data")
+    if any((out / name).exists() for name in (STATE, COMING, PREVIOUS, WEIGHTS, BEST)):
+        raise ConfigError(f"{out}: already holds a run; type: facesketch train --resume {out}, or give another --out")
+    if config.train.start_from is not None:
+        start(build(config, fresh=False), config.train.start_from)
+    return _absolute(config)
+
+
+def _absolute(config: RunConfig) -> RunConfig:
+    """Return settings that mean the same wherever the run is resumed from."""
+    data, settings = config.data, config.train
+    assert data.folder is not None, "looked at before"
+    return config.model_copy(
+        update={
+            "data": data.model_copy(update={"folder": data.folder.resolve()}),
+            "train": settings.model_copy(update={"start_from": settings.start_from and settings.start_from.resolve()}),
+        }
+    )
+
+
+def open_folder(config: RunConfig, out: Path) -> None:
+    """Make the folder of a new run, with its settings and nothing of a run that never came to keep anything."""
+    write_config(config, out)
+    for name in (LOG, ENVIRONMENT):
+        (out / name).unlink(missing_ok=True)
+
+
+def write_config(config: RunConfig, out: Path) -> None:
+    """Write the settings of a run as `config.toml`."""
+    write_text(out / CONFIG, to_toml(config))
+
+
+def reopen(out: Path) -> RunConfig:
+    """Return the settings of a run that exists.
+
+    Raises:
+        CheckpointError: the folder holds no run.
+    """
+    if not (out / CONFIG).exists():
+        raise CheckpointError(f"{out}: no {CONFIG} in it, so not a run; give the --out folder of a training")
+    return parse(read_toml(out / CONFIG), str(out / CONFIG))
+
+
+def read_split(config: RunConfig) -> Split:
+    """Return the pairs that a run may see, split by subject.
+
+    Raises:
+        DataError: nothing pairs, or nothing is left to train on.
+        ConfigError: sets are to be drawn from evenly, and there are none.
+    """
+    assert config.data.folder is not None, "a run has a folder"
+    parts = split(index(config.data.folder, config.data.layout).pairs, validation=config.data.validation)
+    if 0 < config.data.limit < len(parts.train):
+        step = len(parts.train) / config.data.limit
+        parts = replace(parts, train=tuple(parts.train[int(place * step)] for place in range(config.data.limit)))
+    if config.data.balance and not any(pair.attributes.get("set") for pair in parts.train):
+        raise ConfigError("--balance draws evenly from sets, and no pair names one; add a column set to pairs.csv")
+    if not parts.train:
+        raise DataError(f"{config.data.folder}: no training pairs; type: facesketch data check {config.data.folder}")
+    return parts
+
+
+def describe(parts: Split, device: str, precision: str) -> dict[str, Any]:
+    """Return what `environment.json` holds: versions, machine, data fingerprint and split hashes."""
+    return {
+        "packages": {name: _version(name) for name in _PACKAGES},
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processors": os.cpu_count(),
+        "device": device,
+        "precision": precision,
+        "data": fingerprint([*parts.train, *parts.validation]),
+        "pairs": {name: len(getattr(parts, name)) for name in ("train", "validation", "test")},
+        "split": {name: parts.hash(name) for name in ("train", "validation", "test")},
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def fingerprint(pairs: Sequence[Pair]) -> str:
+    """Return a sha256 over the stems and the bytes of every picture that training or validation reads."""
+    digest = hashlib.sha256()
+    for pair in pairs:
+        digest.update(pair.stem.encode() + b"\0")
+        for source in (pair.photo, pair.sketch):
+            digest.update(hashlib.sha256(source.path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def record(out: Path, config: RunConfig, environment: dict[str, Any]) -> None:
+    """Write `environment.json`, or when it is there, check that the data are still the same.
+
+    Raises:
+        DataError: pictures or split have changed since the run began.
+    """
+    path = out / ENVIRONMENT
+    if path.exists():
+        try:
+            before = read_json(path)
+        except (OSError, ValueError) as error:
+            raise CheckpointError(f"{path}: damaged ({error}); remove it, or train anew with another --out") from error
+        if (before.get("data"), before.get("split")) != (environment["data"], environment["split"]):
+            raise DataError(
+                f"{config.data.folder}: the pictures or their split have changed since {out} began; give the folder of "
+                "those it began with by --data, or train anew with another --out"
+            )
+        return
+    write_json(path, environment)
+
+
+def finished(out: Path) -> bool:
+    """Tell whether a run came to its end."""
+    return Course.read(out / LOG).last.get("event") == "end" and (out / WEIGHTS).exists()
+
+
+def summary(out: Path) -> str:
+    """Return one line about a run: which epoch is best, by what, and what to type next."""
+    epochs = Course.read(out / LOG).epochs
+    best = next((line for line in reversed(epochs) if line["best"]), None)
+    kept = f"best at epoch {best['epoch']} of {epochs[-1]['epoch']} ({best['why']})" if best else "no validation"
+    return f"{out}: {kept}; type: facesketch translate PICTURE --model {out} --out RESULT.png"

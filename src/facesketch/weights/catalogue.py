@@ -1,0 +1,228 @@
+"""Weights that belong to others: where they lie, where they come from, and how they are checked.
+
+Each is named once in `WEIGHTS` with the size and sha256 both of the file its publisher serves and of the file that is
+kept. The ONNX files are kept as they are served. Of a `.pth` only the tensors that are used are kept, as safetensors:
+the same tensors always give the same bytes, so what is kept can be checked by its hash too.
+
+The hashes of the OpenCV Zoo are those of its Git LFS pointers. torchvision states the first eight digits in the file
+name; the full hash of those two, and those of the LPIPS heads, are of the published files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from facesketch.errors import CheckpointError, ConfigError, MissingExtraError, nearest
+
+if TYPE_CHECKING:
+    pass
+
+Progress = Callable[[int, int], None]
+"""Told (bytes so far, bytes in all) as a download goes on."""
+
+_ZOO = "https://media.githubusercontent.com/media/opencv/opencv_zoo/25f423d0e04c31a17254620e58febd7386da523b/models"
+_TORCHVISION = "https://download.pytorch.org/models"
+_LPIPS = (
+    "https://raw.githubusercontent.com/richzhang/PerceptualSimilarity"
+    "/082bb24f84c091ea94de2867d34c4544f68e0963/lpips/weights/v0.1"
+)
+
+
+@dataclass(frozen=True)
+class Digest:
+    """What tells one file from every other: its bytes and its sha256, 64 hex digits."""
+
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Weight:
+    """A file of weights as it is kept in the cache folder, and the published file it comes from.
+
+    Attributes:
+        name: what it is called on the command line.
+        file: its name in the cache folder.
+        address: https address of the published file, pinned to a version where the publisher has versions.
+        size: bytes of the kept file.
+        sha256: of the kept file.
+        licence: SPDX identifier.
+        purpose: what needs it, in a few words.
+        pth: size and sha256 of the published `.pth`, when the kept file is made from one.
+        keep: the prefix of the tensors that are kept of a `.pth`.
+        installed: (package, path in it) of a copy of the published file that a dependency brings along.
+    """
+
+    name: str
+    file: str
+    address: str
+    size: int
+    sha256: str
+    licence: str
+    purpose: str
+    pth: Digest | None = None
+    keep: str = ""
+    installed: tuple[str, str] | None = None
+
+    @property
+    def kept(self) -> Digest:
+        """Return what the file in the cache folder must be."""
+        return Digest(self.size, self.sha256)
+
+    @property
+    def published(self) -> Digest:
+        """Return what the file at the address must be."""
+        return self.pth or self.kept
+
+
+WEIGHTS: dict[str, Weight] = {
+    "sface": Weight(
+        name="sface",
+        file="face_recognition_sface_2021dec_int8bq.onnx",
+        address=f"{_ZOO}/face_recognition_sface/face_recognition_sface_2021dec_int8bq.onnx",
+        size=10_667_852,
+        sha256="fb143eea07838aa532d1c95df5f69899974ea0140e1fba05e94204be13ed74ee",
+        licence="Apache-2.0",
+        purpose="telling people apart (SFace)",
+    ),
+    "alexnet": Weight(
+        name="alexnet",
+        file="alexnet_features.safetensors",
+        address=f"{_TORCHVISION}/alexnet-owt-7be5be79.pth",
+        size=9_879_632,
+        sha256="9f97fd313f4da83dbe6bbfbe6effca1241de9edfcd7c53386261ed9697286dd9",
+        licence="BSD-3-Clause",
+        purpose="LPIPS (alex)",
+        pth=Digest(244_408_911, "7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02"),
+        keep="features.",
+    ),
+    "vgg16": Weight(
+        name="vgg16",
+        file="vgg16_features.safetensors",
+        address=f"{_TORCHVISION}/vgg16-397923af.pth",
+        size=58_861_016,
+        sha256="cabd922aeb0dd6d56f2bed33221aee74b7f1e760ddd105c0e0891606cbab6d0d",
+        licence="BSD-3-Clause",
+        purpose="LPIPS (vgg), Fréchet and kernel distance, the VGG16 encoder",
+        pth=Digest(553_433_881, "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0"),
+        keep="features.",
+    ),
+    "lpips-alex": Weight(
+        name="lpips-alex",
+        file="lpips_alex_heads.safetensors",
+        address=f"{_LPIPS}/alex.pth",
+        size=5_040,
+        sha256="255d6454292d155a069f693a111769acec003d588617b250f24775369c816e04",
+        licence="BSD-2-Clause",
+        purpose="LPIPS (alex)",
+        pth=Digest(6_009, "df73285e35b22355a2df87cdb6b70b343713b667eddbda73e1977e0c860835c0"),
+        keep="lin",
+        installed=("torchmetrics", "functional/image/lpips_models/alex.pth"),
+    ),
+    "lpips-vgg": Weight(
+        name="lpips-vgg",
+        file="lpips_vgg_heads.safetensors",
+        address=f"{_LPIPS}/vgg.pth",
+        size=6_320,
+        sha256="4fbb0122b8b7c419838e12f9d9414a590916757773a1dc835cef7adef85e8933",
+        licence="BSD-2-Clause",
+        purpose="LPIPS (vgg)",
+        pth=Digest(7_289, "a78928a0af1e5f0fcb1f3b9e8f8c3a2a5a3de244d830ad5c1feddc79b8432868"),
+        keep="lin",
+        installed=("torchmetrics", "functional/image/lpips_models/vgg.pth"),
+    ),
+}
+
+
+def weight(name: str) -> Weight:
+    """Return the entry called `name`.
+
+    Raises:
+        ConfigError: no weights have that name.
+    """
+    if name not in WEIGHTS:
+        raise ConfigError(f"'{name}': no such weights{nearest(name, WEIGHTS) or '; known: ' + ', '.join(WEIGHTS)}")
+    return WEIGHTS[name]
+
+
+def cache_folder() -> Path:
+    """Return the folder for fetched weights: `FACESKETCH_MODELS`, or `facesketch/models` in the user's cache."""
+    named = os.environ.get("FACESKETCH_MODELS")
+    if named:
+        return Path(named).expanduser()
+    caches = os.environ.get("XDG_CACHE_HOME")
+    return (Path(caches) if caches else Path.home() / ".cache") / "facesketch" / "models"
+
+
+def locate(name: str, given: Path | None = None) -> Path:
+    """Return a file of the weights called `name`, without reaching for the network.
+
+    Args:
+        name: a key of `WEIGHTS`.
+        given: a path the user chose, which wins.
+
+    Returns:
+        The given path, else the file in the cache folder, else the copy that an installed package brings.
+
+    Raises:
+        ConfigError: no weights have that name.
+        MissingExtraError: the given path is not there, or nothing was fetched, or what lies there is torn.
+    """
+    entry = weight(name)
+    if given is not None:
+        if not given.is_file():
+            raise MissingExtraError(f"{given}: no such file; give the {name} weights or type `{_advice(name)}`")
+        return given
+    kept = cache_folder() / entry.file
+    if kept.is_file():
+        if kept.stat().st_size != entry.size:
+            seen = f"{kept}: {kept.stat().st_size:,} bytes"
+            raise MissingExtraError(f"{seen}; expected {entry.size:,}: type `{_advice(name)}`")
+        return kept
+    installed = _installed(entry)
+    if installed is None:
+        raise MissingExtraError(f"no {name} weights in {kept.parent}: type `{_advice(name)}` or give their path")
+    return installed
+
+
+def _advice(name: str) -> str:
+    return f"facesketch models fetch {name}"
+
+
+def _installed(entry: Weight) -> Path | None:
+    if entry.installed is None:
+        return None
+    package, inside = entry.installed
+    spec = importlib.util.find_spec(package)  # finds the package without importing it
+    path = Path(spec.origin).parent / inside if spec is not None and spec.origin else None
+    return path if path is not None and path.is_file() and path.stat().st_size == entry.published.size else None
+
+
+def verify(path: Path, entry: Weight) -> None:
+    """Check that a file is the one kept, or the one published, under this entry.
+
+    Raises:
+        CheckpointError: the size or the sha256 is another, or the file cannot be read.
+    """
+    try:
+        digest = entry.published if path.stat().st_size == entry.published.size else entry.kept
+        fault = _fault(path, digest)
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read; expected the {entry.name} weights") from error
+    if fault:
+        raise CheckpointError(f"{path}: {fault}; type `{_advice(entry.name)}`")
+
+
+def _fault(path: Path, digest: Digest) -> str:
+    """Return what is wrong with a file in one phrase, or nothing."""
+    if path.stat().st_size != digest.size:
+        return f"{path.stat().st_size:,} bytes; expected {digest.size:,}"
+    with path.open("rb") as file:
+        seen = hashlib.file_digest(file, "sha256").hexdigest()
+    return "" if seen == digest.sha256 else f"sha256 {seen[:12]}…; expected {digest.sha256[:12]}…"

@@ -1,0 +1,177 @@
+"""Fetch pinned weights, and read them."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import urllib.request
+from http import HTTPStatus
+from http.client import HTTPException, HTTPResponse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.error import HTTPError
+from urllib.parse import urlsplit
+
+from facesketch.errors import CheckpointError, MissingExtraError, OutputError, require
+from facesketch.files import atomic
+
+if TYPE_CHECKING:
+    from torch import Tensor
+from facesketch.weights.catalogue import Progress, Weight, _advice, _fault, _installed, cache_folder, weight
+
+_CHUNK = 1 << 20
+
+
+_PATIENCE = 30.0  # seconds without a byte
+
+
+def read(path: Path) -> dict[str, Tensor]:
+    """Return the tensors of a safetensors or `.pth` file, on the CPU.
+
+    Raises:
+        CheckpointError: it is neither, it is damaged, or it holds more than tensors.
+    """
+    import torch
+    from safetensors.torch import load_file
+
+    try:
+        tensors = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
+    except Exception as error:  # a damaged file makes the readers stumble in many ways
+        raise CheckpointError(f"{path}: holds no readable tensors; expected .safetensors or .pth weights") from error
+    if not isinstance(tensors, dict) or not all(isinstance(value, torch.Tensor) for value in tensors.values()):
+        raise CheckpointError(f"{path}: holds something else; expected a table of tensors by name")
+    return dict(tensors)
+
+
+def fetch(name: str, *, folder: Path | None = None, progress: Progress | None = None) -> Path:
+    """Download weights into the cache folder and check them; a download that was cut off goes on where it stopped.
+
+    Nothing happens when the file is there and whole. A copy that a dependency brings along spares the download.
+
+    Args:
+        name: a key of `WEIGHTS`.
+        folder: where to keep the file, instead of `cache_folder()`.
+        progress: told (bytes so far, bytes in all).
+
+    Returns:
+        The file in the cache folder.
+
+    Raises:
+        ConfigError: no weights have that name.
+        MissingExtraError: the address does not answer or breaks off, or there is no PyTorch to read what is published.
+        CheckpointError: what came is not what was published; it is removed.
+        OutputError: the folder cannot be written.
+    """
+    entry = weight(name)
+    kept = (folder or cache_folder()) / entry.file
+    if kept.is_file() and not _fault(kept, entry.kept):
+        return kept
+    installed = _installed(entry)
+    if installed is not None and not _fault(installed, entry.published):
+        _convert(installed, entry, kept)
+        return kept
+    if entry.pth is not None:
+        require("train", f"fetching {name}")
+    part = kept.with_name(entry.address.rpartition("/")[2] + ".part")
+    try:
+        _download(entry, part, progress)
+        fault = _fault(part, entry.published)
+        if fault:
+            part.unlink()
+            raise CheckpointError(f"{entry.address}: {fault}; it was removed: type `{_advice(name)}` once more")
+        if entry.pth is not None:
+            _convert(part, entry, kept)
+            part.unlink()
+        else:
+            part.replace(kept)
+    except OSError as error:
+        reason = "the disk is full" if error.errno == errno.ENOSPC else (error.strerror or type(error).__name__).lower()
+        raise OutputError(f"{kept}: cannot be written ({reason}); set FACESKETCH_MODELS to another folder") from error
+    return kept
+
+
+def _convert(source: Path, entry: Weight, kept: Path) -> None:
+    """Keep the tensors that are used, as safetensors, once their bytes are known to be the expected ones."""
+    from safetensors.torch import save
+
+    data = save({key: value.contiguous() for key, value in read(source).items() if key.startswith(entry.keep)})
+    if hashlib.sha256(data).hexdigest() != entry.sha256:
+        raise CheckpointError(
+            f"{source}: its '{entry.keep}*' tensors are not those expected of the {entry.name} weights"
+        )
+    with atomic(kept) as file:
+        file.write(data)
+
+
+def _download(entry: Weight, part: Path, progress: Progress | None) -> None:
+    """Bring `part` to the published size, going on from what is there."""
+    size = entry.published.size
+    part.parent.mkdir(parents=True, exist_ok=True)
+    have = part.stat().st_size if part.is_file() else 0
+    if have > size:
+        part.unlink()
+        have = 0
+    if have == size:
+        return
+    with _open(entry, have) as response:
+        if response.status != HTTPStatus.PARTIAL_CONTENT:  # the server sends all of it again
+            have = 0
+        with part.open("ab" if have else "wb") as file:
+            while have <= size and (chunk := _next(response, entry)):
+                file.write(chunk)
+                have += len(chunk)
+                if progress is not None:
+                    progress(have, size)
+            file.flush()
+            os.fsync(file.fileno())
+    if have < size:
+        raise MissingExtraError(f"{entry.address}: broke off at {have:,} of {size:,} bytes; {_again(entry)}")
+
+
+def _again(entry: Weight) -> str:
+    return f"type `{_advice(entry.name)}` once more and it goes on from there"
+
+
+def _open(entry: Weight, have: int) -> HTTPResponse:
+    _require_https(entry.address)
+    headers = {"User-Agent": "facesketch"} | ({"Range": f"bytes={have}-"} if have else {})
+    request = urllib.request.Request(entry.address, headers=headers)
+    try:
+        response: HTTPResponse = urllib.request.build_opener(_SafeRedirects).open(request, timeout=_PATIENCE)
+    except HTTPError as error:
+        error.close()
+        if (
+            error.code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and have
+        ):  # another, shorter file: its hash will tell
+            return _open(entry, 0)
+        raise MissingExtraError(
+            f"{entry.address}: HTTP {error.code} ({error.reason}); try later, or give the path of a copy"
+        ) from error
+    except (OSError, HTTPException) as error:
+        reason = getattr(error, "reason", None) or type(error).__name__
+        raise MissingExtraError(
+            f"{entry.address}: no answer ({reason}); check the network, then {_again(entry)}"
+        ) from error
+    return response
+
+
+def _next(response: HTTPResponse, entry: Weight) -> bytes:
+    try:
+        return response.read(_CHUNK)
+    except (OSError, HTTPException) as error:
+        raise MissingExtraError(f"{entry.address}: broke off ({type(error).__name__}); {_again(entry)}") from error
+
+
+class _SafeRedirects(urllib.request.HTTPRedirectHandler):
+    """Follow a redirect only to where a first request might go too."""
+
+    def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
+        _require_https(newurl)
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def _require_https(address: str) -> None:
+    parts = urlsplit(address)
+    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname == "127.0.0.1"):
+        raise MissingExtraError(f"{address}: not fetched; expected an https address")

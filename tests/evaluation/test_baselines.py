@@ -1,0 +1,191 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from skimage.metrics import structural_similarity
+
+from facesketch.config import Direction
+from facesketch.data import pairs as pairs_module
+from facesketch.data.synthetic.draw import write_sample
+from facesketch.errors import DataError
+from facesketch.evaluation.baselines import Floors, answer, floors
+from facesketch.evaluation.task import read_task
+from facesketch.images.io import open_image
+from facesketch.inference.translator import load
+
+METRICS = ("psnr", "ssim")
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("floors") / "sample"
+    write_sample(folder, pairs=14, size=32, seed=3)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def both(sample: Path) -> dict[Direction, Floors]:
+    return {
+        "photo2sketch": floors(sample, direction="photo2sketch", metrics=METRICS),
+        "sketch2photo": floors(sample, direction="sketch2photo", metrics=METRICS),
+    }
+
+
+def grey(path: Path) -> np.ndarray:
+    return np.asarray(Image.open(path).convert("L"), dtype=np.float64)
+
+
+def ssim(one: np.ndarray, other: np.ndarray) -> float:
+    value = structural_similarity(
+        one, other, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=255
+    )
+    return float(value)
+
+
+def kinds(direction: Direction) -> tuple[str, str]:
+    return ("photos", "sketches") if direction == "photo2sketch" else ("sketches", "photos")
+
+
+def stems(sample: Path) -> tuple[list[str], list[str]]:
+    lines = [line.split(",") for line in (sample / "pairs.csv").read_text().splitlines()]
+    stem, split = lines[0].index("stem"), lines[0].index("split")
+    learned = [line[stem] for line in lines[1:] if line[split] != "test"]
+    return learned, sorted(line[stem] for line in lines[1:] if line[split] == "test")
+
+
+directions = pytest.mark.parametrize("direction", ["photo2sketch", "sketch2photo"])
+
+
+@directions
+def test_copy_is_the_input(sample: Path, both: dict[Direction, Floors], direction: Direction) -> None:
+    source, target = kinds(direction)
+    expected = [ssim(grey(sample / source / f"{s}.png"), grey(sample / target / f"{s}.png")) for s in stems(sample)[1]]
+    assert both[direction].found["copy"].metrics["ssim"].values == pytest.approx(expected, abs=1e-5)
+
+
+@directions
+def test_mean_is_of_all_training_targets(sample: Path, both: dict[Direction, Floors], direction: Direction) -> None:
+    target = kinds(direction)[1]
+    train, test = stems(sample)
+    # the mean is taken per channel and rounded before anything turns it to grey
+    colour = [np.asarray(Image.open(sample / target / f"{s}.png"), dtype=np.float64) for s in train]
+    mean = Image.fromarray(np.floor(np.mean(colour, axis=0) + 0.5).astype(np.uint8)).convert("L")
+    expected = [ssim(np.asarray(mean, dtype=np.float64), grey(sample / target / f"{s}.png")) for s in test]
+    assert both[direction].found["mean"].metrics["ssim"].values == pytest.approx(expected, abs=1e-5)
+
+
+@directions
+def test_nearest_is_the_partner_of_the_nearest_training_input(
+    sample: Path, both: dict[Direction, Floors], direction: Direction
+) -> None:
+    source, target = kinds(direction)
+    train, test = stems(sample)
+    expected = []
+    for stem in test:
+        picture = grey(sample / source / f"{stem}.png")
+        gaps = [np.square(picture - grey(sample / source / f"{other}.png")).sum() for other in train]
+        best = grey(sample / target / f"{train[int(np.argmin(gaps))]}.png")
+        expected.append(ssim(best, grey(sample / target / f"{stem}.png")))
+    assert len(set(np.round(expected, 4))) > 1
+    assert both[direction].found["nearest"].metrics["ssim"].values == pytest.approx(expected, abs=1e-5)
+
+
+def test_pencil_is_the_method_and_only_draws(sample: Path, both: dict[Direction, Floors]) -> None:
+    pencil, test = load("pencil", device="cpu"), stems(sample)[1]
+    expected = [
+        ssim(
+            np.asarray(pencil(sample / "photos" / f"{stem}.png"), dtype=np.float64),
+            grey(sample / "sketches" / f"{stem}.png"),
+        )
+        for stem in test
+    ]
+    assert both["photo2sketch"].found["pencil"].metrics["ssim"].values == pytest.approx(expected, abs=1e-5)
+    assert list(both["sketch2photo"].found) == ["copy", "mean", "nearest"]
+
+
+def test_no_floor_of_the_training_side_gives_a_person_their_own_picture(sample: Path) -> None:
+    task = read_task(sample, "photo2sketch", "train")
+    answers, _ = answer(task)
+    for given, truth in zip(answers["nearest"], task.truth, strict=True):
+        assert given.tobytes() != truth.tobytes()
+
+
+def test_validation_learns_from_training_alone_and_never_opens_a_test_picture(
+    sample: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: set[str] = set()
+
+    def spy(source: Path, **options: int) -> Image.Image:
+        opened.add(source.stem)
+        return open_image(source, **options)
+
+    monkeypatch.setattr(pairs_module, "open_image", spy)
+    found = floors(sample, direction="photo2sketch", split="validation", metrics=("psnr",))
+    _, test = stems(sample)
+    assert not opened & set(test)
+    references = {pair.stem for pair in found.task.references}
+    assert references.isdisjoint(found.task.stems)
+    assert opened == references | set(found.task.stems)
+    monkeypatch.undo()
+    assert {pair.stem for pair in read_task(sample, "photo2sketch").references} == opened
+
+
+def test_without_training_pairs_two_floors_are_left_out(tmp_path: Path) -> None:
+    write_sample(tmp_path, pairs=4, size=32)
+    table = (tmp_path / "pairs.csv").read_text().replace("train", "test").replace("validation", "test")
+    (tmp_path / "pairs.csv").write_text(table)
+    found = floors(tmp_path, direction="sketch2photo", metrics=("psnr",))
+    assert list(found.found) == ["copy"]
+    assert set(found.left_out) == {"mean", "nearest"}
+    assert "no training pairs" in found.left_out["mean"]
+
+
+def test_pairs_of_several_sizes_have_no_mean(tmp_path: Path) -> None:
+    write_sample(tmp_path, pairs=8, size=32)
+    for kind in ("photos", "sketches"):
+        path = tmp_path / kind / "face-0001.png"
+        Image.open(path).resize((40, 48)).save(path)
+    found = floors(tmp_path, direction="photo2sketch", metrics=("psnr",))
+    assert list(found.found) == ["copy", "pencil"]
+    assert "32x32, 40x48" in found.left_out["nearest"]
+    assert "facesketch faces align" in found.left_out["nearest"]
+
+
+def test_a_pair_of_two_sizes_is_refused(tmp_path: Path) -> None:
+    write_sample(tmp_path, pairs=8, size=32)
+    stem = read_task(tmp_path, "photo2sketch").stems[0]
+    path = tmp_path / "photos" / f"{stem}.png"
+    Image.open(path).resize((40, 48)).save(path)
+    for direction in ("photo2sketch", "sketch2photo"):
+        with pytest.raises(DataError, match=rf"{stem}: photo 40x48, sketch 32x32; .*facesketch faces align"):
+            read_task(tmp_path, direction)
+
+
+def test_a_side_without_pairs_is_refused(tmp_path: Path) -> None:
+    write_sample(tmp_path, pairs=1, size=32)
+    (tmp_path / "pairs.csv").write_text((tmp_path / "pairs.csv").read_text().replace("test", "train"))
+    with pytest.raises(DataError, match="no validation pairs; type: facesketch data check"):
+        read_task(tmp_path, "photo2sketch", "validation")
+
+
+@pytest.mark.shared
+@pytest.mark.slow
+def test_cuhk_floors_are_the_measured_ones(shared: Path) -> None:
+    sketches = floors(shared / "data/cuhk", direction="photo2sketch", metrics=("psnr", "ssim", "rank"))
+    photos = floors(shared / "data/cuhk", direction="sketch2photo", metrics=("psnr", "ssim"))
+
+    def mean(found: Floors, floor: str, metric: str) -> float:
+        return found.found[floor].metrics[metric].mean
+
+    assert mean(sketches, "copy", "ssim") == pytest.approx(0.534, abs=0.002)
+    assert mean(sketches, "copy", "psnr") == pytest.approx(11.0, abs=0.05)
+    assert mean(sketches, "mean", "ssim") == pytest.approx(0.514, abs=0.002)
+    assert mean(sketches, "nearest", "ssim") == pytest.approx(0.491, abs=0.002)
+    assert mean(photos, "mean", "ssim") == pytest.approx(0.619, abs=0.002)
+    assert mean(photos, "mean", "psnr") == pytest.approx(14.7, abs=0.06)
+    assert mean(photos, "nearest", "ssim") == pytest.approx(0.577, abs=0.004)
+    assert mean(photos, "nearest", "psnr") == pytest.approx(14.2, abs=0.1)
+    assert sketches.found["copy"].sets["rank-1"].value == pytest.approx(0.67, abs=0.015)

@@ -1,0 +1,287 @@
+"""Reading, translating and writing overlap; memory stays flat; one bad picture stops nothing, and nothing is half."""
+
+from __future__ import annotations
+
+import gc
+import threading
+import weakref
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from facesketch.errors import ImageError, OutputError
+from facesketch.inference.folders import Job, Limits, Pipeline, plan, run, write
+from facesketch.inference.portraits import Portrait, Request, Sitting, Studio
+from facesketch.inference.translator import Translator
+
+PATIENCE = 30.0  # seconds that a loaded machine may take for what must happen
+
+
+def _shade(path: Path) -> int:
+    with Image.open(path) as image:
+        value = image.getpixel((0, 0))
+    assert isinstance(value, tuple)
+    return int(value[0])
+
+
+def _folder(draw: Callable[..., Path], folder: Path, count: int, size: tuple[int, int] = (20, 16)) -> list[Path]:
+    return [draw(folder / f"{number:04}.png", number % 256, size) for number in range(count)]
+
+
+@pytest.fixture(autouse=True)
+def no_flushing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.fsync", lambda file: None)
+
+
+def test_every_picture_gets_its_own_translation(tmp_path: Path, studio: Studio, draw: Callable[..., Path]) -> None:
+    for number in range(40):
+        draw(tmp_path / "in" / f"{number}.png", number, (20 + number % 3, 16))
+    jobs = plan([tmp_path / "in"], tmp_path / "out")
+    outcomes = list(run(jobs, studio))
+    assert sorted(job.source for job, _ in outcomes) == sorted(job.source for job in jobs)
+    assert all(error is None for _, error in outcomes)
+    for number in range(40):
+        assert _shade(tmp_path / "out" / f"{number}.png") == 255 - number
+        with Image.open(tmp_path / "out" / f"{number}.png") as result:
+            assert result.size == (20 + number % 3, 16)
+
+
+def test_batches_are_of_one_shape_full_and_no_larger_than_allowed(
+    tmp_path: Path, engine: Any, studio: Studio, draw: Callable[..., Path]
+) -> None:
+    for number in range(16):
+        draw(tmp_path / "in" / f"{number}.png", number, (20, 16) if number % 2 else (16, 20))
+    read = threading.Semaphore(0)
+    prepare = studio.prepare
+
+    def counted(image: Image.Image, name: str) -> list[Sitting]:
+        sittings = prepare(image, name)
+        read.release()
+        return sittings
+
+    def once() -> None:  # the first batch takes until everything is read
+        engine.hold = lambda: None
+        assert all(read.acquire(timeout=PATIENCE) for _ in range(16))
+
+    studio.prepare, engine.hold = counted, once  # type: ignore[method-assign, assignment]
+    assert len(list(run(plan([tmp_path / "in"], tmp_path / "out"), studio, Limits(batch=4)))) == 16
+    assert sum(shape[0] for shape in engine.shapes) == 16
+    assert {shape[2:] for shape in engine.shapes} == {(16, 20), (20, 16)}
+    assert max(shape[0] for shape in engine.shapes) == 4
+    assert len(engine.shapes) <= 8, "what was read while the network worked goes in full batches"
+    engine.shapes.clear()
+    jobs = plan([tmp_path / "in"], tmp_path / "out", overwrite=True)
+    assert len(list(run(jobs, studio, Limits(pixels=700)))) == 16
+    assert max(shape[0] for shape in engine.shapes) <= 2, "two pictures of 20x16 are 640 pixels, three are 960"
+
+
+def test_pictures_are_read_and_written_while_the_network_works(
+    tmp_path: Path, engine: Any, studio: Studio, draw: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _folder(draw, tmp_path / "in", 6)
+    first, second, read, written = (threading.Event() for _ in range(4))
+    seen = []
+
+    def hold() -> None:
+        if len(engine.shapes) == 1:
+            first.set()
+            seen.append(read.wait(PATIENCE))
+        elif len(engine.shapes) == 2:
+            second.set()
+            seen.append(written.wait(PATIENCE))
+
+    prepare = studio.prepare
+
+    def reading(image: Image.Image, name: str) -> list[Sitting]:
+        if not name.endswith("0001.png"):
+            return prepare(image, name)
+        assert first.wait(PATIENCE), "this one is read only while the first batch is in the network"
+        read.set()
+        return prepare(image, name)
+
+    def writing(job: Job, portraits: list[Portrait]) -> None:
+        assert second.wait(PATIENCE), "nothing is written before the second batch is in the network"
+        write(job, portraits)
+        written.set()
+
+    studio.prepare, engine.hold = reading, hold  # type: ignore[method-assign, assignment]
+    monkeypatch.setattr("facesketch.inference.folders.pipeline.write", writing)
+    assert len(list(run(plan([tmp_path / "in"], tmp_path / "out"), studio, Limits(batch=1)))) == 6
+    assert seen == [True, True]
+
+
+class _Counting(Studio):
+    """A studio that counts the pictures that are alive."""
+
+    alive = peak = 0
+    counting = threading.RLock()
+
+    def prepare(self, image: Image.Image, name: str = "picture") -> list[Sitting]:
+        sittings = super().prepare(image, name)
+        with self.counting:
+            self.alive += len(sittings)
+            self.peak = max(self.peak, self.alive)
+        for each in sittings:
+            weakref.finalize(each, self._gone)
+        return sittings
+
+    def _gone(self) -> None:
+        with self.counting:
+            self.alive -= 1
+
+
+@pytest.mark.parametrize("slow", ["nothing", "network", "writing"])
+def test_memory_is_flat_however_many_pictures_there_are(
+    slow: str, tmp_path: Path, engine: Any, draw: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, pause = draw(tmp_path / "a.png"), threading.Event()
+    studio = _Counting(Request(), Translator(engine))
+    if slow == "network":
+        engine.hold = lambda: pause.wait(0.002)
+    made = []
+    writing = {"nothing": 0.0, "network": 0.0, "writing": 0.001}[slow]
+    monkeypatch.setattr(
+        "facesketch.inference.folders.pipeline.write",
+        lambda job, portraits: (made.append(job), writing and pause.wait(writing)),
+    )
+    pipeline = Pipeline(studio, Limits(pictures=20, readers=3, writers=2))
+    in_flight = 0
+    count = 0
+    for _ in pipeline.run(Job(source, tmp_path / f"{number}.png", False) for number in range(3000)):
+        in_flight, count = max(in_flight, pipeline.in_flight), count + 1
+    gc.collect()
+    assert (count, len(made), len(set(made))) == (3000, 3000, 3000)
+    assert in_flight <= 20
+    assert studio.peak <= 20
+    assert (studio.alive, pipeline.in_flight) == (0, 0)
+
+
+def test_few_large_pictures_are_on_their_way_at_once(tmp_path: Path, engine: Any, draw: Callable[..., Path]) -> None:
+    source, size = draw(tmp_path / "a.png", size=(32, 32)), 32 * 32 * 3
+    for held, most in ((10 * size, 10 + 2 - 1), (1, 2)):  # every reader may have begun before the others are weighed
+        studio = _Counting(Request(), Translator(engine))
+        jobs = [Job(source, tmp_path / f"{held}-{number}.png", False) for number in range(60)]
+        assert len(list(run(jobs, studio, Limits(held=held, readers=2)))) == 60
+        assert studio.peak <= most, "one that is larger than allowed goes alone, beside what was begun with it"
+
+
+def test_sources_that_are_kept_for_a_sheet_count(tmp_path: Path, engine: Any, draw: Callable[..., Path]) -> None:
+    source, size = draw(tmp_path / "a.png", size=(32, 32)), 32 * 32 * 3
+    studio = _Counting(Request(), Translator(engine), keep_sources=True)
+    jobs = [Job(source, tmp_path / f"{number}.png", False) for number in range(60)]
+    assert len(list(run(jobs, studio, Limits(held=4 * 2 * size, readers=2)))) == 60
+    assert studio.peak <= 4 + 2 - 1, "four pictures and what was translated of each, and one that had begun"
+
+
+def test_jobs_are_taken_as_they_are_needed(tmp_path: Path, studio: Studio, draw: Callable[..., Path]) -> None:
+    source = draw(tmp_path / "a.png")
+    taken: list[int] = []
+
+    def endless() -> Iterator[Job]:
+        while True:
+            taken.append(len(taken))
+            yield Job(source, tmp_path / f"{len(taken)}.png", False)
+
+    results = run(endless(), studio, Limits(pictures=5))
+    for _ in range(10):
+        next(results)
+    results.close()
+    assert len(taken) <= 10 + 5
+
+
+# What goes wrong
+
+
+def test_one_bad_picture_stops_nothing(tmp_path: Path, studio: Studio, draw: Callable[..., Path]) -> None:
+    _folder(draw, tmp_path / "in", 12)
+    for name in ("0003.png", "0007.png"):
+        (tmp_path / "in" / name).write_text("text")
+    jobs = plan([tmp_path / "in"], tmp_path / "out")
+    outcomes = {job.source.name: error for job, error in run(jobs, studio)}
+    assert len(outcomes) == 12
+    bad = {name: error for name, error in outcomes.items() if error is not None}
+    assert set(bad) == {"0003.png", "0007.png"}
+    assert all(isinstance(error, ImageError) and name in str(error) for name, error in bad.items())
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(set(outcomes) - set(bad))
+
+
+def test_done_ones_are_not_touched(tmp_path: Path, engine: Any, studio: Studio, draw: Callable[..., Path]) -> None:
+    draw(tmp_path / "in" / "a.png")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "a.png").write_bytes(b"an earlier one")
+    jobs = plan([tmp_path / "in"], tmp_path / "out")
+    assert list(run(jobs, studio)) == [(jobs[0], None)]
+    assert (tmp_path / "out" / "a.png").read_bytes() == b"an earlier one"
+    assert engine.shapes == []
+
+
+def test_a_full_disk_stops_the_whole_and_leaves_nothing_half(
+    tmp_path: Path, engine: Any, studio: Studio, draw: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _folder(draw, tmp_path / "in", 200)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OutputError, match="the disk is full"):
+        list(run(plan([tmp_path / "in"], tmp_path / "out"), studio, Limits(pictures=10)))
+    assert list((tmp_path / "out").iterdir()) == []
+    assert sum(shape[0] for shape in engine.shapes) <= 30, "the rest is not tried"
+
+
+def test_our_own_mistakes_are_not_swallowed(tmp_path: Path, studio: Studio, draw: Callable[..., Path]) -> None:
+    _folder(draw, tmp_path / "in", 3)
+
+    def broken(*_: object) -> list[Sitting]:
+        raise ZeroDivisionError("ours")
+
+    studio.prepare = broken  # type: ignore[method-assign, assignment]
+    with pytest.raises(ZeroDivisionError, match="ours"):
+        list(run(plan([tmp_path / "in"], tmp_path / "out"), studio))
+
+
+def test_who_stops_early_gets_whole_files_and_no_threads(
+    tmp_path: Path, studio: Studio, draw: Callable[..., Path]
+) -> None:
+    _folder(draw, tmp_path / "in", 50)
+    results = run(plan([tmp_path / "in"], tmp_path / "out"), studio, Limits(pictures=6))
+    next(results)
+    results.close()
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith(("read", "write"))]
+    made = list((tmp_path / "out").iterdir())
+    assert 1 <= len(made) <= 7
+    for path in made:
+        assert _shade(path) == 255 - int(path.stem)
+
+
+# Several faces, and sheets
+
+
+def test_the_file_that_means_done_is_written_last(
+    tmp_path: Path, studio: Studio, draw: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (job,) = plan([draw(tmp_path / "a.png", 10)], tmp_path / "out", numbered=True, sheet=True)
+    (portrait,) = studio(Image.new("RGB", (20, 16), (10, 50, 0)))
+    written = []
+    monkeypatch.setattr(
+        "facesketch.inference.folders.pipeline.save_image", lambda image, path: written.append(path.name)
+    )
+    write(job, [portrait, portrait, portrait])
+    assert set(written) == {"a-1.png", "a-2.png", "a-3.png", "a-sheet.png"}
+    assert written[-1] == job.target.name == "a-1.png"
+
+
+def test_a_sheet_shows_input_and_output_side_by_side(tmp_path: Path, studio: Studio, draw: Callable[..., Path]) -> None:
+    draw(tmp_path / "in" / "a.png", 10, (64, 48))
+    jobs = plan([tmp_path / "in"], tmp_path / "out", sheet=True)
+    assert [error for _, error in run(jobs, studio)] == [None]
+    with Image.open(tmp_path / "out" / "a-sheet.png") as page:
+        pixels = np.asarray(page.convert("RGB"))
+    inputs, outputs = ((pixels == colour).all(axis=2) for colour in ((10, 50, 0), (245, 205, 255)))
+    assert inputs.sum() == outputs.sum() == 64 * 48
+    assert inputs.nonzero()[1].max() < outputs.nonzero()[1].min(), "the input stands left"

@@ -1,0 +1,215 @@
+"""The parts of the report: rankings, sentences, costs, numbers and curves."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from facesketch.evaluation.evaluator import NAMES
+from facesketch.study.aggregate import Finding, findings
+from facesketch.study.report import charts as figures
+from facesketch.study.report import curves, numbers, tables
+from facesketch.study.report.glossary import MEANINGS, family_of
+from facesketch.study.report.summary import summary
+from facesketch.study.study import Study
+from facesketch.training.cost import estimate
+
+Fabricate = Callable[..., Path]
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory, fabricate: Fabricate) -> Study:
+    """Return a complete study in which CycleGAN leads to sketches and draws with Pix2Pix for photos."""
+    means = {"cyclegan.sketch2photo": 0.67, "conv-ae-mse.photo2sketch": 0.57}
+    return Study.read(fabricate(tmp_path_factory.mktemp("parts") / "run", means=means))
+
+
+@pytest.fixture(scope="module")
+def found(study: Study) -> dict[str, Finding]:
+    """Return what it found."""
+    return findings(study)
+
+
+def test_models_are_ranked_with_the_floors_between_them(found: dict[str, Finding]) -> None:
+    table = tables.ranked_table(found, "photo2sketch", main=True)
+    assert [(column.metric, column.arrow) for column in table.columns] == [
+        ("fsim", "↑"),
+        ("ssim", "↑"),
+        ("lpips-alex", "↓"),
+    ]
+    values = [float(row.entries[0].value) for row in table.rows]
+    assert values == sorted(values, reverse=True)
+    models = [row.rank for row in table.rows if row.rank is not None]
+    assert models == list(range(1, 12))
+    assert [row.label for row in table.rows if row.rank is None] == ["mean of training", "Pencil filter"]
+    assert table.rows[0].label == "CycleGAN"
+    assert table.rows[0].entries[2].value == "0.300"
+    assert table.rows[0].entries[0].interval == "0.680 to 0.720"
+
+
+def without(finding: Finding, metric: str) -> Finding:
+    metrics = {name: measure for name, measure in finding.results.metrics.items() if name != metric}
+    return replace(finding, results=finding.results.model_copy(update={"metrics": metrics}))
+
+
+def test_nothing_has_a_rank_by_what_was_not_measured(found: dict[str, Finding]) -> None:
+    bare = {name: without(finding, "fsim") for name, finding in found.items()}
+    table = tables.ranked_table(bare, "photo2sketch", main=True)
+    assert {row.rank for row in table.rows} == {tables.UNRANKED, None}
+    order = [finding.name for finding in bare.values() if finding.direction == "photo2sketch" and finding.learned]
+    assert [row.name for row in table.rows if row.rank is not None] == order
+    assert tables.how_ranked(found) == "Models are ranked by FSIM."
+    assert tables.how_ranked(bare).startswith("FSIM was not measured")
+
+
+def test_a_model_without_what_ranks_stands_last_and_has_no_rank(found: dict[str, Finding]) -> None:
+    some = found | {"cyclegan.photo2sketch": without(found["cyclegan.photo2sketch"], "fsim")}
+    models = [row for row in tables.ranked_table(some, "photo2sketch", main=True).rows if row.rank is not None]
+    assert [row.rank for row in models] == [*range(1, 11), tables.UNRANKED]
+    assert models[-1].name == "cyclegan.photo2sketch"
+    assert tables.how_ranked(some) == "Models are ranked by FSIM; those without it have no rank."
+
+
+def test_bold_is_only_what_is_shown_to_be_better_than_the_next(found: dict[str, Finding]) -> None:
+    bold = [[entry.bold for entry in row.entries] for row in tables.ranked_table(found, "photo2sketch", main=True).rows]
+    assert bold[0] == [True, True, True]
+    assert not any(any(row) for row in bold[1:])
+    drawn = tables.ranked_table(found, "sketch2photo", main=True)
+    assert {drawn.rows[0].label, drawn.rows[1].label} == {"CycleGAN", "Pix2Pix (20 epochs)"}
+    assert not any(entry.bold for row in drawn.rows for entry in row.entries)
+
+
+def test_other_measures_stand_in_the_second_table(found: dict[str, Finding]) -> None:
+    table = tables.ranked_table(found, "photo2sketch", main=False)
+    assert [column.title for column in table.columns] == ["rank-1, raw pixels"]
+    assert table.rows[0].entries[0] == tables.Entry("50.0 %", "30.0 to 70.0 %")
+
+
+def test_the_summary_says_no_more_than_is_shown(study: Study, found: dict[str, Finding]) -> None:
+    said = summary(study, found)
+    sketch, photo = " ".join(said["Photo to sketch"]), " ".join(said["Sketch to photo"])
+    assert "CycleGAN is the best family" in sketch
+    assert re.search(r"ahead of the next family, Pix2Pix \(20 epochs\), by \+0\.030 \[", sketch)
+    assert "SSIM and LPIPS (alex) put the same family first." in sketch
+    assert "is better than Dense autoencoder; it shows no difference from CAE (MSE)." in sketch
+    assert "The floor “pencil filter” is beaten by all eleven variants." in sketch
+    assert "is the best family" not in photo
+    assert "no difference from the next family" in photo
+    assert said["What was not done"] == ["Nothing: all 22 planned cells are trained and evaluated."]
+
+
+def test_the_summary_names_what_failed(tmp_path: Path, fabricate: Fabricate) -> None:
+    names = {"failed": ["conv-ae-mse.photo2sketch"], "missing": ["conv-ae-bce.photo2sketch"]}
+    study = Study.read(fabricate(tmp_path / "study", only=["conv-ae"], **names))
+    line = summary(study, findings(study))["What was not done"][0]
+    assert "Of six planned cells four are done." in line
+    assert "Failed: conv-ae-mse.photo2sketch;" in line
+    assert "Not done yet: conv-ae-bce.photo2sketch." in line
+
+
+def test_costs_come_from_logs_results_and_environment(study: Study) -> None:
+    found = {name: finding.results for name, finding in findings(study).items()}
+    rows = {cost.name: cost for cost in tables.costs(study, found)}
+    cost = rows["pix2pix-20.photo2sketch"]
+    assert (cost.training, cost.memory, cost.translating, cost.epochs) == ("8 min", "3.0 GiB", "100 ms", "2 of 20")
+    assert (cost.parameters, cost.device, len(cost.weights)) == ("1,234,567", "cpu 32-true", 12)
+    assert rows["conv-ae-mse.photo2sketch"].training == "90 s"
+    assert (rows["pencil"].training, rows["pencil"].memory, rows["pencil"].parameters) == ("none", "–", "none")
+
+
+@pytest.mark.usefixtures("real_estimate")
+def test_memory_is_what_the_trainer_would_expect(tmp_path: Path, fabricate: Fabricate) -> None:
+    study = Study.read(fabricate(tmp_path / "study", only=["conv-ae-mse.photo2sketch"]))
+    found = {name: finding.results for name, finding in findings(study).items()}
+    (cost,) = tables.costs(study, found)
+    needed = estimate(study.cells[0].config(study.data), half=False).memory
+    assert cost.memory == f"{needed / 2**30:.1f} GiB" != "3.0 GiB"
+
+
+def test_different_machines_are_told_apart(tmp_path: Path, fabricate: Fabricate) -> None:
+    study = Study.read(fabricate(tmp_path / "study", only=["conv-ae-mse"]))
+    path = study.run_folder(study.cells[1]) / "environment.json"
+    path.write_text(path.read_text().replace('"cpu"', '"H100"'))
+    both = tables.environments(study)
+    assert [(environment["device"], cells) for environment, cells in both] == [
+        ("cpu", ["conv-ae-mse.photo2sketch"]),
+        ("H100", ["conv-ae-mse.sketch2photo"]),
+    ]
+
+
+def test_charts_tell_the_kept_and_the_lowest_epoch(study: Study) -> None:
+    charts = curves.autoencoder_charts(study)
+    assert list(charts) == ["Dense autoencoder", "CAE", "CVAE"]
+    assert (
+        "Validation loss is lowest at epoch 2 (1.250) and ends at 1.500. Kept: epoch 2 of 3" in charts["CAE"][0].caption
+    )
+    assert [line.label for line in charts["CAE"][0].key] == ["training", "validation"]
+    assert charts["CAE"][0].key[1].mark == 2
+
+
+def test_a_run_that_was_made_longer_is_drawn_once(study: Study) -> None:
+    titles = [chart.title for chart in curves.gan_charts(study)["Pix2Pix"]]
+    assert [title.partition(":")[2].strip() for title in titles] == ["discriminator", "generator"] * 2
+    assert all(title.startswith("Pix2Pix (20 epochs)") for title in titles)
+
+
+def test_smoothing_is_a_running_mean() -> None:
+    values = list(np.random.default_rng(0).normal(size=100))
+    smooth = figures.smoothed(values, share=0.1)
+    assert len(smooth) == 100
+    assert smooth[50] == pytest.approx(np.mean(values[45:56]))
+    assert smooth[0] == pytest.approx(np.mean(values[:6]))
+    assert figures.smoothed([3.0] * 7) == pytest.approx([3.0] * 7)
+
+
+def test_long_lines_are_thinned_with_both_ends_kept() -> None:
+    x, y = figures.thinned(range(10_000), range(10_000))
+    assert len(x) == len(y) == 300
+    assert (x[0], x[-1]) == (0, 9_999)
+    assert len(figures.thinned([1, 2], [3, 4])[0]) == 2
+
+
+def test_a_chart_keeps_its_words_from_the_markup() -> None:
+    line = figures.Line("a", [1, 2], [3, 4], "one")
+    svg = figures.chart("name", [line], x="epoch", y="loss", alt='<b> & "quoted"')
+    assert 'aria-label="&lt;b> &amp; &quot;quoted&quot;"' in svg
+    assert set(re.findall(r'id="(\w+)-', svg)) == {"name"}
+
+
+def test_a_chart_takes_any_words() -> None:
+    svg = figures.chart("name", [figures.Line("a", [1, 2], [3, 4], "one")], x="x", y="y", alt=r"old\dir \1 \g<0>")
+    assert svg.startswith('<svg class="chart" ')
+    assert r'aria-label="old\dir \1 \g&lt;0>">' in svg
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(None, "–"), (0.0123, "12 ms"), (3.21, "3.2 s"), (95, "95 s"), (600, "10 min"), (9000, "2 h 30 min")],
+)
+def test_durations(seconds: float | None, text: str) -> None:
+    assert numbers.duration(seconds) == text
+
+
+def test_numbers_have_the_digits_of_their_metric() -> None:
+    assert numbers.number(-0.1234) == "−0.123"
+    assert numbers.number(15.678, "psnr") == "15.68"
+    assert numbers.number(0.745, "rank-1-hog") == "74.5 %"
+    assert numbers.number(31794.2) == "31,794"
+    assert numbers.listed(["a", "b", "c"]) == "a, b and c"
+
+
+def test_every_measure_is_explained() -> None:
+    assert set(NAMES) <= MEANINGS.keys()
+    sets = {
+        "rank-1": "rank",
+        "rank-10-hog": "rank-hog",
+        "rank-5-sface": "rank-sface",
+        "nlda-full": "nlda",
+        "ssim": "ssim",
+    }
+    assert {name: family_of(name) for name in sets} == sets
