@@ -57,7 +57,7 @@ PRESETS: dict[str, Preset] = {
             "cyclegan": {"width": 16, "blocks": 4},
             "sparse-ae": {"batch_size": 8},
             "cogan": {"width": 128, "batch_size": 8},
-            "unit": {"width": 16, "blocks": 1},
+            "unit": {"width": 16, "blocks": 1, "learning_rate": 1e-3},
         },
         about="minutes on a laptop: 64 pixels, narrow GANs, at most 24 pairs, enough to see that everything works",
         limit=24,
