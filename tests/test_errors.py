@@ -44,6 +44,4 @@ def test_nearest_is_silent_when_nothing_is_close() -> None:
 
 
 def test_nearest_takes_any_iterable_once() -> None:
-    assert (
-        nearest("sketch2foto", (name for name in ["photo2sketch", "sketch2photo"])) == "; did you mean 'sketch2photo'?"
-    )
+    assert nearest("sketch2foto", (name for name in ["photo2sketch", "sketch2photo"])) == "did you mean 'sketch2photo'?"

@@ -99,9 +99,9 @@ def test_a_folder_where_a_file_is_needed(tmp_path: Path) -> None:
     ],
 )
 def test_cannot_write_says_why(error: OSError, said: str) -> None:
-    line = cannot_write(Path("runs/a.png"), error)
-    assert line.startswith(f"runs/a.png: {said}")
-    assert "--out" in line
+    seen, hint = cannot_write(Path("runs/a.png"), error)
+    assert seen.startswith(f"runs/a.png: {said}")
+    assert "`out`" in hint
 
 
 @given(text=st.text(st.characters(exclude_categories=["Cs"])))

@@ -171,7 +171,7 @@ def configure(method: str | None, settings: dict[str, Any], file: Path | None = 
     value = read_toml(file) if file else {}
     for name in (*SECTIONS, "method"):
         if not isinstance(value.get(name, {}), dict):
-            raise ConfigError(f"{file}: {name} = {value[name]!r}; expected a section of keys, [{name}]")
+            raise ConfigError(f"{file}: {name} = {value[name]!r}", f"expected a section of keys, [{name}]")
     sections = {name: dict(value.get(name, {})) for name in (*SECTIONS, "method")}
     if {"epochs", "steps"} & settings.keys():  # a length given now replaces the file's, whichever it was
         sections["train"] = {key: item for key, item in sections["train"].items() if key not in {"epochs", "steps"}}
@@ -184,7 +184,7 @@ def configure(method: str | None, settings: dict[str, Any], file: Path | None = 
     if method is not None:
         sections["method"]["name"] = method
     if "name" not in sections["method"]:
-        raise ConfigError("no method named; type one of those that 'facesketch methods' lists")
+        raise ConfigError("no method named", "type one of those that 'facesketch methods' lists")
     return parse(value | sections, str(file or "settings"))
 
 
@@ -196,11 +196,12 @@ def explain(error: ValidationError, model: type[BaseModel]) -> str:
         known = _keys(model, [str(part) for part in first["loc"][:-1]])
         others = [] if model is RunConfig else [key for section in SECTIONS.values() for key in section.model_fields]
         near = nearest(str(first["loc"][-1]), [*known, *others])  # Python's `train` takes them all side by side
-        return f"unknown key '{where}'{near or '; known: ' + ', '.join(sorted(known))}"
+        return f"unknown key '{where}'; {near or 'known: ' + ', '.join(sorted(known))}"
     message = first["msg"].removeprefix("Value error, ")
     message = message[0].lower() + message[1:]
     if first["type"] == "literal_error" and isinstance(first["input"], str):
-        message += nearest(first["input"][:100], re.findall(r"'([^']+)'", message))
+        near = nearest(first["input"][:100], re.findall(r"'([^']+)'", message))
+        message += f"; {near}" if near else ""
     if where and first["type"] != "missing":
         return f"{where} = {_SHORT.repr(first['input'])}: {message}"
     return f"{where}: {message}".lstrip(": ")
@@ -224,11 +225,13 @@ def read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read ({type(error).__name__}); give a TOML file with --config") from error
+        raise ConfigError(
+            f"{path}: cannot be read ({type(error).__name__})", "give a TOML file with `config`"
+        ) from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: not TOML: {error}") from error
     except RecursionError as error:
-        raise ConfigError(f"{path}: nested too deeply; give a TOML file with sections of keys") from error
+        raise ConfigError(f"{path}: nested too deeply", "give a TOML file with sections of keys") from error
 
 
 def to_toml(config: RunConfig) -> str:

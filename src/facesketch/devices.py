@@ -22,7 +22,7 @@ def pick_device(asked: str) -> str:
         return next(name for name, found in there.items() if found)
     if not there.get(asked, False):
         found = ", ".join(name for name, available in there.items() if available)
-        raise ResourceError(f"--device {asked}: not on this machine; expected auto or {found}")
+        raise ResourceError(f"`device` {asked}: not on this machine", f"expected auto or {found}")
     return asked
 
 

@@ -1,7 +1,8 @@
 """One tree of exceptions for everything a user can get wrong.
 
-Every message is one line that says what was seen, what was expected and what to type. The command line prints it
-without a traceback and exits with 2. Our own mistakes are `assert`s and stay tracebacks.
+An error is data: `seen` says what was wrong, and `hint` how to mend it. Each door renders the two in its own words. A
+parameter stands in backticks under its Python name, such as `batch_size` or `align=False`, and the command line prints
+it as a flag. Our own mistakes are `assert`s and stay tracebacks.
 """
 
 from __future__ import annotations
@@ -12,7 +13,20 @@ from importlib.util import find_spec
 
 
 class FacesketchError(Exception):
-    """A mistake that the user can mend; the message is one line."""
+    """A mistake that the user can mend.
+
+    Args:
+        seen: what was wrong, on one line.
+        hint: what to do about it; empty where `seen` says it all.
+    """
+
+    def __init__(self, seen: str, hint: str = "") -> None:
+        super().__init__(seen, hint)
+        self.seen, self.hint = seen, hint
+
+    def __str__(self) -> str:
+        """Return both on one line."""
+        return f"{self.seen}; {self.hint}" if self.hint else self.seen
 
 
 class ConfigError(FacesketchError):
@@ -29,6 +43,10 @@ class TooLargeError(ImageError):
 
 class FaceError(FacesketchError):
     """A picture in which the wanted face is not found."""
+
+
+class SeveralFacesError(FaceError):
+    """A picture of several faces, of which one has to be chosen."""
 
 
 class DataError(FacesketchError):
@@ -56,11 +74,9 @@ class MissingExtraError(FacesketchError):
 
 
 def nearest(name: str, known: Iterable[str], then: str = "") -> str:
-    """Return `"; did you mean 'x'?"` for the closest known name, or `""` when none is close; `then` follows either."""
+    """Return the hint `did you mean 'x'?` and then `then`; `then` alone where no known name is close."""
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-    if not close:
-        return f"; {then}" if then else ""
-    return f"; did you mean '{close[0]}'? {then}".rstrip()
+    return f"did you mean '{close[0]}'? {then}".rstrip() if close else then
 
 
 def require_known(value: object, known: Iterable[str], what: str) -> None:
@@ -71,7 +87,7 @@ def require_known(value: object, known: Iterable[str], what: str) -> None:
     """
     known = tuple(known)
     if value not in known:
-        raise ConfigError(f"{what} {value!r}; expected {', '.join(known)}{nearest(str(value), known)}")
+        raise ConfigError(f"{what} {value!r}", nearest(str(value), known, f"expected {', '.join(known)}"))
 
 
 EXTRAS: dict[str, tuple[str, ...]] = {
@@ -100,5 +116,5 @@ def require(extra: str, what: str) -> None:
         be = "is" if len(missing) == 1 else "are"
         names = " and ".join(filter(None, [", ".join(missing[:-1]), missing[-1]]))
         raise MissingExtraError(
-            f"{what} needs {names}, which {be} not installed; type: pip install 'facesketch[{extra}]'"
+            f"{what} needs {names}, which {be} not installed", f"type: pip install 'facesketch[{extra}]'"
         )

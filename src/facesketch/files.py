@@ -59,7 +59,7 @@ def atomic(path: Path) -> Iterator[IO[bytes]]:
             os.fsync(file.fileno())
         part.replace(path)
     except OSError as error:
-        raise OutputError(cannot_write(path, error)) from error
+        raise OutputError(*cannot_write(path, error)) from error
     finally:
         with suppress(OSError):
             part.unlink()
@@ -72,7 +72,7 @@ def require_name(path: Path) -> None:
         OutputError: it is a folder, or like `.` and `/` can be nothing else.
     """
     if not path.name or path.name == ".." or path.is_dir():
-        raise OutputError(f"{path}: is a folder; give the name of a file in it")
+        raise OutputError(f"{path}: is a folder", "give the name of a file in it")
 
 
 def require_folder_name(path: Path) -> None:
@@ -84,9 +84,9 @@ def require_folder_name(path: Path) -> None:
     if path.is_dir():
         return
     if path.exists():
-        raise OutputError(f"{path}: is a file; give a folder for what is written")
+        raise OutputError(f"{path}: is a file", "give a folder for what is written")
     if path.suffix.lower() in _OF_FILES:
-        raise OutputError(f"{path}: named like a file; give a folder, or make this one first")
+        raise OutputError(f"{path}: named like a file", "give a folder, or make this one first")
 
 
 def part_name(name: str) -> str:
@@ -138,12 +138,12 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
 
 
-def cannot_write(path: Path, error: OSError) -> str:
-    """Return one line for a failed write: what happened, and what would help."""
+def cannot_write(path: Path, error: OSError) -> tuple[str, str]:
+    """Return what happened to a failed write, and what would help."""
     if error.errno == errno.ENOSPC:
-        return f"{path}: the disk is full; free some room or give another --out"
+        return f"{path}: the disk is full", "free some room or give another `out`"
     reason = error.strerror or str(error) or type(error).__name__
-    return f"{path}: cannot be written ({reason.lower()}); give an --out in a folder you may write to"
+    return f"{path}: cannot be written ({reason.lower()})", "give an `out` in a folder you may write to"
 
 
 def parse_json(content: bytes | str) -> Any:
@@ -201,4 +201,4 @@ def append_text(path: Path, text: str) -> None:
         with path.open("a", encoding="utf-8") as file:
             file.write(text)
     except OSError as error:
-        raise OutputError(cannot_write(path, error)) from error
+        raise OutputError(*cannot_write(path, error)) from error

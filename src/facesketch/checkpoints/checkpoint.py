@@ -88,9 +88,9 @@ def load_method(path: Path, weights: str = "best") -> tuple[Method, RunConfig]:
         raise CheckpointError(f"{file}: {' '.join(str(error).split())[:200]}") from error
     except (RuntimeError, safetensors.SafetensorError, OSError) as error:
         line = str(error).splitlines()[-1].strip()
-        raise CheckpointError(f"{file}: the weights do not fit their header ({line}); copy the file anew") from error
+        raise CheckpointError(f"{file}: the weights do not fit their header ({line})", "copy the file anew") from error
     if not _is_finite(method):
-        raise CheckpointError(not_finite(file))
+        raise not_finite(file)
     return method.eval(), config
 
 
@@ -118,8 +118,8 @@ def start(method: Method, path: Path) -> None:
         name = next((name for name, kind in METHODS.items() if kind is type(method)), type(method).__name__)
         differing = _differing(method.state_dict(), other.state_dict())
         raise ConfigError(
-            f"{path}: weights of another model ({seen}; to be trained is {name} of {method.data.size} pixels; "
-            f"{differing}); start from one of the same method and options"
+            f"{path}: weights of {seen}, which differ from {name} of {method.data.size} pixels ({differing})",
+            "start from a model of the same method and options",
         ) from error
 
 

@@ -61,22 +61,22 @@ def read_header(path: Path) -> Header:
         entries = _onnx_entries(path) if path.suffix.lower() == ONNX_SUFFIX else _safetensors_entries(path)
     except FileNotFoundError as error:
         raise CheckpointError(
-            f"{path}: no such model file; give a run folder, a .safetensors or .onnx file, or pencil"
-            + nearest(str(path), [*DIRECTIONS, "pencil"])
+            f"{path}: no such model file",
+            nearest(str(path), [*DIRECTIONS, "pencil"], "give a run folder, a .safetensors or .onnx file, or pencil"),
         ) from error
     except (safetensors.SafetensorError, OSError, ValueError) as error:
         line = " ".join(str(error).split())[:_LONGEST]
-        raise CheckpointError(f"{path}: torn or not a model file ({line}); train again or copy it anew") from error
+        raise CheckpointError(f"{path}: torn or not a model file ({line})", "train again or copy it anew") from error
     if entries.get("format") != FORMAT:
         seen = repr(entries.get("format"))[:_LONGEST]
-        raise CheckpointError(f"{path}: format is {seen}, expected {FORMAT!r}; it was not written by facesketch")
+        raise CheckpointError(f"{path}: format is {seen}, expected {FORMAT!r}", "it was not written by facesketch")
     try:
         config, notes = RunConfig.model_validate_json(entries["config"]), parse_json(entries["notes"])
         if not isinstance(notes, dict):
             raise ValueError("notes are no object")
         return Header(config, notes, Preprocessing.model_validate_json(entries["preprocessing"]))
     except (ValidationError, ValueError, KeyError, RecursionError) as error:
-        raise CheckpointError(f"{path}: its header is damaged or from another version; copy it anew") from error
+        raise CheckpointError(f"{path}: its header is damaged or from another version", "copy it anew") from error
 
 
 def _safetensors_entries(path: Path) -> dict[str, str]:
@@ -128,14 +128,14 @@ def require_finite(path: Path) -> None:
         with path.open("rb") as file:
             finite = all(map(_is_finite, _weights(file, os.fstat(file.fileno()).st_size)))
     except ValueError as error:
-        raise CheckpointError(f"{path}: torn or not a model file ({error}); export it anew") from error
+        raise CheckpointError(f"{path}: torn or not a model file ({error})", "export it anew") from error
     if not finite:
-        raise CheckpointError(not_finite(path))
+        raise not_finite(path)
 
 
-def not_finite(path: Path) -> str:
-    """Return the line for a model file whose weights are no numbers."""
-    return f"{path}: its weights hold NaN or infinity, so it draws nothing; copy it anew or train again"
+def not_finite(path: Path) -> CheckpointError:
+    """Return the error for a model file whose weights are no numbers."""
+    return CheckpointError(f"{path}: its weights hold NaN or infinity", "copy it again, or train again")
 
 
 def _weights(file: IO[bytes], size: int) -> Iterator[tuple[int, bytes]]:
@@ -217,5 +217,5 @@ def model_file(path: Path, weights: str = "best") -> Path:
     if last.exists():
         return last
     raise CheckpointError(
-        f"{path}: no {WEIGHTS} in this folder; give the --out folder of a training that has finished an epoch"
+        f"{path}: no {WEIGHTS} in this folder", "give the `out` folder of a training that has finished an epoch"
     )

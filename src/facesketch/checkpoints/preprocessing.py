@@ -63,8 +63,8 @@ class Preprocessing(Frozen):
         """
         name = self.styles[0] if style is None and self.styles else style
         if name not in self.styles:
-            known = "; known: " + ", ".join(self.styles) if self.styles else "; this model has one hand, leave it out"
-            raise ConfigError(f"style '{name}'{nearest(str(name), self.styles) or known}")
+            known = "known: " + ", ".join(self.styles) if self.styles else "this model has one style, leave it out"
+            raise ConfigError(f"style '{name}'", nearest(str(name), self.styles) or known)
         weights = np.zeros((count, len(self.styles)), dtype=np.float32)
         weights[:, self.styles.index(name)] = 1.0
         return weights

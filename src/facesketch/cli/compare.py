@@ -41,9 +41,11 @@ def compare(
         Of the bootstrap.
     """
     if len(results) < 2:
-        raise ConfigError(f"{len(results)} results; expected two or more files that `facesketch evaluate --out` wrote")
+        raise ConfigError(
+            f"{len(results)} results", "expected two or more files that `facesketch evaluate --out` wrote"
+        )
     if seed < 0:
-        raise ConfigError(f"seed = {seed}: expected at least 0; give another --seed")
+        raise ConfigError(f"seed = {seed}: expected at least 0", "give another --seed")
     from facesketch.evaluation.results import Results, require_same_pictures
 
     loaded = [Results.load(path) for path in results]
@@ -76,7 +78,9 @@ def _compare(loaded: Sequence[Results], one: int, other: int, seed: int) -> _Com
     first, second = loaded[one], loaded[other]
     shared = [name for name in first.metrics if name in second.metrics]
     if not shared:
-        raise ConfigError(f"{first.name} and {second.name} have no metric in common; evaluate both with the same ones")
+        raise ConfigError(
+            f"{first.name} and {second.name} have no metric in common", "evaluate both with the same ones"
+        )
     return one, other, {name: paired_difference(first, second, name, seed=seed) for name in shared}
 
 

@@ -18,5 +18,5 @@ def read_pipe(example: str) -> bytes:
     """
     content = sys.stdin.buffer.read()
     if not content:
-        raise ImageError(f"standard input is empty; expected a picture, as in: {example}")
+        raise ImageError("standard input is empty", f"expected a picture, as in: {example}")
     return content

@@ -112,15 +112,15 @@ def _check(
     """
     if (model is None) == (images is None):
         seen = "neither a model nor pictures" if model is None else f"a model ({model}) and --images {images}"
-        raise ConfigError(f"{seen}; give a run folder, a model file or `pencil`, or else --images DIR")
+        raise ConfigError(seen, "give a run folder, a model file or `pencil`, or else --images DIR")
     if seed < 0:
-        raise ConfigError(f"seed = {seed}: expected at least 0; give another --seed")
+        raise ConfigError(f"seed = {seed}: expected at least 0", "give another --seed")
     if out is not None:
         from facesketch.files import require_name
 
         require_name(out)
         if out.suffix.lower() == ".csv":
-            raise ConfigError(f"--out {out}: is the name of the table beside the results; name it .json")
+            raise ConfigError(f"--out {out}: is the name of the table beside the results", "name it .json")
     if pictures is not None or out is not None:
         from facesketch.data.protect import require_apart
 
@@ -140,7 +140,7 @@ def metric_names(metrics: str | None) -> list[str] | None:
         return None
     names = [part.strip() for part in metrics.split(",") if part.strip()]
     if not names:
-        raise ConfigError("--metrics names none; give some with commas between, or leave it out for all")
+        raise ConfigError("--metrics names none", "give some with commas between, or leave it out for all")
     return names
 
 
@@ -173,7 +173,7 @@ def _of_images(
     if direction is None:
         raise ConfigError("--images needs --direction photo2sketch or sketch2photo: which way were they translated?")
     if pictures is not None:
-        raise ConfigError("--pictures keeps what a model translates; leave it out with --images")
+        raise ConfigError("--pictures keeps what a model translates", "leave it out with --images")
     from facesketch.devices import pick_device
     from facesketch.evaluation.evaluate import evaluate_images
 

@@ -41,7 +41,7 @@ def export(
         Which of a run's weights: the best on its validation pairs, or the last.
     """
     if half and int8:
-        raise ConfigError("--half and --int8 are two ways to make one file smaller; give one of them")
+        raise ConfigError("--half and --int8 are two ways to make one file smaller", "give one of them")
     require("export", "export")
     from facesketch.inference.export.export import export as write
 

@@ -55,12 +55,12 @@ def align(
     from facesketch.images.io import WRITABLE
 
     if not folders:
-        raise ConfigError("no folder given; type: facesketch faces align FOLDER --out ALIGNED")
+        raise ConfigError("no folder given", "type: facesketch faces align FOLDER --out ALIGNED")
     if not 0.1 <= scale <= 10:
-        raise ConfigError(f"--scale {scale}; expected 0.1 to 10")
+        raise ConfigError(f"--scale {scale}", "expected 0.1 to 10")
     suffix = suffix if suffix.startswith(".") else f".{suffix}"
     if suffix.lower() not in WRITABLE - {".gif"}:
-        raise ConfigError(f"--suffix {suffix}; expected .png or .jpg")
+        raise ConfigError(f"--suffix {suffix}", "expected .png or .jpg")
     number, finder = _number(faces), FaceFinder(model)
     with _Bar() as bar:
         done = prepare(folders, out, finder, number=number, scale=scale, suffix=suffix, progress=bar)
@@ -76,7 +76,9 @@ def _number(faces: str) -> int:
         return 1
     if faces.isdecimal() and int(faces) > 0:
         return int(faces)
-    raise ConfigError(f"--faces {faces}; expected largest, or 2 for the next largest: one face of each picture is kept")
+    raise ConfigError(
+        f"--faces {faces}", "expected largest, or 2 for the next largest: one face of each picture is kept"
+    )
 
 
 def _tell(done: Prepared, out: Path) -> None:

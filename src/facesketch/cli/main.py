@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -66,7 +67,7 @@ def main(tokens: Sequence[str] | None = None) -> None:
         app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
         sys.stdout.flush()  # what cannot be written is told here, and not on the way out
     except FacesketchError as error:
-        _stop(str(error))
+        _stop(in_flags(str(error)))
     except CycloptsError as error:
         wrong = error.__cause__
         _stop(explain(wrong, RunConfig) if isinstance(wrong, ValidationError) else " ".join(str(error).split()))
@@ -80,6 +81,16 @@ def main(tokens: Sequence[str] | None = None) -> None:
             raise
         sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115  what waits in it cannot be written on the way out
         _stop("standard output cannot be written: the disk is full; free some room, or write elsewhere")
+
+
+def in_flags(message: str) -> str:
+    """Return a message with its parameters as flags: `batch_size` as --batch-size, `align=False` as --no-align."""
+
+    def flag(found: re.Match[str]) -> str:
+        name, value = found[1].replace("_", "-"), found[2]
+        return f"--no-{name}" if value == "False" else f"--{name} {value or ''}".rstrip()
+
+    return re.sub(r"`([a-z][a-z_0-9]*)(?:=([^`\s]+))?`", flag, message)
 
 
 def _stop(message: str) -> None:

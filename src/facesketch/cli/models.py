@@ -56,7 +56,7 @@ def fetch(
     from facesketch.weights.download import fetch as fetch_weights
 
     if bool(names) == every:
-        raise ConfigError(f"say which weights to fetch, or --all; known: {', '.join(WEIGHTS)}")
+        raise ConfigError("say which weights to fetch, or --all", f"known: {', '.join(WEIGHTS)}")
     wanted = list(WEIGHTS) if every else [weight(name).name for name in dict.fromkeys(names)]
     console = Console()
     for name in wanted:

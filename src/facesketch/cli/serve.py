@@ -137,7 +137,7 @@ def _check_numbers(port: int, bounds: Bounds) -> None:
         ConfigError: a port that there is none of, or a bound that lets nothing through or is no number.
     """
     if not 0 <= port <= 65535:
-        raise ConfigError(f"--port {port}: expected 0 to 65535; give another, or 0 for a free one")
+        raise ConfigError(f"--port {port}: expected 0 to 65535", "give another, or 0 for a free one")
     if not math.isfinite(bounds.max_upload) or bounds.max_upload * _MIB < 1:
         raise ConfigError(f"--max-upload {bounds.max_upload:g}: expected MiB above 0, such as 20")
     if bounds.max_pixels < 1:
@@ -150,5 +150,5 @@ def _check_numbers(port: int, bounds: Bounds) -> None:
 
 def _folder(runs: Path | None) -> Path | None:
     if runs is not None and not runs.is_dir():
-        raise ConfigError(f"--runs {runs}: no such folder; give the one that holds the --out folders of trainings")
+        raise ConfigError(f"--runs {runs}: no such folder", "give the one that holds the --out folders of trainings")
     return runs

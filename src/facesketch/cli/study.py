@@ -58,7 +58,7 @@ def study(
         raise ConfigError(f"--seeds {seeds}: expected 1 or more")
     chosen = [part.strip() for each in only or [] for part in each.split(",") if part.strip()]
     if only and not chosen:
-        raise ConfigError("--only names none; give methods, directions or beginnings of cell names, or leave it out")
+        raise ConfigError("--only names none", "give methods, directions or beginnings of cell names, or leave it out")
     grid = Study.begin(data, out, preset, only=chosen, seeds=seeds, metrics=metric_names(metrics) or ())
     if not quiet:
         _announce(grid)

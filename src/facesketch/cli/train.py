@@ -51,7 +51,7 @@ def train(
         _resume(resume, {**given, **options}, data=data, out=out, method=method, direction=direction, quiet=quiet)
         return
     if out is None:
-        raise ConfigError("no place for the run; give a folder with --out")
+        raise ConfigError("no place for the run", "give a folder with --out")
     require("train", "training")
     from facesketch.config import configure
     from facesketch.training.trainer import train as start
@@ -96,9 +96,9 @@ def _known(method: str | None, config: Path | None, options: dict[str, str]) -> 
             theirs = [other for other, kind in FAMILIES.items() if name in kind.Options.model_fields]
             if theirs:
                 flag = f"--{name.replace('_', '-')}"
-                raise ConfigError(f"{flag} is an option of {', '.join(theirs)}, not of {method}; leave it out")
+                raise ConfigError(f"{flag} is an option of {', '.join(theirs)}, not of {method}", "leave it out")
             hint = nearest(name, [*own, *fixed, *general]).replace("_", "-").replace("'", "'--", 1)
-            raise ConfigError(f"unknown option --{name.replace('_', '-')}{hint or '; type: facesketch train --help'}")
+            raise ConfigError(f"unknown option --{name.replace('_', '-')}", hint or "type: facesketch train --help")
     return named
 
 
@@ -110,7 +110,7 @@ def _resume(folder: Path, given: dict[str, Any], *, data: Path | None, quiet: bo
         n for n, v in others.items() if v is not None
     ]
     if extra:
-        raise ConfigError(f"--resume goes on with the run's own settings; leave out {', '.join(extra)}")
+        raise ConfigError("--resume goes on with the run's own settings", f"leave out {', '.join(extra)}")
     _say(resume(folder, data=data, quiet=quiet, **given), quiet)
 
 

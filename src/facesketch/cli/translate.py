@@ -122,11 +122,11 @@ def _no_options(paths: Sequence[Path]) -> None:
     ]
     for path in paths:
         if str(path).startswith(("http:/", "https:/")) and not path.exists():
-            raise ConfigError("that is an address, and nothing is fetched; save the picture and give its path")
+            raise ConfigError("that is an address, and nothing is fetched", "save the picture and give its path")
     known = [f"--{name}" for name in (*names, "no-align") if name != "paths"]
     for path in paths:
         if str(path).startswith("--") and not path.exists():
-            raise ConfigError(f"unknown option {path}{nearest(str(path), known)}")
+            raise ConfigError(f"unknown option {path}", nearest(str(path), known))
 
 
 def _request(model: ModelOptions, faces: FaceOptions) -> Request:
@@ -211,7 +211,7 @@ def _through_pipes(paths: list[Path], out: Path, request: Request, sheet: bool, 
     """Translate one picture from or to a pipe."""
     if len(paths) != 1:
         raise ConfigError(
-            f"'-' stands for one picture, but {len(paths)} inputs were given; give one, or a folder with --out"
+            f"'-' stands for one picture, but {len(paths)} inputs were given", "give one, or a folder with --out"
         )
     if out == Path("-") and (sheet or request.faces == "all"):
         raise ConfigError("a pipe takes one picture: leave out --sheet and --faces all, or name a file with --out")

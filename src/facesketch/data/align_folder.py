@@ -169,7 +169,7 @@ def prepare(
     passed = tuple((folder / path, reason) for folder in folders for path, reason in walk(folder).passed_over)
     done = Prepared(tuple(kept), tuple(left_out), tuple(looks), passed)
     if not kept:
-        raise FaceError(f"{folders[0]}: of {len(units)} none could be aligned; the first: {left_out[0][1]}")
+        raise FaceError(f"{folders[0]}: of {len(units)} none could be aligned", f"the first: {left_out[0][1]}")
     _write(done, folders, out, frame, scale)
     return done
 
@@ -178,7 +178,7 @@ def _apart(folders: Sequence[Path], out: Path) -> None:
     for folder in folders:
         inner, outer = out.resolve(), folder.resolve()
         if inner.is_relative_to(outer) or outer.is_relative_to(inner):
-            raise OutputError(f"{out}: overlaps {folder}; give an --out beside it, so that nothing is aligned twice")
+            raise OutputError(f"{out}: overlaps {folder}", "give an `out` beside it, so that nothing is aligned twice")
 
 
 def plan(folders: Sequence[Path], suffix: str) -> list[Unit]:
@@ -250,7 +250,7 @@ def _labels(named: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
 def _singles(folder: Path, inside: PurePosixPath, suffix: str) -> list[Unit]:
     pictures = walk(folder).pictures
     if not pictures:
-        raise DataError(f"{folder}: no picture in it; give a folder of pictures or of pairs")
+        raise DataError(f"{folder}: no picture in it", "give a folder of pictures or of pairs")
     places = _places(pictures, inside, suffix)
     return [
         Unit(str(inside / path), (Picture("picture", Source(folder / path), inside / places[path]),))

@@ -88,7 +88,9 @@ def index(folder: Path, layout: str = "auto") -> Index:
     """
     folder = Path(folder)
     if layout != "auto" and layout not in LAYOUTS:
-        raise DataError(f"layout '{layout}' is not known; known: auto, {', '.join(LAYOUTS)}{nearest(layout, LAYOUTS)}")
+        raise DataError(
+            f"layout '{layout}' is not known", nearest(layout, LAYOUTS, f"known: auto, {', '.join(LAYOUTS)}")
+        )
     tree = walk(folder)
     partly: dict[str, Found] = {}
     for name in LAYOUTS if layout == "auto" else (layout,):
@@ -99,7 +101,7 @@ def index(folder: Path, layout: str = "auto") -> Index:
             partly[name] = found
         if found is not None and name == "pairs.csv":
             break  # who wrote a list of pairs means that list
-    raise NoPairsError(_nothing(tree, layout, partly))
+    raise _nothing(tree, layout, partly)
 
 
 def _index(tree: Tree, layout: str, found: Found) -> Index:
@@ -127,7 +129,7 @@ def _placed(folder: Path, pair: Pair) -> Pair:
     return replace(pair, photo=photo, sketch=replace(pair.sketch, path=folder / pair.sketch.path))
 
 
-def _nothing(tree: Tree, layout: str, partly: dict[str, Found]) -> str:
+def _nothing(tree: Tree, layout: str, partly: dict[str, Found]) -> NoPairsError:
     """Say in one line what was seen and what was looked for."""
     looked = "looked for " + (", ".join(LAYOUTS) if layout == "auto" else f"the layout '{layout}'")
     todo = "put photos into photos/ and sketches into sketches/, each pair under one name"
@@ -136,13 +138,13 @@ def _nothing(tree: Tree, layout: str, partly: dict[str, Found]) -> str:
         if photos or sketches or found.unreadable:
             seen = f"as {name}: {_few('photo', photos)}, {_few('sketch', sketches, 'sketches')}"
             seen += f", {_few('missing file', found.unreadable)}" if found.unreadable else ""
-            return f"{tree.folder}: nothing pairs; seen {seen}; {looked}; {todo}"
+            return NoPairsError(f"{tree.folder}: nothing pairs; seen {seen}; {looked}", todo)
     seen = _few("picture", [str(path) for path in tree.pictures])
     if tree.files and not tree.pictures:
         seen = f"no picture, but {_few('file', [str(path) for path in tree.files])}"
     if tree.passed_over and tree.passed_over[0][1] != NO_PICTURE:
         seen += f"; {tree.passed_over[0][0]}: {tree.passed_over[0][1]}"
-    return f"{tree.folder}: nothing pairs; seen {seen}; {looked}; {todo}"
+    return NoPairsError(f"{tree.folder}: nothing pairs; seen {seen}; {looked}", todo)
 
 
 def _few(word: str, names: Sequence[str], several: str | None = None) -> str:

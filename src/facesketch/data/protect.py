@@ -31,12 +31,12 @@ def require_apart(data: Path, *, pictures: Path | None = None, out: Path | None 
         return
     data, files = Path(data), _pictures_of(Path(data))
     if pictures is not None and _place(pictures) in _folders(data, files):
-        raise ConfigError(f"--pictures {pictures}: holds pictures of --data {data}; give a folder of their own")
+        raise ConfigError(f"`pictures` {pictures}: holds pictures of `data` {data}", "give a folder of their own")
     lists = [data / path for path in walk(data).files if _ANNOTATIONS.fullmatch(fold(path.name))]
     taken = {_place(path) for path in (*files, *lists, data / _LIST)}  # a new list would be taken for the data's
     for path in (out, out.with_suffix(".csv")) if out is not None else ():
         if _place(path) in taken:
-            raise ConfigError(f"--out {out}: would write {path}, a file of --data {data}; give a name of its own")
+            raise ConfigError(f"`out` {out}: would write {path}, a file of `data` {data}", "give a name of its own")
 
 
 def _pictures_of(data: Path) -> list[Path]:

@@ -34,10 +34,10 @@ def read_table(path: Path, needed: Sequence[str]) -> list[tuple[int, dict[str, s
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
         raise DataError(
-            f"{path}: cannot be read ({reason}); give a CSV file with columns {','.join(needed)}"
+            f"{path}: cannot be read ({reason})", f"give a CSV file with columns {','.join(needed)}"
         ) from error
     except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not text in UTF-8; save it as CSV UTF-8") from error
+        raise DataError(f"{path}: not text in UTF-8", "save it as CSV UTF-8") from error
     first = text.partition("\n")[0]
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=first.count), strict=True)
     try:
@@ -45,10 +45,10 @@ def read_table(path: Path, needed: Sequence[str]) -> list[tuple[int, dict[str, s
         missing = [name for name in needed if name not in columns]
         if missing:
             seen = ", ".join(columns)[:80] or "nothing"
-            raise DataError(f"{path}: no column '{missing[0]}', only {seen}; {expected}")
+            raise DataError(f"{path}: no column '{missing[0]}', only {seen}", expected)
         rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
     except csv.Error as error:
-        raise DataError(f"{path}: line {reader.line_num} is not CSV ({error}); {expected}") from error
+        raise DataError(f"{path}: line {reader.line_num} is not CSV ({error})", expected) from error
     return [
         (line, dict(zip(columns, [*cells, *[""] * (len(columns) - len(cells))], strict=False)))
         for line, cells in rows

@@ -121,7 +121,7 @@ def _learned(task: Task) -> dict[str, list[Image.Image]]:
     if len(sizes) > 1:
         such = ", ".join(f"{width}x{height}" for width, height in sizes[:_EXAMPLES])
         such += ", …" if len(sizes) > _EXAMPLES else ""
-        raise DataError(f"pictures of {such}; this floor needs one size, so type: facesketch faces align --help")
+        raise DataError(f"pictures of {such}", "this floor needs one size, so type: facesketch faces align --help")
     nearest = [targets[place] for place in _nearest(task, known)]
     return {"mean": [_mean(targets)] * len(task.inputs), "nearest": nearest}
 
@@ -142,7 +142,7 @@ def _nearest(task: Task, known: Sequence[Image.Image]) -> NDArray[np.intp]:
     subjects = np.asarray([pair.subject for pair in task.references])
     same = np.asarray(task.subjects)[:, None] == subjects[None, :]
     if same.all(axis=1).any():
-        raise DataError("every training pair shows one person; the nearest needs at least two")
+        raise DataError("every training pair shows one person", "the nearest needs at least two")
     return np.asarray(np.where(same, np.inf, squares).argmin(axis=1))
 
 

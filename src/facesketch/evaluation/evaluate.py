@@ -161,7 +161,7 @@ def require_protocol(protocol: str | None) -> None:
     """
     if protocol is not None and protocol not in (*PROTOCOLS, OWN):
         known = ", ".join((*PROTOCOLS, OWN))
-        raise ConfigError(f"unknown protocol '{protocol}'{nearest(protocol, PROTOCOLS, 'known: ' + known)}")
+        raise ConfigError(f"unknown protocol '{protocol}'", nearest(protocol, PROTOCOLS, "known: " + known))
 
 
 def _ready(
@@ -185,9 +185,9 @@ def _ready(
     have, want = (task.folder.resolve(), task.direction, task.split), (Path(data).resolve(), direction, split)
     if have != want:
         seen = " ".join(map(str, have))
-        raise ConfigError(f"floors of {seen}; expected those of {' '.join(map(str, want))}, so measure them anew")
+        raise ConfigError(f"floors of {seen}", f"expected those of {' '.join(map(str, want))}, so measure them anew")
     if metrics is not None and not set(metrics) <= {*yardstick.names, *yardstick.left_out}:
-        raise ConfigError(f"floors in {', '.join(yardstick.names)}; expected {', '.join(metrics)} among them")
+        raise ConfigError(f"floors in {', '.join(yardstick.names)}", f"expected {', '.join(metrics)} among them")
     return given
 
 
@@ -208,7 +208,7 @@ def read_images(folder: Path, task: Task) -> list[Image.Image]:
         ImageError: the folder is missing, or a picture cannot be read.
     """
     if not folder.is_dir():
-        raise ImageError(f"{folder}: no such folder; give the folder of translated pictures with --images")
+        raise ImageError(f"{folder}: no such folder", "give the folder of translated pictures with `images`")
     files: dict[str, list[Path]] = {}
     for path in sorted(path for path in folder.rglob("*") if is_picture(path) and path.is_file()):
         files.setdefault(stem_of(PurePosixPath(path.name)), []).append(path)
@@ -217,19 +217,19 @@ def read_images(folder: Path, task: Task) -> list[Image.Image]:
     if missing:
         such = ", ".join(missing[:_EXAMPLES]) + (", …" if len(missing) > _EXAMPLES else "")
         raise DataError(
-            f"{folder}: {len(missing)} of {len(keys)} {task.split} pictures are missing ({such}); "
-            "expected one picture per stem, such as f-039-01.png"
+            f"{folder}: {len(missing)} of {len(keys)} {task.split} pictures are missing ({such})",
+            "expected one picture per stem, such as f-039-01.png",
         )
     for stem, key in keys.items():
         if len(files[key]) > 1:
             raise DataError(
-                f"{folder}: {files[key][0].name} and {files[key][1].name} both answer to '{stem}'; keep one"
+                f"{folder}: {files[key][0].name} and {files[key][1].name} both answer to '{stem}'", "keep one"
             )
     pictures = [open_image(files[key][0]) for key in keys.values()]
     for path, picture, truth in zip((files[key][0] for key in keys.values()), pictures, task.truth, strict=True):
         if picture.size != truth.size:
             sizes = f"{picture.width}x{picture.height}, the true picture {truth.width}x{truth.height}"
-            raise DataError(f"{path}: {sizes}; expected one size, so cut the padding off or scale it back")
+            raise DataError(f"{path}: {sizes}", "expected one size, so cut the padding off or scale it back")
     return pictures
 
 

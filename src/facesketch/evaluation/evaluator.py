@@ -230,7 +230,7 @@ def require_known(metrics: Sequence[str]) -> None:
     """
     for name in metrics:
         if name not in NAMES:
-            raise ConfigError(f"unknown metric '{name}'{nearest(name, NAMES, 'known: ' + ', '.join(NAMES))}")
+            raise ConfigError(f"unknown metric '{name}'", nearest(name, NAMES, "known: " + ", ".join(NAMES)))
 
 
 def require_some(metrics: Sequence[str] | None, measured: Collection[str], left_out: Mapping[str, str]) -> None:
@@ -250,7 +250,7 @@ def require_some(metrics: Sequence[str] | None, measured: Collection[str], left_
     for name in dict.fromkeys(metrics):
         reasons.setdefault(left_out.get(name, "not measured"), []).append(name)
     said = "; ".join(f"{', '.join(names)}: {why}" for why, names in reasons.items())
-    raise ConfigError(f"nothing to measure, as every metric asked for is left out; {said}")
+    raise ConfigError("nothing to measure, as every metric asked for is left out", said)
 
 
 def _wanted(metrics: Sequence[str] | None, colour: bool, left_out: dict[str, str]) -> list[str]:

@@ -97,7 +97,7 @@ class Described:
         if len(self._stacks) > 1:
             sizes = [f"{width}x{height}" for width, height in sorted(set(self.sizes))]
             such = ", ".join(sizes[:3]) + (", …" if len(sizes) > 3 else "")
-            raise DataError(f"pictures of {such}; expected one size, so type: facesketch faces align")
+            raise DataError(f"pictures of {such}", "expected one size, so type: facesketch faces align")
         return self._stacks[0]
 
     @property
@@ -125,7 +125,7 @@ class Described:
             ]
         )
         if len(self.faceless) == len(found):
-            raise ImageError("no face was found in any picture; expected faces, or aligned pictures of 200x250")
+            raise ImageError("no face was found in any picture", "expected faces, or aligned pictures of 200x250")
         return found
 
     def _face(self, place: int, image: Tensor) -> Array:

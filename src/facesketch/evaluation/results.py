@@ -120,7 +120,7 @@ class Results(Frozen):
         """
         path = Path(path)
         if path.suffix.lower() == ".csv":
-            raise OutputError(f"{path}: is the name of the table beside the results; give --out a name in .json")
+            raise OutputError(f"{path}: is the name of the table beside the results", "give `out` a name in .json")
         write_json(path, self.model_dump(mode="json"))
         write_text(path.with_suffix(".csv"), self.to_csv())
 
@@ -144,21 +144,21 @@ class Results(Frozen):
         seen = value.get("format") if isinstance(value, Mapping) else None
         if seen != FORMAT:
             raise DataError(
-                f"{path}: format is {seen!r}, expected {FORMAT!r}; give a file that `facesketch evaluate --out` wrote"
+                f"{path}: format is {seen!r}, expected {FORMAT!r}", "give a file that `facesketch evaluate --out` wrote"
             )
         try:
             return cls.model_validate(value)
         except ValidationError as error:
-            raise DataError(f"{path}: damaged results ({explain(error, cls)}); evaluate once more") from error
+            raise DataError(f"{path}: damaged results ({explain(error, cls)})", "evaluate once more") from error
 
 
 def _read(path: Path) -> Any:
     try:
         return parse_json(read_file(path))
     except FileNotFoundError as error:
-        raise DataError(f"{path}: no such file; give one that `facesketch evaluate --out` wrote") from error
+        raise DataError(f"{path}: no such file", "give one that `facesketch evaluate --out` wrote") from error
     except (OSError, ValueError) as error:
-        raise DataError(f"{path}: not a results file; give one that `facesketch evaluate --out` wrote") from error
+        raise DataError(f"{path}: not a results file", "give one that `facesketch evaluate --out` wrote") from error
 
 
 @dataclass(frozen=True)
@@ -206,8 +206,10 @@ def _verdict(low: float, high: float, better: Better) -> Verdict:
 def _measure(results: Results, metric: str) -> Measure:
     if metric not in results.metrics:
         why = results.left_out.get(metric)
-        reason = f": {why}" if why else nearest(metric, results.metrics) or f"; it has {', '.join(results.metrics)}"
-        raise DataError(f"{results.name}: no '{metric}' in these results{reason}")
+        seen = f"{results.name}: no '{metric}' in these results"
+        if why:
+            raise DataError(f"{seen}: {why}")
+        raise DataError(seen, nearest(metric, results.metrics) or f"it has {', '.join(results.metrics)}")
     return results.metrics[metric]
 
 
@@ -219,15 +221,15 @@ def require_same_pictures(first: Results, second: Results) -> None:
     """
     if first.direction != second.direction:
         seen = f"{first.name} is {first.direction}, {second.name} {second.direction}"
-        raise DataError(f"{seen}; expected one direction, because other pictures are measured")
+        raise DataError(seen, "expected one direction, because other pictures are measured")
     if first.stems != second.stems or first.subjects != second.subjects:
         only = sorted(set(first.stems) ^ set(second.stems))
         such = f", such as {only[0]} in only one of them" if only else ""
         seen = f"{first.name} has {len(first.stems)} pictures, {second.name} {len(second.stems)}{such}"
-        raise DataError(f"{seen}; expected the same pictures, so evaluate both on one split of one folder")
+        raise DataError(seen, "expected the same pictures, so evaluate both on one split of one folder")
     if not _copies_agree(first, second):
         seen = f"{first.name} and {second.name} name the same stems, but copying the input measures differently"
-        raise DataError(f"{seen}; expected the same pictures behind them, so evaluate both on one folder")
+        raise DataError(seen, "expected the same pictures behind them, so evaluate both on one folder")
 
 
 def _copies_agree(first: Results, second: Results) -> bool:

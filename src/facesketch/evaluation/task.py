@@ -70,7 +70,7 @@ def read_task(folder: Path, direction: Direction, split: Side = "test", validati
     parts = divide(index(folder).pairs, validation=share)
     pairs = parts.side(split)
     if not pairs:
-        raise DataError(f"{folder}: no {split} pairs; type: facesketch data check {folder}")
+        raise DataError(f"{folder}: no {split} pairs", f"type: facesketch data check {folder}")
     inputs = _open([_source(pair, direction) for pair in pairs])
     truth = _open([_target(pair, direction) for pair in pairs])
     _require_one_size(pairs, inputs, truth, direction)
@@ -111,4 +111,4 @@ def _require_one_size(
         photo, sketch = sizes if direction == "photo2sketch" else sizes[::-1]
         seen = f"{stem}: photo {photo[0]}x{photo[1]}, sketch {sketch[0]}x{sketch[1]}"
         more = f" (and {len(odd) - 1} more pairs)" if len(odd) > 1 else ""
-        raise DataError(f"{seen}{more}; expected one size, so align them first; type: facesketch faces align --help")
+        raise DataError(f"{seen}{more}", "expected one size, so align them first; type: facesketch faces align --help")

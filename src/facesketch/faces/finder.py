@@ -104,11 +104,11 @@ def choose(faces: Sequence[Face], which: Which = "largest") -> list[Face]:
         FaceError: there is no face, or none of that number.
     """
     if not faces:
-        raise FaceError("no face found; give --no-align if the picture shows one from ear to ear, as a crop does")
+        raise FaceError("no face found", "give `align=False` if the picture shows one from ear to ear, as a crop does")
     if which == "all":
         return list(faces)
     number = 1 if which == "largest" else which
     if not 1 <= number <= len(faces):
         many = "1 face" if len(faces) == 1 else f"{len(faces)} faces"
-        raise FaceError(f"there is no face {number}: {many} found; give --faces largest, all or 1 to {len(faces)}")
+        raise FaceError(f"there is no face {number}: {many} found", f"give `faces` largest, all or 1 to {len(faces)}")
     return [faces[number - 1]]

@@ -35,10 +35,12 @@ class FaceFrame:
         """Refuse a frame into which no face can be put."""
         sizes, eyes = (self.width, self.height), (self.left_eye, self.right_eye)
         if min(sizes) < 8:
-            raise FaceError(f"a face frame of {self.width}x{self.height}; expected at least 8x8 pixels")
+            raise FaceError(f"a face frame of {self.width}x{self.height}", "expected at least 8x8 pixels")
         inside = all(0 <= x <= self.width and 0 <= y <= self.height for x, y in eyes)
         if not inside or self.eye_distance < 1:
-            raise FaceError(f"eyes at {eyes} in a face frame of {self.width}x{self.height}; expected two places in it")
+            raise FaceError(
+                f"eyes at {eyes} in a face frame of {self.width}x{self.height}", "expected two places in it"
+            )
 
     @property
     def eyes(self) -> tuple[Point, Point]:
@@ -69,7 +71,7 @@ class FaceFrame:
             return cls(int(header["width"]), int(header["height"]), left, right)
         except (KeyError, TypeError, ValueError, FaceError) as error:
             said = f"the model's header describes its faces as {header!r}"
-            raise CheckpointError(f"{said}; expected width, height, left_eye and right_eye") from error
+            raise CheckpointError(said, "expected width, height, left_eye and right_eye") from error
 
 
 FRAME = FaceFrame()

@@ -92,11 +92,11 @@ def _open(kind: Any, path: Path, *rest: Any) -> Any:
     import cv2
 
     if not path.is_file():
-        raise CheckpointError(f"{path}: no such file; expected an ONNX model, as `facesketch models fetch` brings")
+        raise CheckpointError(f"{path}: no such file", "expected an ONNX model, as `facesketch models fetch` brings")
     try:
         return kind.create(str(path), "", *rest)
     except cv2.error as error:
-        raise CheckpointError(f"{path}: OpenCV cannot read it; expected an ONNX model, so fetch it anew") from error
+        raise CheckpointError(f"{path}: OpenCV cannot read it", "expected an ONNX model, so fetch it anew") from error
 
 
 def _frame_face(picture: NDArray[np.uint8], number: int, *, searched: bool) -> NDArray[np.float32]:
@@ -104,6 +104,6 @@ def _frame_face(picture: NDArray[np.uint8], number: int, *, searched: bool) -> N
     height, width = picture.shape[:2]
     if abs(width / height - FRAME.width / FRAME.height) > 0.01:
         seen = f"picture {number}: no face found" if searched else f"picture {number} is {width}x{height}"
-        raise ImageError(f"{seen}; expected a face, or an aligned picture of {FRAME.width}x{FRAME.height}")
+        raise ImageError(seen, f"expected a face, or an aligned picture of {FRAME.width}x{FRAME.height}")
     points = np.array(_POINTS) * (width / FRAME.width, height / FRAME.height)
     return np.concatenate([(0, 0, width, height), points.ravel(), (1.0,)]).astype(np.float32)

@@ -67,12 +67,12 @@ class YuNet:
         import cv2
 
         if not model.is_file():
-            raise CheckpointError(f"{model}: no such file; expected YuNet's ONNX model, which comes with facesketch")
+            raise CheckpointError(f"{model}: no such file", "expected YuNet's ONNX model, which comes with facesketch")
         try:
             self._net = cv2.FaceDetectorYN.create(str(model), "", (_FIRST, _FIRST), _SCORE)
         except cv2.error as error:
             raise CheckpointError(
-                f"{model}: OpenCV cannot read it; expected YuNet's ONNX model, which comes with facesketch"
+                f"{model}: OpenCV cannot read it", "expected YuNet's ONNX model, which comes with facesketch"
             ) from error
 
     def detect(self, image: Image.Image) -> list[Face]:

@@ -53,7 +53,7 @@ def lightened(data: bytes, most: int) -> tuple[bytes, bytes | None]:
     if data[4:8] == b"ftyp" and b"av01" in data:
         _check_avif(data, most)
     if data[:2] in {b"P1", b"P2", b"P3"} and data.count(b"#") > _MOST_COMMENTS:
-        raise ImageError("a text picture with more comments than pixels need; save it as PNG")
+        raise ImageError("a text picture with more comments than pixels need", "save it as PNG")
     return data, None
 
 
@@ -124,7 +124,7 @@ def _jpeg(data: bytes) -> bytes:
             start = after
         scans += marker == 0xDA
         if scans > MOST_SCANS:
-            raise ImageError(f"a JPEG of more than {MOST_SCANS} scans, which takes minutes to decode; save it as PNG")
+            raise ImageError(f"a JPEG of more than {MOST_SCANS} scans, which takes minutes to decode", "save it as PNG")
         place = after
     return bytes(kept + data[start:]) if start else data
 
@@ -146,12 +146,12 @@ def _check_avif(data: bytes, most: int) -> None:
     """Check the pictures inside, which the decoder makes in their own size and then shrinks to that of the box."""
     sizes = list(frame_sizes(data))
     if not sizes:
-        raise ImageError("an AVIF that does not tell how large its pictures are; save it as PNG")
+        raise ImageError("an AVIF that does not tell how large its pictures are", "save it as PNG")
     for width, height in sizes:
         require_room(width, height, most)
     together = sum(width * height for width, height in sizes)
     if together > _AVIF_PARTS * most:
-        raise TooLargeError(f"its parts have {together:,} pixels; expected at most {most:,}, so scale it down")
+        raise TooLargeError(f"its parts have {together:,} pixels", f"expected at most {most:,}, so scale it down")
 
 
 def require_room(width: int, height: int, most: int, what: str = "") -> None:
@@ -162,7 +162,7 @@ def require_room(width: int, height: int, most: int, what: str = "") -> None:
     """
     if width * height > most:
         raise TooLargeError(
-            f"{what}{width}x{height} is {width * height:,} pixels; expected at most {most:,}, so scale it down"
+            f"{what}{width}x{height} is {width * height:,} pixels", f"expected at most {most:,}, so scale it down"
         )
 
 
@@ -178,9 +178,9 @@ def check_opened(image: Image.Image, data: bytes, most: int) -> int:
     tiles = getattr(image, "tile", ())
     decoder = tiles[0][0] if tiles else ""
     if decoder in {"ppm", "ppm_plain", "bmp_rle"} and width * height * len(image.getbands()) > MOST_SLOW:
-        raise ImageError(f"a {image.format} coding that takes minutes at {width}x{height}; save it as PNG")
+        raise ImageError(f"a {image.format} coding that takes minutes at {width}x{height}", "save it as PNG")
     if decoder == "bmp_rle" and len(data) > MOST_SLOW:
-        raise ImageError("a BMP whose runs hold fewer pixels than bytes; save it as PNG")
+        raise ImageError("a BMP whose runs hold fewer pixels than bytes", "save it as PNG")
     return max(width * height, _check_tiff(image, data, most) if image.format == "TIFF" else 0)
 
 
@@ -189,19 +189,19 @@ def _check_tiff(image: Image.Image, data: bytes, most: int) -> int:
     tags: Any = image.tag_v2  # type: ignore[attr-defined]
     there = _tiff_tags(data, tags.offset)
     if len(set(there)) < len(there):
-        raise ImageError("a TIFF that says things twice; save it as PNG")
+        raise ImageError("a TIFF that says things twice", "save it as PNG")
     layout = {tag: tags.get(tag) for tag in (256, 257, 277, 278, 284, 322, 323) if tag in there}
     if any(not isinstance(value, int) or value < 1 for value in layout.values()):
-        raise ImageError("a TIFF whose layout is not told in whole numbers; save it as PNG")
+        raise ImageError("a TIFF whose layout is not told in whole numbers", "save it as PNG")
     width, height = layout[256], layout[257]
     across, down = layout.get(322, width), layout.get(323, min(height, layout.get(278, height)))
     require_room(across, down, most, "tiles of ")
     places = tags.get(273, tags.get(324, ()))
     planes = layout.get(277, 1) if layout.get(284) == 2 else 1
     if len(places) > math.ceil(width / across) * math.ceil(height / down) * planes:
-        raise ImageError("a TIFF of more tiles than it has room for; save it as PNG")
+        raise ImageError("a TIFF of more tiles than it has room for", "save it as PNG")
     if tags.get(262) == 6 and tags.get(259, 1) == 1 and tuple(tags.get(530, (2, 2))) != (1, 1):
-        raise ImageError("a TIFF of thinned-out colours without compression, which cannot be read; save it as PNG")
+        raise ImageError("a TIFF of thinned-out colours without compression, which cannot be read", "save it as PNG")
     return int(across * down)
 
 

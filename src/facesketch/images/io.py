@@ -142,7 +142,7 @@ def open_image(source: Path | str | bytes, *, box: int | None = None) -> Image.I
     with _told(name, data), header(data) as (image, _):
         if min(image.size) < MIN_SIDE:
             seen = f"{image.width}x{image.height} is too small to hold a face"
-            raise ImageError(f"{seen}; expected at least {MIN_SIDE}x{MIN_SIDE} pixels")
+            raise ImageError(seen, f"expected at least {MIN_SIDE}x{MIN_SIDE} pixels")
         if box is not None:
             image.draft(None, (box, box))
         return flatten(image)
@@ -175,19 +175,19 @@ def header(data: bytes, most: int = MAX_PIXELS) -> Iterator[tuple[Image.Image, i
 def _told(name: str, data: bytes) -> Iterator[None]:
     """Make one line of whatever a picture does not like about itself."""
     if not data:
-        raise ImageError(f"{name}: the file is empty; expected a picture ({', '.join(FORMATS)})")
+        raise ImageError(f"{name}: the file is empty", f"expected a picture ({', '.join(FORMATS)})")
     try:
         yield
     except ImageError as error:
         raise type(error)(f"{name}: {error}") from error
     except UnidentifiedImageError as error:
         if _is_heic(data):
-            raise ImageError(f"{name}: a HEIC picture, which cannot be read here; {_HEIC}") from error
-        raise ImageError(f"{name}: not a picture that can be read; expected {', '.join(FORMATS)}") from error
+            raise ImageError(f"{name}: a HEIC picture, which cannot be read here", _HEIC) from error
+        raise ImageError(f"{name}: not a picture that can be read", f"expected {', '.join(FORMATS)}") from error
     except Image.DecompressionBombError as error:
-        raise TooLargeError(f"{name}: too many pixels; expected at most {MAX_PIXELS:,}") from error
+        raise TooLargeError(f"{name}: too many pixels", f"expected at most {MAX_PIXELS:,}") from error
     except _DAMAGED as error:
-        raise ImageError(f"{name}: the picture is damaged or cut short ({error}); save it anew") from error
+        raise ImageError(f"{name}: the picture is damaged or cut short ({error})", "save it anew") from error
 
 
 def _is_heic(data: bytes) -> bool:
@@ -198,25 +198,25 @@ def _is_heic(data: bytes) -> bool:
 def _read(path: Path) -> bytes:
     try:
         if path.is_dir():
-            raise ImageError(f"{path}: a folder; give the path of one picture in it")
+            raise ImageError(f"{path}: a folder", "give the path of one picture in it")
         if path.name.lower().endswith(".bz2"):
             with bz2.open(io.BytesIO(read_file(path))) as file:
                 return _bounded(path, file.read(_MAX_BYTES + 1))
         if path.stat().st_size > _MAX_BYTES:
             raise ImageError(
-                f"{path}: {path.stat().st_size >> 20} MiB; expected a picture of at most {_MAX_BYTES >> 20} MiB"
+                f"{path}: {path.stat().st_size >> 20} MiB", f"expected a picture of at most {_MAX_BYTES >> 20} MiB"
             )
         return read_file(path)
     except FileNotFoundError as error:
-        raise ImageError(f"{path}: no such file; give the path of a picture") from error
+        raise ImageError(f"{path}: no such file", "give the path of a picture") from error
     except (OSError, EOFError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise ImageError(f"{path}: cannot be read ({reason}); give the path of a picture") from error
+        raise ImageError(f"{path}: cannot be read ({reason})", "give the path of a picture") from error
 
 
 def _bounded(path: Path, data: bytes) -> bytes:
     if len(data) > _MAX_BYTES:
-        raise ImageError(f"{path}: unpacks to more than {_MAX_BYTES >> 20} MiB; expected a picture")
+        raise ImageError(f"{path}: unpacks to more than {_MAX_BYTES >> 20} MiB", "expected a picture")
     return data
 
 
@@ -231,11 +231,11 @@ def flatten(image: Image.Image) -> Image.Image:
     try:
         flat = normalised(image)
     except AssertionError as error:  # what Pillow says when it has no file to read any more
-        raise ImageError("a picture that was closed before its pixels were read; open it again") from error
+        raise ImageError("a picture that was closed before its pixels were read", "open it again") from error
     except _DAMAGED as error:
         if "closed" in str(error):
-            raise ImageError("a picture that was closed; open it again") from error
-        raise ImageError(f"the picture is damaged or cut short ({error}); save it anew") from error
+            raise ImageError("a picture that was closed", "open it again") from error
+        raise ImageError(f"the picture is damaged or cut short ({error})", "save it anew") from error
     try:
         turned = _UPRIGHT.get(image.getexif().get(_ORIENTATION, 1))
     except _DAMAGED:  # what a camera wrote beside the pixels is not needed to see them
@@ -260,12 +260,12 @@ def save_image(image: Image.Image, path: Path, *, quality: int = 95) -> None:
     """
     kind = _READ.get(path.suffix.lower())
     if path.suffix.lower() not in WRITABLE:
-        raise ImageError(f"{path}: cannot write a '{path.suffix}' picture; name it .png, .jpg, .webp or .tif")
+        raise ImageError(f"{path}: cannot write a '{path.suffix}' picture", "name it .png, .jpg, .webp or .tif")
     options = {"quality": quality} if kind in {"JPEG", "WEBP", "AVIF"} else {}
     encoded = io.BytesIO()  # in memory first: Pillow's own writing to a full disk only says "encoder error -2"
     try:
         image.save(encoded, format=kind, **options)
     except (OSError, ValueError, KeyError) as error:  # a Pillow without AVIF does not know it
-        raise ImageError(f"{path}: {kind} cannot hold this picture ({error}); name it .png") from error
+        raise ImageError(f"{path}: {kind} cannot hold this picture ({error})", "name it .png") from error
     with atomic(path) as file:
         file.write(encoded.getbuffer())

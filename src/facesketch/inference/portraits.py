@@ -235,7 +235,9 @@ class Studio:
         if isinstance(request.faces, str):
             require_known(request.faces, ("largest", "all"), "faces")
         if request.faces is not None and not request.align:
-            raise ConfigError("--faces picks among faces, which --no-align does not look for; leave out one of them")
+            raise ConfigError(
+                "`faces` picks among faces, which `align=False` does not look for", "leave out one of them"
+            )
         if translator is None:
             if request.direction is not None:
                 self.translator(request.direction)
@@ -244,9 +246,13 @@ class Studio:
         if request.direction is not None:
             translator.choose(request.direction)
         if request.faces is not None and needs.faces is None:
-            raise ConfigError(f"{name}: knows no aligned faces and translates each picture as it is; leave out --faces")
+            raise ConfigError(
+                f"{name}: knows no aligned faces and translates each picture as it is", "leave out `faces`"
+            )
         if request.resolution == "native" and needs.frame is not None:
-            raise ConfigError(f"{name}: this network has a fixed size of {needs.frame}; leave out --resolution native")
+            raise ConfigError(
+                f"{name}: this network has a fixed size of {needs.frame}", "leave out `resolution` native"
+            )
         _check_style(translator, request.style)
 
     def _direction(self, image: Image.Image) -> Direction:

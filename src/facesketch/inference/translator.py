@@ -68,10 +68,10 @@ def load(
 def _open(path: str, weights: str, device: str, engine: EngineName) -> Engine:
     exported = path.lower().endswith(ONNX_SUFFIX)
     if engine == "torch" and exported:
-        raise ConfigError(f"{path}: PyTorch does not run .onnx files; give the run folder, or --backend onnx")
+        raise ConfigError(f"{path}: PyTorch does not run .onnx files", "give the run folder, or `backend` onnx")
     if engine in {"onnx", "openvino", "openvino-bf16"} and not exported:
         raise ConfigError(
-            f"{path}: {engine} runs .onnx files; type: facesketch export {path} --out model.onnx, and give that"
+            f"{path}: {engine} runs .onnx files", f"type: facesketch export {path} `out` model.onnx, and give that"
         )
     if untrained(path):
         from facesketch.inference.engines.pencil_engine import PencilEngine
@@ -195,14 +195,15 @@ class Translator:
         if direction is None:
             if len(self.directions) > 1:
                 raise ConfigError(
-                    f"{self.name}: serves both directions; say which with --direction photo2sketch or sketch2photo"
+                    f"{self.name}: serves both directions", "say which with `direction` photo2sketch or sketch2photo"
                 )
             return self.directions[0]
         require_known(direction, DIRECTIONS, "direction")
         if direction not in self.directions:
             served = " and ".join(self.directions)
             raise ConfigError(
-                f"{self.name}: translates {served}, not {direction}; give a model trained with --direction {direction}"
+                f"{self.name}: translates {served}, not {direction}",
+                f"give a model trained with `direction` {direction}",
             )
         return direction
 
@@ -216,7 +217,7 @@ class Translator:
         needs = self.preprocessing
         if resolution == "native" and needs.frame is not None:
             raise ConfigError(
-                f"{self.name}: this network has a fixed size of {needs.frame}; leave out --resolution native"
+                f"{self.name}: this network has a fixed size of {needs.frame}", "leave out `resolution` native"
             )
         frame = None if needs.frame is None else (needs.frame, needs.frame)
         longest = needs.longest_side if resolution == "trained" else None
@@ -241,7 +242,7 @@ class Translator:
         images -= 1.0
         results = self._engine.run(images, direction, self._style if style is None else style)
         if not np.isfinite(results).all():
-            raise CheckpointError(f"{self.name}: draws what is no picture, NaN or infinity; its weights are damaged")
+            raise CheckpointError(f"{self.name}: draws what is no picture, NaN or infinity", "its weights are damaged")
         rounded = np.rint((results + 1.0) * 127.5).clip(0, 255).astype(np.uint8)
         return list(np.ascontiguousarray(rounded.transpose(0, 2, 3, 1)))
 
@@ -268,16 +269,16 @@ def to_image(picture: Any) -> Image.Image:
     if isinstance(picture, np.ndarray):
         return _from_array(picture)
     kind = type(picture).__name__
-    raise ImageError(f"a {kind} is not a picture; give a path, bytes, a PIL image or an array of (H, W) or (H, W, 3)")
+    raise ImageError(f"a {kind} is not a picture", "give a path, bytes, a PIL image or an array of (H, W) or (H, W, 3)")
 
 
 def _from_array(array: NDArray[Any]) -> Image.Image:
     if array.size == 0 or array.ndim not in {2, 3} or (array.ndim == 3 and array.shape[2] not in {1, 3, 4}):
-        raise ImageError(f"an array of shape {array.shape} is not a picture; expected (H, W), (H, W, 3) or (H, W, 4)")
+        raise ImageError(f"an array of shape {array.shape} is not a picture", "expected (H, W), (H, W, 3) or (H, W, 4)")
     if array.dtype != np.uint8:
         if array.dtype.kind != "f" or not (array.min() >= 0.0 and array.max() <= 1.0):
             raise ImageError(
-                f"an array of {array.dtype} in [{array.min()}, {array.max()}]; expected uint8, or floats in [0, 1]"
+                f"an array of {array.dtype} in [{array.min()}, {array.max()}]", "expected uint8, or floats in [0, 1]"
             )
         array = (array * 255.0 + 0.5).astype(np.uint8)
     return flatten(Image.fromarray(array[:, :, 0] if array.shape[2:] == (1,) else array))

@@ -148,7 +148,7 @@ def check_patches(frame: int, size: int) -> None:
         ConfigError: the frame is smaller than 32.
     """
     if frame < 32:
-        raise ConfigError(f"size = {size}: a patch discriminator needs at least 32 pixels; type --size 32")
+        raise ConfigError(f"size = {size}: a patch discriminator needs at least 32 pixels", "type `size` 32")
 
 
 def power_of_two(size: int) -> int:

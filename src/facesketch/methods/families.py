@@ -342,7 +342,7 @@ def family(name: str) -> type[Family]:
         ConfigError: there is none of that name; the nearest is suggested.
     """
     if name not in FAMILIES:
-        raise ConfigError(f"unknown method '{name}'{nearest(name, FAMILIES, 'type: facesketch methods')}")
+        raise ConfigError(f"unknown method '{name}'", nearest(name, FAMILIES, "type: facesketch methods"))
     return FAMILIES[name]
 
 
@@ -364,10 +364,10 @@ def resolve(config: RunConfig) -> RunConfig:
     except ValidationError as error:
         raise ConfigError(f"{config.method.name}: {explain(error, kind.Options)}") from error
     if config.direction not in kind.directions:
-        raise ConfigError(f"{config.method.name} cannot do {config.direction}; it does {', '.join(kind.directions)}")
+        raise ConfigError(f"{config.method.name} cannot do {config.direction}", f"it does {', '.join(kind.directions)}")
     train, defaults = config.train, kind.defaults
     if kind.exemplars and train.select == "loss":
-        raise ConfigError(f"select = 'loss': {config.method.name} has no loss; give ssim or mae")
+        raise ConfigError(f"select = 'loss': {config.method.name} has no loss", "give ssim or mae")
     filled = {
         "epochs": train.epochs or (None if train.steps else defaults.epochs),
         "batch_size": train.batch_size or defaults.batch_size,

@@ -93,7 +93,9 @@ class Portrait(PortraitFamily, Method):
             named = [name for name in drawn if name]
             advice = f"type --styles {','.join(named)}" if len(named) == len(drawn) else "leave out --styles"
             seen = ", ".join(name or "none" for name in drawn)
-            raise ConfigError(f"styles of the pairs: {seen}; not all are among --styles {','.join(styles)}; {advice}")
+            raise ConfigError(
+                f"styles of the pairs: {seen}", f"not all are among `styles` {','.join(styles)}; {advice}"
+            )
 
     def _style_weights(self, batch: Batch) -> Tensor:
         """Return (N, S), one-hot.
@@ -112,7 +114,7 @@ class Portrait(PortraitFamily, Method):
     def _place(self, name: str) -> int:
         if name not in self.styles:
             known = f"known: {', '.join(self.styles)}" if self.styles else "this model knows one style only"
-            raise ConfigError(f"style '{name}': not one that this model draws in{nearest(name, self.styles, known)}")
+            raise ConfigError(f"style '{name}': not one that this model draws in", nearest(name, self.styles, known))
         return self.styles.index(name)
 
     def _perceptual(self, fake: Tensor, target: Tensor) -> Tensor:

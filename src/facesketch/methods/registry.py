@@ -45,7 +45,7 @@ def method_class(name: str) -> type[Method]:
         ConfigError: there is none of that name, the nearest being suggested, or it needs no training.
     """
     if not family(name).learned:
-        raise ConfigError(f"{name} needs no training; type: facesketch translate PHOTO --model {name} --out SKETCH")
+        raise ConfigError(f"{name} needs no training", f"type: facesketch translate PHOTO --model {name} `out` SKETCH")
     return METHODS[name]
 
 

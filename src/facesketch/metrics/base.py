@@ -62,26 +62,26 @@ def checked(
     _check_images(metric, "truth", truth, smallest, channels)
     if result.shape[0] != truth.shape[0]:
         raise DataError(
-            f"{metric}: {result.shape[0]} results and {truth.shape[0]} truths; expected one truth per result"
+            f"{metric}: {result.shape[0]} results and {truth.shape[0]} truths", "expected one truth per result"
         )
     if result.shape[-2:] != truth.shape[-2:]:
         sizes = f"the result is {_size(result)} and the truth {_size(truth)} pixels"
-        raise DataError(f"{metric}: {sizes}; expected one size, so cut the padding off or resize the result")
+        raise DataError(f"{metric}: {sizes}", "expected one size, so cut the padding off or resize the result")
     return result.detach(), truth.detach()
 
 
 def _check_images(metric: str, role: str, images: Tensor, smallest: int, channels: tuple[int, ...]) -> None:
     shape, allowed = tuple(images.shape), " or ".join(map(str, channels))
     if images.ndim != 4 or images.shape[1] not in channels or images.shape[0] == 0:
-        raise DataError(f"{metric}: the {role} has shape {shape}; expected (N, C, height, width) with C {allowed}")
+        raise DataError(f"{metric}: the {role} has shape {shape}", f"expected (N, C, height, width) with C {allowed}")
     if images.dtype != torch.uint8 and not images.is_floating_point():
-        raise DataError(f"{metric}: the {role} is {images.dtype}; expected torch.uint8 or a floating type")
+        raise DataError(f"{metric}: the {role} is {images.dtype}", "expected torch.uint8 or a floating type")
     if min(shape[-2:]) < smallest:
-        raise DataError(f"{metric}: the {role} is {_size(images)} pixels; expected at least {smallest}x{smallest}")
+        raise DataError(f"{metric}: the {role} is {_size(images)} pixels", f"expected at least {smallest}x{smallest}")
     low, high = (float(value) for value in images.detach().aminmax())
     if not (low >= 0 and high <= 255):  # written so that NaN is refused too
         found = f"the {role} holds values from {low:g} to {high:g}"
-        raise DataError(f"{metric}: {found}; expected 0 to 255, so bring [-1, 1] there with (x + 1) * 127.5")
+        raise DataError(f"{metric}: {found}", "expected 0 to 255, so bring [-1, 1] there with (x + 1) * 127.5")
 
 
 def _size(images: Tensor) -> str:

@@ -47,9 +47,9 @@ def reliability(chances: Array, right: NDArray[np.bool_], weights: Array | None 
         DataError: there is no answer, or a chance is not between 0 and 1.
     """
     if not len(chances):
-        raise DataError("no answers; expected at least one chance and whether it was right")
+        raise DataError("no answers", "expected at least one chance and whether it was right")
     if not ((chances >= 0) & (chances <= 1)).all():
-        raise DataError("a chance is not between 0 and 1; expected shares, not per cent")
+        raise DataError("a chance is not between 0 and 1", "expected shares, not per cent")
     weights = np.ones(len(chances)) if weights is None else weights
     places = np.clip(np.ceil(chances * bins).astype(np.int64) - 1, 0, bins - 1)
     counts, said, true = (

@@ -58,7 +58,7 @@ def hog(images: Tensor, cell: int = 10) -> Array:
     count, height, width = grey.shape
     rows, columns = height // cell, width // cell
     if min(rows, columns) < _BLOCK:
-        raise ImageError(f"{width}x{height} pictures; HOG with cells of {cell} needs at least {2 * cell}x{2 * cell}")
+        raise ImageError(f"{width}x{height} pictures", f"HOG with cells of {cell} needs at least {2 * cell}x{2 * cell}")
     length, orientation = _gradients(grey)
     length, orientation = (a[:, : rows * cell, : columns * cell] for a in (length, orientation))
     bins = np.minimum((orientation * (_ORIENTATIONS / 180)).astype(np.int64), _ORIENTATIONS - 1)
@@ -71,7 +71,7 @@ def hog(images: Tensor, cell: int = 10) -> Array:
 def _grey(images: Tensor) -> Array:
     """Return (N, H, W) luma."""
     if images.ndim != 4 or images.shape[1] not in {1, 3}:
-        raise ImageError(f"pictures of shape {tuple(images.shape)}; expected (N, 1 or 3, H, W)")
+        raise ImageError(f"pictures of shape {tuple(images.shape)}", "expected (N, 1 or 3, H, W)")
     values = images.detach().cpu().double()
     grey = values[:, 0] if values.shape[1] == 1 else torch.einsum("nchw,c->nhw", values, values.new_tensor(LUMA))
     return grey.clone().numpy()
@@ -128,7 +128,7 @@ class FaceEmbedding:
 def _pictures(images: Tensor) -> Iterator[NDArray[np.uint8]]:
     """Yield each picture as (H, W, 3), red first."""
     if images.ndim != 4 or images.shape[1] not in {1, 3}:
-        raise ImageError(f"pictures of shape {tuple(images.shape)}; expected (N, 1 or 3, H, W)")
+        raise ImageError(f"pictures of shape {tuple(images.shape)}", "expected (N, 1 or 3, H, W)")
     for image in images:
         values = image.detach().cpu().double().round().clamp(0, 255).to(torch.uint8).expand(3, -1, -1)
         yield values.permute(1, 2, 0).numpy()

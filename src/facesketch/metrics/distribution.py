@@ -81,8 +81,8 @@ def _mmd(x: Features, y: Features) -> float:
 
 def _check_sets(x: Features, y: Features, at_least: int) -> None:
     if x.ndim != 2 or y.ndim != 2 or x.shape[1] != y.shape[1]:
-        raise DataError(f"features of {x.shape} and {y.shape}; expected (N, D) and (M, D)")
+        raise DataError(f"features of {x.shape} and {y.shape}", "expected (N, D) and (M, D)")
     if min(len(x), len(y)) < at_least:
-        raise DataError(f"{len(x)} and {len(y)} pictures; a distance of sets needs at least {at_least} in each")
+        raise DataError(f"{len(x)} and {len(y)} pictures", f"a distance of sets needs at least {at_least} in each")
     if not (np.isfinite(x).all() and np.isfinite(y).all()):
-        raise DataError("the features hold values that are not numbers; the pictures or the weights are damaged")
+        raise DataError("the features hold values that are not numbers", "the pictures or the weights are damaged")

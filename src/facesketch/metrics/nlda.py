@@ -41,7 +41,7 @@ def null_space_lda(samples: Array, subjects: NDArray[np.int64]) -> Array:
     inside = _null_space(within, rounding)  # (R, K)
     if not inside.shape[1]:
         seen = f"{len(samples)} samples of {len(counts)} subjects in {samples.shape[1]} dimensions"
-        raise DataError(f"{seen} leave no null space; use larger pictures or fewer training subjects")
+        raise DataError(f"{seen} leave no null space", "use larger pictures or fewer training subjects")
     _, _, widest = np.linalg.svd(between @ inside, full_matrices=False)
     directions: Array = span @ inside @ widest.T[:, : len(counts) - 1]
     return directions
@@ -102,10 +102,10 @@ def nlda(real: Array, synthesised: Array, *, train: int, repeats: int = 20, seed
         DataError: the shapes differ, or nobody is left to train on or to test with.
     """
     if real.shape != synthesised.shape:
-        raise DataError(f"real sketches of {real.shape}, synthesised of {synthesised.shape}; expected the same shape")
+        raise DataError(f"real sketches of {real.shape}, synthesised of {synthesised.shape}", "expected the same shape")
     subjects = len(real)
     if not 2 <= train < subjects:
-        raise DataError(f"NLDA on {train} of {subjects} subjects; expected at least 2 to train on and 1 to test with")
+        raise DataError(f"NLDA on {train} of {subjects} subjects", "expected at least 2 to train on and 1 to test with")
     x, y = _coordinates(real.reshape(subjects, -1), synthesised.reshape(subjects, -1))
     draw = np.random.default_rng(seed)
     rates = [_nlda_once(x, y, draw.permutation(subjects), train) for _ in range(repeats)]

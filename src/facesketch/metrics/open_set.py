@@ -64,9 +64,9 @@ def searches(scores: Array, probes: Sequence[str], gallery: Sequence[str]) -> Se
     """
     if scores.shape != (len(probes), len(gallery)):
         seen = f"scores of {scores.shape} for {len(probes)} probes and {len(gallery)} in the gallery"
-        raise DataError(f"{seen}; expected one row per probe and one column per picture of the gallery")
+        raise DataError(seen, "expected one row per probe and one column per picture of the gallery")
     if np.isnan(scores).any():
-        raise DataError("a score is not a number; expected finite features for every picture")
+        raise DataError("a score is not a number", "expected finite features for every picture")
     own = np.asarray(probes)[:, None] == np.asarray(gallery)[None, :]  # (P, G)
     known = own.any(axis=1)
     mates = np.where(own, scores, -np.inf).max(axis=1, initial=-np.inf)
@@ -90,7 +90,7 @@ def bar(strangers: Array, rate: float, weights: Array | None = None) -> float:
     """
     assert 0 <= rate <= 1, "a rate is a share"
     if not len(strangers):
-        raise DataError("nobody is left out of the gallery; expected searches for people who are not in it")
+        raise DataError("nobody is left out of the gallery", "expected searches for people who are not in it")
     weights = np.ones(len(strangers)) if weights is None else weights
     order = np.argsort(-strangers, kind="stable")
     alarms = weights[order].cumsum()
@@ -112,7 +112,7 @@ def detection(found: Searches, rate: float) -> Detection:
         DataError: a kind of search is missing.
     """
     if not len(found.mates):
-        raise DataError("no probe shows anybody in the gallery; expected some who are in it and some who are not")
+        raise DataError("no probe shows anybody in the gallery", "expected some who are in it and some who are not")
     height = bar(found.strangers, rate)
     hits = found.mates > np.maximum(found.rivals, height)
     return Detection(height, float(hits.mean()), float((found.strangers > height).mean()))

@@ -60,7 +60,7 @@ class Lpips(nn.Module):
             ImageError: the shapes differ, or a side is too short for the network.
         """
         if x.shape != y.shape:
-            raise ImageError(f"pictures of {tuple(x.shape)} and {tuple(y.shape)}; expected two batches of one shape")
+            raise ImageError(f"pictures of {tuple(x.shape)} and {tuple(y.shape)}", "expected two batches of one shape")
         _check_sides(x, SMALLEST[self.net], f"LPIPS ({self.net})")
         device = self.distance.heads[0].device
         pairs = zip(_batches(x, device), _batches(y, device), strict=True)
@@ -76,10 +76,12 @@ def _batches(images: Tensor, device: torch.device) -> Iterator[Tensor]:
 
 def _check_sides(images: Tensor, smallest: int, what: str) -> None:
     if images.ndim != 4 or images.shape[1] not in {1, 3}:
-        raise ImageError(f"pictures of shape {tuple(images.shape)}; expected (N, 1 or 3, H, W)")
+        raise ImageError(f"pictures of shape {tuple(images.shape)}", "expected (N, 1 or 3, H, W)")
     height, width = images.shape[-2:]
     if min(height, width) < smallest:
-        raise ImageError(f"{width}x{height} pictures; {what} needs at least {smallest}x{smallest}: use a larger size")
+        raise ImageError(
+            f"{width}x{height} pictures", f"{what} needs at least {smallest}x{smallest}: use a larger size"
+        )
 
 
 @torch.inference_mode()

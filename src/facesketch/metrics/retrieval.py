@@ -34,14 +34,16 @@ def match_ranks(distances: Array, probes: Sequence[str], gallery: Sequence[str])
     """
     if distances.shape != (len(probes), len(gallery)):
         seen = f"distances of {distances.shape} for {len(probes)} probes and {len(gallery)} in the gallery"
-        raise DataError(f"{seen}; expected one row per probe and one column per picture of the gallery")
+        raise DataError(seen, "expected one row per probe and one column per picture of the gallery")
     if np.isnan(distances).any():
-        raise DataError("a distance is not a number; expected finite features for every picture")
+        raise DataError("a distance is not a number", "expected finite features for every picture")
     mates = np.asarray(probes)[:, None] == np.asarray(gallery)[None, :]  # (P, G)
     lost = np.flatnonzero(~mates.any(axis=1))
     if len(lost):
         others = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
-        raise DataError(f"'{probes[lost[0]]}'{others} not in the gallery; leave such probes out or add their pictures")
+        raise DataError(
+            f"'{probes[lost[0]]}'{others} not in the gallery", "leave such probes out or add their pictures"
+        )
     nearest = np.where(mates, distances, np.inf).min(axis=1, keepdims=True)
     strangers: NDArray[np.int64] = ((distances <= nearest) & ~mates).sum(axis=1)
     return 1 + strangers
@@ -62,7 +64,7 @@ def cmc(distances: Array, probes: Sequence[str], gallery: Sequence[str]) -> Arra
         DataError: as `match_ranks`, or there is no probe.
     """
     if not len(probes):
-        raise DataError("no probes; expected at least one picture to search with")
+        raise DataError("no probes", "expected at least one picture to search with")
     ranks = match_ranks(distances, probes, gallery)
     return np.bincount(ranks, minlength=len(gallery) + 1)[1:].cumsum() / len(ranks)
 

@@ -369,8 +369,8 @@ def _same(path: Path, other: Path) -> bool:
 def _check_matched(people: Path, table: dict[str, Person], named: dict[str, Person]) -> None:
     if table and not named:
         raise DataError(
-            f"{people}: names no photo that is given or in the gallery, beginning with '{next(iter(table))}'; "
-            "write paths that are absolute, or start at the folder of this file or of the photos"
+            f"{people}: names no photo that is given or in the gallery, beginning with '{next(iter(table))}'",
+            "write paths that are absolute, or start at the folder of this file or of the photos",
         )
 
 
@@ -378,12 +378,12 @@ def _check_asked(top: int, route: str, prior: float) -> None:
     from facesketch.search.embedding.describer import ROUTES
 
     if top < 1:
-        raise ConfigError(f"top is {top}; expected at least 1")
+        raise ConfigError(f"top is {top}", "expected at least 1")
     if route not in ROUTES:
         known = f"expected {', '.join(ROUTES)}"
-        raise ConfigError(f"no route '{route}'{nearest(route, ROUTES, then=known)}")
+        raise ConfigError(f"no route '{route}'", nearest(route, ROUTES, then=known))
     if not 0 < prior < 1:
-        raise ConfigError(f"prior is {prior:g}; expected a chance above 0 and below 1")
+        raise ConfigError(f"prior is {prior:g}", "expected a chance above 0 and below 1")
 
 
 def _opened(picture: Source) -> tuple[Image.Image, str, str]:

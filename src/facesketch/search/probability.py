@@ -85,7 +85,7 @@ def calibration(embedder: str, route: Route) -> Calibration:
     """
     if (embedder, route) not in CALIBRATIONS:
         known = ", ".join(sorted({name for name, _ in CALIBRATIONS}))
-        raise ConfigError(f"no calibration for embedder '{embedder}' and route '{route}'; known embedders: {known}")
+        raise ConfigError(f"no calibration for embedder '{embedder}' and route '{route}'", f"known embedders: {known}")
     return CALIBRATIONS[embedder, route]
 
 
@@ -147,7 +147,7 @@ def chances(
         ConfigError: a prior that is 0, 1 or beyond.
     """
     if not 0 < prior < 1:
-        raise ConfigError(f"--prior {prior:g}: expected a chance between 0 and 1, such as 0.5")
+        raise ConfigError(f"`prior` {prior:g}: expected a chance between 0 and 1, such as 0.5")
     if not len(scores):
         return np.zeros(0), 1.0
     outstanding = distances(scores, rest, company(drawn, calibration))

@@ -88,7 +88,7 @@ class Catalogue:
         if name is None:
             return self.default
         if name not in self._offered:
-            hint = f"See /v1/models for what there is{nearest(name, self._offered) or '.'}"
+            hint = f"See /v1/models for what there is. {nearest(name, self._offered).capitalize()}".rstrip()
             raise ProblemError(400, "There is no model of this id.", hint)
         return self._offered[name]
 

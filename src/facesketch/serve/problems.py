@@ -85,9 +85,9 @@ def _headers(status: int) -> dict[str, Any]:
 
 
 def told(error: FacesketchError) -> ProblemError:
-    """Return a user's mistake as an answer; its message already is `what was seen; what to do`."""
-    seen, _, hint = str(error).removeprefix("picture: ").partition("; ")
-    return ProblemError(400, _sentence(seen), _sentence(hint or "try another picture"))
+    """Return a user's mistake as an answer."""
+    seen = error.seen.removeprefix("picture: ").removeprefix("probe: ")
+    return ProblemError(400, _sentence(seen), _sentence(error.hint or "try another picture"))
 
 
 def plain(notice: str) -> str:

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from PIL import Image
 
-from facesketch.errors import FaceError
+from facesketch.errors import FaceError, SeveralFacesError
 from facesketch.serve.admission import Ticket
 from facesketch.serve.codec import Darkroom, data_url
 from facesketch.serve.problems import ProblemError, plain, told
@@ -127,12 +127,11 @@ class Searcher:
         try:
             return self._gallery.search(image, asked.top, asked.route, asked.face, asked.prior)
         except FaceError as error:
-            if asked.face is None and "--face" in str(error):
+            if asked.face is None and isinstance(error, SeveralFacesError):
                 raise ProblemError(
                     400, "The sketch shows several faces.", "Say which with the field face; 1 is the largest."
                 ) from error
-            seen = told(FaceError(str(error).removeprefix("probe: "))).problem.error
-            raise ProblemError(400, seen, "Try another picture.") from error
+            raise told(error) from error
 
     def _hit(self, hit: Any) -> Hit:
         # a photo that nobody gave a person stands for itself, and is called by its place on the disk

@@ -82,8 +82,8 @@ def listen(settings: Settings) -> socket.socket:
     except OSError as error:
         reason = os.strerror(error.errno).lower() if error.errno and error.errno > 0 else str(error)
         raise ConfigError(
-            f"--host {settings.host} --port {settings.port}: cannot listen there ({reason}); "
-            "give another --port or --host"
+            f"`host` {settings.host} `port` {settings.port}: cannot listen there ({reason})",
+            "give another `port` or `host`",
         ) from error
     # connections inherit it, and asyncio leaves it off: an answer's body would wait 40 ms behind its head
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

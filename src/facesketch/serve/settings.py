@@ -96,18 +96,18 @@ def check(settings: Settings) -> Settings:
             is none, or searches are to be noted where there is nothing to search.
     """
     if settings.audit and settings.gallery is None:
-        raise ConfigError("--audit: notes searches in a gallery, and there is none; add --gallery, or leave it out")
+        raise ConfigError("`audit`: notes searches in a gallery, and there is none", "add `gallery`, or leave it out")
     if not settings.loopback and settings.token is None and not settings.anyone:
         raise ConfigError(
-            f"--host {settings.host}: other machines would be let in; give a --token they must bring, or --anyone"
+            f"`host` {settings.host}: other machines would be let in", "give a `token` they must bring, or `anyone`"
         )
     token = settings.token
     if token is not None and not _can_be_sent(token):
-        raise ConfigError(f"--token: expected {_SHORTEST} or more letters, digits and signs of ASCII without a space")
+        raise ConfigError(f"`token`: expected {_SHORTEST} or more letters, digits and signs of ASCII without a space")
     for origin in settings.cors:
         scheme, _, rest = origin.partition("://")
         if scheme not in {"http", "https"} or not rest or "/" in rest or "*" in rest:
-            raise ConfigError(f"--cors {origin}: expected an origin, such as https://faces.example.org")
+            raise ConfigError(f"`cors` {origin}: expected an origin, such as https://faces.example.org")
     return settings
 
 

@@ -173,7 +173,7 @@ def plan(preset: str, *, only: Sequence[str] = (), seeds: int = 1) -> list[Cell]
         ConfigError: an unknown preset, or an `only` that matches nothing.
     """
     if preset not in PRESETS:
-        raise ConfigError(f"unknown preset '{preset}'{nearest(preset, PRESETS, 'known: ' + ', '.join(PRESETS))}")
+        raise ConfigError(f"unknown preset '{preset}'", nearest(preset, PRESETS, "known: " + ", ".join(PRESETS)))
     tables = ((VARIANTS, True), (NAMED, False))
     cells = [
         cell
@@ -186,7 +186,7 @@ def plan(preset: str, *, only: Sequence[str] = (), seeds: int = 1) -> list[Cell]
     if unknown:
         names = [*FAMILIES, *(cell.name for cell in cells)]
         raise ConfigError(
-            f"--only {unknown[0]}: no such cell{nearest(unknown[0], names, 'known: ' + ', '.join(FAMILIES))}"
+            f"`only` {unknown[0]}: no such cell", nearest(unknown[0], names, "known: " + ", ".join(FAMILIES))
         )
     return _with_shorter([cell for cell in cells if not only or any(_matches(cell, part) for part in only)], cells)
 

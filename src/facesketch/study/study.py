@@ -110,10 +110,10 @@ class Study:
         measured = tuple(metrics) or (before.metrics if before else PRESETS[preset].metrics)
         study = cls(data.resolve(), out, cells, preset, seeds, measured)
         if before is not None and (before.data, before.preset) != (study.data, study.preset):
-            raise ConfigError(f"{out}: holds a '{before.preset}' study of {before.data}; give another --out")
+            raise ConfigError(f"{out}: holds a '{before.preset}' study of {before.data}", "give another `out`")
         if before is not None and set(measured) != set(before.metrics) and any(map(before.done, before.cells)):
             said = ", ".join(before.metrics) or "every metric that applies"
-            raise ConfigError(f"{out}: is measured by {said}; leave out --metrics, or give another --out")
+            raise ConfigError(f"{out}: is measured by {said}", "leave out `metrics`, or give another `out`")
         kept = before.cells if before else ()
         merged = (*kept, *(cell for cell in study.cells if cell.name not in {old.name for old in kept}))
         value = {
@@ -137,7 +137,7 @@ class Study:
         try:
             plan = _Plan.model_validate(read_json(out / "plan.json"))
         except (OSError, ValueError) as error:
-            raise DataError(f"{out}: holds no study; type: facesketch study DATA --out {out}") from error
+            raise DataError(f"{out}: holds no study", f"type: facesketch study DATA --out {out}") from error
         return cls(plan.data, out, plan.cells, plan.preset, plan.seeds, plan.metrics)
 
     def run_folder(self, cell: Cell) -> Path:

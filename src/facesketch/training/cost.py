@@ -136,8 +136,8 @@ def require_room(out: Path, cost: Estimate) -> None:
     free = shutil.disk_usage(out).free
     if cost.room > free:
         raise OutputError(
-            f"{out}: the run takes up to {gigabytes(cost.room)} on the disk, and {gigabytes(free)} are free; "
-            "free some room or give another --out"
+            f"{out}: the run takes up to {gigabytes(cost.room)} on the disk, and {gigabytes(free)} are free",
+            "free some room or give another `out`",
         )
 
 
@@ -151,4 +151,4 @@ def out_of_memory(config: RunConfig, *, needed: int | None = None, free: int | N
     batch, size = config.train.batch_size or 1, config.data.size
     smaller = f"--batch-size {batch // 2}" if batch > 1 else f"--size {max(16, size // 2)}"
     amount = f" (about {needed / 2**30:.1f} GiB needed, {free / 2**30:.1f} free)" if needed and free else ""
-    return ResourceError(f"out of memory at batch size {batch}, size {size}{amount}; type {smaller}")
+    return ResourceError(f"out of memory at batch size {batch}, size {size}{amount}", f"type {smaller}")

@@ -78,7 +78,7 @@ def steady(config: RunConfig, parts: Split, advice: str, *, quiet: bool = False)
         return settings
     seen = f"a training step in bf16 crashes on this processor ({what})"
     if settings.precision == "bf16":
-        raise ResourceError(f"{seen}; {advice}")
+        raise ResourceError(seen, advice)
     if not quiet:
         Console(stderr=True, highlight=False, soft_wrap=True).print(f"{seen}, so this run computes in fp32")
     return settings.model_copy(update={"precision": "fp32"})

@@ -133,5 +133,5 @@ def one_line_errors(config: RunConfig, out: Path) -> Iterator[None]:
         if "DataLoader worker" in str(error):
             line = str(error).splitlines()[0].rstrip(".")
             again = f"to go on without them type: facesketch train --resume {out} --workers 0"
-            raise ResourceError(f"a process that prepares batches died ({line}); {again}") from error
+            raise ResourceError(f"a process that prepares batches died ({line})", again) from error
         raise

@@ -37,7 +37,7 @@ def hold(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         descriptor = _claim(folder / LOCK)
     except OSError as error:
-        raise OutputError(cannot_write(folder, error)) from error
+        raise OutputError(*cannot_write(folder, error)) from error
     try:
         yield
     finally:

@@ -39,9 +39,11 @@ def begin(config: RunConfig, out: Path) -> RunConfig:
     config = resolve(config)
     method_class(config.method.name)  # refuses one that needs no training
     if config.data.folder is None:
-        raise ConfigError("no pictures to learn from; give their folder with --data")
+        raise ConfigError("no pictures to learn from", "give their folder with `data`")
     if any((out / name).exists() for name in (STATE, COMING, PREVIOUS, WEIGHTS, BEST)):
-        raise ConfigError(f"{out}: already holds a run; type: facesketch train --resume {out}, or give another --out")
+        raise ConfigError(
+            f"{out}: already holds a run", f"type: facesketch train --resume {out}, or give another `out`"
+        )
     if config.train.start_from is not None:
         start(build(config, fresh=False), config.train.start_from)
     return _absolute(config)
@@ -78,7 +80,7 @@ def reopen(out: Path) -> RunConfig:
         CheckpointError: the folder holds no run.
     """
     if not (out / CONFIG).exists():
-        raise CheckpointError(f"{out}: no {CONFIG} in it, so not a run; give the --out folder of a training")
+        raise CheckpointError(f"{out}: no {CONFIG} in it, so not a run", "give the `out` folder of a training")
     return parse(read_toml(out / CONFIG), str(out / CONFIG))
 
 
@@ -95,9 +97,9 @@ def read_split(config: RunConfig) -> Split:
         step = len(parts.train) / config.data.limit
         parts = replace(parts, train=tuple(parts.train[int(place * step)] for place in range(config.data.limit)))
     if config.data.balance and not any(pair.attributes.get("set") for pair in parts.train):
-        raise ConfigError("--balance draws evenly from sets, and no pair names one; add a column set to pairs.csv")
+        raise ConfigError("`balance` draws evenly from sets, and no pair names one", "add a column set to pairs.csv")
     if not parts.train:
-        raise DataError(f"{config.data.folder}: no training pairs; type: facesketch data check {config.data.folder}")
+        raise DataError(f"{config.data.folder}: no training pairs", f"type: facesketch data check {config.data.folder}")
     return parts
 
 
@@ -144,11 +146,13 @@ def record(out: Path, config: RunConfig, environment: dict[str, Any]) -> None:
         try:
             before = read_json(path)
         except (OSError, ValueError) as error:
-            raise CheckpointError(f"{path}: damaged ({error}); remove it, or train anew with another --out") from error
+            raise CheckpointError(
+                f"{path}: damaged ({error})", "remove it, or train anew with another `out`"
+            ) from error
         if (before.get("data"), before.get("split")) != (environment["data"], environment["split"]):
             raise DataError(
-                f"{config.data.folder}: the pictures or their split have changed since {out} began; give the folder of "
-                "those it began with by --data, or train anew with another --out"
+                f"{config.data.folder}: the pictures or their split have changed since {out} began",
+                "give the folder of those it began with by `data`, or train anew with another `out`",
             )
         return
     write_json(path, environment)

@@ -115,7 +115,7 @@ def prepare(config: RunConfig, out: Path, fabric: Fabric, parts: Split) -> Train
 def _steps_per_epoch(config: RunConfig, count: int, world: int) -> int:
     keys = epoch_keys(count, config.train.batch_size or 1, 0, world=world)
     if not keys:
-        raise ConfigError(f"{count} training pairs for {world} processes; start fewer processes or add pairs")
+        raise ConfigError(f"{count} training pairs for {world} processes", "start fewer processes or add pairs")
     return math.ceil(len(keys) / config.train.accumulate)
 
 

@@ -45,14 +45,14 @@ def load_state(folder: Path) -> dict[str, Any] | None:
             torn = archive.testzip()
         state = None if torn else torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # whatever a torn or foreign file makes the reader raise
-        raise CheckpointError(_damaged(path, previous)) from error
+        raise _damaged(path, previous) from error
     if not isinstance(state, dict) or state.get("format") != FORMAT:
-        raise CheckpointError(_damaged(path, previous))
+        raise _damaged(path, previous)
     return state
 
 
-def _damaged(path: Path, previous: Path) -> str:
+def _damaged(path: Path, previous: Path) -> CheckpointError:
     seen = f"{path}: torn or not a training state of facesketch"
     if path != previous and previous.exists():
-        return f"{seen}; the one before it is whole, to go on from there type: mv {previous} {path}"
-    return f"{seen}; start again with another --out"
+        return CheckpointError(seen, f"the one before it is whole; to go on from there type: mv {previous} {path}")
+    return CheckpointError(seen, "start again with another `out`")

@@ -134,7 +134,7 @@ def _refuse_shortening(config: RunConfig, folder: Path) -> None:
     for name, done in (("steps", state["position"]["step"]), ("epochs", state["position"]["epoch"])):
         asked = getattr(config.train, name)
         if asked is not None and asked < done:
-            raise ConfigError(f"--{name} {asked}: {folder} has taken {done} {name} already; give more, or none")
+            raise ConfigError(f"--{name} {asked}: {folder} has taken {done} {name} already", "give more, or none")
 
 
 def _carry_out(config: RunConfig, out: Path, quiet: bool, *, fresh: bool) -> Path:
@@ -176,8 +176,7 @@ def _pictures(config: RunConfig, out: Path, *, fresh: bool) -> Split:
     except DataError as error:
         if fresh:
             raise
-        moved = f"if the pictures have moved, type: facesketch train --resume {out} --data FOLDER"
-        raise DataError(f"{error}; {moved}") from error
+        raise DataError(error.seen, "if the pictures have moved, say where they are now with `data`") from error
 
 
 def fit(training: Training, teller: Teller, stopped: Callable[[], int] = lambda: 0) -> None:
@@ -251,8 +250,8 @@ def _refuse_divergence(training: Training, values: dict[str, float]) -> None:
     for name, value in values.items():
         if not math.isfinite(value):
             raise ConfigError(
-                f"step {training.position.step}: {name} is {value}, so the training has diverged; "
-                f"begin again with a --learning-rate below {training.settings.learning_rate:g}"
+                f"step {training.position.step}: {name} is {value}, so the training has diverged",
+                f"begin again with a `learning_rate` below {training.settings.learning_rate:g}",
             )
 
 

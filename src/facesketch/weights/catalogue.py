@@ -147,7 +147,7 @@ def weight(name: str) -> Weight:
         ConfigError: no weights have that name.
     """
     if name not in WEIGHTS:
-        raise ConfigError(f"'{name}': no such weights{nearest(name, WEIGHTS) or '; known: ' + ', '.join(WEIGHTS)}")
+        raise ConfigError(f"'{name}': no such weights", nearest(name, WEIGHTS) or "known: " + ", ".join(WEIGHTS))
     return WEIGHTS[name]
 
 
@@ -177,13 +177,13 @@ def locate(name: str, given: Path | None = None) -> Path:
     entry = weight(name)
     if given is not None:
         if not given.is_file():
-            raise MissingExtraError(f"{given}: no such file; give the {name} weights or type `{_advice(name)}`")
+            raise MissingExtraError(f"{given}: no such file", f"give the {name} weights or type `{_advice(name)}`")
         return given
     kept = cache_folder() / entry.file
     if kept.is_file():
         if kept.stat().st_size != entry.size:
             seen = f"{kept}: {kept.stat().st_size:,} bytes"
-            raise MissingExtraError(f"{seen}; expected {entry.size:,}: type `{_advice(name)}`")
+            raise MissingExtraError(seen, f"expected {entry.size:,}: type `{_advice(name)}`")
         return kept
     installed = _installed(entry)
     if installed is None:
@@ -214,9 +214,9 @@ def verify(path: Path, entry: Weight) -> None:
         digest = entry.published if path.stat().st_size == entry.published.size else entry.kept
         fault = _fault(path, digest)
     except OSError as error:
-        raise CheckpointError(f"{path}: cannot be read; expected the {entry.name} weights") from error
+        raise CheckpointError(f"{path}: cannot be read", f"expected the {entry.name} weights") from error
     if fault:
-        raise CheckpointError(f"{path}: {fault}; type `{_advice(entry.name)}`")
+        raise CheckpointError(f"{path}: {fault}", f"type `{_advice(entry.name)}`")
 
 
 def _fault(path: Path, digest: Digest) -> str:

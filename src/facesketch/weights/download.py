@@ -38,9 +38,9 @@ def read(path: Path) -> dict[str, Tensor]:
     try:
         tensors = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
     except Exception as error:  # a damaged file makes the readers stumble in many ways
-        raise CheckpointError(f"{path}: holds no readable tensors; expected .safetensors or .pth weights") from error
+        raise CheckpointError(f"{path}: holds no readable tensors", "expected .safetensors or .pth weights") from error
     if not isinstance(tensors, dict) or not all(isinstance(value, torch.Tensor) for value in tensors.values()):
-        raise CheckpointError(f"{path}: holds something else; expected a table of tensors by name")
+        raise CheckpointError(f"{path}: holds something else", "expected a table of tensors by name")
     return dict(tensors)
 
 
@@ -79,7 +79,7 @@ def fetch(name: str, *, folder: Path | None = None, progress: Progress | None = 
         fault = _fault(part, entry.published)
         if fault:
             part.unlink()
-            raise CheckpointError(f"{entry.address}: {fault}; it was removed: type `{_advice(name)}` once more")
+            raise CheckpointError(f"{entry.address}: {fault}", f"it was removed: type `{_advice(name)}` once more")
         if entry.pth is not None:
             _convert(part, entry, kept)
             part.unlink()
@@ -87,7 +87,7 @@ def fetch(name: str, *, folder: Path | None = None, progress: Progress | None = 
             part.replace(kept)
     except OSError as error:
         reason = "the disk is full" if error.errno == errno.ENOSPC else (error.strerror or type(error).__name__).lower()
-        raise OutputError(f"{kept}: cannot be written ({reason}); set FACESKETCH_MODELS to another folder") from error
+        raise OutputError(f"{kept}: cannot be written ({reason})", "set FACESKETCH_MODELS to another folder") from error
     return kept
 
 
@@ -126,7 +126,7 @@ def _download(entry: Weight, part: Path, progress: Progress | None) -> None:
             file.flush()
             os.fsync(file.fileno())
     if have < size:
-        raise MissingExtraError(f"{entry.address}: broke off at {have:,} of {size:,} bytes; {_again(entry)}")
+        raise MissingExtraError(f"{entry.address}: broke off at {have:,} of {size:,} bytes", _again(entry))
 
 
 def _again(entry: Weight) -> str:
@@ -146,12 +146,12 @@ def _open(entry: Weight, have: int) -> HTTPResponse:
         ):  # another, shorter file: its hash will tell
             return _open(entry, 0)
         raise MissingExtraError(
-            f"{entry.address}: HTTP {error.code} ({error.reason}); try later, or give the path of a copy"
+            f"{entry.address}: HTTP {error.code} ({error.reason})", "try later, or give the path of a copy"
         ) from error
     except (OSError, HTTPException) as error:
         reason = getattr(error, "reason", None) or type(error).__name__
         raise MissingExtraError(
-            f"{entry.address}: no answer ({reason}); check the network, then {_again(entry)}"
+            f"{entry.address}: no answer ({reason})", f"check the network, then {_again(entry)}"
         ) from error
     return response
 
@@ -160,7 +160,7 @@ def _next(response: HTTPResponse, entry: Weight) -> bytes:
     try:
         return response.read(_CHUNK)
     except (OSError, HTTPException) as error:
-        raise MissingExtraError(f"{entry.address}: broke off ({type(error).__name__}); {_again(entry)}") from error
+        raise MissingExtraError(f"{entry.address}: broke off ({type(error).__name__})", _again(entry)) from error
 
 
 class _SafeRedirects(urllib.request.HTTPRedirectHandler):
@@ -174,4 +174,4 @@ class _SafeRedirects(urllib.request.HTTPRedirectHandler):
 def _require_https(address: str) -> None:
     parts = urlsplit(address)
     if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname == "127.0.0.1"):
-        raise MissingExtraError(f"{address}: not fetched; expected an https address")
+        raise MissingExtraError(f"{address}: not fetched", "expected an https address")

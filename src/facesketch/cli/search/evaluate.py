@@ -79,7 +79,7 @@ def evaluate(
         Show no progress.
     """
     if seed < 0:
-        raise ConfigError(f"seed = {seed}: expected at least 0; give another --seed")
+        raise ConfigError(f"seed = {seed}: expected at least 0", "give another --seed")
     if out is not None and out.suffix.lower() != ".json":
         require_folder_name(out)
     require("train", "measuring search")

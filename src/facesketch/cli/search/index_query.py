@@ -47,7 +47,7 @@ def _no_option(_kind: Any, sketch: Path) -> None:
     if sketch != _PIPE and str(sketch).startswith("-") and not sketch.exists():
         word = str(sketch).partition("=")[0]
         known = [f"--{name}" for name in (*inspect.signature(query).parameters, "no-audit") if name != "sketch"]
-        raise ConfigError(f"unknown option {word}{nearest(word, known, then='type --help to see them all')}")
+        raise ConfigError(f"unknown option {word}", nearest(word, known, then="type --help to see them all"))
 
 
 @app.command
@@ -84,7 +84,7 @@ def index(
         Show no progress.
     """
     if not (photos or people or remove or prune):
-        raise ConfigError(f"nothing to do; type: facesketch search index PHOTOS --gallery {gallery}")
+        raise ConfigError("nothing to do", f"type: facesketch search index PHOTOS --gallery {gallery}")
     opened = _open(gallery, embedder, create=bool(photos))
     _take_out(opened, remove, prune)
     skipped = _add(opened, photos, people, quiet) if photos or people else 0
@@ -140,7 +140,7 @@ def query(
     _check(sketch, top, face, sheet, json)
     opened = _open(gallery, embedder, create=False, audit=audit)
     if sheet is not None and opened.holds(sheet):
-        raise ConfigError(f"--sheet {sheet}: is a photo of the gallery; give another name, such as hits.png")
+        raise ConfigError(f"--sheet {sheet}: is a photo of the gallery", "give another name, such as hits.png")
     drawn = read_pipe("facesketch search query - … < sketch.png") if sketch == _PIPE else sketch
     answer = opened.search(drawn, top, route, face, prior)
     if sheet is not None:
@@ -189,7 +189,7 @@ def _take_out(gallery: Gallery, remove: tuple[str, ...], prune: bool) -> None:
     if remove:
         taken = gallery.remove(remove)
         if not taken:
-            raise GalleryError(f"{gallery.uri}: no photo and no person {', '.join(remove)}; {_meant(gallery, remove)}")
+            raise GalleryError(f"{gallery.uri}: no photo and no person {', '.join(remove)}", _meant(gallery, remove))
         _print(f"{_count(taken, 'photo')} taken out")
     if prune:
         gone = gallery.prune() if gallery.exists() else []
@@ -219,10 +219,10 @@ def _add(gallery: Gallery, photos: tuple[Path, ...], people: Path | None, quiet:
     left = len(report.skipped)
     if photos and not (left or report.added or report.refreshed or report.unchanged):
         seen = "; {}: {}".format(*report.passed_over[0]) if report.passed_over else ""
-        raise GalleryError(f"no photo in {', '.join(map(str, photos))}{seen}; give photos or folders of them")
+        raise GalleryError(f"no photo in {', '.join(map(str, photos))}{seen}", "give photos or folders of them")
     if left and not (gallery.exists() and gallery.store.count):
         path, reason = report.skipped[0]
-        raise GalleryError(f"nothing to put into {gallery.uri}: {_count(left, 'photo')} left out; {path}: {reason}")
+        raise GalleryError(f"nothing to put into {gallery.uri}: {_count(left, 'photo')} left out", f"{path}: {reason}")
     _tell(report)
     if (report.added or report.refreshed) and gallery.describer.notice:
         _note(f"note: {gallery.describer.notice}")
@@ -258,16 +258,16 @@ def _check(sketch: Path, top: int, face: int | None, sheet: Path | None, json: P
     from facesketch.images.io import WRITABLE
 
     if face is not None and face < 1:
-        raise ConfigError(f"--face {face}; expected 1 for the largest face, 2 for the next")
+        raise ConfigError(f"--face {face}", "expected 1 for the largest face, 2 for the next")
     if sheet is not None and sheet.suffix.lower() not in WRITABLE:
-        raise ConfigError(f"--sheet {sheet}; expected a picture's name, such as hits.png")
+        raise ConfigError(f"--sheet {sheet}", "expected a picture's name, such as hits.png")
     if sheet is not None and top > _ON_SHEET:
-        raise ConfigError(f"--top {top}: a hit sheet has room for {_ON_SHEET}; ask for fewer, or take --json")
+        raise ConfigError(f"--top {top}: a hit sheet has room for {_ON_SHEET}", "ask for fewer, or take --json")
     for option, path in (("--sheet", sheet), ("--json", json)):
         if path is not None and path != _PIPE and path.resolve() == sketch.resolve():
-            raise ConfigError(f"{option} {path}: is the sketch itself; give another name")
+            raise ConfigError(f"{option} {path}: is the sketch itself", "give another name")
     if json is not None and json != _PIPE and json.suffix.lower() != ".json":
-        raise ConfigError(f"--json {json}; expected a name that ends in .json, such as hits.json, or - to print it")
+        raise ConfigError(f"--json {json}", "expected a name that ends in .json, such as hits.json, or - to print it")
 
 
 @contextmanager
@@ -276,9 +276,7 @@ def _advised(option: str) -> Iterator[None]:
     try:
         yield
     except OutputError as error:
-        seen, mark, advice = str(error).rpartition("; ")
-        advice = advice.replace("an --out", f"a {option}").replace("--out", option)
-        raise OutputError(f"{seen}{mark}{advice}") from error
+        raise OutputError(error.seen, error.hint.replace("an `out`", f"a {option}").replace("`out`", option)) from error
 
 
 def _draw(gallery: Gallery, answer: Answer, name: str, sketch: Path, out: Path) -> None:

@@ -37,7 +37,7 @@ def learn(
         raise ConfigError(f"--out {out}: expected a file to write whose name ends in .safetensors")
     names = [name.strip() for name in parts.split(",") if name.strip()]
     if not names:
-        raise ConfigError("--parts names none; give hog, sface, or both with a comma between")
+        raise ConfigError("--parts names none", "give hog, sface, or both with a comma between")
     from facesketch.search.embedding.learn import learn as learn_map
 
     with Stages(quiet) as progress:

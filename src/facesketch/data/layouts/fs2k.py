@@ -88,7 +88,7 @@ def _entries(tree: Tree, path: PurePosixPath) -> list[Any]:
     try:
         entries = parse_json(read_file(tree.folder / path))
     except (OSError, ValueError) as error:
-        raise DataError(f"{tree.folder / path}: not JSON ({error}); unpack FS2K's annotations anew") from error
+        raise DataError(f"{tree.folder / path}: not JSON ({error})", "unpack FS2K's annotations anew") from error
     if not isinstance(entries, list):
         raise DataError(f"{tree.folder / path}: expected a list of entries, each with an image_name")
     return entries
@@ -98,7 +98,7 @@ def _entry(tree: Tree, path: PurePosixPath, entry: Any) -> tuple[str, dict[str, 
     name = entry.get("image_name") if isinstance(entry, dict) else None
     place = _IMAGE_NAME.fullmatch(fold(str(name)))
     if not place:
-        raise DataError(f"{tree.folder / path}: image_name {name!r}; expected one such as 'photo1/image0110'")
+        raise DataError(f"{tree.folder / path}: image_name {name!r}", "expected one such as 'photo1/image0110'")
     attributes = {
         str(key): value if isinstance(value, str) else json.dumps(value)
         for key, value in entry.items()

@@ -67,18 +67,18 @@ def _inside(where: str, name: str) -> str:
     """Return a path of `pairs.csv` with forward slashes, once it is sure to lie in the folder by its words."""
     place = PureWindowsPath(name)  # takes both / and \, and knows drives
     if not name or place.drive or place.root or ".." in place.parts:
-        raise DataError(f"{where}: path '{name}'; expected one inside the folder and relative to it, as photos/x.jpg")
+        raise DataError(f"{where}: path '{name}'", "expected one inside the folder and relative to it, as photos/x.jpg")
     return place.as_posix()
 
 
 def _pair(where: str, row: dict[str, str], photo: Path, sketch: Path) -> Pair:
     stem = row.get("stem") or stem_of(PurePosixPath(photo))
     if any(mark in stem for mark in "/\\\0") or stem.startswith("."):
-        raise DataError(f"{where}: stem '{stem}'; expected a plain name, as it becomes the name of files")
+        raise DataError(f"{where}: stem '{stem}'", "expected a plain name, as it becomes the name of files")
     named = row.get("split", "")
     side: Side | None = SPLIT_WORDS.get(fold(named))
     if named and side is None:
-        raise DataError(f"{where}: split '{named}'; expected train, validation or test")
+        raise DataError(f"{where}: split '{named}'", "expected train, validation or test")
     attributes = {key: value for key, value in row.items() if key not in _OWN_COLUMNS}
     subject = row.get("subject") or subject_of(fold(stem))
     return Pair(stem, subject, Source(photo), Source(sketch), side, attributes)

@@ -87,9 +87,9 @@ def walk(folder: Path) -> Tree:
     """
     _require_text(folder)
     if not folder.exists():
-        raise DataError(f"{folder}: no such folder; give the folder that holds the photos and sketches")
+        raise DataError(f"{folder}: no such folder", "give the folder that holds the photos and sketches")
     if not folder.is_dir():
-        raise DataError(f"{folder}: a file; give the folder that holds the photos and sketches")
+        raise DataError(f"{folder}: a file", "give the folder that holds the photos and sketches")
     found = sorted(_files(folder, PurePosixPath(), frozenset()), key=lambda each: (fold(str(each[0])), str(each[0])))
     files = tuple(path for path, reason in found if not reason)
     return Tree(folder, files, tuple((path, reason) for path, reason in found if reason))
@@ -104,7 +104,7 @@ def _files(folder: Path, prefix: PurePosixPath, above: frozenset[str]) -> Iterat
         entries = list(os.scandir(folder))
     except OSError as error:
         reason = (error.strerror or "error").lower()
-        raise DataError(f"{folder}: cannot be listed ({reason}); give a folder that you may read") from error
+        raise DataError(f"{folder}: cannot be listed ({reason})", "give a folder that you may read") from error
     names = {entry.name for entry in entries}
     if prefix.parts and any(marks <= names for marks in _RESULTS):
         return
@@ -129,7 +129,7 @@ def _require_text(path: Path) -> None:
     except UnicodeEncodeError as error:
         shown = os.fsencode(path).decode(errors="backslashreplace")
         raise DataError(
-            f"{shown}: a name that is not UTF-8; rename it, as with: convmv -f latin1 -t utf8 -r --notest FOLDER"
+            f"{shown}: a name that is not UTF-8", "rename it, as with: convmv -f latin1 -t utf8 -r --notest FOLDER"
         ) from error
 
 

@@ -92,9 +92,9 @@ def write_sample(folder: Path, *, pairs: int = 40, size: int = 128, seed: int = 
     """
     _check_size(size)
     if pairs < 1:
-        raise ConfigError(f"pairs = {pairs}: expected at least 1 face to draw; give a larger --pairs")
+        raise ConfigError(f"pairs = {pairs}: expected at least 1 face to draw", "give a larger `pairs`")
     if seed < 0:
-        raise ConfigError(f"seed = {seed}: expected 0 or more; give another --seed")
+        raise ConfigError(f"seed = {seed}: expected 0 or more", "give another `seed`")
     people = [(number, draw_traits(_chance(seed, number))) for number in range(1, pairs + 1)]
     table = _table(people, seed, size)
     _check_folder(folder, table, {f"{_stem(number)}.png" for number, _ in people})
@@ -106,7 +106,7 @@ def write_sample(folder: Path, *, pairs: int = 40, size: int = 128, seed: int = 
 
 def _check_size(size: int) -> None:
     if not SMALLEST <= size <= LARGEST:
-        raise ConfigError(f"size = {size}: expected {SMALLEST} to {LARGEST} pixels; give another --size")
+        raise ConfigError(f"size = {size}: expected {SMALLEST} to {LARGEST} pixels", "give another `size`")
 
 
 def _chance(seed: int, number: int) -> np.random.Generator:
@@ -171,13 +171,13 @@ def _check_folder(folder: Path, table: str, names: set[str]) -> None:
             require_folder_name(folder)
             return
         if not folder.is_dir():
-            raise OutputError(f"{folder}: is a file; expected a folder for the sample, so give a new or empty one")
+            raise OutputError(f"{folder}: is a file", "expected a folder for the sample, so give a new or empty one")
         claimed = (folder / _TABLE).is_file() and (folder / _TABLE).read_bytes() == table.encode()
         stranger = _stranger(folder, names, claimed=claimed)
     except OSError as error:
-        raise OutputError(cannot_write(folder, error)) from error
+        raise OutputError(*cannot_write(folder, error)) from error
     if stranger is not None:
-        raise OutputError(f"{stranger}: is there already and not part of this sample; give a new or empty folder")
+        raise OutputError(f"{stranger}: is there already and not part of this sample", "give a new or empty folder")
 
 
 def _stranger(folder: Path, names: set[str], *, claimed: bool) -> Path | None:
@@ -198,7 +198,7 @@ def _write(image: Image.Image, path: Path) -> None:
     if not path.exists():
         save_image(image, path)
     elif not _shows(path, image):
-        raise OutputError(f"{path}: is there already and shows something else; give a new or empty folder")
+        raise OutputError(f"{path}: is there already and shows something else", "give a new or empty folder")
 
 
 def _shows(path: Path, image: Image.Image) -> bool:

@@ -43,14 +43,16 @@ class OnnxEngine:
         try:
             (result,) = self._session.run(None, inputs)
         except Exception as error:  # as in `open_session`
-            raise CheckpointError(does_not_run(self._name, error)) from error
+            raise does_not_run(self._name, error) from error
         return np.asarray(result, dtype=np.float32)
 
 
-def does_not_run(name: str, error: Exception) -> str:
-    """Return the line for a graph that takes other pictures than its header says."""
+def does_not_run(name: str, error: Exception) -> CheckpointError:
+    """Return the error for a graph that takes other pictures than its header says."""
     line = str(error).strip().splitlines()[-1:] or [type(error).__name__]
-    return f"{name}: the graph does not run on what its header says ({line[0][:200]}); export it anew"
+    return CheckpointError(
+        f"{name}: the graph does not run on what its header says ({line[0][:200]})", "export it again"
+    )
 
 
 def open_session(model: bytes, name: str, device: str = "cpu") -> onnxruntime.InferenceSession:
@@ -69,12 +71,12 @@ def open_session(model: bytes, name: str, device: str = "cpu") -> onnxruntime.In
     there = onnxruntime.get_available_providers()
     if provider not in there:
         known = ", ".join(device for device, provider in _PROVIDERS.items() if provider in there)
-        raise ResourceError(f"--device {device}: ONNX Runtime has no such device here; expected auto or {known}")
+        raise ResourceError(f"`device` {device}: ONNX Runtime has no such device here", f"expected auto or {known}")
     try:
         return onnxruntime.InferenceSession(model, _options(), providers=[provider])
     except Exception as error:  # each kind of damage has its own exception, and their base is Exception itself
         line = str(error).splitlines()[0]
-        raise CheckpointError(f"{name}: ONNX Runtime cannot read the graph ({line}); export it anew") from error
+        raise CheckpointError(f"{name}: ONNX Runtime cannot read the graph ({line})", "export it anew") from error
 
 
 def _options() -> onnxruntime.SessionOptions:

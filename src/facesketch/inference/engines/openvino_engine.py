@@ -31,7 +31,7 @@ class OpenVinoEngine:
 
     def __init__(self, path: Path, precision: Literal["f32", "bf16"] = "f32", device: str = "cpu") -> None:
         if device not in {"auto", "cpu"}:
-            raise ResourceError(f"--device {device}: OpenVINO computes on the processor here; expected auto or cpu")
+            raise ResourceError(f"`device` {device}: OpenVINO computes on the processor here", "expected auto or cpu")
         self._name = str(path)
         header = read_header(path)
         require_finite(path)
@@ -44,7 +44,7 @@ class OpenVinoEngine:
             self._model = openvino.compile_model(str(path), "CPU", settings)
         except RuntimeError as error:
             line = str(error).strip().splitlines()[-1]
-            raise CheckpointError(f"{path}: OpenVINO cannot read the graph ({line}); export it anew") from error
+            raise CheckpointError(f"{path}: OpenVINO cannot read the graph ({line})", "export it anew") from error
 
     def run(self, images: NDArray[np.float32], direction: Direction, style: str | None = None) -> NDArray[np.float32]:
         """Translate (N, C, H, W) in [-1, 1], as every engine does."""
@@ -53,5 +53,5 @@ class OpenVinoEngine:
         try:
             outputs = request.infer(inputs)
         except RuntimeError as error:
-            raise CheckpointError(does_not_run(self._name, error)) from error
+            raise does_not_run(self._name, error) from error
         return np.array(outputs[0], dtype=np.float32)

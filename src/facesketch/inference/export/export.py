@@ -95,10 +95,10 @@ def export(
     if method.exemplars:
         name = config.method.name
         raise ConfigError(
-            f"{source}: {name} draws with its training pairs and has no network to export; use it as it is"
+            f"{source}: {name} draws with its training pairs and has no network to export", "use it as it is"
         )
     if direction is not None and direction not in method.translates:
-        raise ConfigError(f"{source}: translates {' and '.join(method.translates)}, not {direction}; leave it out")
+        raise ConfigError(f"{source}: translates {' and '.join(method.translates)}, not {direction}", "leave it out")
     several = direction is None and len(method.translates) > 1
     notes = read_header(model_file(source, weights)).notes
     return [
@@ -109,12 +109,14 @@ def export(
 
 def _require(source: Path, out: Path) -> None:
     if untrained(str(source)):
-        raise ConfigError(f"{source}: learns nothing and needs no file; type: facesketch translate --model {source}")
+        raise ConfigError(f"{source}: learns nothing and needs no file", f"type: facesketch translate --model {source}")
     if source.suffix.lower() == ONNX_SUFFIX:
-        raise ConfigError(f"{source}: is exported already; give the run folder or its .safetensors file")
+        raise ConfigError(f"{source}: is exported already", "give the run folder or its .safetensors file")
     require_name(out)
     if out.suffix.lower() != ONNX_SUFFIX:
-        raise ConfigError(f"{out}: expected a name that ends in {ONNX_SUFFIX}; type: --out {out.with_suffix('.onnx')}")
+        raise ConfigError(
+            f"{out}: expected a name that ends in {ONNX_SUFFIX}", f"type: `out` {out.with_suffix('.onnx')}"
+        )
 
 
 def _export(
@@ -147,7 +149,7 @@ def _refuse(out: Path, precision: Precision, largest: float, mean: float) -> Non
     seen = f"differs from PyTorch by up to {largest:.2f}/255, {mean:.3f}/255 on average"
     advice = "leave out --half or --int8" if precision != "fp32" else "this model cannot be exported"
     raise ConfigError(
-        f"{out}: not written: {precision} {seen}; at most {allowed[0]:g} and {allowed[1]:g} are allowed, so {advice}"
+        f"{out}: not written: {precision} {seen}", f"at most {allowed[0]:g} and {allowed[1]:g} are allowed, so {advice}"
     )
 
 

@@ -98,15 +98,15 @@ def plan(
     """
     if len(paths) == 1 and not paths[0].is_dir() and out.suffix.lower() in WRITABLE:
         if not paths[0].exists():
-            raise ImageError(f"{paths[0]}: no such file or folder; give the path of a picture")
+            raise ImageError(f"{paths[0]}: no such file or folder", "give the path of a picture")
         pairs = [_single(paths[0], out.parent, out.stem)]
         suffix, overwrite = out.suffix, True  # the user named this very file
     else:
         if suffix.lower() not in WRITABLE:
-            raise ConfigError(f"suffix '{suffix}' is not that of a picture; type --suffix .png, .jpg, .webp or .tif")
+            raise ConfigError(f"suffix '{suffix}' is not that of a picture", "type `suffix` .png, .jpg, .webp or .tif")
         _refuse_odd_folder(out, alone=len(paths) == 1 and paths[0].is_file())
         if out.is_file():
-            raise OutputError(f"{out}: is a file; give a folder with --out for several pictures")
+            raise OutputError(f"{out}: is a file", "give a folder with `out` for several pictures")
         passed_over = [] if passed_over is None else passed_over
         pairs = [pair for path in paths for pair in _mirror(path, out, passed_over, several=len(paths) > 1)]
         _part_clashes(pairs, sheet)
@@ -119,10 +119,11 @@ def _refuse_odd_folder(out: Path, *, alone: bool) -> None:
     if out.exists():
         return
     if out.suffix.lower() in SUFFIXES:
-        raise OutputError(f"{out}: named like one picture; give a folder with --out for several")
+        raise OutputError(f"{out}: named like one picture", "give a folder with `out` for several")
     if alone and _ENDING.fullmatch(out.suffix):
         raise OutputError(
-            f"{out}: cannot write a '{out.suffix}' picture; name it .png, .jpg, .webp or .tif, or make the folder first"
+            f"{out}: cannot write a '{out.suffix}' picture",
+            "name it .png, .jpg, .webp or .tif, or make the folder first",
         )
 
 
@@ -141,7 +142,7 @@ def _mirror(path: Path, out: Path, passed_over: list[Skipped], *, several: bool)
     if path.is_file():
         return [_single(path, out, path.stem)]
     if not path.is_dir():
-        raise ImageError(f"{path}: no such file or folder; give the path of a picture")
+        raise ImageError(f"{path}: no such file or folder", "give the path of a picture")
     inside, top = Path(os.path.realpath(out)), path.resolve()
     avoid = None if top.is_relative_to(inside) else inside
     own = path.name if path.name not in {"", ".."} else top.name  # `..` would lead out of the output
@@ -173,7 +174,9 @@ def _pictures(
             with os.scandir(folder) as entries:
                 listed = sorted(entries, key=lambda entry: entry.name)
         except OSError as error:
-            raise ImageError(f"{folder}: cannot be read ({error.strerror}); give folders that you may read") from error
+            raise ImageError(
+                f"{folder}: cannot be read ({error.strerror})", "give folders that you may read"
+            ) from error
         below = [folder / entry.name for entry in listed if entry.is_dir(follow_symlinks=False)]
         yield folder, [entry for entry in listed if _is_picture(entry, passed_over) and not _lies_in(entry, avoid)]
         waiting += [each for each in reversed(below) if avoid is None or each.resolve() != avoid]
@@ -254,7 +257,7 @@ class _Jobs:
             hit = f"{pair.stem}-2{self.suffix}"
         if hit is not None:
             clash = Path(pair.folder) / hit
-            raise OutputError(f"{clash}: is one of the inputs and is never overwritten; give another --out")
+            raise OutputError(f"{clash}: is one of the inputs and is never overwritten", "give another `out`")
 
     def _real_folder(self, folder: str) -> str:
         if folder not in self._real:

@@ -28,12 +28,13 @@ _PROCESSORS = 4  # of a worker; more do not make one network much faster
 
 
 class _Said(NamedTuple):
-    """What became of a job: its number among all, how far its picture was turned, and the kind and text of an error."""
+    """What became of a job: its number, how far its picture was turned, and the kind and words of an error."""
 
     number: int
     turn: Turn = 0
     kind: str = ""
-    text: str = ""
+    seen: str = ""
+    hint: str = ""
 
 
 Chunk = Sequence[tuple[int, Job]]
@@ -135,8 +136,9 @@ def _spread(
             yield from ray.get(done)
     except ray.exceptions.RayActorError as error:
         line = str(error).strip().splitlines()[0]
-        told = f"a worker of the Ray cluster died again and again ({line}); type the same again to go on"
-        raise ResourceError(told) from error
+        raise ResourceError(
+            f"a worker of the Ray cluster kept dying ({line})", "run the same again to go on"
+        ) from error
     finally:
         for worker in [] if own else workers:
             ray.kill(worker)  # on a cluster that stays; one of this run's own ends as a whole
@@ -175,11 +177,11 @@ class Worker:
 
 
 def _say(number: int, error: FacesketchError | None, turn: Turn = 0) -> _Said:
-    return _Said(number, turn) if error is None else _Said(number, turn, type(error).__name__, str(error))
+    return _Said(number, turn) if error is None else _Said(number, turn, type(error).__name__, error.seen, error.hint)
 
 
 def _error(said: _Said) -> FacesketchError | None:
     if not said.kind:
         return None
-    error: FacesketchError = getattr(errors, said.kind)(said.text)
+    error: FacesketchError = getattr(errors, said.kind)(said.seen, said.hint)
     return error

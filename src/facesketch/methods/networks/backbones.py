@@ -44,7 +44,7 @@ def load_trunk(module: M, path: Path) -> M:
         weights = load_file(path)
     except (OSError, SafetensorError) as error:
         raise CheckpointError(
-            f"{path}: cannot be read as safetensors ({_first_line(error)}); give a whole weights file"
+            f"{path}: cannot be read as safetensors ({_first_line(error)})", "give a whole weights file"
         ) from error
     expected = {key: value.shape for key, value in module.state_dict().items()}
     wrong = [key for key in expected if key not in weights or weights[key].shape != expected[key]]
@@ -221,7 +221,7 @@ def encoder(name: str, in_channels: int, size: int, weights: Path | None = None)
     """
     if name not in ENCODERS:
         known = ", ".join(["study", *ENCODERS])
-        raise ConfigError(f"encoder = '{name}': unknown{nearest(name, ['study', *ENCODERS], 'known: ' + known)}")
+        raise ConfigError(f"encoder = '{name}': unknown", nearest(name, ["study", *ENCODERS], "known: " + known))
     return ENCODERS[name](in_channels, size, weights)
 
 
@@ -240,7 +240,7 @@ def _lenet(in_channels: int, size: int, weights: Path | None) -> nn.Module:
     """LeNet-5's C1, S2, C3, S4 and C5 (LeCun et al. 1998), padded so that sides only halve where it pools."""
     if weights is not None:
         raise ConfigError(
-            f"encoder_weights = {weights}: no pretrained LeNet is known; leave it out or set encoder to vgg16"
+            f"encoder_weights = {weights}: no pretrained LeNet is known", "leave it out or set encoder to vgg16"
         )
     net = nn.Sequential(
         *(nn.Conv2d(in_channels, 6, 5, padding=2), nn.Tanh(), nn.AvgPool2d(2)),  # (N, 6, size / 2, size / 2)

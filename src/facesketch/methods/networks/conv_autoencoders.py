@@ -62,7 +62,7 @@ class ConvAutoencoder(nn.Module):
         widths = _widths(_CAE_WIDTHS, _levels(size) - 2)
         if encoder == "study" and encoder_weights is not None:
             raise ConfigError(
-                f"encoder_weights = {encoder_weights}: the study's encoder starts untrained; set encoder to vgg16"
+                f"encoder_weights = {encoder_weights}: the study's encoder starts untrained", "set encoder to vgg16"
             )
         if encoder == "study":
             self.encoder: nn.Module = _cae_encoder(in_channels, widths)
@@ -137,7 +137,8 @@ def _levels(size: int) -> int:
     if size < _SMALLEST or size & (size - 1):
         near = max(_SMALLEST, 1 << round(math.log2(max(size, 1))))
         raise ConfigError(
-            f"size = {size}: the convolutional autoencoders need a power of two from {_SMALLEST} up; set size to {near}"
+            f"size = {size}: the convolutional autoencoders need a power of two from {_SMALLEST} up",
+            f"set size to {near}",
         )
     return size.bit_length() - 1
 

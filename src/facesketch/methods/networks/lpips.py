@@ -77,7 +77,9 @@ def _read_heads(path: Path, net: Net) -> list[nn.Parameter]:
     for index, channels in enumerate(CHANNELS[net]):
         head = tensors.get(f"lin{index}.model.1.weight")
         if head is None or head.shape != (1, channels, 1, 1) or bool((head < 0).any()):
-            raise CheckpointError(f"{path}: not the LPIPS heads for {net}; type `facesketch models fetch lpips-{net}`")
+            raise CheckpointError(
+                f"{path}: not the LPIPS heads for {net}", f"type `facesketch models fetch lpips-{net}`"
+            )
         heads.append(nn.Parameter(head[0].float()))
     return heads
 

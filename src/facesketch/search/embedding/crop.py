@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from PIL import Image
 
-from facesketch.errors import FaceError
+from facesketch.errors import FaceError, SeveralFacesError
 from facesketch.faces import Face, FaceFinder, align
 from facesketch.faces.finder import upright_in
 from facesketch.faces.frame import FRAME
@@ -44,15 +44,17 @@ def framed(picture: Image.Image, face: Face) -> Image.Image:
 def _meant(faces: Sequence[Face], number: int | None, *, only: bool) -> Face:
     """Return the face of a number, or the largest, which in a picture of `only` one person has no equal beside it."""
     if not faces:
-        raise FaceError("no face found; give a picture that shows one from the front, as large as possible")
+        raise FaceError("no face found", "give a picture that shows one from the front, as large as possible")
     if number is None:
         large = [face for face in faces if face.area >= _BESIDE * faces[0].area]
         if only and len(large) > 1:
-            raise FaceError(f"{len(large)} faces; choose one with --face N, 1 being the largest, or crop the picture")
+            raise SeveralFacesError(
+                f"{len(large)} faces", "choose one with `face` N, 1 being the largest, or crop the picture"
+            )
         return faces[0]
     if not 1 <= number <= len(faces):
         there = "1 face" if len(faces) == 1 else f"{len(faces)} faces"
-        raise FaceError(f"there is no face {number}: {there} found; give --face 1 to {len(faces)}")
+        raise FaceError(f"there is no face {number}: {there} found", f"give `face` 1 to {len(faces)}")
     return faces[number - 1]
 
 

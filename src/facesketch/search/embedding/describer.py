@@ -143,7 +143,7 @@ class Describer:
             ConfigError: there is no such route.
         """
         if route not in _WEIGHTS:
-            raise ConfigError(f"unknown route '{route}'; expected one of {', '.join(ROUTES)}")
+            raise ConfigError(f"unknown route '{route}'", f"expected one of {', '.join(ROUTES)}")
         direct, to_photo, to_sketch = _WEIGHTS[route]
         halves = [direct * probe.sketch + to_photo * probe.photo, to_sketch * probe.sketch]
         return np.concatenate(halves).astype(np.float32)

@@ -123,7 +123,9 @@ def embedder_named(name: str | None = None) -> Embedder:
     if Path(name).is_file():
         return Learned(Path(name))
     known = f"known: {', '.join(EMBEDDERS)}"
-    raise ConfigError(f"unknown embedder '{name}'{nearest(name, EMBEDDERS, known)}, or give a file of `search learn`")
+    raise ConfigError(
+        f"unknown embedder '{name}'", f"{nearest(name, EMBEDDERS, known)}, or give a file of `search learn`"
+    )
 
 
 def _best() -> Embedder:

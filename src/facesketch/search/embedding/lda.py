@@ -97,7 +97,7 @@ class Map:
             shape = {name: tensors[name].astype(np.float32) for name in ("photo", "sketch", "projection")}
         except (OSError, KeyError, TypeError, ValueError, safetensors.SafetensorError) as error:
             raise CheckpointError(
-                f"{path}: missing, torn or not a map for searching; give a file that `facesketch search learn` wrote"
+                f"{path}: missing, torn or not a map for searching", "give a file that `facesketch search learn` wrote"
             ) from error
         return cls(tuple(about["parts"]), **shape, digest=hashlib.sha256(content).hexdigest())
 
@@ -121,14 +121,14 @@ def fit(names: Sequence[str], photos: Sequence[Vector], sketches: Sequence[Vecto
     """
     x, y = joined(names, photos), joined(names, sketches)
     if len(x) < _LEAST:
-        raise DataError(f"{len(x)} pairs to learn from; expected at least {_LEAST}")
+        raise DataError(f"{len(x)} pairs to learn from", f"expected at least {_LEAST}")
     photo, sketch = x.mean(axis=0), y.mean(axis=0)
     x, y = (rows.astype(np.float64) for rows in (x - photo, y - sketch))
     axes = np.linalg.svd(np.concatenate([x, y]), full_matrices=False)[2][:_KEPT].T  # (F, K)
     x, y = x @ axes, y @ axes
     within = (x - y).T @ (x - y) / (2 * len(x))  # (K, K)
     if not np.trace(within) > 0:
-        raise DataError("photos and sketches are the same pictures; expected drawings of the people in the photos")
+        raise DataError("photos and sketches are the same pictures", "expected drawings of the people in the photos")
     within += _SHRINKAGE * np.trace(within) / len(within) * np.eye(len(within))
     people = (x + y) / 2
     whiten = np.linalg.inv(np.linalg.cholesky(within))  # lower triangular

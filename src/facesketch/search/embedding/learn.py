@@ -47,7 +47,7 @@ def learn(
     for name in parts:
         if name not in SHARES:
             known = f"known: {', '.join(SHARES)}"
-            raise ConfigError(f"--parts {name}: nothing is learned on that{nearest(name, SHARES, known)}")
+            raise ConfigError(f"`parts` {name}: nothing is learned on that", nearest(name, SHARES, known))
     embedders, finder = [EMBEDDERS[name]() for name in parts], finder or FaceFinder()
     sides = split(index(data).pairs)
     pairs = (*sides.train, *sides.validation)

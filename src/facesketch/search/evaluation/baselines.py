@@ -57,6 +57,6 @@ def _require_one_size(sizes: Sequence[tuple[int, int]], size: tuple[int, int]) -
     odd = next((each for each in sizes if each != size), None)
     if odd is not None:
         seen = f"pictures of {size[0]}x{size[1]} and {odd[0]}x{odd[1]}"
-        raise DataError(f"{seen}; these need one size, so type: facesketch faces align --help")
+        raise DataError(seen, "these need one size, so type: facesketch faces align --help")
     if max(size) > _LARGEST:
-        raise DataError(f"pictures of {size[0]}x{size[1]}; these take {_LARGEST} pixels a side at most")
+        raise DataError(f"pictures of {size[0]}x{size[1]}", f"these take {_LARGEST} pixels a side at most")

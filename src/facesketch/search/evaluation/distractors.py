@@ -60,7 +60,7 @@ def distractors(what: str, *, besides: Iterable[Path] = (), seed: int = 0) -> Di
     kind, colon, number = what.partition(":")
     if kind == SYNTHETIC and colon:
         if not number.isdecimal() or int(number) < 1:
-            raise ConfigError(f"--distractors {what}: expected a number of faces, such as synthetic:10000")
+            raise ConfigError(f"`distractors` {what}: expected a number of faces, such as synthetic:10000")
         return SyntheticFaces(int(number), seed)
     return folder_of_photos(Path(what), besides)
 
@@ -129,7 +129,7 @@ def folder_of_photos(folder: Path, besides: Iterable[Path] = ()) -> FolderOfPhot
         DataError: the folder is missing, or nothing is left of it.
     """
     if not folder.is_dir():
-        raise DataError(f"--distractors {folder}: no such folder; give a folder of photos, or synthetic:10000")
+        raise DataError(f"`distractors` {folder}: no such folder", "give a folder of photos, or synthetic:10000")
     known = {path.resolve() for path in besides}
     try:
         found = {pair.photo.path: pair.photo for pair in index(folder).pairs}
@@ -138,7 +138,7 @@ def folder_of_photos(folder: Path, besides: Iterable[Path] = ()) -> FolderOfPhot
     sources = tuple(source for path, source in found.items() if path.resolve() not in known)
     if not sources:
         seen = f"all of its {len(found)} photos are in the gallery already" if found else "no photo in it"
-        raise DataError(f"--distractors {folder}: {seen}; give another folder, or synthetic:10000")
+        raise DataError(f"`distractors` {folder}: {seen}", "give another folder, or synthetic:10000")
     return FolderOfPhotos(f"{len(sources):,} photos of {folder.resolve().name}", sources)
 
 

@@ -87,7 +87,7 @@ class Task:
         for name in columns:
             if name not in there:
                 known = f"known: {', '.join(there)}" if there else "this data has none; add columns to its pairs.csv"
-                raise ConfigError(f"--by {name}: no column of that name{nearest(name, there, known)}")
+                raise ConfigError(f"`by` {name}: no column of that name", nearest(name, there, known))
         return {name: tuple(pair.attributes.get(name, "") for pair in self.pairs) for name in columns}
 
 
@@ -111,7 +111,7 @@ def read_task(folder: Path, split: TrialSplit = "test", protocol: str | None = N
     people = len({pair.subject for pair in pairs})
     if people < 2:
         seen = f"{people or 'no'} {'person' if people == 1 else 'people'} on the {split} side"
-        raise DataError(f"{folder}: {seen}; expected two or more; type --split all")
+        raise DataError(f"{folder}: {seen}", "expected two or more; type `split` all")
     counts = (len(learned), len(parts.test))
     protocol = protocol or recognise_stems([pair.stem for pair in (*learned, *parts.test)], counts)
     digest = hashlib.sha256("\n".join(pair.stem for pair in pairs).encode()).hexdigest()

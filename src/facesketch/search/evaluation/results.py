@@ -163,14 +163,14 @@ class SearchResults(Frozen):
             value = parse_json(read_file(Path(path)))
         except (OSError, ValueError) as error:
             seen = "no such file" if isinstance(error, FileNotFoundError) else "not a results file"
-            raise DataError(f"{path}: {seen}; {what}") from error
+            raise DataError(f"{path}: {seen}", what) from error
         told = value.get("format") if isinstance(value, dict) else None
         if told != FORMAT:
-            raise DataError(f"{path}: format is {told!r}, expected {FORMAT!r}; {what}")
+            raise DataError(f"{path}: format is {told!r}, expected {FORMAT!r}", what)
         try:
             return cls.model_validate(value)
         except ValidationError as error:
-            raise DataError(f"{path}: damaged results ({explain(error, cls)}); evaluate once more") from error
+            raise DataError(f"{path}: damaged results ({explain(error, cls)})", "evaluate once more") from error
 
 
 def file_of(place: Path) -> Path:

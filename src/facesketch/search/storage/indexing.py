@@ -116,7 +116,7 @@ def listed(
     skipped: list[Skipped] = []
     for path in paths:
         if not path.exists():
-            raise ImageError(f"{path}: no such file or folder; give photos or folders of them")
+            raise ImageError(f"{path}: no such file or folder", "give photos or folders of them")
         for file in _files(path, avoid, skipped, [] if passed_over is None else passed_over):
             key = os.path.abspath(file)  # noqa: PTH100  links stay as they are
             try:
@@ -147,13 +147,13 @@ def _files(path: Path, avoid: Path | None, skipped: list[Skipped], passed_over: 
 
 def _seen(file: Path, key: str) -> Photo:
     if not is_picture(file):
-        raise ImageError(unread_picture(file) or f"not a photo by its name; expected {EXPECTED}")
+        raise ImageError(unread_picture(file) or "not a photo by its name", f"expected {EXPECTED}")
     if reason := irregular(file):
         raise ImageError(reason)
     try:
         key.encode()
     except UnicodeEncodeError as error:
-        raise ImageError("its name is not UTF-8; rename it") from error
+        raise ImageError("its name is not UTF-8", "rename it") from error
     status = file.stat()
     return Photo(file, key, status.st_size, status.st_mtime_ns)
 

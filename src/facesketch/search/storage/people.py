@@ -34,9 +34,9 @@ def read_people(path: Path) -> dict[str, Person]:
         file, person, label = (row.get(name, "") for name in COLUMNS)
         if not file or not person:
             missing = "file" if not file else "id"
-            raise DataError(f"{path}: line {line} has no {missing}; {_EXPECTED}")
+            raise DataError(f"{path}: line {line} has no {missing}", _EXPECTED)
         if people.setdefault(file, (person, label or person))[0] != person:
-            raise DataError(f"{path}: line {line} gives {file} a second id; expected one for each photo")
+            raise DataError(f"{path}: line {line} gives {file} a second id", "expected one for each photo")
     return people
 
 
@@ -70,7 +70,7 @@ def match(
             unmatched.append(name)
         elif found.setdefault(answer, person)[0] != person[0]:
             ids = f"{found[answer][0]} and {person[0]}"
-            raise DataError(f"{answer}: the table of people gives it two ids, {ids}; keep one")
+            raise DataError(f"{answer}: the table of people gives it two ids, {ids}", "keep one")
     return found, unmatched
 
 

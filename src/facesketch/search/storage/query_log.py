@@ -43,7 +43,7 @@ def append(folder: Path, record: Mapping[str, Any]) -> None:
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
         raise OutputError(
-            f"{path}: the query cannot be noted ({reason}); make room or rights, or type --no-audit"
+            f"{path}: the query cannot be noted ({reason})", "make room or rights, or type `audit=False`"
         ) from (error)
 
 

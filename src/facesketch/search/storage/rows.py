@@ -100,16 +100,16 @@ def described(uri: str, found: pa.Schema) -> tuple[str, int]:
     made, fingerprint = about.get("format"), about.get("fingerprint")
     if isinstance(made, int) and made > FORMAT:
         raise GalleryError(
-            f"{uri}: made by a newer facesketch (format {made}, this one reads {FORMAT}); "
-            "type `pip install --upgrade facesketch`"
+            f"{uri}: made by a newer facesketch (format {made}, this one reads {FORMAT})",
+            "type `pip install --upgrade facesketch`",
         )
     if not isinstance(made, int) or not isinstance(fingerprint, str):
-        raise GalleryError(f"{uri}: holds a LanceDB table, but no gallery of facesketch; give another --gallery")
+        raise GalleryError(f"{uri}: holds a LanceDB table, but no gallery of facesketch", "give another `gallery`")
     dimension = getattr(found.field("vector").type, "list_size", 0) if "vector" in found.names else 0
     for column in schema(fingerprint, dimension):
         if column.name not in found.names or found.field(column.name).type != column.type:
             raise GalleryError(
-                f"{uri}: no column '{column.name}' of {column.type} in it; index the photos into a new one"
+                f"{uri}: no column '{column.name}' of {column.type} in it", "index the photos into a new one"
             )
     return fingerprint, dimension
 

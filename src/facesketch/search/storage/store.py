@@ -66,7 +66,7 @@ class Store:
         where = str(uri)
         table = _opened(where)
         if table is None:
-            raise GalleryError(f"{where}: no gallery here; type `facesketch search index PHOTOS --gallery {where}`")
+            raise GalleryError(f"{where}: no gallery here", f"type `facesketch search index PHOTOS --gallery {where}`")
         store = cls(where, table)
         store.check(fingerprint)
         return store
@@ -102,9 +102,8 @@ class Store:
         """
         if fingerprint is not None and fingerprint != self.fingerprint:
             raise GalleryError(
-                f"{self.uri}: its photos were described by {self.fingerprint}, not by {fingerprint}, and such vectors "
-                "cannot be compared; give the map it was made with as --embedder FILE, if it was, or type "
-                "`facesketch search index PHOTOS --gallery NEW` to index them anew"
+                f"{self.uri}: its photos were described by {self.fingerprint}, not by {fingerprint}",
+                "give the `embedder` it was made with, or index the photos into a new gallery",
             )
 
     @property
@@ -289,7 +288,7 @@ class Store:
         """Refuse to go on with a table that was removed and made anew with another embedder since it was opened."""
         fingerprint, dimension = described(self.uri, self._table.schema)
         if (fingerprint, dimension) != (self.fingerprint, self.dimension):
-            raise GalleryError(f"{self.uri}: was made anew with {fingerprint} meanwhile; open it anew")
+            raise GalleryError(f"{self.uri}: was made anew with {fingerprint} meanwhile", "open it anew")
 
 
 def index_from(dimension: int) -> int:
@@ -329,7 +328,7 @@ def _check_place(place: Path) -> None:
     """Refuse a place where no folder can be made, because it or what it lies in is a file."""
     there = next((each for each in (place, *place.parents) if each.exists() or each.is_symlink()), None)
     if there is not None and not there.is_dir():
-        raise GalleryError(f"{there}: a file, not a folder; --gallery must be a folder, a gallery's or a new one")
+        raise GalleryError(f"{there}: a file, not a folder", "`gallery` must be a folder, a gallery's or a new one")
 
 
 def _created(uri: str, layout: pa.Schema) -> Any:
@@ -356,7 +355,7 @@ def _reading(uri: str) -> Iterator[None]:
         yield
     except (OSError, RuntimeError, ValueError) as error:
         way_out = "index the photos into a new one" if is_local(uri) else "check its address and your rights"
-        raise GalleryError(f"{uri}: the gallery cannot be read ({_reason(error)}); {way_out}") from error
+        raise GalleryError(f"{uri}: the gallery cannot be read ({_reason(error)})", way_out) from error
 
 
 @contextmanager

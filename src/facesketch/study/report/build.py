@@ -44,9 +44,8 @@ def build_report(study_folder: Path, out: Path | None = None) -> Path:
     found = findings(study)
     if not found:
         raise DataError(
-            f"{study.out}: no cell has finished, so there is nothing to report; "
-            f"type: {shlex.join(['facesketch', 'study', str(study.data), '--out', str(study.out)])} "
-            f"--preset {study.preset}"
+            f"{study.out}: no cell has finished, so there is nothing to report",
+            "run the study again; it goes on with what is missing",
         )
     path = Path(out) if out is not None else study.out / FILE
     write_text(path, _environment().get_template("report.html.j2").render(_context(study, found)))
