@@ -33,7 +33,7 @@ import numpy as np
 from facesketch.data.synthetic.draw import draw_pair
 from facesketch.devices import processors
 from facesketch.images.io import is_picture, open_image
-from facesketch.inference.portraits import Request, Studio
+from facesketch.inference.portraits import FacePipeline, Request
 from facesketch.inference.translator import png
 
 Timing = tuple[float, float]
@@ -56,7 +56,7 @@ def summary(seconds: Sequence[float], taken: float) -> Timing:
     return len(seconds) / taken, float(np.percentile(seconds, 95))
 
 
-def bare(studio: Studio, files: Sequence[bytes]) -> Timing:
+def bare(studio: FacePipeline, files: Sequence[bytes]) -> Timing:
     """Translate one picture after the other."""
     seconds, start = [], time.perf_counter()
     for file in files:
@@ -101,7 +101,7 @@ def server(model: str | None) -> Iterator[str]:
     assert process.returncode == 0, "it ends cleanly"
 
 
-def compare(studio: Studio, url: str, files: Sequence[bytes], asked: argparse.Namespace) -> None:
+def compare(studio: FacePipeline, url: str, files: Sequence[bytes], asked: argparse.Namespace) -> None:
     """Print a line for each number of clients."""
     fields = {"direction": asked.direction, "align": str(asked.pictures is not None).lower()}
     if asked.model:
@@ -172,7 +172,7 @@ def main() -> None:
             paths = sorted(path for path in asked.pictures.rglob("*") if is_picture(path))[: asked.count]
             files, what = [path.read_bytes() for path in paths], "pictures, faces found and framed"
         print(f"{len(files)} {what}, {processors()} processors, median of {asked.rounds} rounds")
-        studio = Studio(Request(asked.model, direction=asked.direction, align=asked.pictures is not None))
+        studio = FacePipeline(Request(asked.model, direction=asked.direction, align=asked.pictures is not None))
         compare(studio, url, files, asked)
 
 

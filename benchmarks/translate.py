@@ -22,7 +22,7 @@ from facesketch.data.synthetic.draw import draw_pair
 from facesketch.devices import processors
 from facesketch.images.io import is_picture, open_image
 from facesketch.inference.folders import Pipeline, plan
-from facesketch.inference.portraits import Request, Studio
+from facesketch.inference.portraits import FacePipeline, Request
 
 Timing = tuple[float, float]
 """Pictures per second, and the share of the time inside the network."""
@@ -38,7 +38,7 @@ def drawn(folder: Path, count: int, size: int) -> list[Path]:
     return paths
 
 
-def plain(studio: Studio, paths: list[Path], out: Path) -> Timing:
+def plain(studio: FacePipeline, paths: list[Path], out: Path) -> Timing:
     """Open, translate and save one picture after the other."""
     out.mkdir()
     network, start = 0.0, time.perf_counter()
@@ -52,7 +52,7 @@ def plain(studio: Studio, paths: list[Path], out: Path) -> Timing:
     return len(paths) / taken, network / taken
 
 
-def ours(studio: Studio, paths: list[Path], out: Path) -> Timing:
+def ours(studio: FacePipeline, paths: list[Path], out: Path) -> Timing:
     """Do the same as a folder job does."""
     pipeline, start = Pipeline(studio), time.perf_counter()
     for job, error in pipeline.run(plan(paths, out)):
@@ -61,7 +61,7 @@ def ours(studio: Studio, paths: list[Path], out: Path) -> Timing:
     return len(paths) / taken, pipeline.network_seconds / taken
 
 
-def compare(studio: Studio, paths: list[Path], folder: Path, rounds: int) -> tuple[list[Timing], list[Timing]]:
+def compare(studio: FacePipeline, paths: list[Path], folder: Path, rounds: int) -> tuple[list[Timing], list[Timing]]:
     """Return the timings of both sides, taken in turn; a first short round warms up."""
     plain(studio, paths[:4], folder / "plain-warm")
     ours(studio, paths[:4], folder / "ours-warm")
@@ -84,7 +84,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=1024, help="pixels of a drawn face")
     asked = parser.parse_args()
     request = Request(asked.model, backend=asked.backend, direction=asked.direction, align=asked.pictures is not None)
-    studio = Studio(request)
+    studio = FacePipeline(request)
     with tempfile.TemporaryDirectory() as folder:
         if asked.pictures is None:
             paths = drawn(Path(folder) / "in", asked.count, asked.size)

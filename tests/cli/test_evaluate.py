@@ -55,14 +55,14 @@ def test_the_table_says_what_was_measured_on_whom(
     assert max(map(len, shown.splitlines()[5:-1])) <= 100
 
 
-def test_every_number_stands_beside_its_floors(
+def test_every_number_stands_beside_its_baselines(
     sample: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     call("pencil", "--data", sample, "--metrics", "ssim", "--out", tmp_path / "results.json")
     lines, results = capsys.readouterr().out.splitlines(), Results.load(tmp_path / "results.json")
     place = next(number for number, line in enumerate(lines) if line.startswith("SSIM ↑"))
     measure = results.metrics["ssim"]
-    rows = [measure, *(floor.metrics["ssim"] for floor in results.floors.values())]
+    rows = [measure, *(baseline.metrics["ssim"] for baseline in results.baselines.values())]
     assert len(rows) == 5
     values = re.findall(r"\d\.\d{3}\*?", lines[place])
     ends = re.findall(r"\[([\d.]+), ([\d.]+)\]", lines[place + 1])

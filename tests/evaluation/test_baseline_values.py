@@ -1,4 +1,4 @@
-"""The trivial floors of CUHK 88/100, against numbers that another implementation measured."""
+"""The trivial baselines of CUHK 88/100, against numbers that another implementation measured."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _nearest(queries: Tensor, gallery: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize(
-    ("floor", "source", "target", "expected"),
+    ("baseline", "source", "target", "expected"),
     [
         ("copy", "photo", "sketch", {"ssim": 0.534, "fsim": 0.697, "scoot": 0.501, "psnr": 11.0}),
         ("mean", "photo", "sketch", {"ssim": 0.528, "fsim": 0.655, "scoot": 0.444, "psnr": 13.3}),
@@ -69,12 +69,12 @@ def _nearest(queries: Tensor, gallery: Tensor) -> Tensor:
         ("nearest", "sketch", "photo", {"ssim": 0.577, "fsim": 0.736, "scoot": 0.568, "psnr": 14.2}),
     ],
 )
-def test_floor(cuhk: dict[str, Tensor], floor: str, source: str, target: str, expected: dict[str, float]) -> None:
+def test_baseline(cuhk: dict[str, Tensor], baseline: str, source: str, target: str, expected: dict[str, float]) -> None:
     truth, training = cuhk[f"{target}/test"], cuhk[f"{target}/train"]
     assert truth.shape == (100, 1, 250, 200)
-    if floor == "copy":
+    if baseline == "copy":
         result = cuhk[f"{source}/test"]
-    elif floor == "mean":
+    elif baseline == "mean":
         result = _mean(training)
     else:
         result = training[_nearest(cuhk[f"{source}/test"], cuhk[f"{source}/train"])]

@@ -11,7 +11,7 @@ from facesketch.config import Direction
 from facesketch.data import pairs as pairs_module
 from facesketch.data.synthetic.draw import write_sample
 from facesketch.errors import DataError
-from facesketch.evaluation.baselines import Floors, answer, floors
+from facesketch.evaluation.baselines import Baselines, answer, baselines
 from facesketch.evaluation.task import read_task
 from facesketch.images.io import open_image
 from facesketch.inference.translator import load
@@ -21,16 +21,16 @@ METRICS = ("psnr", "ssim")
 
 @pytest.fixture(scope="module")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("floors") / "sample"
+    folder = tmp_path_factory.mktemp("baselines") / "sample"
     write_sample(folder, pairs=14, size=32, seed=3)
     return folder
 
 
 @pytest.fixture(scope="module")
-def both(sample: Path) -> dict[Direction, Floors]:
+def both(sample: Path) -> dict[Direction, Baselines]:
     return {
-        "photo2sketch": floors(sample, direction="photo2sketch", metrics=METRICS),
-        "sketch2photo": floors(sample, direction="sketch2photo", metrics=METRICS),
+        "photo2sketch": baselines(sample, direction="photo2sketch", metrics=METRICS),
+        "sketch2photo": baselines(sample, direction="sketch2photo", metrics=METRICS),
     }
 
 
@@ -60,14 +60,14 @@ directions = pytest.mark.parametrize("direction", ["photo2sketch", "sketch2photo
 
 
 @directions
-def test_copy_is_the_input(sample: Path, both: dict[Direction, Floors], direction: Direction) -> None:
+def test_copy_is_the_input(sample: Path, both: dict[Direction, Baselines], direction: Direction) -> None:
     source, target = kinds(direction)
     expected = [ssim(grey(sample / source / f"{s}.png"), grey(sample / target / f"{s}.png")) for s in stems(sample)[1]]
     assert both[direction].found["copy"].metrics["ssim"].values == pytest.approx(expected, abs=1e-5)
 
 
 @directions
-def test_mean_is_of_all_training_targets(sample: Path, both: dict[Direction, Floors], direction: Direction) -> None:
+def test_mean_is_of_all_training_targets(sample: Path, both: dict[Direction, Baselines], direction: Direction) -> None:
     target = kinds(direction)[1]
     train, test = stems(sample)
     # the mean is taken per channel and rounded before anything turns it to grey
@@ -79,7 +79,7 @@ def test_mean_is_of_all_training_targets(sample: Path, both: dict[Direction, Flo
 
 @directions
 def test_nearest_is_the_partner_of_the_nearest_training_input(
-    sample: Path, both: dict[Direction, Floors], direction: Direction
+    sample: Path, both: dict[Direction, Baselines], direction: Direction
 ) -> None:
     source, target = kinds(direction)
     train, test = stems(sample)
@@ -93,7 +93,7 @@ def test_nearest_is_the_partner_of_the_nearest_training_input(
     assert both[direction].found["nearest"].metrics["ssim"].values == pytest.approx(expected, abs=1e-5)
 
 
-def test_pencil_is_the_method_and_only_draws(sample: Path, both: dict[Direction, Floors]) -> None:
+def test_pencil_is_the_method_and_only_draws(sample: Path, both: dict[Direction, Baselines]) -> None:
     pencil, test = load("pencil", device="cpu"), stems(sample)[1]
     expected = [
         ssim(
@@ -106,7 +106,7 @@ def test_pencil_is_the_method_and_only_draws(sample: Path, both: dict[Direction,
     assert list(both["sketch2photo"].found) == ["copy", "mean", "nearest"]
 
 
-def test_no_floor_of_the_training_side_gives_a_person_their_own_picture(sample: Path) -> None:
+def test_no_baseline_of_the_training_side_gives_a_person_their_own_picture(sample: Path) -> None:
     task = read_task(sample, "photo2sketch", "train")
     answers, _ = answer(task)
     for given, truth in zip(answers["nearest"], task.truth, strict=True):
@@ -123,7 +123,7 @@ def test_validation_learns_from_training_alone_and_never_opens_a_test_picture(
         return open_image(source, **options)
 
     monkeypatch.setattr(pairs_module, "open_image", spy)
-    found = floors(sample, direction="photo2sketch", split="validation", metrics=("psnr",))
+    found = baselines(sample, direction="photo2sketch", split="validation", metrics=("psnr",))
     _, test = stems(sample)
     assert not opened & set(test)
     references = {pair.stem for pair in found.task.references}
@@ -133,11 +133,11 @@ def test_validation_learns_from_training_alone_and_never_opens_a_test_picture(
     assert {pair.stem for pair in read_task(sample, "photo2sketch").references} == opened
 
 
-def test_without_training_pairs_two_floors_are_left_out(tmp_path: Path) -> None:
+def test_without_training_pairs_two_baselines_are_left_out(tmp_path: Path) -> None:
     write_sample(tmp_path, pairs=4, size=32)
     table = (tmp_path / "pairs.csv").read_text().replace("train", "test").replace("validation", "test")
     (tmp_path / "pairs.csv").write_text(table)
-    found = floors(tmp_path, direction="sketch2photo", metrics=("psnr",))
+    found = baselines(tmp_path, direction="sketch2photo", metrics=("psnr",))
     assert list(found.found) == ["copy"]
     assert set(found.left_out) == {"mean", "nearest"}
     assert "no training pairs" in found.left_out["mean"]
@@ -148,7 +148,7 @@ def test_pairs_of_several_sizes_have_no_mean(tmp_path: Path) -> None:
     for kind in ("photos", "sketches"):
         path = tmp_path / kind / "face-0001.png"
         Image.open(path).resize((40, 48)).save(path)
-    found = floors(tmp_path, direction="photo2sketch", metrics=("psnr",))
+    found = baselines(tmp_path, direction="photo2sketch", metrics=("psnr",))
     assert list(found.found) == ["copy", "pencil"]
     assert "32x32, 40x48" in found.left_out["nearest"]
     assert "facesketch faces align" in found.left_out["nearest"]
@@ -173,12 +173,12 @@ def test_a_side_without_pairs_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.shared
 @pytest.mark.slow
-def test_cuhk_floors_are_the_measured_ones(shared: Path) -> None:
-    sketches = floors(shared / "data/cuhk", direction="photo2sketch", metrics=("psnr", "ssim", "rank"))
-    photos = floors(shared / "data/cuhk", direction="sketch2photo", metrics=("psnr", "ssim"))
+def test_cuhk_baselines_are_the_measured_ones(shared: Path) -> None:
+    sketches = baselines(shared / "data/cuhk", direction="photo2sketch", metrics=("psnr", "ssim", "rank"))
+    photos = baselines(shared / "data/cuhk", direction="sketch2photo", metrics=("psnr", "ssim"))
 
-    def mean(found: Floors, floor: str, metric: str) -> float:
-        return found.found[floor].metrics[metric].mean
+    def mean(found: Baselines, baseline: str, metric: str) -> float:
+        return found.found[baseline].metrics[metric].mean
 
     assert mean(sketches, "copy", "ssim") == pytest.approx(0.534, abs=0.002)
     assert mean(sketches, "copy", "psnr") == pytest.approx(11.0, abs=0.05)

@@ -17,10 +17,10 @@ from facesketch.config import DataConfig, Direction, MethodConfig, RunConfig
 from facesketch.data.pairs import Pair, Source
 from facesketch.data.synthetic.draw import write_sample
 from facesketch.errors import ConfigError, DataError, ImageError
-from facesketch.evaluation import baselines as floors
+from facesketch.evaluation import baselines as baselines
 from facesketch.evaluation import evaluate
 from facesketch.evaluation import evaluator as measures
-from facesketch.evaluation.baselines import Floors
+from facesketch.evaluation.baselines import Baselines
 from facesketch.evaluation.evaluate import evaluate_images, evaluate_model, recognise
 from facesketch.evaluation.evaluator import Yardstick
 from facesketch.evaluation.features import Describers
@@ -45,13 +45,13 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def drawn(sample: Path) -> Floors:
-    return floors.floors(sample, direction="photo2sketch", metrics=METRICS)
+def drawn(sample: Path) -> Baselines:
+    return baselines.baselines(sample, direction="photo2sketch", metrics=METRICS)
 
 
 @pytest.fixture(scope="module")
-def pencil(sample: Path, drawn: Floors) -> Results:
-    return evaluate_model(load("pencil", device="cpu"), sample, floors=drawn)
+def pencil(sample: Path, drawn: Baselines) -> Results:
+    return evaluate_model(load("pencil", device="cpu"), sample, baselines=drawn)
 
 
 def copy_truth(task: Task, folder: Path, suffix: str = ".png") -> Path:
@@ -61,9 +61,9 @@ def copy_truth(task: Task, folder: Path, suffix: str = ".png") -> Path:
     return folder
 
 
-def test_perfect_pictures_are_perfect(sample: Path, drawn: Floors, tmp_path: Path) -> None:
+def test_perfect_pictures_are_perfect(sample: Path, drawn: Baselines, tmp_path: Path) -> None:
     folder = copy_truth(drawn.task, tmp_path / "deep" / "down", ".bmp")
-    found = evaluate_images(folder.parent, sample, direction="photo2sketch", floors=drawn)
+    found = evaluate_images(folder.parent, sample, direction="photo2sketch", baselines=drawn)
     assert found.metrics["ssim"].values == (1.0,) * 6
     assert (found.metrics["ssim"].mean, found.metrics["ssim"].low, found.metrics["ssim"].high) == (1.0, 1.0, 1.0)
     assert found.metrics["psnr"].mean == measures.PSNR_CEILING
@@ -84,13 +84,13 @@ def test_values_are_those_of_an_independent_measure(sample: Path, pencil: Result
     assert pencil.metrics["ssim"].low < pencil.metrics["ssim"].mean < pencil.metrics["ssim"].high
 
 
-def test_kept_pictures_measure_the_same(sample: Path, drawn: Floors, pencil: Results, tmp_path: Path) -> None:
-    evaluate_model(load("pencil", device="cpu"), sample, floors=drawn, pictures=tmp_path / "kept")
-    again = evaluate_images(tmp_path / "kept", sample, direction="photo2sketch", floors=drawn)
+def test_kept_pictures_measure_the_same(sample: Path, drawn: Baselines, pencil: Results, tmp_path: Path) -> None:
+    evaluate_model(load("pencil", device="cpu"), sample, baselines=drawn, pictures=tmp_path / "kept")
+    again = evaluate_images(tmp_path / "kept", sample, direction="photo2sketch", baselines=drawn)
     assert sorted(path.stem for path in (tmp_path / "kept").iterdir()) == list(pencil.stems)
     assert again.metrics == pencil.metrics
     assert again.name == "kept"
-    assert pencil.floors["pencil"].metrics["ssim"].values == pencil.metrics["ssim"].values
+    assert pencil.baselines["pencil"].metrics["ssim"].values == pencil.metrics["ssim"].values
 
 
 def test_the_file_has_the_agreed_keys(pencil: Results, tmp_path: Path) -> None:
@@ -98,14 +98,14 @@ def test_the_file_has_the_agreed_keys(pencil: Results, tmp_path: Path) -> None:
     value: dict[str, Any] = json.loads((tmp_path / "results.json").read_text())
     assert set(value) == {
         *("format", "name", "direction", "protocol", "split", "stems", "subjects", "stems_hash", "warnings"),
-        *("model", "metrics", "sets", "curves", "floors", "left_out", "seconds"),
+        *("model", "metrics", "sets", "curves", "baselines", "left_out", "seconds"),
     }
     assert value["format"] == "facesketch results 1"
     assert set(value["metrics"]["ssim"]) == {"title", "better", "mean", "low", "high", "values"}
     assert set(value["sets"]["rank-1"]) == {"title", "better", "value", "low", "high"}
-    assert set(value["floors"]) == {"copy", "mean", "nearest", "pencil"}
-    assert set(value["floors"]["copy"]) == {"title", "metrics", "sets"}
-    assert set(value["floors"]["copy"]["metrics"]["ssim"]) == {"mean", "low", "high", "values"}
+    assert set(value["baselines"]) == {"copy", "mean", "nearest", "pencil"}
+    assert set(value["baselines"]["copy"]) == {"title", "metrics", "sets"}
+    assert set(value["baselines"]["copy"]["metrics"]["ssim"]) == {"mean", "low", "high", "values"}
     assert set(value["curves"]) == {"cmc-translated", "cmc-direct"}
     assert set(value["seconds"]) == {"translate", "measure"}
     assert set(value["model"]) == {
@@ -124,43 +124,43 @@ def test_the_hash_is_of_the_sorted_stems(sample: Path, pencil: Results) -> None:
     )
 
 
-def test_floors_are_not_measured_twice(sample: Path, drawn: Floors, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(evaluate, "measure_floors", lambda *_, **__: pytest.fail("the floors are there"))
-    monkeypatch.setattr(floors, "read_task", lambda *_: pytest.fail("the pictures are there"))
-    found = evaluate_model(load("pencil", device="cpu"), sample, floors=drawn)
-    assert found.floors["mean"].metrics["ssim"].values == drawn.found["mean"].metrics["ssim"].values
+def test_baselines_are_not_measured_twice(sample: Path, drawn: Baselines, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evaluate, "measure_baselines", lambda *_, **__: pytest.fail("the baselines are there"))
+    monkeypatch.setattr(baselines, "read_task", lambda *_: pytest.fail("the pictures are there"))
+    found = evaluate_model(load("pencil", device="cpu"), sample, baselines=drawn)
+    assert found.baselines["mean"].metrics["ssim"].values == drawn.found["mean"].metrics["ssim"].values
 
 
-def test_floors_of_something_else_are_refused(sample: Path, drawn: Floors, tmp_path: Path) -> None:
+def test_baselines_of_something_else_are_refused(sample: Path, drawn: Baselines, tmp_path: Path) -> None:
     pencil = load("pencil", device="cpu")
-    with pytest.raises(ConfigError, match=r"floors of .* test; expected those of .* validation"):
-        evaluate_model(pencil, sample, split="validation", floors=drawn)
+    with pytest.raises(ConfigError, match=r"baselines of .* test; expected those of .* validation"):
+        evaluate_model(pencil, sample, split="validation", baselines=drawn)
     with pytest.raises(ConfigError, match="so measure them anew"):
-        evaluate_model(pencil, tmp_path, floors=drawn)
+        evaluate_model(pencil, tmp_path, baselines=drawn)
     with pytest.raises(ConfigError, match="expected scoot among them"):
-        evaluate_model(pencil, sample, floors=drawn, metrics=["scoot"])
+        evaluate_model(pencil, sample, baselines=drawn, metrics=["scoot"])
 
 
-def test_missing_pictures_are_named(sample: Path, drawn: Floors, tmp_path: Path) -> None:
+def test_missing_pictures_are_named(sample: Path, drawn: Baselines, tmp_path: Path) -> None:
     folder = copy_truth(drawn.task, tmp_path / "some")
     first, second, third, fourth, *_ = drawn.task.stems
     for stem in (first, second, third, fourth):
         (folder / f"{stem}.png").unlink()
     with pytest.raises(DataError, match=rf"4 of 6 test pictures are missing \({first}, {second}, {third}, …\)"):
-        evaluate_images(folder, sample, direction="photo2sketch", floors=drawn)
+        evaluate_images(folder, sample, direction="photo2sketch", baselines=drawn)
     with pytest.raises(ImageError, match="no such folder"):
-        evaluate_images(tmp_path / "none", sample, direction="photo2sketch", floors=drawn)
+        evaluate_images(tmp_path / "none", sample, direction="photo2sketch", baselines=drawn)
 
 
-def test_pictures_of_another_size_and_doubles_are_refused(sample: Path, drawn: Floors, tmp_path: Path) -> None:
+def test_pictures_of_another_size_and_doubles_are_refused(sample: Path, drawn: Baselines, tmp_path: Path) -> None:
     folder, stem = copy_truth(drawn.task, tmp_path / "odd"), drawn.task.stems[2]
     path = folder / f"{stem}.png"
     Image.open(path).resize((40, 36)).save(path)
     with pytest.raises(DataError, match=rf"{stem}.png: 40x36, the true picture 32x32"):
-        evaluate_images(folder, sample, direction="photo2sketch", floors=drawn)
+        evaluate_images(folder, sample, direction="photo2sketch", baselines=drawn)
     Image.new("L", (32, 32)).save(folder / f"{stem}.bmp")
     with pytest.raises(DataError, match=f"both answer to '{stem}'"):
-        evaluate_images(folder, sample, direction="photo2sketch", floors=drawn)
+        evaluate_images(folder, sample, direction="photo2sketch", baselines=drawn)
 
 
 def test_what_cannot_be_measured_is_said(sample: Path) -> None:
@@ -182,15 +182,15 @@ def test_what_was_asked_for_and_cannot_be_measured_is_refused(sample: Path, tmp_
     pencil, picky = load("pencil", device="cpu"), ["ms-ssim", "fsimc"]
     with pytest.raises(ConfigError, match=r"left out; ms-ssim: 32x32 .*; fsimc: .*grey"):
         evaluate_model(pencil, sample, metrics=picky, pictures=tmp_path / "pictures")
-    measured = floors.floors(sample, direction="photo2sketch", metrics=picky)
+    measured = baselines.baselines(sample, direction="photo2sketch", metrics=picky)
     with pytest.raises(ConfigError, match="every metric asked for is left out"):
-        evaluate_model(pencil, sample, floors=measured, metrics=picky, pictures=tmp_path / "pictures")
+        evaluate_model(pencil, sample, baselines=measured, metrics=picky, pictures=tmp_path / "pictures")
     assert not (tmp_path / "pictures").exists()
 
 
-def test_pictures_of_the_data_are_not_replaced(sample: Path, drawn: Floors) -> None:
+def test_pictures_of_the_data_are_not_replaced(sample: Path, drawn: Baselines) -> None:
     with pytest.raises(ConfigError, match="holds pictures of --data"):
-        evaluate_model(load("pencil", device="cpu"), sample, floors=drawn, pictures=sample / "photos")
+        evaluate_model(load("pencil", device="cpu"), sample, baselines=drawn, pictures=sample / "photos")
 
 
 def test_an_unknown_metric_is_refused(sample: Path) -> None:
@@ -199,25 +199,25 @@ def test_an_unknown_metric_is_refused(sample: Path) -> None:
 
 
 def test_photos_are_compared_in_colour(sample: Path, tmp_path: Path) -> None:
-    measured = floors.floors(sample, direction="sketch2photo", metrics=["fsimc", "fsim"])
+    measured = baselines.baselines(sample, direction="sketch2photo", metrics=["fsimc", "fsim"])
     grey = tmp_path / "grey"
     grey.mkdir()
     for stem, picture in zip(measured.task.stems, measured.task.truth, strict=True):
         picture.convert("L").save(grey / f"{stem}.png")
-    found = evaluate_images(grey, sample, direction="sketch2photo", floors=measured)
+    found = evaluate_images(grey, sample, direction="sketch2photo", baselines=measured)
     assert found.metrics["fsim"].mean == pytest.approx(1.0, abs=1e-5)
     assert found.metrics["fsimc"].mean < 0.999
 
 
 @pytest.mark.parametrize("direction", ["photo2sketch", "sketch2photo"])
 def test_the_sketch_is_the_probe(sample: Path, tmp_path: Path, direction: Direction) -> None:
-    measured = floors.floors(sample, direction=direction, metrics=["rank"])
+    measured = baselines.baselines(sample, direction=direction, metrics=["rank"])
     task = measured.task
     greys = [np.asarray(picture.convert("L"), dtype=float) for picture in task.truth]
     for number, (stem, picture) in enumerate(zip(task.stems, greys, strict=True)):
         own = 0.25 + 0.1 * number  # the fewer of their own features, the more they look like the first person
         Image.fromarray((own * picture + (1 - own) * greys[0]).astype(np.uint8)).save(tmp_path / f"{stem}.png")
-    found = evaluate_images(tmp_path, sample, direction=direction, floors=measured)
+    found = evaluate_images(tmp_path, sample, direction=direction, baselines=measured)
     truth = [np.asarray(picture.convert("L"), dtype=float).ravel() for picture in task.truth]
     results = [np.asarray(Image.open(tmp_path / f"{stem}.png"), dtype=float).ravel() for stem in task.stems]
     alike = np.corrcoef(truth, results)[:6, 6:]  # rows: true, columns: translated
@@ -231,16 +231,16 @@ def test_the_sketch_is_the_probe(sample: Path, tmp_path: Path, direction: Direct
     assert found.sets["rank-1"].value == pytest.approx(expected[0])
 
 
-def test_a_named_protocol_of_other_counts_is_warned_of(sample: Path, drawn: Floors, pencil: Results) -> None:
+def test_a_named_protocol_of_other_counts_is_warned_of(sample: Path, drawn: Baselines, pencil: Results) -> None:
     assert pencil.protocol == "own"
     assert pencil.warnings == ("only 6 subjects: the intervals are too narrow to rely on",)
-    named = evaluate_model(load("pencil", device="cpu"), sample, floors=drawn, protocol="cufs")
+    named = evaluate_model(load("pencil", device="cpu"), sample, baselines=drawn, protocol="cufs")
     assert named.protocol == "cufs"
     assert named.warnings[0] == "cufs expects 268/338, found 14/6"
     learned = evaluate_model(load("pencil", device="cpu"), sample, split="train", metrics=["psnr"])
     assert learned.warnings == ("the training split: a model may have learned these very pictures",)
     with pytest.raises(ConfigError, match="unknown protocol 'cuffs'; did you mean 'cufs'"):
-        evaluate_model(load("pencil", device="cpu"), sample, floors=drawn, protocol="cuffs")
+        evaluate_model(load("pencil", device="cpu"), sample, baselines=drawn, protocol="cuffs")
 
 
 @pytest.mark.parametrize(
@@ -259,8 +259,8 @@ def test_pairs_may_differ_in_size_from_each_other(tmp_path: Path) -> None:
     for kind in ("photos", "sketches"):
         path = tmp_path / kind / f"{stem}.png"
         Image.open(path).resize((40, 48)).save(path)
-    measured = floors.floors(tmp_path, direction="photo2sketch", metrics=["ssim", "rank"])
-    mixed = evaluate_model(load("pencil", device="cpu"), tmp_path, floors=measured)
+    measured = baselines.baselines(tmp_path, direction="photo2sketch", metrics=["ssim", "rank"])
+    mixed = evaluate_model(load("pencil", device="cpu"), tmp_path, baselines=measured)
     expected = {}
     for one, picture, truth in zip(measured.task.stems, measured.task.inputs, measured.task.truth, strict=True):
         alone = Yardstick([truth], ["x"], "photo2sketch", metrics=["ssim"])
@@ -268,7 +268,7 @@ def test_pairs_may_differ_in_size_from_each_other(tmp_path: Path) -> None:
         expected[one] = alone.measure(result).metrics["ssim"].mean
     assert dict(zip(mixed.stems, mixed.metrics["ssim"].values, strict=True)) == pytest.approx(expected, abs=1e-6)
     assert "32x32, 40x48" in mixed.left_out["rank"]
-    assert "floor mean" in mixed.left_out
+    assert "baseline mean" in mixed.left_out
 
 
 def small_model(folder: Path) -> Translator:
@@ -280,10 +280,10 @@ def small_model(folder: Path) -> Translator:
     return load(folder, device="cpu")
 
 
-def test_a_model_is_described_by_its_file(sample: Path, drawn: Floors, tmp_path: Path) -> None:
+def test_a_model_is_described_by_its_file(sample: Path, drawn: Baselines, tmp_path: Path) -> None:
     translator = small_model(tmp_path / "run-7")
-    found = evaluate_model(translator, sample, floors=drawn)
-    last = evaluate_model(translator, sample, floors=drawn, weights="last", name="mine")
+    found = evaluate_model(translator, sample, baselines=drawn)
+    last = evaluate_model(translator, sample, baselines=drawn, weights="last", name="mine")
     assert (found.name, last.name) == ("run-7", "mine")
     assert (found.model.best_epoch, last.model.best_epoch) == (3, 5)
     assert found.model.method == "dense-ae"
@@ -291,7 +291,7 @@ def test_a_model_is_described_by_its_file(sample: Path, drawn: Floors, tmp_path:
     parameters = sum(parameter.numel() for parameter in build(translator.config).parameters())
     assert found.model.parameters == parameters
     assert (found.model.size, found.model.seed, found.model.path) == (32, 0, str(tmp_path / "run-7"))
-    assert evaluate_model(load(tmp_path / "run-7" / BEST), sample, floors=drawn).name == "run-7"
+    assert evaluate_model(load(tmp_path / "run-7" / BEST), sample, baselines=drawn).name == "run-7"
 
 
 class Faces:
@@ -306,18 +306,20 @@ class Faces:
 
 def test_a_picture_without_a_face_is_like_nobody(sample: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(Describers, "load_faces", lambda self: setattr(self, "embedding", Faces()))
-    measured = floors.floors(sample, direction="photo2sketch", metrics=["identity", "rank-sface"])
+    measured = baselines.baselines(sample, direction="photo2sketch", metrics=["identity", "rank-sface"])
     folder = copy_truth(measured.task, tmp_path / "faces")
     stem = measured.task.stems[1]
     Image.new("L", (32, 32), 20).save(folder / f"{stem}.png")
-    found = evaluate_images(folder, sample, direction="photo2sketch", floors=measured)
+    found = evaluate_images(folder, sample, direction="photo2sketch", baselines=measured)
     assert found.metrics["identity"].values == pytest.approx((1, 0, 1, 1, 1, 1))
     assert f"no face found in 1 translated picture, such as {stem}: likeness 0 to everybody" in found.warnings
     assert found.sets["rank-1-sface"].value == pytest.approx(5 / 6)
     for path in folder.iterdir():
         Image.new("L", (32, 32), 20).save(path)
     with pytest.raises(ConfigError, match="left out; identity, rank-sface: no face was found in any picture"):
-        evaluate_images(folder, sample, direction="photo2sketch", floors=measured, metrics=["identity", "rank-sface"])
-    nothing = evaluate_images(folder, sample, direction="photo2sketch", floors=measured)
+        evaluate_images(
+            folder, sample, direction="photo2sketch", baselines=measured, metrics=["identity", "rank-sface"]
+        )
+    nothing = evaluate_images(folder, sample, direction="photo2sketch", baselines=measured)
     assert "no face was found in any picture" in nothing.left_out["identity"]
     assert "identity" not in nothing.metrics

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from facesketch.errors import DataError, OutputError
-from facesketch.evaluation.results import Estimate, Floor, Measure, ModelInfo, Results, SetMeasure, paired_difference
+from facesketch.evaluation.results import Baseline, Estimate, Measure, ModelInfo, Results, SetMeasure, paired_difference
 
 
 def results(values: list[float], better: str = "higher", **changes: Any) -> Results:
@@ -33,7 +33,7 @@ def results(values: list[float], better: str = "higher", **changes: Any) -> Resu
 
 @pytest.fixture
 def six() -> Results:
-    """Return results of six pictures with a floor, a set and a curve."""
+    """Return results of six pictures with a baseline, a set and a curve."""
     ssim = Estimate(mean=0.3, low=0.2, high=0.4, values=(0.1, 0.2, 0.3, 0.3, 0.4, 0.5))
     rank = SetMeasure(title="rank-1, raw pixels", better="higher", value=0.5, low=0.1, high=0.9)
     measure = Measure(title="SSIM", better="higher", **ssim.model_dump())
@@ -42,7 +42,7 @@ def six() -> Results:
         metrics={"ssim": measure},
         sets={"rank-1": rank},
         curves={"cmc-translated": (0.5, 1.0)},
-        floors={"copy": Floor(title="copy the input", metrics={"ssim": ssim}, sets={"rank-1": rank})},
+        baselines={"copy": Baseline(title="copy the input", metrics={"ssim": ssim}, sets={"rank-1": rank})},
         left_out={"lpips-alex": "no weights"},
         seconds={"translate": 1.5, "measure": 2.5},
     )
@@ -123,9 +123,9 @@ def test_other_pictures_are_not_compared(six: Results) -> None:
         paired_difference(one, results([0.1, 0.2], direction="sketch2photo"), "m")
     with pytest.raises(DataError, match="no 'n' in these results; it has m"):
         paired_difference(one, one, "n")
-    copied = six.floors["copy"]
+    copied = six.baselines["copy"]
     ssim = copied.metrics["ssim"].model_copy(update={"values": (0.1,) * 6})
     elsewhere = copied.model_copy(update={"metrics": copied.metrics | {"ssim": ssim}})
-    strange = six.model_copy(update={"floors": six.floors | {"copy": elsewhere}})
+    strange = six.model_copy(update={"baselines": six.baselines | {"copy": elsewhere}})
     with pytest.raises(DataError, match="copying the input measures differently"):
         paired_difference(six, strange, "ssim")

@@ -16,7 +16,7 @@ from facesketch.config import Direction, MethodConfig, RunConfig
 from facesketch.errors import ConfigError, FaceError
 from facesketch.faces import Face, FaceFrame, align
 from facesketch.faces.turns import turned
-from facesketch.inference.portraits import Portrait, Request, Studio, useful_scale
+from facesketch.inference.portraits import FacePipeline, Portrait, Request, useful_scale
 from facesketch.inference.translator import Translator
 
 FRAME = FaceFrame()
@@ -70,7 +70,7 @@ def picture() -> Image.Image:
 
 
 def drawn(engine: Unchanging, picture: Image.Image, **asked: Any) -> list[Portrait]:
-    return Studio(Request(**asked), Translator(engine), keep_sources=True)(picture)
+    return FacePipeline(Request(**asked), Translator(engine), keep_sources=True)(picture)
 
 
 def _difference(first: Image.Image, second: Image.Image) -> float:
@@ -126,39 +126,39 @@ def test_faces_are_chosen_by_their_size(found: list[Face], picture: Image.Image)
     assert chosen("largest") == chosen(None) == [large]
     assert chosen("all") == [large, middle, small]
     assert [chosen(number) for number in (1, 2, 3)] == [[large], [middle], [small]]
-    studio = Studio(Request(faces=4), Translator(Unchanging()))
+    studio = FacePipeline(Request(faces=4), Translator(Unchanging()))
     with pytest.raises(FaceError, match=r"^me\.jpg: there is no face 4: 3 faces found"):
         studio(picture, "me.jpg")
 
 
 def test_a_picture_without_a_face_is_told_by_its_name(found: list[Face], picture: Image.Image) -> None:
     with pytest.raises(FaceError, match=r"^wall\.jpg: no face found; .*--no-align"):
-        Studio(Request(), Translator(Unchanging()))(picture, "wall.jpg")
+        FacePipeline(Request(), Translator(Unchanging()))(picture, "wall.jpg")
     (portrait,) = drawn(Unchanging(), picture, align=False)
     assert (portrait.picture.size, portrait.face, portrait.source) == ((900, 700), None, picture)
 
 
 def test_a_model_of_any_framing_takes_the_picture_as_it_is(found: list[Face], picture: Image.Image) -> None:
     engine = Unchanging(frame=None)
-    studio = Studio(Request(), Translator(engine))
+    studio = FacePipeline(Request(), Translator(engine))
     (portrait,) = studio(picture)
     assert portrait.picture.size == picture.size
     assert portrait.source is None, "nobody asked to keep it"
     with pytest.raises(ConfigError, match=r"knows no aligned faces .* leave out --faces"):
-        Studio(Request(faces="all"), Translator(engine))
+        FacePipeline(Request(faces="all"), Translator(engine))
     with pytest.raises(ConfigError, match="--no-align does not look for"):
-        Studio(Request(faces=1, align=False), Translator(Unchanging()))
+        FacePipeline(Request(faces=1, align=False), Translator(Unchanging()))
 
 
 def test_a_picture_on_its_side_is_told_by_its_name(found: list[Face], picture: Image.Image) -> None:
     upright = _face(450, 350, 130)
     found.append(upright.turned_back((900, 700), 90))
     lying = turned(picture, 270)
-    studio = Studio(Request(), Translator(Unchanging()))
+    studio = FacePipeline(Request(), Translator(Unchanging()))
     (portrait,) = studio(lying, "me.jpg")
     assert (portrait.turned, studio.turned) == (90, {"me.jpg": 90})
     found[:] = [upright]
-    other = Studio(Request(), Translator(Unchanging()))
+    other = FacePipeline(Request(), Translator(Unchanging()))
     (expected,) = other(picture)
     assert (expected.turned, other.turned) == (0, {})
     assert portrait.picture.tobytes() == expected.picture.tobytes(), "the portrait stands upright"
@@ -187,9 +187,9 @@ def test_the_picture_tells_the_direction_where_both_are_served(
         assert drawn(engine, picture)[0].direction == direction
     assert drawn(engine, picture, direction="photo2sketch")[0].direction == "photo2sketch"
     one_way = Translator(Unchanging(frame=None, directions=("photo2sketch",)))
-    assert Studio(Request(), one_way)(picture)[0].direction == "photo2sketch", "there is nothing to tell"
+    assert FacePipeline(Request(), one_way)(picture)[0].direction == "photo2sketch", "there is nothing to tell"
     with pytest.raises(ConfigError, match="not sketch2photo"):
-        Studio(Request(direction="sketch2photo"), one_way)
+        FacePipeline(Request(direction="sketch2photo"), one_way)
 
 
 def test_the_package_s_own_models_are_loaded_when_they_are_needed(
@@ -212,7 +212,7 @@ def test_the_package_s_own_models_are_loaded_when_they_are_needed(
 
     monkeypatch.setattr("facesketch.inference.portraits.load", load)
     monkeypatch.setattr("facesketch.inference.portraits._shipped", lambda direction: direction)
-    studio = Studio(Request(style="soft"))
+    studio = FacePipeline(Request(style="soft"))
     assert loaded == []
     for kind in ("photo", "photo", "sketch", "photo"):
         told(kind)
@@ -225,4 +225,4 @@ def test_the_package_s_own_models_are_loaded_when_they_are_needed(
     hard(picture)
     assert (loaded, asked[-1]) == (["photo2sketch", "sketch2photo"], ("photo2sketch", "hard"))
     with pytest.raises(ConfigError, match="one hand"):
-        Studio(Request(direction="sketch2photo", style="soft"))
+        FacePipeline(Request(direction="sketch2photo", style="soft"))

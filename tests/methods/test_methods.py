@@ -208,9 +208,9 @@ def test_cyclegan_validates_without_touching_its_pools() -> None:
     method = build(config).eval()
     with torch.no_grad():
         list(method.training_step(_batch(config, 32)))
-    assert method.memory() == {"sketch_pool": [], "photo_pool": []}
+    assert method.extra_state() == {"sketch_pool": [], "photo_pool": []}
     list(method.train().training_step(_batch(config, 32)))
-    assert [len(pool) for pool in method.memory().values()] == [2, 2]
+    assert [len(pool) for pool in method.extra_state().values()] == [2, 2]
 
 
 def test_cyclegan_s_discriminators_never_see_the_generators_graph() -> None:
@@ -218,7 +218,7 @@ def test_cyclegan_s_discriminators_never_see_the_generators_graph() -> None:
     method = build(config)
     *_, discriminators = method.training_step(_batch(config, 32))
     discriminators.loss.backward()
-    assert all(image.grad_fn is None for pool in method.memory().values() for image in pool)
+    assert all(image.grad_fn is None for pool in method.extra_state().values() for image in pool)
     reached = {name.split(".")[0] for name, parameter in method.named_parameters() if parameter.grad is not None}
     assert reached == {"sketch_discriminator", "photo_discriminator"}
 

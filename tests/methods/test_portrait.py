@@ -59,13 +59,13 @@ def test_the_average_starts_as_the_generator_and_then_follows_at_its_own_pace() 
     method = _method(average=0.75).train()
     _step(method, _batch())
     torch.testing.assert_close(method.averaged.out.weight, method.generator.out.weight)
-    method.recall({"followed": 1000})
+    method.load_extra_state({"followed": 1000})
     mean = method.averaged.out.weight.clone()
     _step(method, _batch())
     after = method.generator.out.weight.detach()
     assert not torch.equal(mean, after)
     torch.testing.assert_close(method.averaged.out.weight, 0.75 * mean + 0.25 * after)
-    assert method.memory() == {"followed": 1001}
+    assert method.extra_state() == {"followed": 1001}
 
 
 def test_validation_neither_moves_the_average_nor_disguises_nor_draws() -> None:

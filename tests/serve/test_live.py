@@ -18,7 +18,7 @@ from PIL import Image
 from tests.serve.conftest import Network, Process, Running, grey, pixels, png, problem, started
 
 from facesketch.images.io import open_image
-from facesketch.inference.portraits import Request, Studio
+from facesketch.inference.portraits import FacePipeline, Request
 
 Threaded = Callable[..., AbstractContextManager[Running]]
 _HASTY = {"silence": 0.5, "upload_seconds": 1.5}
@@ -138,7 +138,7 @@ def test_sixty_four_at_once_each_get_the_answer_to_their_own_picture(process: Pr
 
     answers = asyncio.run(ask_all())
     assert [each.status_code for each in answers] == [200] * 64
-    studio = Studio(Request(direction="photo2sketch", align=False))
+    studio = FacePipeline(Request(direction="photo2sketch", align=False))
     for number in (0, 1, 2, 31, 62, 63):
         (portrait,) = studio(open_image(sent[number]))
         right = np.asarray(portrait.picture).astype(int)

@@ -49,7 +49,7 @@ def _measure(title: str, values: list[float]) -> dict[str, object]:
 
 
 def _results(
-    cell: Cell, name: str, direction: str, mean: float, *, colour: float | None = None, floor: float = 0.4
+    cell: Cell, name: str, direction: str, mean: float, *, colour: float | None = None, baseline: float = 0.4
 ) -> Results:
     values = _values(name, mean)
     metrics = {"fsim": _measure("FSIM", values)}
@@ -57,7 +57,7 @@ def _results(
         lost = colour + 0.001 * np.resize([1.0, -1.0], _PEOPLE)
         metrics["fsimc"] = _measure("FSIMc", list(np.asarray(values) - lost))
     estimate = {
-        key: item for key, item in _measure("", _values("floor", floor)).items() if key not in {"title", "better"}
+        key: item for key, item in _measure("", _values("baseline", baseline)).items() if key not in {"title", "better"}
     }
     return Results.model_validate(
         {
@@ -70,7 +70,7 @@ def _results(
             "stems_hash": "0",
             "model": {"method": cell.method, "path": name},
             "metrics": metrics,
-            "floors": {"mean": {"title": "mean of training", "metrics": {"fsim": estimate}, "sets": {}}},
+            "baselines": {"mean": {"title": "mean of training", "metrics": {"fsim": estimate}, "sets": {}}},
         }
     )
 
@@ -80,7 +80,7 @@ def _claims(
     *,
     without: tuple[str, ...] = (),
     colours: Mapping[str, float] | None = None,
-    floor: float = 0.4,
+    baseline: float = 0.4,
     seconds: Mapping[str, float] | None = None,
 ) -> list[Claim]:
     """Judge a study in which each cell scores as said, by its name or by the name without the direction."""
@@ -93,7 +93,7 @@ def _claims(
             variant = name.removesuffix(f".{direction}")
             colour = (colours or {}).get(variant) if direction == "sketch2photo" else None
             mean = scores.get(name, scores[variant]) if cell.built else _NOT_BUILT
-            results = _results(cell, name, direction, mean, colour=colour, floor=floor)
+            results = _results(cell, name, direction, mean, colour=colour, baseline=baseline)
             spent = (seconds or {}).get(variant, 100.0 if variant.startswith("conv-vae") else 1000.0)
             found[name] = Finding(name, (cell,), direction, results, spent)
     return ledger(study, found)
@@ -199,8 +199,8 @@ def test_little_compute_counts_only_what_can_be_had_for_it() -> None:
     assert any(part.note == "beyond little compute: 10.0 times the training time" for part in claim.parts)
 
 
-def test_a_floor_takes_no_compute_at_all() -> None:
-    claim = _claims(floor=0.6)[6]
+def test_a_baseline_takes_no_compute_at_all() -> None:
+    claim = _claims(baseline=0.6)[6]
     assert claim.verdict == "does not hold"
     assert "mean of training" in claim.why
 

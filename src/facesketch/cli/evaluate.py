@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _WIDTH = 100  # columns of the table where the output is not a terminal
 _LEGEND = (
     "↑ higher is better, ↓ lower is better; \\[low, high] is the 95 % bootstrap interval over subjects (NLDA: over its "
-    "random divisions); * marks a floor that the model does not beat"
+    "random divisions); * marks a baseline that the model does not beat"
 )
 _ARROWS = {"higher": "↑", "lower": "↓"}
 
@@ -212,22 +212,22 @@ def _table(results: Results) -> RenderableType:
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
     table.add_column("", no_wrap=True)
     table.add_column(_plain(_short(results.name)), justify="right", header_style="bold")
-    for floor in results.floors.values():
-        table.add_column(floor.title.replace(" ", "\n", 1), justify="right", header_style="none")
+    for baseline in results.baselines.values():
+        table.add_column(baseline.title.replace(" ", "\n", 1), justify="right", header_style="none")
     for name, measure in results.metrics.items():
-        floors = [floor.metrics.get(name) for floor in results.floors.values()]
-        ends = [(each.mean, each.low, each.high) if each else None for each in (measure, *floors)]
+        baselines = [baseline.metrics.get(name) for baseline in results.baselines.values()]
+        ends = [(each.mean, each.low, each.high) if each else None for each in (measure, *baselines)]
         table.add_row(*_row(measure.title, measure.better, ends))
     table.add_section()
     for name, item in results.sets.items():
-        others = [floor.sets.get(name) for floor in results.floors.values()]
+        others = [baseline.sets.get(name) for baseline in results.baselines.values()]
         ends = [(each.value, each.low, each.high) if each else None for each in (item, *others)]
         table.add_row(*_row(item.title, item.better, ends))
     return table
 
 
 def _row(title: str, better: Better, ends: list[tuple[float, float, float] | None]) -> list[str]:
-    """Return the cells of a metric: its title, the arrow, the model and the floors that it has to beat."""
+    """Return the cells of a metric: its title, the arrow, the model and the baselines that it has to beat."""
     head, _, note = _plain(title).partition(", ")
     digits = _digits([each for trio in ends if trio for each in trio])
     first = ends[0]

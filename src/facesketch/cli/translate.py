@@ -148,9 +148,11 @@ def _which(faces: str | None) -> Which | None:
 def _start(jobs: Sequence[Job], request: Request, sheet: bool, engine: str) -> tuple[dict[str, Turn], _Outcomes]:
     """Return which pictures were turned, filled as the results come, and these results."""
     from facesketch.inference import folders as bulk
-    from facesketch.inference.portraits import Studio
+    from facesketch.inference.portraits import FacePipeline
 
-    studio = Studio(request, keep_sources=sheet)  # with Ray too, so that a mistake is told before the cluster starts
+    studio = FacePipeline(
+        request, keep_sources=sheet
+    )  # with Ray too, so that a mistake is told before the cluster starts
     bulk.sweep(jobs)
     if engine == "local":
         return studio.turned, bulk.run(jobs, studio)
@@ -217,13 +219,13 @@ def _through_pipes(paths: list[Path], out: Path, request: Request, sheet: bool, 
         raise ConfigError("a pipe takes one picture: leave out --sheet and --faces all, or name a file with --out")
     from facesketch.images.io import open_image
     from facesketch.inference import folders as bulk
-    from facesketch.inference.portraits import Studio
+    from facesketch.inference.portraits import FacePipeline
     from facesketch.inference.translator import png
 
     piped = paths[0] == Path("-")
     picture = open_image(read_pipe("facesketch translate - --out - < me.jpg") if piped else paths[0])
     name = "picture" if piped else str(paths[0])
-    portraits = Studio(request, keep_sources=sheet)(picture, name)
+    portraits = FacePipeline(request, keep_sources=sheet)(picture, name)
     if portraits[0].turned and not quiet:
         _say(_turn(name, portraits[0].turned))
     if out == Path("-"):

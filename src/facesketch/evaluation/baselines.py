@@ -34,14 +34,14 @@ Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True)
-class Floors:
-    """The floors of a split, and all that measuring a model on it can use again.
+class Baselines:
+    """The baselines of a split, and all that measuring a model on it can use again.
 
     Attributes:
         task: the pictures.
         yardstick: what measures them.
-        found: what each floor measures; its keys are some of `TITLES`.
-        left_out: floors that there are not, each with the reason.
+        found: what each baseline measures; its keys are some of `TITLES`.
+        left_out: baselines that there are not, each with the reason.
     """
 
     task: Task
@@ -50,7 +50,7 @@ class Floors:
     left_out: dict[str, str]
 
 
-def floors(
+def baselines(
     folder: Path,
     *,
     direction: Direction,
@@ -60,8 +60,8 @@ def floors(
     validation: float | None = None,
     device: str | torch.device = "cpu",
     progress: Progress | None = None,
-) -> Floors:
-    """Measure the floors of a split. They depend on the data alone, so one call serves every model.
+) -> Baselines:
+    """Measure the baselines of a split. They depend on the data alone, so one call serves every model.
 
     Args:
         folder: the folder of pairs.
@@ -87,14 +87,14 @@ def floors(
         def tell(metric: str, number: int = number, name: str = name) -> None:
             if progress is not None:
                 done = number * len(yardstick.names) + yardstick.names.index(metric)
-                progress(done, total, f"floor {name}: {metric}")
+                progress(done, total, f"baseline {name}: {metric}")
 
         found[name] = yardstick.measure(pictures, tell)
-    return Floors(task, yardstick, found, left_out)
+    return Baselines(task, yardstick, found, left_out)
 
 
 def answer(task: Task) -> tuple[dict[str, list[Image.Image]], dict[str, str]]:
-    """Return the pictures of each floor, and the floors that cannot be had, each with the reason."""
+    """Return the pictures of each baseline, and the baselines that cannot be had, each with the reason."""
     answers = {"copy": list(task.inputs)}
     left_out: dict[str, str] = {}
     try:
@@ -114,14 +114,14 @@ def _learned(task: Task) -> dict[str, list[Image.Image]]:
         DataError: no training pairs, or pictures of several sizes.
     """
     if not task.references:
-        raise DataError(f"{task.folder}: no training pairs to learn this floor from")
+        raise DataError(f"{task.folder}: no training pairs to learn this baseline from")
     known = _open([_source(pair, task.direction) for pair in task.references])
     targets = _open([_target(pair, task.direction) for pair in task.references])
     sizes = sorted({picture.size for picture in (*known, *targets, *task.inputs)})
     if len(sizes) > 1:
         such = ", ".join(f"{width}x{height}" for width, height in sizes[:_EXAMPLES])
         such += ", …" if len(sizes) > _EXAMPLES else ""
-        raise DataError(f"pictures of {such}", "this floor needs one size, so type: facesketch faces align --help")
+        raise DataError(f"pictures of {such}", "this baseline needs one size, so type: facesketch faces align --help")
     nearest = [targets[place] for place in _nearest(task, known)]
     return {"mean": [_mean(targets)] * len(task.inputs), "nearest": nearest}
 

@@ -1,4 +1,4 @@
-"""Measure a model, or pictures that any program made, on one side of a split, beside the floors of that side."""
+"""Measure a model, or pictures that any program made, on one side of a split, beside the baselines of that side."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from facesketch.data.layouts.tree import stem_of
 from facesketch.data.pairs import Side
 from facesketch.data.protect import require_apart
 from facesketch.errors import ConfigError, DataError, ImageError, nearest
-from facesketch.evaluation.baselines import TITLES, Floors, Progress
-from facesketch.evaluation.baselines import floors as measure_floors
+from facesketch.evaluation.baselines import TITLES, Baselines, Progress
+from facesketch.evaluation.baselines import baselines as measure_baselines
 from facesketch.evaluation.evaluator import Measurement, require_some
-from facesketch.evaluation.results import Estimate, Floor, ModelInfo, Results
+from facesketch.evaluation.results import Baseline, Estimate, ModelInfo, Results
 from facesketch.evaluation.task import Task
 from facesketch.images.io import is_picture, open_image, save_image
 from facesketch.inference.translator import Translator
@@ -61,7 +61,7 @@ def evaluate_model(
     direction: Direction | None = None,
     split: Side = "test",
     protocol: str | None = None,
-    floors: Floors | None = None,
+    baselines: Baselines | None = None,
     metrics: Sequence[str] | None = None,
     seed: int = 0,
     name: str | None = None,
@@ -78,20 +78,20 @@ def evaluate_model(
         translator: the model, as `facesketch.load` returns it.
         data: the folder of pairs.
         direction: needed only for a model that serves both.
-        split: which side; the others' pictures are not opened, except that floors learn from training ones.
+        split: which side; the others' pictures are not opened, except that baselines learn from training ones.
         protocol: the split's name in print, a key of `PROTOCOLS` or `own`; None recognises `cuhk`.
-        floors: those that `baselines.floors` measured on this side, to measure them once for many models.
-        metrics: some of `facesketch.evaluation.evaluator.NAMES`; None for all. With `floors`, theirs.
-        seed: of the bootstrap. With `floors`, theirs.
+        baselines: those that `baselines.baselines` measured on this side, to measure them once for many models.
+        metrics: some of `facesketch.evaluation.evaluator.NAMES`; None for all. With `baselines`, theirs.
+        seed: of the bootstrap. With `baselines`, theirs.
         name: what to call the model; None for the run folder's name.
         weights: which weights of a run folder the translator was loaded with.
         pictures: a folder for the translated pictures, as PNG under their stems.
-        device: where pictures are compared. With `floors`, theirs.
+        device: where pictures are compared. With `baselines`, theirs.
         progress: told of each step.
 
     Raises:
         ConfigError: a direction the model does not serve, an unknown metric or protocol, metrics that are all left out,
-            floors of other pictures, or a folder for pictures that holds some of the data's.
+            baselines of other pictures, or a folder for pictures that holds some of the data's.
         DataError: no pairs on this side, or pictures of unlike sizes.
         ImageError: a picture cannot be read.
     """
@@ -99,14 +99,16 @@ def evaluate_model(
     require_protocol(protocol)
     require_apart(data, pictures=pictures)
     share = translator.config.data.validation
-    floors = _ready(floors, data, way, split, metrics, seed=seed, validation=share, device=device, progress=progress)
+    baselines = _ready(
+        baselines, data, way, split, metrics, seed=seed, validation=share, device=device, progress=progress
+    )
     started = time.perf_counter()
-    results = _translate(translator, floors.task, progress)
+    results = _translate(translator, baselines.task, progress)
     seconds = time.perf_counter() - started
     candidate = _Candidate(name or _name(translator.name), model_info(translator, weights), results, seconds)
-    measured = _measure(candidate, floors, metrics, protocol, progress)
+    measured = _measure(candidate, baselines, metrics, protocol, progress)
     if pictures is not None:
-        for stem, picture in zip(floors.task.stems, results, strict=True):
+        for stem, picture in zip(baselines.task.stems, results, strict=True):
             save_image(picture, pictures / f"{file_name(stem)}.png")
     return measured
 
@@ -118,7 +120,7 @@ def evaluate_images(
     direction: Direction,
     split: Side = "test",
     protocol: str | None = None,
-    floors: Floors | None = None,
+    baselines: Baselines | None = None,
     metrics: Sequence[str] | None = None,
     seed: int = 0,
     name: str | None = None,
@@ -133,7 +135,7 @@ def evaluate_images(
         direction: which way the pictures were translated.
         split: which side of the split they are of.
         protocol: as in `evaluate_model`.
-        floors: as in `evaluate_model`.
+        baselines: as in `evaluate_model`.
         metrics: as in `evaluate_model`.
         seed: as in `evaluate_model`.
         name: what to call them; None for the folder's name.
@@ -141,16 +143,16 @@ def evaluate_images(
         progress: told of each step.
 
     Raises:
-        ConfigError: an unknown metric or protocol, metrics that are all left out, or floors of other pictures.
+        ConfigError: an unknown metric or protocol, metrics that are all left out, or baselines of other pictures.
         DataError: a picture is missing, two answer to one stem, or one has another size than the true one.
         ImageError: a picture cannot be read.
     """
     require_protocol(protocol)
-    floors = _ready(floors, data, direction, split, metrics, seed=seed, device=device, progress=progress)
-    pictures = read_images(Path(images), floors.task)
+    baselines = _ready(baselines, data, direction, split, metrics, seed=seed, device=device, progress=progress)
+    pictures = read_images(Path(images), baselines.task)
     model = ModelInfo(method="images", path=str(images))
     candidate = _Candidate(name or Path(images).resolve().name, model, pictures, 0.0)
-    return _measure(candidate, floors, metrics, protocol, progress)
+    return _measure(candidate, baselines, metrics, protocol, progress)
 
 
 def require_protocol(protocol: str | None) -> None:
@@ -165,29 +167,29 @@ def require_protocol(protocol: str | None) -> None:
 
 
 def _ready(
-    given: Floors | None,
+    given: Baselines | None,
     data: Path,
     direction: Direction,
     split: Side,
     metrics: Sequence[str] | None,
     **settings: Any,
-) -> Floors:
-    """Return the given floors once they are known to be of these pictures; measure them when none are given.
+) -> Baselines:
+    """Return the given baselines once they are known to be of these pictures; measure them when none are given.
 
     Raises:
         ConfigError: they are of other pictures, lack a metric, or can measure none of those that were asked for.
     """
     if given is None:
-        found = measure_floors(data, direction=direction, split=split, metrics=metrics, **settings)
+        found = measure_baselines(data, direction=direction, split=split, metrics=metrics, **settings)
         require_some(metrics, found.yardstick.names, found.yardstick.left_out)
         return found
     task, yardstick = given.task, given.yardstick
     have, want = (task.folder.resolve(), task.direction, task.split), (Path(data).resolve(), direction, split)
     if have != want:
         seen = " ".join(map(str, have))
-        raise ConfigError(f"floors of {seen}", f"expected those of {' '.join(map(str, want))}, so measure them anew")
+        raise ConfigError(f"baselines of {seen}", f"expected those of {' '.join(map(str, want))}, so measure them anew")
     if metrics is not None and not set(metrics) <= {*yardstick.names, *yardstick.left_out}:
-        raise ConfigError(f"floors in {', '.join(yardstick.names)}", f"expected {', '.join(metrics)} among them")
+        raise ConfigError(f"baselines in {', '.join(yardstick.names)}", f"expected {', '.join(metrics)} among them")
     return given
 
 
@@ -277,12 +279,12 @@ def model_info(translator: Translator, weights: Literal["best", "last"] = "best"
 
 def _measure(
     candidate: _Candidate,
-    floors: Floors,
+    baselines: Baselines,
     metrics: Sequence[str] | None,
     protocol: str | None,
     progress: Progress | None,
 ) -> Results:
-    task, yardstick, started = floors.task, floors.yardstick, time.perf_counter()
+    task, yardstick, started = baselines.task, baselines.yardstick, time.perf_counter()
 
     def tell(metric: str) -> None:
         if progress is not None:
@@ -292,7 +294,7 @@ def _measure(
     require_some(metrics, {**found.metrics, **found.sets, **found.curves}, yardstick.left_out | found.left_out)
     protocol = protocol or recognise(task)
     curves = {name.replace("cmc", "cmc-translated", 1): curve for name, curve in found.curves.items()}
-    direct = floors.found["copy"].curves
+    direct = baselines.found["copy"].curves
     return Results(
         name=candidate.name,
         direction=task.direction,
@@ -301,13 +303,13 @@ def _measure(
         stems=task.stems,
         subjects=task.subjects,
         stems_hash=task.stems_hash,
-        warnings=tuple(_warnings(task, protocol, floors, found)),
+        warnings=tuple(_warnings(task, protocol, baselines, found)),
         model=candidate.model,
         metrics=found.metrics,
         sets=found.sets,
         curves=curves | {name.replace("cmc", "cmc-direct", 1): curve for name, curve in direct.items()},
-        floors={name: _floor(name, each) for name, each in floors.found.items()},
-        left_out=_left_out(floors, found),
+        baselines={name: _baseline(name, each) for name, each in baselines.found.items()},
+        left_out=_left_out(baselines, found),
         seconds={"translate": round(candidate.seconds, 3), "measure": round(time.perf_counter() - started, 3)},
     )
 
@@ -322,18 +324,18 @@ def recognise_stems(stems: Sequence[str], counts: tuple[int, int]) -> str:
     return "cuhk" if counts == PROTOCOLS["cuhk"] and all(map(_CUHK_STEM.fullmatch, stems)) else OWN
 
 
-def _warnings(task: Task, protocol: str, floors: Floors, found: Measurement) -> list[str]:
+def _warnings(task: Task, protocol: str, baselines: Baselines, found: Measurement) -> list[str]:
     lines = []
     expected = PROTOCOLS.get(protocol, task.counts)
     if expected != task.counts:
         lines.append(f"{protocol} expects {expected[0]}/{expected[1]}, found {task.counts[0]}/{task.counts[1]}")
     if task.split == "train":
         lines.append("the training split: a model may have learned these very pictures")
-    subjects = floors.yardstick.subject_count
+    subjects = baselines.yardstick.subject_count
     if subjects < _FEW_SUBJECTS:
         people = f"{subjects} subject{'s' if subjects > 1 else ''}"
         lines.append(f"only {people}: the intervals are too narrow to rely on")
-    kinds = {"translated": found.faceless, "true": floors.yardstick.faceless}
+    kinds = {"translated": found.faceless, "true": baselines.yardstick.faceless}
     for kind, places in kinds.items():
         if places:
             pictures = f"{len(places)} {kind} picture{'s' if len(places) > 1 else ''}"
@@ -341,15 +343,19 @@ def _warnings(task: Task, protocol: str, floors: Floors, found: Measurement) -> 
     return lines
 
 
-def _floor(name: str, found: Measurement) -> Floor:
+def _baseline(name: str, found: Measurement) -> Baseline:
     fields = set(Estimate.model_fields)
     metrics = {metric: Estimate(**measure.model_dump(include=fields)) for metric, measure in found.metrics.items()}
-    return Floor(title=TITLES[name], metrics=metrics, sets=found.sets)
+    return Baseline(title=TITLES[name], metrics=metrics, sets=found.sets)
 
 
-def _left_out(floors: Floors, found: Measurement) -> dict[str, str]:
-    """Return all that was not measured: metrics, floors, and metrics of single floors."""
-    lines = floors.yardstick.left_out | found.left_out | {f"floor {name}": why for name, why in floors.left_out.items()}
-    for floor, measured in floors.found.items():
-        lines |= {f"{name} of floor {floor}": why for name, why in measured.left_out.items() if name not in lines}
+def _left_out(baselines: Baselines, found: Measurement) -> dict[str, str]:
+    """Return all that was not measured: metrics, baselines, and metrics of single baselines."""
+    lines = (
+        baselines.yardstick.left_out
+        | found.left_out
+        | {f"baseline {name}": why for name, why in baselines.left_out.items()}
+    )
+    for baseline, measured in baselines.found.items():
+        lines |= {f"{name} of baseline {baseline}": why for name, why in measured.left_out.items() if name not in lines}
     return lines

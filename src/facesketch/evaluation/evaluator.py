@@ -1,6 +1,6 @@
 """Every measure of a set of translated pictures against the true ones, each with its interval.
 
-A `Yardstick` is made once for the true pictures of a split; models and floors are then held against it, and what it
+A `Yardstick` is made once for the true pictures of a split; models and baselines are then held against it, and what it
 learns of the true pictures (features, embeddings) it learns once.
 """
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import AliasChoices, Field, ValidationError, model_validator
 
 from facesketch.config import Direction, Frozen, explain
 from facesketch.errors import DataError, OutputError, nearest
@@ -52,7 +52,7 @@ class SetMeasure(Frozen):
     high: float
 
 
-class Floor(Frozen):
+class Baseline(Frozen):
     """What a trivial answer measures on the same pictures."""
 
     title: str
@@ -79,7 +79,7 @@ class Results(Frozen):
     """All that one evaluation found, as it lies on the disk.
 
     `metrics` hold one value per picture; `sets` hold numbers of all pictures together: distances of distributions and
-    recognition rates. The unmarked `rank-k` compare raw pixels. The floor `copy` compares the input itself with the
+    recognition rates. The unmarked `rank-k` compare raw pixels. The baseline `copy` compares the input itself with the
     truth, so its `rank-k` are the route that needs no model; its curve stands beside the model's as `cmc-direct`.
     """
 
@@ -97,7 +97,7 @@ class Results(Frozen):
     metrics: dict[str, Measure]
     sets: dict[str, SetMeasure] = Field(default_factory=dict)
     curves: dict[str, tuple[float, ...]] = Field(default_factory=dict)
-    floors: dict[str, Floor] = Field(default_factory=dict)
+    baselines: dict[str, Baseline] = Field(default_factory=dict, validation_alias=AliasChoices("baselines", "floors"))
     left_out: dict[str, str] = Field(default_factory=dict)
     seconds: dict[str, float] = Field(default_factory=dict)
 
@@ -105,8 +105,8 @@ class Results(Frozen):
     def _one_value_per_stem(self) -> Self:
         count = len(self.stems)
         lengths = {"subjects": len(self.subjects)} | {name: len(item.values) for name, item in self.metrics.items()}
-        for floor, item in self.floors.items():
-            lengths |= {f"{name} of the floor {floor}": len(each.values) for name, each in item.metrics.items()}
+        for baseline, item in self.baselines.items():
+            lengths |= {f"{name} of the baseline {baseline}": len(each.values) for name, each in item.metrics.items()}
         for name, length in lengths.items():
             if length != count:
                 raise ValueError(f"{name}: {length} values for {count} stems")
@@ -233,10 +233,10 @@ def require_same_pictures(first: Results, second: Results) -> None:
 
 
 def _copies_agree(first: Results, second: Results) -> bool:
-    """Tell whether the floor that depends on the pictures alone is the same, as far as both have it."""
-    if "copy" not in first.floors or "copy" not in second.floors:
+    """Tell whether the baseline that depends on the pictures alone is the same, as far as both have it."""
+    if "copy" not in first.baselines or "copy" not in second.baselines:
         return True
-    one, other = first.floors["copy"].metrics, second.floors["copy"].metrics
+    one, other = first.baselines["copy"].metrics, second.baselines["copy"].metrics
     return all(
         abs(mine - theirs) <= _SAME
         for name in one.keys() & other.keys()

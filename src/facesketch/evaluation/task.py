@@ -25,7 +25,7 @@ class Task:
         direction: what is translated into what.
         split: which side.
         pairs: its pairs, sorted by stem.
-        references: the pairs that floors may learn from: training and validation when testing, else training alone.
+        references: the pairs that baselines may learn from: training and validation when testing, else training alone.
         counts: (training and validation pairs, test pairs) of the folder, as protocols count them.
         stems_hash: sha256 of the side's sorted stems.
         inputs: the pictures to translate.

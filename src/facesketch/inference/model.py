@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from facesketch.config import DIRECTIONS, Direction
-from facesketch.inference.portraits import Portrait, Request, Studio, Which
+from facesketch.inference.portraits import FacePipeline, Portrait, Request, Which
 from facesketch.inference.translator import EngineName, Picture, Resolution, like, to_image
 
 
@@ -37,7 +37,7 @@ def load(
         ResourceError: the device is not there.
     """
     name = None if path is None else str(path)
-    return Model(Studio(Request(model=name, weights=weights, device=device, backend=engine, style=style)))
+    return Model(FacePipeline(Request(model=name, weights=weights, device=device, backend=engine, style=style)))
 
 
 class Model:
@@ -50,7 +50,7 @@ class Model:
         studio: the models, and what is asked where a call does not say.
     """
 
-    def __init__(self, studio: Studio) -> None:
+    def __init__(self, studio: FacePipeline) -> None:
         self._studio = studio
 
     @property
@@ -119,7 +119,7 @@ class Model:
         style: str | None,
         *,
         keep: bool,
-    ) -> Studio:
+    ) -> FacePipeline:
         usual = self._studio.request
         request = replace(
             usual,

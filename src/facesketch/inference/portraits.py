@@ -1,7 +1,7 @@
 """Portraits: find the faces of a picture, frame each as its model's were, translate, and give it back at a useful size.
 
 There are three stages, of which only the middle one needs the network, so that a pipeline can overlap them:
-`Studio.prepare`, which finds and frames the faces, `Studio.run` and `Studio.restore`.
+`FacePipeline.prepare`, which finds and frames the faces, `FacePipeline.run` and `FacePipeline.restore`.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Request:
 
 
 @dataclass(frozen=True, eq=False)
-class Sitting:
+class FramedFace:
     """A face, or a whole picture, that is ready for the network.
 
     Attributes:
@@ -120,7 +120,7 @@ def useful_scale(frame: FaceFrame, face: Face) -> int:
     return min(_MOST_SCALE, max(least, own))
 
 
-class Studio:
+class FacePipeline:
     """Makes portraits as one request says, with one model or with those that come with the package.
 
     Attributes:
@@ -158,7 +158,7 @@ class Studio:
         self.own = translator
         self._check()
 
-    def again(self, request: Request, *, keep_sources: bool) -> Studio:
+    def again(self, request: Request, *, keep_sources: bool) -> FacePipeline:
         """Return a studio for another request to the same models, which are not loaded again.
 
         Raises:
@@ -185,7 +185,7 @@ class Studio:
         _check_style(translator, self._style(direction))
         return translator
 
-    def prepare(self, image: Image.Image, name: str = "picture") -> list[Sitting]:
+    def prepare(self, image: Image.Image, name: str = "picture") -> list[FramedFace]:
         """Return a picture's faces, or the picture, ready for the network; may be called from several threads.
 
         Args:
@@ -200,13 +200,13 @@ class Studio:
         frame = _frame(translator) if self.request.align else None
         if frame is None:
             prepared = translator.prepare(image, direction, self.request.resolution)
-            return [Sitting(prepared, direction, image.size, source=image if self._keep else None)]
+            return [FramedFace(prepared, direction, image.size, source=image if self._keep else None)]
         faces = self._faces(image, name)
         if faces[0].turn:  # all faces of a picture stand the same way
             self.turned[name] = faces[0].turn
         return [self._sit(image, face, frame, translator, direction) for face in faces]
 
-    def run(self, sittings: Sequence[Sitting]) -> list[NDArray[np.uint8]]:
+    def run(self, sittings: Sequence[FramedFace]) -> list[NDArray[np.uint8]]:
         """Run the network alone on sittings of one `batch`, and return as many (H, W, C) uint8 arrays."""
         if not sittings:
             return []
@@ -214,7 +214,7 @@ class Studio:
         prepared = [each.prepared for each in sittings]
         return self.translator(direction).run(prepared, direction, self._style(direction))
 
-    def restore(self, array: NDArray[np.uint8], sitting: Sitting) -> Portrait:
+    def restore(self, array: NDArray[np.uint8], sitting: FramedFace) -> Portrait:
         """Make a portrait of what the network gave; may be called from several threads."""
         picture = self.translator(sitting.direction).restore(array, sitting.prepared)
         if picture.size != sitting.size:
@@ -277,7 +277,7 @@ class Studio:
 
     def _sit(
         self, image: Image.Image, face: Face, frame: FaceFrame, translator: Translator, direction: Direction
-    ) -> Sitting:
+    ) -> FramedFace:
         from facesketch.faces import align
 
         scale = useful_scale(frame, face)
@@ -286,7 +286,7 @@ class Studio:
         # at the resolution of training the network sees a face in the very frame that it learned from
         given = large if native and large is not None else align(image, face, frame).image
         prepared = translator.prepare(given, direction, self.request.resolution)
-        return Sitting(prepared, direction, (frame.width * scale, frame.height * scale), face, large)
+        return FramedFace(prepared, direction, (frame.width * scale, frame.height * scale), face, large)
 
 
 def _frame(translator: Translator) -> FaceFrame | None:

@@ -126,11 +126,11 @@ class Method(Family, nn.Module):
     def optimisers(self, learning_rate: float) -> dict[str, torch.optim.Optimizer]:
         """Return one optimiser per phase name."""
 
-    def memory(self) -> dict[str, Any]:
+    def extra_state(self) -> dict[str, Any]:
         """Return what a resumed training needs beside weights and optimisers: tensors, numbers, lists of them."""
         return {}
 
-    def recall(self, memory: Mapping[str, Any]) -> None:
+    def load_extra_state(self, memory: Mapping[str, Any]) -> None:
         """Take back what `memory` returned."""
 
 

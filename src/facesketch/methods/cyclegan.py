@@ -88,12 +88,12 @@ class CycleGAN(CycleGANFamily, Method):
             "discriminators": adam(discriminators, learning_rate, self.defaults.betas),
         }
 
-    def memory(self) -> dict[str, Any]:
+    def extra_state(self) -> dict[str, Any]:
         """Return the pictures in both pools."""
-        return {"sketch_pool": self.sketch_pool.memory(), "photo_pool": self.photo_pool.memory()}
+        return {"sketch_pool": self.sketch_pool.extra_state(), "photo_pool": self.photo_pool.extra_state()}
 
-    def recall(self, memory: Mapping[str, Any]) -> None:
+    def load_extra_state(self, memory: Mapping[str, Any]) -> None:
         """Take back the pictures of both pools."""
         device = next(self.parameters()).device
-        self.sketch_pool.recall(memory["sketch_pool"], device)
-        self.photo_pool.recall(memory["photo_pool"], device)
+        self.sketch_pool.load_extra_state(memory["sketch_pool"], device)
+        self.photo_pool.load_extra_state(memory["photo_pool"], device)

@@ -37,10 +37,10 @@ class ImagePool:
         old, self.images[place] = self.images[place], image.clone()
         return old
 
-    def memory(self) -> list[Tensor]:
+    def extra_state(self) -> list[Tensor]:
         """Return the pictures kept, oldest place first."""
         return list(self.images)
 
-    def recall(self, images: Sequence[Tensor], device: torch.device) -> None:
+    def load_extra_state(self, images: Sequence[Tensor], device: torch.device) -> None:
         """Take back what `memory` returned."""
         self.images = [image.to(device) for image in images]

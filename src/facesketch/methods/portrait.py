@@ -139,11 +139,11 @@ class Portrait(PortraitFamily, Method):
             mean.lerp_(new, 1 - kept)
         self._followed += 1
 
-    def memory(self) -> dict[str, Any]:
+    def extra_state(self) -> dict[str, Any]:
         """Return how often the average has followed."""
         return {"followed": self._followed}
 
-    def recall(self, memory: Mapping[str, Any]) -> None:
+    def load_extra_state(self, memory: Mapping[str, Any]) -> None:
         """Take back what `memory` returned."""
         self._followed = int(memory.get("followed", 0))
 

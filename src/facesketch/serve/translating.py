@@ -16,7 +16,7 @@ from facesketch.config import Direction
 from facesketch.devices import processors
 from facesketch.errors import FaceError
 from facesketch.images.photo_or_sketch import kind_of
-from facesketch.inference.portraits import Request, Sitting, Studio
+from facesketch.inference.portraits import FacePipeline, FramedFace, Request
 from facesketch.inference.translator import Translator
 from facesketch.serve.admission import Desk, Ticket
 from facesketch.serve.batching import Batcher, Pixels
@@ -61,8 +61,8 @@ class Piece:
         faces: how many faces the picture shows.
     """
 
-    sitting: Sitting
-    studio: Studio
+    sitting: FramedFace
+    studio: FacePipeline
     model: Offered
     translator: Translator
     style: str | None
@@ -148,7 +148,7 @@ class Workshop:
             _check(model, translator, asked, aligns)
             finder, faces = CountingFinder(self._finder), asked.face if aligns else None
             request = Request(direction=direction, resolution=asked.resolution, align=aligns, faces=faces)
-            studio = Studio(request, translator, keep_sources=keep, finder=finder)
+            studio = FacePipeline(request, translator, keep_sources=keep, finder=finder)
             sitting = _sit(studio, image if aligns else self._bounded(image, asked), asked.face, finder)
         return Piece(sitting, studio, model, translator, style, finder.count)
 
@@ -186,7 +186,7 @@ def _style(model: Offered, direction: Direction, asked: TranslateForm) -> str | 
     return styles[0] if styles else None
 
 
-def _sit(studio: Studio, image: Image.Image, number: int, finder: CountingFinder) -> Sitting:
+def _sit(studio: FacePipeline, image: Image.Image, number: int, finder: CountingFinder) -> FramedFace:
     try:
         return studio.prepare(image)[0]
     except FaceError as error:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from facesketch.config import Direction
-from facesketch.evaluation.results import Floor, Measure, Results, SetMeasure, require_same_pictures
+from facesketch.evaluation.results import Baseline, Measure, Results, SetMeasure, require_same_pictures
 from facesketch.metrics.bootstrap import Bootstrap
 from facesketch.study.grid import NAMED, VARIANTS, Cell
 from facesketch.study.study import Study
@@ -164,11 +164,11 @@ def _set(results: Sequence[Results], key: str) -> SetMeasure:
     return sets[0].model_copy(update=ends)
 
 
-def floor_results(results: Results, floor: Floor) -> Results:
-    """Return a floor as if it were a model's results on the same pictures."""
+def baseline_results(results: Results, baseline: Baseline) -> Results:
+    """Return a baseline as if it were a model's results on the same pictures."""
     metrics = {
         name: results.metrics[name].model_copy(update=estimate.model_dump())
-        for name, estimate in floor.metrics.items()
+        for name, estimate in baseline.metrics.items()
         if name in results.metrics
     }
-    return results.model_copy(update={"name": floor.title, "metrics": metrics, "sets": floor.sets})
+    return results.model_copy(update={"name": baseline.title, "metrics": metrics, "sets": baseline.sets})

@@ -14,7 +14,7 @@ from typing import Literal
 
 from facesketch.config import DIRECTIONS, Direction
 from facesketch.evaluation.results import Difference, Measure, Results, paired_difference
-from facesketch.study.aggregate import PRIMARY, WAYS, Finding, findings, floor_results, label, measured
+from facesketch.study.aggregate import PRIMARY, WAYS, Finding, baseline_results, findings, label, measured
 from facesketch.study.grid import PRESETS, Cell, plan
 from facesketch.study.study import Study
 
@@ -291,7 +291,7 @@ def _zero(results: Results, name: str) -> Measure:
 def _cheap(evidence: _Evidence) -> _Claim:
     parts = [part for direction in DIRECTIONS for part in _cheap_parts(evidence, direction)]
     compared = (
-        f"the CVAE of the largest latent with every floor, which needs no training, and with every variant of another "
+        "the CVAE of the largest latent with every baseline and with every variant of another "
         f"family; one that trained more than {CHEAP:g} times as long is beyond little compute, however good"
     )
     return "With little compute, prefer the CVAE.", compared, parts
@@ -307,9 +307,9 @@ def _cheap_parts(evidence: _Evidence, direction: Direction) -> Iterator[Part]:
     if found is None:
         yield _missing(label(cell), "any other", direction, f"no result of {cell.results[direction]}")
         return
-    for floor in found.results.floors.values():
-        other = floor_results(found.results, floor)
-        yield _compare(label(cell), floor.title, direction, found.results, other, PRIMARY)
+    for baseline in found.results.baselines.values():
+        other = baseline_results(found.results, baseline)
+        yield _compare(label(cell), baseline.title, direction, found.results, other, PRIMARY)
     for rival in evidence.learned(direction, without="conv-vae"):
         yield _with_cost(evidence, cell, rival, direction)
 

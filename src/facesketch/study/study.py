@@ -5,7 +5,7 @@ A study is a folder. Whatever is finished in it is not done again, so it can be 
     plan.json                 every cell and its settings
     runs/CELL/                a training's run folder
     failed/CELL.json          why a cell could not be done, if one could not
-    results/RESULT.json       measures of one cell in one direction, beside the floors
+    results/RESULT.json       measures of one cell in one direction, beside the baselines
     pictures/photo, sketch    a few test pairs, and pictures/RESULT what each cell makes of them
     samples.png               all of them on one sheet
 """
@@ -24,7 +24,7 @@ from facesketch.config import DIRECTIONS, Direction, Frozen
 from facesketch.data.index import Pair, index
 from facesketch.data.split import split
 from facesketch.errors import ConfigError, DataError, FacesketchError
-from facesketch.evaluation.baselines import Floors, floors
+from facesketch.evaluation.baselines import Baselines, baselines
 from facesketch.evaluation.evaluate import evaluate_model, file_name
 from facesketch.evaluation.evaluator import Yardstick, require_known, require_some
 from facesketch.evaluation.task import read_task
@@ -188,7 +188,7 @@ def carry_out(study: Study, *, quiet: bool = False) -> Iterator[tuple[Cell, str 
 
 
 def _carry_out(study: Study, *, quiet: bool) -> Iterator[tuple[Cell, str | None]]:
-    known: dict[Direction, Floors] = {}
+    known: dict[Direction, Baselines] = {}
     _show_people(study)
     for cell in study.cells:
         failed = study.out / "failed" / f"{cell.name}.json"
@@ -223,20 +223,20 @@ def _train(study: Study, cell: Cell, *, quiet: bool) -> None:
         train(cell.config(study.data), folder, quiet=quiet)
 
 
-def _evaluate(study: Study, cell: Cell, known: dict[Direction, Floors]) -> None:
+def _evaluate(study: Study, cell: Cell, known: dict[Direction, Baselines]) -> None:
     """Measure what is not measured yet, keeping the translated test pictures and the result."""
     translator = load(study.run_folder(cell) if cell.learned else cell.method)
     for direction, name in cell.results.items():
         if study.result_file(name).exists():
             continue
         if direction not in known:
-            known[direction] = floors(study.data, direction=direction, metrics=study.metrics or None)
+            known[direction] = baselines(study.data, direction=direction, metrics=study.metrics or None)
         pictures = study.out / "pictures" / name
         results = evaluate_model(
             translator,
             study.data,
             direction=direction,
-            floors=known[direction],
+            baselines=known[direction],
             metrics=study.metrics or None,
             pictures=pictures,
             name=name,

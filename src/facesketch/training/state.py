@@ -136,7 +136,7 @@ def keep(training: Training) -> None:
     training.kept = time.monotonic()
     everyones = gather(fabric, torch.get_rng_state())
     devices = gather(fabric, torch.cuda.get_rng_state(fabric.device)) if fabric.device.type == "cuda" else None
-    memories = gather_memories(fabric, training.method.memory())
+    memories = gather_memories(fabric, training.method.extra_state())
     if not training.writes:
         return
     training.log.flush()
@@ -158,7 +158,7 @@ def _take_up(training: Training, state: dict[str, Any] | None) -> None:
         for optimiser, kept in zip(training.optimisers.values(), state["optimisers"].values(), strict=True):
             optimiser.load_state_dict(kept)
         rank = min(training.fabric.global_rank, len(state["random"]) - 1)
-        training.method.recall(state["memories"][rank])
+        training.method.load_extra_state(state["memories"][rank])
         torch.set_rng_state(state["random"][rank].clone())  # given a view into a larger tensor, torch crashes
         if state["random_cuda"] is not None and training.fabric.device.type == "cuda":
             torch.cuda.set_rng_state(state["random_cuda"][rank].clone(), training.fabric.device)

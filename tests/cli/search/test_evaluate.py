@@ -38,7 +38,7 @@ def test_it_prints_every_number_and_writes_both_files(command: Run, faces: Path,
     assert "training people among the probes" in said
     assert LEAD in said
     for gallery in found.galleries.values():
-        for route in (*gallery.routes.values(), *gallery.floors.values()):
+        for route in (*gallery.routes.values(), *gallery.baselines.values()):
             first = f"{route.title} {100 * route.rank['1'].value:.1f} %"
             assert first in said
     assert f"written: {out / 'search.json'} and search.png" in answer.out

@@ -15,7 +15,7 @@ from PIL import Image
 
 from facesketch.errors import ImageError, OutputError
 from facesketch.inference.folders import Job, Limits, Pipeline, plan, run, write
-from facesketch.inference.portraits import Portrait, Request, Sitting, Studio
+from facesketch.inference.portraits import FacePipeline, FramedFace, Portrait, Request
 from facesketch.inference.translator import Translator
 
 PATIENCE = 30.0  # seconds that a loaded machine may take for what must happen
@@ -37,7 +37,9 @@ def no_flushing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.fsync", lambda file: None)
 
 
-def test_every_picture_gets_its_own_translation(tmp_path: Path, studio: Studio, draw: Callable[..., Path]) -> None:
+def test_every_picture_gets_its_own_translation(
+    tmp_path: Path, studio: FacePipeline, draw: Callable[..., Path]
+) -> None:
     for number in range(40):
         draw(tmp_path / "in" / f"{number}.png", number, (20 + number % 3, 16))
     jobs = plan([tmp_path / "in"], tmp_path / "out")
@@ -51,14 +53,14 @@ def test_every_picture_gets_its_own_translation(tmp_path: Path, studio: Studio, 
 
 
 def test_batches_are_of_one_shape_full_and_no_larger_than_allowed(
-    tmp_path: Path, engine: Any, studio: Studio, draw: Callable[..., Path]
+    tmp_path: Path, engine: Any, studio: FacePipeline, draw: Callable[..., Path]
 ) -> None:
     for number in range(16):
         draw(tmp_path / "in" / f"{number}.png", number, (20, 16) if number % 2 else (16, 20))
     read = threading.Semaphore(0)
     prepare = studio.prepare
 
-    def counted(image: Image.Image, name: str) -> list[Sitting]:
+    def counted(image: Image.Image, name: str) -> list[FramedFace]:
         sittings = prepare(image, name)
         read.release()
         return sittings
@@ -80,7 +82,7 @@ def test_batches_are_of_one_shape_full_and_no_larger_than_allowed(
 
 
 def test_pictures_are_read_and_written_while_the_network_works(
-    tmp_path: Path, engine: Any, studio: Studio, draw: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, engine: Any, studio: FacePipeline, draw: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _folder(draw, tmp_path / "in", 6)
     first, second, read, written = (threading.Event() for _ in range(4))
@@ -96,7 +98,7 @@ def test_pictures_are_read_and_written_while_the_network_works(
 
     prepare = studio.prepare
 
-    def reading(image: Image.Image, name: str) -> list[Sitting]:
+    def reading(image: Image.Image, name: str) -> list[FramedFace]:
         if not name.endswith("0001.png"):
             return prepare(image, name)
         assert first.wait(PATIENCE), "this one is read only while the first batch is in the network"
@@ -114,13 +116,13 @@ def test_pictures_are_read_and_written_while_the_network_works(
     assert seen == [True, True]
 
 
-class _Counting(Studio):
+class _Counting(FacePipeline):
     """A studio that counts the pictures that are alive."""
 
     alive = peak = 0
     counting = threading.RLock()
 
-    def prepare(self, image: Image.Image, name: str = "picture") -> list[Sitting]:
+    def prepare(self, image: Image.Image, name: str = "picture") -> list[FramedFace]:
         sittings = super().prepare(image, name)
         with self.counting:
             self.alive += len(sittings)
@@ -177,7 +179,7 @@ def test_sources_that_are_kept_for_a_sheet_count(tmp_path: Path, engine: Any, dr
     assert studio.peak <= 4 + 2 - 1, "four pictures and what was translated of each, and one that had begun"
 
 
-def test_jobs_are_taken_as_they_are_needed(tmp_path: Path, studio: Studio, draw: Callable[..., Path]) -> None:
+def test_jobs_are_taken_as_they_are_needed(tmp_path: Path, studio: FacePipeline, draw: Callable[..., Path]) -> None:
     source = draw(tmp_path / "a.png")
     taken: list[int] = []
 
@@ -196,7 +198,7 @@ def test_jobs_are_taken_as_they_are_needed(tmp_path: Path, studio: Studio, draw:
 # What goes wrong
 
 
-def test_one_bad_picture_stops_nothing(tmp_path: Path, studio: Studio, draw: Callable[..., Path]) -> None:
+def test_one_bad_picture_stops_nothing(tmp_path: Path, studio: FacePipeline, draw: Callable[..., Path]) -> None:
     _folder(draw, tmp_path / "in", 12)
     for name in ("0003.png", "0007.png"):
         (tmp_path / "in" / name).write_text("text")
@@ -209,7 +211,9 @@ def test_one_bad_picture_stops_nothing(tmp_path: Path, studio: Studio, draw: Cal
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(set(outcomes) - set(bad))
 
 
-def test_done_ones_are_not_touched(tmp_path: Path, engine: Any, studio: Studio, draw: Callable[..., Path]) -> None:
+def test_done_ones_are_not_touched(
+    tmp_path: Path, engine: Any, studio: FacePipeline, draw: Callable[..., Path]
+) -> None:
     draw(tmp_path / "in" / "a.png")
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "a.png").write_bytes(b"an earlier one")
@@ -220,7 +224,7 @@ def test_done_ones_are_not_touched(tmp_path: Path, engine: Any, studio: Studio, 
 
 
 def test_a_full_disk_stops_the_whole_and_leaves_nothing_half(
-    tmp_path: Path, engine: Any, studio: Studio, draw: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, engine: Any, studio: FacePipeline, draw: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _folder(draw, tmp_path / "in", 200)
 
@@ -234,10 +238,10 @@ def test_a_full_disk_stops_the_whole_and_leaves_nothing_half(
     assert sum(shape[0] for shape in engine.shapes) <= 30, "the rest is not tried"
 
 
-def test_our_own_mistakes_are_not_swallowed(tmp_path: Path, studio: Studio, draw: Callable[..., Path]) -> None:
+def test_our_own_mistakes_are_not_swallowed(tmp_path: Path, studio: FacePipeline, draw: Callable[..., Path]) -> None:
     _folder(draw, tmp_path / "in", 3)
 
-    def broken(*_: object) -> list[Sitting]:
+    def broken(*_: object) -> list[FramedFace]:
         raise ZeroDivisionError("ours")
 
     studio.prepare = broken  # type: ignore[method-assign, assignment]
@@ -246,7 +250,7 @@ def test_our_own_mistakes_are_not_swallowed(tmp_path: Path, studio: Studio, draw
 
 
 def test_who_stops_early_gets_whole_files_and_no_threads(
-    tmp_path: Path, studio: Studio, draw: Callable[..., Path]
+    tmp_path: Path, studio: FacePipeline, draw: Callable[..., Path]
 ) -> None:
     _folder(draw, tmp_path / "in", 50)
     results = run(plan([tmp_path / "in"], tmp_path / "out"), studio, Limits(pictures=6))
@@ -263,7 +267,7 @@ def test_who_stops_early_gets_whole_files_and_no_threads(
 
 
 def test_the_file_that_means_done_is_written_last(
-    tmp_path: Path, studio: Studio, draw: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, studio: FacePipeline, draw: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (job,) = plan([draw(tmp_path / "a.png", 10)], tmp_path / "out", numbered=True, sheet=True)
     (portrait,) = studio(Image.new("RGB", (20, 16), (10, 50, 0)))
@@ -276,7 +280,9 @@ def test_the_file_that_means_done_is_written_last(
     assert written[-1] == job.target.name == "a-1.png"
 
 
-def test_a_sheet_shows_input_and_output_side_by_side(tmp_path: Path, studio: Studio, draw: Callable[..., Path]) -> None:
+def test_a_sheet_shows_input_and_output_side_by_side(
+    tmp_path: Path, studio: FacePipeline, draw: Callable[..., Path]
+) -> None:
     draw(tmp_path / "in" / "a.png", 10, (64, 48))
     jobs = plan([tmp_path / "in"], tmp_path / "out", sheet=True)
     assert [error for _, error in run(jobs, studio)] == [None]

@@ -15,7 +15,7 @@ import pytest
 from facesketch.errors import ImageError, MissingExtraError, OutputError
 from facesketch.inference.folders import Job, Limits, plan, ray_engine
 from facesketch.inference.folders.ray_engine import Worker
-from facesketch.inference.portraits import Request, Studio
+from facesketch.inference.portraits import FacePipeline, Request
 
 PENCIL = Request(model="pencil", device="cpu")
 needs_ray = pytest.mark.skipif(
@@ -43,9 +43,9 @@ def test_a_cluster_gets_as_many_workers_as_it_has_room_for(
 
 
 def test_a_worker_tells_what_became_of_each_job(
-    tmp_path: Path, studio: Studio, draw: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, studio: FacePipeline, draw: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ray_engine, "Studio", lambda request, keep_sources: studio)
+    monkeypatch.setattr(ray_engine, "FacePipeline", lambda request, keep_sources: studio)
     good = Job(draw(tmp_path / "a.png"), tmp_path / "out" / "a.png", False)
     (tmp_path / "b.png").write_text("text")
     bad = Job(tmp_path / "b.png", tmp_path / "out" / "b.png", False)
@@ -58,7 +58,7 @@ def test_a_worker_tells_what_became_of_each_job(
     assert good.target.exists()
 
 
-def test_a_worker_passes_on_what_concerns_all(tmp_path: Path, studio: Studio, draw: Callable[..., Path]) -> None:
+def test_a_worker_passes_on_what_concerns_all(tmp_path: Path, studio: FacePipeline, draw: Callable[..., Path]) -> None:
     blocked = draw(tmp_path / "file.png")
     job = Job(draw(tmp_path / "a.png"), blocked / "a.png", False)
     worker = Worker(Request(), False, Limits())

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from facesketch.inference.folders import plan, run
-from facesketch.inference.portraits import Studio
+from facesketch.inference.portraits import FacePipeline
 
 COUNT, PATIENCE = 60, 60.0
 # The command itself, with a network that takes a while and needs no model file.
@@ -59,7 +59,7 @@ def _whole(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.glob("*.png"))
 
 
-def test_a_killed_job_goes_on(tmp_path: Path, started: subprocess.Popen[str], studio: Studio) -> None:
+def test_a_killed_job_goes_on(tmp_path: Path, started: subprocess.Popen[str], studio: FacePipeline) -> None:
     started.send_signal(signal.SIGKILL)
     assert started.wait(PATIENCE) == -signal.SIGKILL
     made = _whole(tmp_path / "out")

@@ -120,14 +120,14 @@ def test_places_are_those_of_comparing_by_hand(results: SearchResults, faces: Pa
         assert place == 1 + before
 
 
-def test_floors_compare_the_pictures_as_they_are(results: SearchResults) -> None:
-    floors = results.galleries["alone"].floors
-    assert {name: floor.title for name, floor in floors.items()} == {
+def test_baselines_compare_the_pictures_as_they_are(results: SearchResults) -> None:
+    baselines = results.galleries["alone"].baselines
+    assert {name: baseline.title for name, baseline in baselines.items()} == {
         "pixels": "raw pixels",
         "hog": "oriented gradients",
     }
-    assert all(floor.first is None and len(floor.ranks) == 12 for floor in floors.values())
-    assert results.galleries["distractors"].floors == {}
+    assert all(baseline.first is None and len(baseline.ranks) == 12 for baseline in baselines.values())
+    assert results.galleries["distractors"].baselines == {}
 
 
 def test_each_picture_is_described_once(faces: Path) -> None:
@@ -212,12 +212,12 @@ def test_people_are_parted_by_what_the_data_says_of_them(faces: Path) -> None:
         evaluate_search(Thumbs(), task, by=("skim",))  # type: ignore[arg-type]
 
 
-def test_pictures_of_several_sizes_have_no_floors(faces: Path, tmp_path: Path) -> None:
+def test_pictures_of_several_sizes_have_no_baselines(faces: Path, tmp_path: Path) -> None:
     folder = _folder(faces, tmp_path / "sizes")
     Image.open(folder / "photos/face-0005.png").resize((96, 96)).save(folder / "photos/face-0005.png")
     found = evaluate_search(Thumbs(), read_task(folder), divisions=1)  # type: ignore[arg-type]
-    assert found.galleries["alone"].floors == {}
-    assert "need one size" in found.left_out["floors"]
+    assert found.galleries["alone"].baselines == {}
+    assert "need one size" in found.left_out["baselines"]
 
 
 def test_without_a_calibration_the_rest_is_measured(faces: Path, monkeypatch: pytest.MonkeyPatch) -> None:

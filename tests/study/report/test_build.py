@@ -191,7 +191,7 @@ def test_metrics_are_told_where_they_are_not_the_presets(tmp_path: Path, fabrica
 
 
 def test_it_says_by_what_the_models_are_ranked(text: str) -> None:
-    assert "Models are ranked by FSIM. The shaded rows are floors" in " ".join(text.split())
+    assert "Models are ranked by FSIM. The shaded rows are baselines" in " ".join(text.split())
 
 
 def test_a_deleted_report_comes_back_the_same(folder: Path, text: str, tmp_path: Path) -> None:

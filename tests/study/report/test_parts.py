@@ -35,7 +35,7 @@ def found(study: Study) -> dict[str, Finding]:
     return findings(study)
 
 
-def test_models_are_ranked_with_the_floors_between_them(found: dict[str, Finding]) -> None:
+def test_models_are_ranked_with_the_baselines_between_them(found: dict[str, Finding]) -> None:
     table = tables.ranked_table(found, "photo2sketch", main=True)
     assert [(column.metric, column.arrow) for column in table.columns] == [
         ("fsim", "↑"),
@@ -97,7 +97,7 @@ def test_the_summary_says_no_more_than_is_shown(study: Study, found: dict[str, F
     assert re.search(r"ahead of the next family, Pix2Pix \(20 epochs\), by \+0\.030 \[", sketch)
     assert "SSIM and LPIPS (alex) put the same family first." in sketch
     assert "is better than Dense autoencoder; it shows no difference from CAE (MSE)." in sketch
-    assert "The floor “pencil filter” is beaten by all eleven variants." in sketch
+    assert "The baseline “pencil filter” is beaten by all eleven variants." in sketch
     assert "is the best family" not in photo
     assert "no difference from the next family" in photo
     assert said["What was not done"] == ["Nothing: all 22 planned cells are trained and evaluated."]

@@ -41,9 +41,9 @@ def _route(title: str, first: float, *, chances: bool = True) -> RouteScore:
 
 def _results(stems_hash: str = "0" * 64) -> SearchResults:
     routes = {name: _route(TITLES[name], first) for name, first in ROUTES.items()}
-    floor = _route("raw pixels", 0.6, chances=False)
+    baseline = _route("raw pixels", 0.6, chances=False)
     alone = GalleryScore(
-        title="12 people", people=PEOPLE, chance={"1": 1 / 12}, routes=routes, floors={"pixels": floor}
+        title="12 people", people=PEOPLE, chance={"1": 1 / 12}, routes=routes, baselines={"pixels": baseline}
     )
     among = GalleryScore(
         title="12 people among <9> others", people=PEOPLE, distractors=9, chance={"1": 1 / 21}, routes=routes
@@ -97,7 +97,7 @@ def test_what_was_searched_is_told_with_its_numbers(study: Path) -> None:
     assert len(identities) == len(set(identities))
 
 
-def test_routes_are_ranked_and_floors_stand_between(study: Path) -> None:
+def test_routes_are_ranked_and_baselines_stand_between(study: Path) -> None:
     (study / "search").mkdir()
     _results().save(study / "search")
     (found,) = searches(Study.read(study), "0" * 64)

@@ -188,7 +188,7 @@ def _table(gallery: GalleryScore) -> RenderableType:
     for name, found in gallery.routes.items():
         table.add_row(*_cells(found), style="bold" if name == "fused" else "none")
     table.add_section()
-    for found in gallery.floors.values():
+    for found in gallery.baselines.values():
         table.add_row(*_cells(found), style="dim")
     return table
 

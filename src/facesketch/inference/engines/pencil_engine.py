@@ -1,4 +1,4 @@
-"""The pencil filter: grey, inverted, blurred, dodged. Nothing is learned; a floor that every model has to beat."""
+"""The pencil filter: grey, inverted, blurred, dodged. Nothing is learned; a baseline that every model has to beat."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ from facesketch.errors import FaceError, FacesketchError, ImageError
 from facesketch.images.contact_sheet import sheet
 from facesketch.images.io import open_image, save_image
 from facesketch.inference.folders.plan import Job
-from facesketch.inference.portraits import Portrait, Sitting, Studio
+from facesketch.inference.portraits import FacePipeline, FramedFace, Portrait
 
 Outcome = tuple[Job, FacesketchError | None]
 _OF_ONE_PICTURE = (ImageError, FaceError)
@@ -57,7 +57,7 @@ class _Picture:
     """A job on its way."""
 
     job: Job
-    sittings: list[Sitting] = field(default_factory=list)
+    sittings: list[FramedFace] = field(default_factory=list)
     arrays: dict[int, NDArray[np.uint8]] = field(default_factory=dict)
     error: BaseException | None = None
     read: bool = False
@@ -99,7 +99,7 @@ class Pipeline:
         limits: how much is on its way at once.
     """
 
-    def __init__(self, studio: Studio, limits: Limits = Limits()) -> None:
+    def __init__(self, studio: FacePipeline, limits: Limits = Limits()) -> None:
         self.studio, self.limits = studio, limits
         self.in_flight, self.network_seconds = 0, 0.0
         self._budget = _Budget(limits.held)
@@ -223,13 +223,13 @@ class Pipeline:
         write(picture.job, portraits)
 
 
-def _bytes(sitting: Sitting) -> int:
+def _bytes(sitting: FramedFace) -> int:
     source = sitting.source
     kept = 0 if source is None else source.width * source.height * len(source.getbands())
     return sitting.prepared.array.nbytes + kept
 
 
-def run(jobs: Iterable[Job], studio: Studio, limits: Limits = Limits()) -> Generator[Outcome]:
+def run(jobs: Iterable[Job], studio: FacePipeline, limits: Limits = Limits()) -> Generator[Outcome]:
     """Translate what is not done yet, as `Pipeline.run` does."""
     return Pipeline(studio, limits).run(jobs)
 

@@ -18,7 +18,7 @@ from facesketch.errors import FaceError, FacesketchError, ImageError, ResourceEr
 from facesketch.faces.turns import Turn
 from facesketch.inference.folders.pipeline import Limits, Outcome, Pipeline
 from facesketch.inference.folders.plan import Job
-from facesketch.inference.portraits import Request, Studio
+from facesketch.inference.portraits import FacePipeline, Request
 
 _LIMITS = Limits()
 _MOST_CHUNK = 256  # pictures that a worker takes at a time; results come back as often
@@ -161,14 +161,14 @@ class Worker:
 
     def __init__(self, request: Request, sheets: bool, limits: Limits) -> None:
         self._request, self._sheets, self._limits = request, sheets, limits
-        self._studio: Studio | None = None
+        self._studio: FacePipeline | None = None
 
     def translate(self, chunk: Chunk) -> list[_Said]:
         """Return what became of each job; what concerns all of them is said of the first that is not done."""
         numbers = {job: number for number, job in chunk}
         said: list[_Said] = []
         try:
-            self._studio = self._studio or Studio(self._request, keep_sources=self._sheets)
+            self._studio = self._studio or FacePipeline(self._request, keep_sources=self._sheets)
             for job, error in Pipeline(self._studio, self._limits).run(list(numbers)):
                 said.append(_say(numbers.pop(job), error, self._studio.turned.pop(str(job.source), 0)))
         except FacesketchError as error:  # raised here, it would come out as a traceback of two machines

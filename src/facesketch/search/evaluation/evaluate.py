@@ -284,7 +284,7 @@ class _Trial:
                 distractors=others,
                 chance={str(k): min(1.0, k / (people + others)) for k in RANKS},
                 routes=found,
-                floors=self._floors(meter) if name == ALONE else {},
+                baselines=self._baselines(meter) if name == ALONE else {},
             )
         self.seconds["measuring"] = time.perf_counter() - started
         return galleries
@@ -307,11 +307,11 @@ class _Trial:
             return None
         return lambda top, rest, whole: chances(top, rest, known, PRIOR, whole)
 
-    def _floors(self, meter: Meter) -> dict[str, RouteScore]:
+    def _baselines(self, meter: Meter) -> dict[str, RouteScore]:
         """Return what raw pixels and oriented gradients find in the pictures as they are, where these have one size."""
         try:
             found = baselines(self.task.pairs, self.task.person)
         except DataError as error:
-            self.left_out["floors"] = str(error)
+            self.left_out["baselines"] = str(error)
             return {}
         return {name: meter.measure(BASELINES[name], scores) for name, scores in found.items()}

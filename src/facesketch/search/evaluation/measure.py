@@ -54,7 +54,7 @@ class Meter:
         self.masks: list[Mask] = list(halves(people, divisions, seed))
 
     def measure(self, title: str, scores: Scores, chance: Chance | None = None) -> RouteScore:
-        """Return what a route found, or what a floor did.
+        """Return what a route found, or what a baseline did.
 
         Args:
             title: what to call it.

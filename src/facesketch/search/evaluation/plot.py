@@ -73,7 +73,7 @@ def _headline(results: SearchResults) -> str:
 
 def _lines(gallery: GalleryScore) -> Mapping[str, RouteScore]:
     """Return what to draw in the order of the key."""
-    found = gallery.routes | gallery.floors
+    found = gallery.routes | gallery.baselines
     return {name: found[name] for name in sorted(found, key=[*_LOOKS].index)}
 
 

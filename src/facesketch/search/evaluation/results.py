@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationError
+from pydantic import AliasChoices, Field, ValidationError
 
 from facesketch.config import Frozen, explain
 from facesketch.errors import DataError
@@ -70,7 +70,7 @@ class GroupScore(Frozen):
 
 
 class RouteScore(Frozen):
-    """What one route, or one floor, found.
+    """What one route, or one baseline, found.
 
     Attributes:
         title: what to call it.
@@ -104,7 +104,7 @@ class GalleryScore(Frozen):
         distractors: how many others there are.
         chance: rank-k of guessing, by k.
         routes: what each route found.
-        floors: what search without any of this would find.
+        baselines: what search without any of this would find.
     """
 
     title: str
@@ -112,7 +112,7 @@ class GalleryScore(Frozen):
     distractors: int = 0
     chance: dict[str, float]
     routes: dict[str, RouteScore]
-    floors: dict[str, RouteScore] = Field(default_factory=dict)
+    baselines: dict[str, RouteScore] = Field(default_factory=dict, validation_alias=AliasChoices("baselines", "floors"))
 
 
 class SearchResults(Frozen):

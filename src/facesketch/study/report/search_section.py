@@ -86,24 +86,24 @@ def _gallery(name: str, gallery: GalleryScore) -> SearchedGallery:
         "By share of people found first, with 95 % intervals over people below. "
         f"Guessing finds {number(gallery.chance['1'], 'rank-1')}."
     )
-    if gallery.floors:
+    if gallery.baselines:
         caption += " The shaded rows compare the pictures as they are, without a face looked for or a model."
     return SearchedGallery(gallery.title, caption, _table(gallery), charts)
 
 
 def _table(gallery: GalleryScore) -> Table:
-    """Return the routes, the best at rank 1 first and level ones on one place, with the floors between them."""
+    """Return the routes, the best at rank 1 first and level ones on one place, with the baselines between them."""
     columns = [Column(f"rank-{k}", f"rank-{k}", ARROWS["higher"]) for k in RANKS]
     columns += [Column(f"rank-dir-{a}", f"DIR, at {100 * a:.0f} % false alarms", ARROWS["higher"]) for a in ALARMS]
     columns.append(Column("rank-error", "chance error, of first hits", ARROWS["lower"]))
-    found = sorted((gallery.routes | gallery.floors).items(), key=lambda pair: -_first(pair[1]))
+    found = sorted((gallery.routes | gallery.baselines).items(), key=lambda pair: -_first(pair[1]))
     rows = [Row(_place(name, gallery), each.title, "", _entries(each)) for name, each in found]
     return Table(tuple(columns), tuple(rows))
 
 
 def _place(name: str, gallery: GalleryScore) -> int | None:
-    """Return the place of a route among the routes, or None for a floor."""
-    if name in gallery.floors:
+    """Return the place of a route among the routes, or None for a baseline."""
+    if name in gallery.baselines:
         return None
     return 1 + sum(_first(other) > _first(gallery.routes[name]) for other in gallery.routes.values())
 
@@ -123,7 +123,7 @@ def _entry(rate: Rate) -> Entry:
 
 
 def _matches(name: str, gallery: GalleryScore) -> Chart:
-    lines = [_line(key, found, found.curve[:_NEAR]) for key, found in (gallery.routes | gallery.floors).items()]
+    lines = [_line(key, found, found.curve[:_NEAR]) for key, found in (gallery.routes | gallery.baselines).items()]
     said = "; ".join(f"{found.title} {number(found.rank['1'].value, 'rank-1')}" for found in gallery.routes.values())
     caption = f"Found at rank 1: {said}."
     title = f"{gallery.title}, matches"
@@ -138,7 +138,7 @@ def _line(key: str, found: RouteScore, rates: tuple[float, ...]) -> Line:
 
 def _alarms(name: str, gallery: GalleryScore) -> Chart:
     lines = []
-    for key, found in (gallery.routes | gallery.floors).items():
+    for key, found in (gallery.routes | gallery.baselines).items():
         points = [point for point in found.alarms if 0.999 / gallery.people <= point[0] <= _FEW_ALARMS]
         x, y = [alarms for alarms, _ in points], [rate for _, rate in points]
         lines.append(Line(found.title, x, y, _ROLES.get(key, "six"), dashed=key == "pixels"))

@@ -9,7 +9,7 @@ from facesketch.evaluation.results import paired_difference
 from facesketch.study.aggregate import FAMILIES, PRIMARY, WAYS, Finding
 from facesketch.study.claims import in_numbers
 from facesketch.study.report.numbers import interval, listed, number
-from facesketch.study.report.tables import FIRST, floors_of, ranking
+from facesketch.study.report.tables import FIRST, baselines_of, ranking
 from facesketch.study.study import Study
 
 _COUNTS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
@@ -35,7 +35,7 @@ def _direction(found: Mapping[str, Finding], direction: Direction) -> list[str]:
     best = best_of_families(found, direction, PRIMARY)
     if not best:
         return []
-    return [_leader(best), _others(found, direction, best[0]), *_floors(found, direction)]
+    return [_leader(best), _others(found, direction, best[0]), *_baselines(found, direction)]
 
 
 def _leader(best: Sequence[Finding]) -> str:
@@ -87,34 +87,33 @@ def _dissent(best: Sequence[Finding], title: str, metric: str, leader: Finding) 
     return f"{title} puts {best[0].label} first, before {rival.label} by {in_numbers(difference)}{shown}."
 
 
-def _floors(found: Mapping[str, Finding], direction: Direction) -> list[str]:
-    """Say for each floor which trained variants are not shown to be better."""
+def _baselines(found: Mapping[str, Finding], direction: Direction) -> list[str]:
+    """Say for each baseline which trained variants are not shown to be better."""
     models, lines = [each for each in ranking(found, direction) if PRIMARY in each.results.metrics], []
-    for floor in floors_of(found, direction):
-        if PRIMARY not in floor.metrics:
+    for baseline in baselines_of(found, direction):
+        if PRIMARY not in baseline.metrics:
             continue
-        verdicts = {each.label: paired_difference(each.results, floor, PRIMARY).verdict for each in models}
+        verdicts = {each.label: paired_difference(each.results, baseline, PRIMARY).verdict for each in models}
         worse = [label for label, verdict in verdicts.items() if verdict == "second is better"]
         level = [label for label, verdict in verdicts.items() if verdict == "no difference shown"]
-        lines.append(_floor_line(_floor_name(found, floor.name), len(models), worse, level))
+        lines.append(_baseline_line(_baseline_name(found, baseline.name), len(models), worse, level))
     return [" ".join(lines)] if lines else []
 
 
-def _floor_name(found: Mapping[str, Finding], name: str) -> str:
+def _baseline_name(found: Mapping[str, Finding], name: str) -> str:
     return found[name].label.lower() if name in found else name
 
 
-def _floor_line(name: str, count: int, worse: list[str], level: list[str]) -> str:
+def _baseline_line(name: str, count: int, worse: list[str], level: list[str]) -> str:
     if not worse and not level:
-        return (
-            f"The floor “{name}” is beaten by {'the one variant' if count == 1 else f'all {_count(count)} variants'}."
-        )
+        all_of_them = "the one variant" if count == 1 else f"all {_count(count)} variants"
+        return f"The baseline “{name}” is beaten by {all_of_them}."
     parts = []
     if worse:
         parts.append(f"is better than {listed(worse)}")
     if level:
         parts.append(f"shows no difference from {listed(level)}")
-    return f"The floor “{name}” {'; it '.join(parts)}."
+    return f"The baseline “{name}” {'; it '.join(parts)}."
 
 
 def _count(count: int) -> str:

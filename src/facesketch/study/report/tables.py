@@ -10,7 +10,7 @@ from facesketch.config import Direction, RunConfig
 from facesketch.errors import FacesketchError
 from facesketch.evaluation.results import Measure, Results, SetMeasure, paired_difference
 from facesketch.files import read_json
-from facesketch.study.aggregate import PRIMARY, Finding, floor_results, label, training_seconds
+from facesketch.study.aggregate import PRIMARY, Finding, baseline_results, label, training_seconds
 from facesketch.study.grid import Cell
 from facesketch.study.report.numbers import amount, duration, interval, number
 from facesketch.study.study import Study
@@ -41,10 +41,10 @@ class Entry:
 
 @dataclass(frozen=True)
 class Row:
-    """One model or floor.
+    """One model or baseline.
 
     Attributes:
-        rank: its place among the models; `UNRANKED` where what ranks was not measured, None for a floor.
+        rank: its place among the models; `UNRANKED` where what ranks was not measured, None for a baseline.
         label: what to call it.
         name: its result's name, or empty.
         entries: one per column.
@@ -88,27 +88,29 @@ def _merit(results: Results, metric: str) -> float:
     return measure.mean if measure.better == "higher" else -measure.mean
 
 
-def floors_of(found: Mapping[str, Finding], direction: Direction) -> list[Results]:
-    """Return the floors of a direction as results; the pencil is one of them, evaluated as a model or not."""
+def baselines_of(found: Mapping[str, Finding], direction: Direction) -> list[Results]:
+    """Return the baselines of a direction as results; the pencil is one of them, evaluated as a model or not."""
     ways = [finding for finding in found.values() if finding.direction == direction]
     if not ways:
         return []
     untrained = [finding.results for finding in ways if not finding.learned]
     names = {results.model.method for results in untrained}
     first = ways[0].results
-    return [floor_results(first, floor) for name, floor in first.floors.items() if name not in names] + untrained
+    return [
+        baseline_results(first, baseline) for name, baseline in first.baselines.items() if name not in names
+    ] + untrained
 
 
 def ranked_table(found: Mapping[str, Finding], direction: Direction, *, main: bool) -> Table:
-    """Return the main measures of a direction, or all others, with the floors between the models.
+    """Return the main measures of a direction, or all others, with the baselines between the models.
 
     Args:
         found: the study's findings.
         direction: which of them.
         main: `FIRST`, or all but those.
     """
-    models, floors = ranking(found, direction), floors_of(found, direction)
-    columns = _columns([*(model.results for model in models), *floors], main=main)
+    models, baselines = ranking(found, direction), baselines_of(found, direction)
+    columns = _columns([*(model.results for model in models), *baselines], main=main)
     ranks = {model.name: place for place, model in enumerate(models, start=1) if PRIMARY in model.results.metrics}
     bold = {column.metric: _clear_winner(found, direction, column.metric) for column in columns}
     rows = [
@@ -125,10 +127,15 @@ def ranked_table(found: Mapping[str, Finding], direction: Direction, *, main: bo
         for each in models
     ]
     names = {finding.name: finding.label for finding in found.values() if not finding.learned}
-    for floor in floors:
-        known = floor.name in names
-        row = Row(None, names.get(floor.name, floor.name), floor.name if known else "", _entries(floor, columns, {}))
-        rows.append((_merit(floor, PRIMARY), row))
+    for baseline in baselines:
+        known = baseline.name in names
+        row = Row(
+            None,
+            names.get(baseline.name, baseline.name),
+            baseline.name if known else "",
+            _entries(baseline, columns, {}),
+        )
+        rows.append((_merit(baseline, PRIMARY), row))
     return Table(columns, tuple(row for _, row in sorted(rows, key=lambda pair: -pair[0])))
 
 
