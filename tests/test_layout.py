@@ -22,13 +22,10 @@ import facesketch
 _ROOT = Path(__file__).resolve().parents[1]
 _SOURCES = sorted((_ROOT / "src").rglob("*.py"))
 _PYTHON = [*_SOURCES, *sorted((_ROOT / "tests").rglob("*.py")), *sorted((_ROOT / "benchmarks").rglob("*.py"))]
-_MOST_LINES = 400
-_MOST_FUNCTION_LINES = 60
 _FORBIDDEN_WORDS = {"utils", "util", "helpers", "helper", "common", "manager"}
 _PICKLING = {"pickle", "cpickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
 
 every_source = pytest.mark.parametrize("path", _SOURCES, ids=lambda path: str(path.relative_to(_ROOT)))
-every_file = pytest.mark.parametrize("path", _PYTHON, ids=lambda path: str(path.relative_to(_ROOT)))
 
 
 @functools.cache
@@ -82,16 +79,54 @@ def test_there_are_sources_to_look_at() -> None:
     assert len(_PYTHON) > len(_SOURCES) > 10
 
 
-@every_file
-def test_a_file_can_be_read_in_one_sitting(path: Path) -> None:
-    assert len(path.read_text(encoding="utf-8").splitlines()) < _MOST_LINES
+ROOMS = {
+    *("checkpoints", "cli", "data", "evaluation", "faces", "images", "inference", "methods", "metrics", "search"),
+    *("serve", "study", "training", "weights"),
+}
+FILES = {"__init__.py", "__main__.py", "config.py", "devices.py", "errors.py", "files.py", "py.typed"}
 
 
-@every_file
-def test_a_function_can_be_read_at_one_look(path: Path) -> None:
-    functions = [node for node in _definitions(_tree(path)) if not isinstance(node, ast.ClassDef)]
-    lengths = {node.name: (node.end_lineno or 0) - node.lineno + 1 for node in functions}
-    assert {name: lines for name, lines in lengths.items() if lines > _MOST_FUNCTION_LINES} == {}
+def test_the_package_holds_its_rooms_and_nothing_else() -> None:
+    there = {path.name for path in (_ROOT / "src/facesketch").iterdir() if path.name != "__pycache__"}
+    assert there == ROOMS | FILES
+
+
+def _modules() -> dict[str, Path]:
+    """Return every module of the package by its dotted name."""
+    names = {path: [*path.relative_to(_ROOT / "src").with_suffix("").parts] for path in _SOURCES}
+    return {".".join(parts[:-1] if parts[-1] == "__init__" else parts): path for path, parts in names.items()}
+
+
+def _uses(modules: dict[str, Path], name: str) -> set[str]:
+    """Name the modules of the package that a module imports, be it at its top or inside a function."""
+    found = set()
+    for node in ast.walk(_tree(modules[name])):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            whole = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= (whole & modules.keys()) or {node.module}
+    return (found & modules.keys()) - {name}
+
+
+def _circle(uses: dict[str, set[str]]) -> list[str]:
+    """Return modules that import each other in a circle; empty where there is no circle."""
+    left = dict(uses)
+    while True:
+        free = {name for name, needed in left.items() if not needed & left.keys()}
+        if not free:
+            return sorted(left)
+        left = {name: needed for name, needed in left.items() if name not in free}
+
+
+def test_no_two_files_import_each_other() -> None:
+    modules = _modules()
+    assert _circle({name: _uses(modules, name) for name in modules}) == []
+
+
+def test_a_circle_is_seen() -> None:
+    assert _circle({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}) == ["a", "b", "c", "d"]
+    assert _circle({"a": {"b"}, "b": set()}) == []
 
 
 @every_source

@@ -1,0 +1,18 @@
+"""docs/architecture.md lists every file of the package."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import ModuleType
+
+
+def test_the_list_of_files_is_up_to_date(script: Callable[[str], ModuleType]) -> None:
+    architecture = script("architecture")
+    text = architecture.PAGE.read_text(encoding="utf-8")
+    assert architecture.page(text) == text, "type: python scripts/architecture.py"
+
+
+def test_a_changed_list_is_written_anew(script: Callable[[str], ModuleType]) -> None:
+    architecture = script("architecture")
+    text = architecture.PAGE.read_text(encoding="utf-8")
+    assert architecture.page(text.replace("`pix2pix.py`", "`pix2pixel.py`")) == text
