@@ -35,7 +35,7 @@ def test_our_own_mistakes_are_not_in_the_tree() -> None:
 )
 def test_nearest_names_the_closest(typed: str, meant: str) -> None:
     known = ["conv-ae", "conv-vae", "cyclegan", "pencil", "pix2pix"]
-    assert nearest(typed, known) == f"; did you mean '{meant}'?"
+    assert nearest(typed, known) == f"did you mean '{meant}'?"
 
 
 def test_nearest_is_silent_when_nothing_is_close() -> None:

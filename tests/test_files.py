@@ -60,7 +60,7 @@ def test_a_full_disk_is_one_line_and_keeps_the_older_file(tmp_path: Path, monkey
     monkeypatch.setattr(os, "fsync", _full)
     with pytest.raises(OutputError) as caught:
         write_text(path, "newer")
-    assert str(caught.value) == f"{path}: the disk is full; free some room or give another --out"
+    assert str(caught.value) == f"{path}: the disk is full; free some room or give another `out`"
     assert path.read_text() == "older"
     assert _names(tmp_path) == ["file.txt"]
 
@@ -75,7 +75,7 @@ def test_the_bytes_reach_the_disk_before_the_name(tmp_path: Path, monkeypatch: p
 def test_a_file_where_a_folder_is_needed(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("a file")
     for path in (tmp_path / "taken" / "out.txt", tmp_path / "taken" / "deeper" / "out.txt"):
-        with pytest.raises(OutputError, match=r"out\.txt: cannot be written \(.+\); give an --out in a folder"):
+        with pytest.raises(OutputError, match=r"out\.txt: cannot be written \(.+\); give an `out` in a folder"):
             write_text(path, "text")
     assert (tmp_path / "taken").read_text() == "a file"
 

@@ -83,7 +83,7 @@ def test_sizes_are_open_where_the_network_s_are(
     made = exported(stepwise)[0]
     translator, expected = load(made.path), load(trained(stepwise, direction="photo2sketch"), device="cpu")
     if translator.preprocessing.frame is not None:
-        with pytest.raises(ConfigError, match=r"fixed size of 32; leave out --resolution native"):
+        with pytest.raises(ConfigError, match=r"fixed size of 32; leave out `resolution` native"):
             translator(_picture((75, 90)), resolution="native")
         return
     result = translator(_picture((75, 90)), resolution="native")

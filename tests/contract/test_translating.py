@@ -54,7 +54,7 @@ def test_native_resolution_works_where_the_network_can(
     translator = load(trained(name, direction=direction))
     picture = _picture((75, 90), "RGB")
     if translator.preprocessing.frame is not None:
-        with pytest.raises(ConfigError, match=r"fixed size of 32; leave out --resolution native"):
+        with pytest.raises(ConfigError, match=r"fixed size of 32; leave out `resolution` native"):
             translator(picture, direction, resolution="native")
         return
     native = translator(picture, direction, resolution="native")
@@ -84,7 +84,7 @@ def test_a_direction_that_is_not_served_is_refused_in_one_line(
     name, direction = way
     translator = load(trained(name, direction=direction))
     if METHODS[name].both_ways:
-        with pytest.raises(ConfigError, match=r"serves both directions; say which with --direction") as caught:
+        with pytest.raises(ConfigError, match=r"serves both directions; say which with `direction`") as caught:
             translator.choose(None)
     else:
         assert translator.choose(None) == direction
@@ -124,7 +124,7 @@ def test_a_method_that_learns_nothing_translates_without_a_model(name: str, tmp_
         result = translator(picture)
         assert (result.size, result.mode) == (size, "L")
         assert np.array_equal(np.asarray(result), np.asarray(translator(picture)))
-    with pytest.raises(ConfigError, match="needs no training; type: facesketch translate PHOTO --model"):
+    with pytest.raises(ConfigError, match="needs no training; type: facesketch translate PHOTO `model`"):
         train(name, tmp_path / "run", data=data)
     with pytest.raises(ConfigError, match="not sketch2photo"):
         translator(_picture((40, 40), "RGB"), "sketch2photo")

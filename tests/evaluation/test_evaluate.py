@@ -189,7 +189,7 @@ def test_what_was_asked_for_and_cannot_be_measured_is_refused(sample: Path, tmp_
 
 
 def test_pictures_of_the_data_are_not_replaced(sample: Path, drawn: Baselines) -> None:
-    with pytest.raises(ConfigError, match="holds pictures of --data"):
+    with pytest.raises(ConfigError, match="holds pictures of `data`"):
         evaluate_model(load("pencil", device="cpu"), sample, baselines=drawn, pictures=sample / "photos")
 
 

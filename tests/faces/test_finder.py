@@ -37,7 +37,7 @@ def test_faces_are_chosen_by_size(which: Any, chosen: list[Face]) -> None:
 
 @pytest.mark.parametrize("which", ["largest", "all", 1])
 def test_no_face_says_how_to_go_on(which: Any) -> None:
-    with pytest.raises(FaceError, match=r"^no face found; give --no-align if"):
+    with pytest.raises(FaceError, match=r"^no face found; give `align=False` if"):
         choose([], which)
 
 
@@ -45,7 +45,7 @@ def test_no_face_says_how_to_go_on(which: Any) -> None:
     ("faces", "number", "said"), [([LARGE, SMALL], 3, "2 faces found"), ([LARGE], 0, "1 face found")]
 )
 def test_a_number_beyond_the_faces_says_how_many_there_are(faces: list[Face], number: int, said: str) -> None:
-    with pytest.raises(FaceError, match=rf"no face {number}: {said}; give --faces largest"):
+    with pytest.raises(FaceError, match=rf"no face {number}: {said}; give `faces` largest"):
         choose(faces, number)
 
 

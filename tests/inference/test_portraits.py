@@ -132,7 +132,7 @@ def test_faces_are_chosen_by_their_size(found: list[Face], picture: Image.Image)
 
 
 def test_a_picture_without_a_face_is_told_by_its_name(found: list[Face], picture: Image.Image) -> None:
-    with pytest.raises(FaceError, match=r"^wall\.jpg: no face found; .*--no-align"):
+    with pytest.raises(FaceError, match=r"^wall\.jpg: no face found; .*`align=False`"):
         FacePipeline(Request(), Translator(Unchanging()))(picture, "wall.jpg")
     (portrait,) = drawn(Unchanging(), picture, align=False)
     assert (portrait.picture.size, portrait.face, portrait.source) == ((900, 700), None, picture)
@@ -144,9 +144,9 @@ def test_a_model_of_any_framing_takes_the_picture_as_it_is(found: list[Face], pi
     (portrait,) = studio(picture)
     assert portrait.picture.size == picture.size
     assert portrait.source is None, "nobody asked to keep it"
-    with pytest.raises(ConfigError, match=r"knows no aligned faces .* leave out --faces"):
+    with pytest.raises(ConfigError, match=r"knows no aligned faces .* leave out `faces`"):
         FacePipeline(Request(faces="all"), Translator(engine))
-    with pytest.raises(ConfigError, match="--no-align does not look for"):
+    with pytest.raises(ConfigError, match="`align=False` does not look for"):
         FacePipeline(Request(faces=1, align=False), Translator(Unchanging()))
 
 

@@ -87,7 +87,7 @@ def test_at_native_resolution_the_pixels_are_the_picture_s_own() -> None:
     assert np.array_equal(np.asarray(translator(picture, resolution="native")), np.asarray(picture))
     assert method.seen == [(1, 3, 208, 304)]
     fixed, _ = _translator(fixed=True)
-    with pytest.raises(ConfigError, match="model: this network has a fixed size of 64; leave out --resolution native"):
+    with pytest.raises(ConfigError, match="model: this network has a fixed size of 64; leave out `resolution` native"):
         fixed(picture, resolution="native")
 
 

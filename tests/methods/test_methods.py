@@ -92,7 +92,7 @@ def test_what_is_given_stays() -> None:
 
 @pytest.mark.parametrize("name", ["pix2pix", "cyclegan"])
 def test_frames_too_small_for_a_patch_discriminator_are_refused(name: str) -> None:
-    with pytest.raises(ConfigError, match="size = 16: a patch discriminator needs at least 32 pixels; type --size 32"):
+    with pytest.raises(ConfigError, match="size = 16: a patch discriminator needs at least 32 pixels; type `size` 32"):
         build(resolve(_config(name, {"width": 2}, size=16)))
     config = resolve(_config(name, {"width": 2}, size=32))
     method = build(config).train()

@@ -366,7 +366,7 @@ def test_a_gallery_knows_its_photos_by_any_name(
 
 def test_photos_described_otherwise_are_refused(filled: Gallery, colours: Any) -> None:
     colours.fingerprint = "hog-9"
-    with pytest.raises(GalleryError, match=r"not by hog-9.*type `facesketch search index PHOTOS --gallery NEW`"):
+    with pytest.raises(GalleryError, match=r"not by hog-9.*type `facesketch search index PHOTOS `gallery` NEW`"):
         Gallery(filled.uri, colours)
 
 

@@ -201,7 +201,7 @@ def test_the_page_is_the_files_that_come_with_the_package(serve: Ask) -> None:
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.9", "example.org"])
 def test_other_machines_are_let_in_only_when_somebody_says_so(host: str) -> None:
-    with pytest.raises(ConfigError, match=r"other machines would be let in; give a --token .* or --anyone"):
+    with pytest.raises(ConfigError, match=r"other machines would be let in; give a `token` .* or `anyone`"):
         check(Settings(host=host))
     check(Settings(host=host, token=_TOKEN))
     check(Settings(host=host, anyone=True))

@@ -121,7 +121,7 @@ def test_running_out_in_mid_training_names_the_way_out(
         raise error
 
     monkeypatch.setattr(trainer, "optimise", fail)
-    with pytest.raises(ResourceError, match="out of memory at batch size 4, size 32; type --batch-size 2"):
+    with pytest.raises(ResourceError, match="out of memory at batch size 4, size 32; type `batch_size` 2"):
         train("dense-ae", tmp_path / "run", quiet=True, **_small(faces))
 
 

@@ -19,7 +19,7 @@ def test_a_device_that_is_not_there_is_refused() -> None:
         for name, found in (("mps", torch.backends.mps.is_available()), ("cuda", torch.cuda.is_available()))
         if not found
     )
-    with pytest.raises(ResourceError, match=f"--device {absent}: not on this machine; expected auto or .*cpu"):
+    with pytest.raises(ResourceError, match=f"`device` {absent}: not on this machine; expected auto or .*cpu"):
         launch(TrainConfig(device=absent))  # type: ignore[arg-type]
 
 

@@ -59,7 +59,7 @@ def test_an_environment_is_written_once_and_then_compared(arrange: Callable[...,
     assert (out / "environment.json").read_bytes() == before
     for change in ({"data": "0" * 64}, {"split": {**told["split"], "test": "0" * 64}}):
         with pytest.raises(
-            DataError, match=f"^{folder}: .* changed since {out} began; .* by --data, or train anew with another --out"
+            DataError, match=f"^{folder}: .* changed since {out} began; .* by `data`, or train anew with another `out`"
         ):
             record(out, _config(folder), {**told, **change})
 
@@ -69,9 +69,9 @@ def test_a_new_run_is_checked_before_anything_is_written(tmp_path: Path) -> None
     config = begin(_config(tmp_path / "somewhere" / ".." / "pairs"), out)
     assert config.data.folder == (tmp_path / "pairs").resolve(), "a run is resumed from anywhere"
     assert config.train.epochs == 500
-    with pytest.raises(ConfigError, match="give their folder with --data"):
+    with pytest.raises(ConfigError, match="give their folder with `data`"):
         begin(_config(None), out)
-    with pytest.raises(ConfigError, match="pencil needs no training; type: facesketch translate PHOTO --model pencil"):
+    with pytest.raises(ConfigError, match="pencil needs no training; type: facesketch translate PHOTO `model` pencil"):
         begin(_config(tmp_path, "pencil"), out)
     assert not out.exists()
 

@@ -134,12 +134,12 @@ def test_styles_that_are_not_to_be_learned_are_told_before_anything_is_written(
     styled = [f"{line},{'bob' if number % 2 else other}" for number, line in enumerate(lines)]
     (pairs / "pairs.csv").write_text("\n".join([f"{head},style", *styled]) + "\n")
     small = {"size": 32, "width": 4, "blocks": 1, "perceptual": "none", "steps": 1, "quiet": True}
-    with pytest.raises(ConfigError, match=f"not all are among --styles bob; {advice}$"):
+    with pytest.raises(ConfigError, match=f"not all are among `styles` bob; {advice}$"):
         train("portrait", tmp_path / "run", data=pairs, styles="bob", **small)
     assert not (tmp_path / "run").exists()
 
 
 def test_sets_to_balance_must_be_named(pairs: Path, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="--balance draws evenly from sets, and no pair names one; add a column set"):
+    with pytest.raises(ConfigError, match="`balance` draws evenly from sets, and no pair names one; add a column set"):
         train("dense-ae", tmp_path / "run", data=pairs, balance=True, epochs=1, **SMALL)
     assert not (tmp_path / "run").exists()

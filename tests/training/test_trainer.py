@@ -271,7 +271,7 @@ def test_complete_settings_train_too(pairs: Path, tmp_path: Path) -> None:
 def test_a_folder_that_holds_a_run_is_not_trained_over(pairs: Path, tmp_path: Path) -> None:
     run = train("dense-ae", tmp_path / "run", data=pairs, epochs=1, **SMALL)
     before = {path.name: path.read_bytes() for path in run.iterdir() if path.is_file()}
-    with pytest.raises(ConfigError, match="already holds a run; type: facesketch train --resume"):
+    with pytest.raises(ConfigError, match="already holds a run; type: facesketch train `resume`"):
         train("conv-ae", run, data=pairs, epochs=1, size=32)
     (run / "state.ckpt").rename(run / "state.next.ckpt")  # where a kill between two renames leaves it
     with pytest.raises(ConfigError, match="already holds a run"):

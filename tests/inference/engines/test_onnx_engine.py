@@ -68,7 +68,7 @@ def test_a_translator_has_a_style_of_its_own(exported: Write) -> None:
 
 def test_a_device_that_is_not_there_is_one_line(exported: Write) -> None:
     assert OnnxEngine(exported(), "auto").preprocessing.multiple == 4
-    with pytest.raises(ResourceError, match="--device mps: ONNX Runtime has no such device here; expected auto or cpu"):
+    with pytest.raises(ResourceError, match="`device` mps: ONNX Runtime has no such device here; expected auto or cpu"):
         OnnxEngine(exported(), "mps")
 
 
@@ -85,7 +85,7 @@ def test_which_engine_runs_which_file_is_said(exported: Write, tmp_path: Path) -
     with pytest.raises(ConfigError, match=r"PyTorch does not run \.onnx files; give the run folder"):
         load(exported(), engine="torch")
     for engine in ("onnx", "openvino", "openvino-bf16"):
-        with pytest.raises(ConfigError, match=rf"{engine} runs \.onnx files; type: facesketch export runs/one --out"):
+        with pytest.raises(ConfigError, match=rf"{engine} runs \.onnx files; type: facesketch export runs/one `out`"):
             load("runs/one", engine=engine)  # type: ignore[arg-type]
     with pytest.raises(CheckpointError, match="no such model file; give a run folder"):
         load(tmp_path / "none.onnx")

@@ -149,7 +149,7 @@ def test_paths_among_the_options_stay_here(run: Path, tmp_path: Path) -> None:
 
 def test_mistakes_are_one_line(run: Path, tmp_path: Path) -> None:
     out = tmp_path / "model.onnx"
-    with pytest.raises(ConfigError, match=r"model\.pt: expected a name that ends in \.onnx; type: --out .*model\.onnx"):
+    with pytest.raises(ConfigError, match=r"model\.pt: expected a name that ends in \.onnx; type: `out` .*model\.onnx"):
         export(run, tmp_path / "model.pt")
     with pytest.raises(ConfigError, match="translates photo2sketch, not sketch2photo; leave it out"):
         export(run, out, direction="sketch2photo")

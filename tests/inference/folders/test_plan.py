@@ -75,7 +75,7 @@ def test_done_ones_are_skipped_unless_asked(tmp_path: Path) -> None:
 def test_inputs_are_never_overwritten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     picture = _picture(tmp_path / "in" / "a.png")
     for paths, out in (([picture], picture), ([tmp_path / "in"], tmp_path / "in"), ([picture], tmp_path / "in")):
-        with pytest.raises(OutputError, match="is one of the inputs and is never overwritten; give another --out"):
+        with pytest.raises(OutputError, match="is one of the inputs and is never overwritten; give another `out`"):
             plan(paths, out, overwrite=True)
     (tmp_path / "link").symlink_to(tmp_path / "in")
     with pytest.raises(OutputError, match="never overwritten"):
@@ -96,7 +96,7 @@ def test_a_folder_inside_the_input_is_not_read_again(tmp_path: Path) -> None:
 @pytest.mark.parametrize("suffix", ["png", "", ".txt", ".", ".ppm.bz2", "/x.png"])
 def test_a_suffix_is_that_of_a_picture(suffix: str, tmp_path: Path) -> None:
     _picture(tmp_path / "in" / "a.png")
-    with pytest.raises(ConfigError, match="is not that of a picture; type --suffix"):
+    with pytest.raises(ConfigError, match="is not that of a picture; type `suffix`"):
         plan([tmp_path / "in"], tmp_path / "out", suffix=suffix)
 
 
@@ -109,7 +109,7 @@ def test_what_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match="empty: no pictures in this folder; expected"):
         plan([tmp_path / "empty"], tmp_path / "out")
     picture = _picture(tmp_path / "a.png")
-    with pytest.raises(OutputError, match="is a file; give a folder with --out for several pictures"):
+    with pytest.raises(OutputError, match="is a file; give a folder with `out` for several pictures"):
         plan([picture, picture], picture)
 
 

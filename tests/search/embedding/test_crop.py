@@ -53,7 +53,7 @@ def test_the_largest_face_is_brought_into_the_frame(crowd: Image.Image) -> None:
 
 
 def test_of_several_people_one_has_to_be_chosen(crowd: Image.Image) -> None:
-    with pytest.raises(FaceError, match="2 faces; choose one with --face N, 1 being the largest, or crop"):
+    with pytest.raises(FaceError, match="2 faces; choose one with `face` N, 1 being the largest, or crop"):
         _framed(crowd, LESS, SMALL, LARGE, only=True)
     chosen = _framed(crowd, LESS, SMALL, LARGE, number=2, only=True)
     assert chosen.tobytes() == _framed(crowd, LESS).tobytes()
@@ -71,7 +71,7 @@ def test_only_the_face_that_is_meant_is_looked_at_closely(crowd: Image.Image) ->
 
 @pytest.mark.parametrize("number", [0, -1, 3])
 def test_a_number_that_is_not_there_is_told(crowd: Image.Image, number: int) -> None:
-    with pytest.raises(FaceError, match=f"there is no face {number}: 2 faces found; give --face 1 to 2"):
+    with pytest.raises(FaceError, match=f"there is no face {number}: 2 faces found; give `face` 1 to 2"):
         _framed(crowd, LARGE, SMALL, number=number)
 
 

@@ -156,5 +156,5 @@ def test_a_map_is_learned_from_pairs_and_serves_by_its_path(arrange: Callable[..
     assert isinstance(embedder, Learned)
     assert embedder.name == "learned"
     assert embedder.id.startswith("learned-")
-    with pytest.raises(ConfigError, match="--parts vgg: nothing is learned on that"):
+    with pytest.raises(ConfigError, match="`parts` vgg: nothing is learned on that"):
         learn(data, ["vgg"])

@@ -208,7 +208,7 @@ def test_people_are_parted_by_what_the_data_says_of_them(faces: Path) -> None:
         for column in ("skin", "glasses"):
             says = [pair.attributes[column] for pair in task.pairs]
             assert {value: group.sketches for value, group in route.groups[column].items()} == Counter(says)
-    with pytest.raises(ConfigError, match="--by skim: no column of that name; did you mean 'skin'"):
+    with pytest.raises(ConfigError, match="`by` skim: no column of that name; did you mean 'skin'"):
         evaluate_search(Thumbs(), task, by=("skim",))  # type: ignore[arg-type]
 
 

@@ -261,7 +261,7 @@ def test_a_reader_beside_a_writer_sees_whole_batches(empty: Store) -> None:
 
 def test_nothing_is_made_by_looking(tmp_path: Path) -> None:
     assert not Store.exists(tmp_path / "nowhere")
-    with pytest.raises(GalleryError, match="no gallery here; type `facesketch search index PHOTOS --gallery "):
+    with pytest.raises(GalleryError, match="no gallery here; type `facesketch search index PHOTOS `gallery` "):
         Store.open(tmp_path / "nowhere")
     assert list(tmp_path.iterdir()) == []
 

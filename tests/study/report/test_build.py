@@ -176,7 +176,7 @@ def test_what_to_type_can_be_pasted(tmp_path: Path, fabricate: Fabricate) -> Non
     assert "<code>facesketch study 'old faces' --out 'my study' --preset quick --only pencil</code>" in page
     empty = planned(fabricate(tmp_path / "no results", only=["pencil"], missing=["pencil"]), data="/data/old faces")
     with pytest.raises(
-        DataError, match=r"type: facesketch study '/data/old faces' --out '.*/no results' --preset quick$"
+        DataError, match=r"type: facesketch study '/data/old faces' `out` '.*/no results' `preset` quick$"
     ):
         build_report(empty)
 
@@ -219,7 +219,7 @@ def test_results_alone_make_a_report(tmp_path: Path, fabricate: Fabricate) -> No
 
 def test_an_empty_study_says_what_to_type(tmp_path: Path, fabricate: Fabricate) -> None:
     folder = fabricate(tmp_path / "study", only=["pencil"], missing=["pencil"])
-    with pytest.raises(DataError, match=r"no cell has finished.*; type: facesketch study .* --preset quick$"):
+    with pytest.raises(DataError, match=r"no cell has finished.*; type: facesketch study .* `preset` quick$"):
         build_report(folder)
     assert not (folder / "report.html").exists()
     with pytest.raises(DataError, match="holds no study"):
