@@ -62,7 +62,7 @@ def test_it_says_who_wins_and_by_how_much(tmp_path: Path, capsys: pytest.Capture
     found = paired_difference(Results.load(one), Results.load(other), "ssim")
     rows = {line.split()[0]: line for line in shown.splitlines() if "↑" in line or "↓" in line}
     assert "one against other" in shown
-    assert f"other is better by {abs(found.mean):.3f}" in rows["SSIM"]
+    assert f"other is better by {abs(found.value):.3f}" in rows["SSIM"]
     assert "one is better by 0." in rows["LPIPS"]
     assert f"[{found.low:+.3f}, {found.high:+.3f}]" in rows["SSIM"]
     assert "12ab" in shown
@@ -87,7 +87,7 @@ def test_up_to_four_are_all_compared(
     if count == 5:
         assert {first for first, _ in pairs} == {"r0"}
     ssim = value["comparisons"][0]["metrics"]["ssim"]
-    assert ssim["mean"] == pytest.approx(-0.1)
+    assert ssim["value"] == pytest.approx(-0.1)
     assert (ssim["low"], ssim["high"]) == pytest.approx((-0.1, -0.1))
     assert ssim["verdict"] == "second is better"
     assert value["comparisons"][0]["metrics"]["lpips-alex"]["verdict"] == "first is better"

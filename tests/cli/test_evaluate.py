@@ -66,8 +66,8 @@ def test_every_number_stands_beside_its_baselines(
     assert len(rows) == 5
     values = re.findall(r"\d\.\d{3}\*?", lines[place])
     ends = re.findall(r"\[([\d.]+), ([\d.]+)\]", lines[place + 1])
-    assert [float(value.rstrip("*")) for value in values] == pytest.approx([row.mean for row in rows], abs=6e-4)
-    assert [value.endswith("*") for value in values] == [False, *(row.mean >= measure.mean for row in rows[1:])]
+    assert [float(value.rstrip("*")) for value in values] == pytest.approx([row.value for row in rows], abs=6e-4)
+    assert [value.endswith("*") for value in values] == [False, *(row.value >= measure.value for row in rows[1:])]
     assert [(float(low), float(high)) for low, high in ends] == [
         pytest.approx((row.low, row.high), abs=6e-4) for row in rows
     ]
@@ -94,7 +94,7 @@ def test_pictures_of_others_are_measured(sample: Path, tmp_path: Path, capsys: p
         "--out",
         out,
     )
-    assert Results.load(out).metrics["ssim"].mean == 1
+    assert Results.load(out).metrics["ssim"].value == 1
     assert re.search(r"^SSIM ↑ +1\.000 ", capsys.readouterr().out, re.MULTILINE)
 
 
@@ -129,11 +129,11 @@ def test_mistakes_end_in_one_line(sample: Path, tokens: tuple[str, ...], line: s
 @pytest.mark.parametrize(
     ("option", "place", "said"),
     [
-        ("--pictures", "photos", "holds pictures of --data"),
-        ("--pictures", "PHOTOS/../sketches", "holds pictures of --data"),
-        ("--pictures", ".", "holds pictures of --data"),
-        ("--out", "pairs.json", r"would write .*pairs\.csv, a file of --data"),
-        ("--out", "photos/face-0001.png", r"would write .*face-0001\.png, a file of --data"),
+        ("--pictures", "photos", "holds pictures of `data`"),
+        ("--pictures", "PHOTOS/../sketches", "holds pictures of `data`"),
+        ("--pictures", ".", "holds pictures of `data`"),
+        ("--out", "pairs.json", r"would write .*pairs\.csv, a file of `data`"),
+        ("--out", "photos/face-0001.png", r"would write .*face-0001\.png, a file of `data`"),
     ],
 )
 @pytest.mark.parametrize("listed", [True, False])
@@ -164,7 +164,7 @@ def test_annotations_are_never_written_over(sample: Path, tmp_path: Path) -> Non
     notes = tmp_path / "anno_test.json"
     notes.write_text(json.dumps([{"image_name": f"photo1/image{number:04}"} for number in range(5)]))
     before = contents(tmp_path)
-    with pytest.raises(ConfigError, match=r"would write .*anno_test\.json, a file of --data"):
+    with pytest.raises(ConfigError, match=r"would write .*anno_test\.json, a file of `data`"):
         call("pencil", "--data", tmp_path, "--metrics", "ssim", "--out", notes)
     assert contents(tmp_path) == before
 
@@ -174,7 +174,7 @@ def test_pictures_of_others_are_data_where_links_lead_to_them(sample: Path, tmp_
     shutil.copytree(sample / "sketches", tmp_path / "elsewhere")
     shutil.copytree(sample / "photos", data / "photos")
     (data / "sketches").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(ConfigError, match="holds pictures of --data"):
+    with pytest.raises(ConfigError, match="holds pictures of `data`"):
         call("pencil", "--data", data, "--metrics", "ssim", "--pictures", tmp_path / "elsewhere")
 
 

@@ -178,7 +178,7 @@ def test_cuhk_baselines_are_the_measured_ones(shared: Path) -> None:
     photos = baselines(shared / "data/cuhk", direction="sketch2photo", metrics=("psnr", "ssim"))
 
     def mean(found: Baselines, baseline: str, metric: str) -> float:
-        return found.found[baseline].metrics[metric].mean
+        return found.found[baseline].metrics[metric].value
 
     assert mean(sketches, "copy", "ssim") == pytest.approx(0.534, abs=0.002)
     assert mean(sketches, "copy", "psnr") == pytest.approx(11.0, abs=0.05)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from facesketch.errors import DataError, OutputError
-from facesketch.evaluation.results import Baseline, Estimate, Measure, ModelInfo, Results, SetMeasure, paired_difference
+from facesketch.evaluation.results import Baseline, Estimate, Measure, ModelInfo, Results, paired_difference
 
 
 def results(values: list[float], better: str = "higher", **changes: Any) -> Results:
@@ -34,8 +34,8 @@ def results(values: list[float], better: str = "higher", **changes: Any) -> Resu
 @pytest.fixture
 def six() -> Results:
     """Return results of six pictures with a baseline, a set and a curve."""
-    ssim = Estimate(mean=0.3, low=0.2, high=0.4, values=(0.1, 0.2, 0.3, 0.3, 0.4, 0.5))
-    rank = SetMeasure(title="rank-1, raw pixels", better="higher", value=0.5, low=0.1, high=0.9)
+    ssim = Estimate(value=0.3, low=0.2, high=0.4, values=(0.1, 0.2, 0.3, 0.3, 0.4, 0.5))
+    rank = Measure(title="rank-1, raw pixels", better="higher", value=0.5, low=0.1, high=0.9)
     measure = Measure(title="SSIM", better="higher", **ssim.model_dump())
     return results(
         [0.0] * 6,
@@ -93,7 +93,7 @@ def test_no_file_and_no_json_are_refused(tmp_path: Path) -> None:
 def test_no_difference_between_the_same() -> None:
     one = results([0.1, 0.4, 0.3, 0.9])
     found = paired_difference(one, one, "m")
-    assert (found.mean, found.low, found.high, found.verdict) == (0, 0, 0, "no difference shown")
+    assert (found.value, found.low, found.high, found.verdict) == (0, 0, 0, "no difference shown")
 
 
 def test_which_is_better_depends_on_the_metric() -> None:
@@ -102,10 +102,10 @@ def test_which_is_better_depends_on_the_metric() -> None:
     for better, verdict in (("higher", "second is better"), ("lower", "first is better")):
         found = paired_difference(results(low.tolist(), better), results(high.tolist(), better), "m")
         assert found.verdict == verdict
-        assert found.low < found.mean < found.high < 0
-        assert found.mean == pytest.approx((low - high).mean())
+        assert found.low < found.value < found.high < 0
+        assert found.value == pytest.approx((low - high).mean())
     # far smaller than the spread of either, so only the pairing shows it
-    assert np.std(low) > 2.5 * abs(found.mean)
+    assert np.std(low) > 2.5 * abs(found.value)
 
 
 def test_noise_shows_no_difference_and_people_are_drawn_whole() -> None:

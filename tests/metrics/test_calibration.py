@@ -8,19 +8,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facesketch.errors import DataError
-from facesketch.metrics.calibration import Bin, calibration_error, reliability
+from facesketch.metrics.calibration import calibration_error, reliability
 
 
 def test_bins_by_hand() -> None:
     chances = np.array([0.0, 0.5, 0.4, 0.51, 1.0])
     bins = reliability(chances, np.array([False, True, False, True, True]), bins=2)
-    assert bins == [Bin(0.0, 0.5, 3.0, pytest.approx(0.3), pytest.approx(1 / 3)), Bin(0.5, 1.0, 2.0, 0.755, 1.0)]
+    assert [each.model_dump() for each in bins] == [
+        {"low": 0.0, "high": 0.5, "count": 3.0, "chance": pytest.approx(0.3), "share": pytest.approx(1 / 3)},
+        {"low": 0.5, "high": 1.0, "count": 2.0, "chance": 0.755, "share": 1.0},
+    ]
     assert calibration_error(bins) == pytest.approx((3 * abs(0.3 - 1 / 3) + 2 * 0.245) / 5)
 
 
 def test_empty_bins_count_for_nothing() -> None:
     bins = reliability(np.array([0.95, 0.95]), np.array([True, False]))
-    assert [each.weight for each in bins] == [0] * 9 + [2]
+    assert [each.count for each in bins] == [0] * 9 + [2]
     assert calibration_error(bins) == pytest.approx(0.45)
 
 
@@ -42,7 +45,7 @@ def test_weights_are_repeats_and_the_order_does_not_matter(size: int, seed: int)
     weighed = reliability(chances[order], right[order], times[order].astype(float))
     repeated = reliability(np.repeat(chances, times), np.repeat(right, times))
     assert calibration_error(weighed) == pytest.approx(calibration_error(repeated))
-    assert sum(each.weight for each in weighed) == times.sum()
+    assert sum(each.count for each in weighed) == times.sum()
 
 
 def test_what_are_no_chances_is_refused() -> None:

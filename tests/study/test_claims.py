@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from facesketch.evaluation.results import Results
-from facesketch.study.aggregate import Finding, average, findings, label, seedless
+from facesketch.study.aggregate import VariantResult, average, label, seedless, variant_results
 from facesketch.study.claims import CHEAP, Claim, ledger
 from facesketch.study.grid import Cell, plan
 from facesketch.study.study import Study
@@ -95,7 +95,7 @@ def _claims(
             mean = scores.get(name, scores[variant]) if cell.built else _NOT_BUILT
             results = _results(cell, name, direction, mean, colour=colour, baseline=baseline)
             spent = (seconds or {}).get(variant, 100.0 if variant.startswith("conv-vae") else 1000.0)
-            found[name] = Finding(name, (cell,), direction, results, spent)
+            found[name] = VariantResult(name, (cell,), direction, results, spent)
     return ledger(study, found)
 
 
@@ -229,14 +229,14 @@ def test_seeds_are_averaged_picture_by_picture(tmp_path: Path) -> None:
     for cell, mean in zip(cells, (0.5, 0.9, 0.7, 0.9), strict=True):
         assert cell.direction is not None
         _results(cell, cell.name, cell.direction, mean).save(study.result_file(cell.name))
-    found = findings(study)
+    found = variant_results(study)
     assert list(found) == ["conv-ae-mse.photo2sketch", "conv-ae-mse.sketch2photo"]
     first = found["conv-ae-mse.photo2sketch"]
     assert len(first.cells) == 2
     both = [Results.load(study.result_file(cell.name)) for cell in first.cells]
     expected = np.mean([each.metrics["fsim"].values for each in both], axis=0)
     np.testing.assert_allclose(first.results.metrics["fsim"].values, expected)
-    assert first.results.metrics["fsim"].mean == pytest.approx(0.6)
+    assert first.results.metrics["fsim"].value == pytest.approx(0.6)
     assert first.results.metrics["fsim"].low < 0.6 < first.results.metrics["fsim"].high
     assert average(both, "x").name == "x"
 

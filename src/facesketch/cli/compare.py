@@ -89,10 +89,7 @@ def _print_json(first: Results, names: Sequence[str], compared: Sequence[_Compar
         {
             "first": names[one],
             "second": names[other],
-            "metrics": {
-                name: {"mean": each.mean, "low": each.low, "high": each.high, "verdict": each.verdict}
-                for name, each in differences.items()
-            },
+            "metrics": {name: each.model_dump() for name, each in differences.items()},
         }
         for one, other, differences in compared
     ]
@@ -131,11 +128,11 @@ def _table(first: Results, second: Results, names: tuple[str, str], differences:
     table.add_column("", overflow="fold")
     for name, found in differences.items():
         measure = first.metrics[name]
-        one, other = f"{measure.mean:.3f}", f"{second.metrics[name].mean:.3f}"
+        one, other = f"{measure.value:.3f}", f"{second.metrics[name].value:.3f}"
         arrow = {"higher": "↑", "lower": "↓"}[measure.better]
         ends = f"\\[{found.low:+.3f}, {found.high:+.3f}]"
         title = f"{_plain(measure.title.partition(', ')[0])} {arrow}"
-        table.add_row(title, one, other, f"{found.mean:+.3f}", ends, _verdict(found, names))
+        table.add_row(title, one, other, f"{found.value:+.3f}", ends, _verdict(found, names))
     return table
 
 
@@ -143,7 +140,7 @@ def _verdict(found: Difference, names: tuple[str, str]) -> str:
     if found.verdict == "no difference shown":
         return f"[dim]{found.verdict}[/dim]"
     winner = names[0] if found.verdict == "first is better" else names[1]
-    return f"[bold]{_plain(winner)}[/bold] is better by {abs(found.mean):.3f}"
+    return f"[bold]{_plain(winner)}[/bold] is better by {abs(found.value):.3f}"
 
 
 def _plain(text: str) -> str:

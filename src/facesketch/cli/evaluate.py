@@ -216,7 +216,7 @@ def _table(results: Results) -> RenderableType:
         table.add_column(baseline.title.replace(" ", "\n", 1), justify="right", header_style="none")
     for name, measure in results.metrics.items():
         baselines = [baseline.metrics.get(name) for baseline in results.baselines.values()]
-        ends = [(each.mean, each.low, each.high) if each else None for each in (measure, *baselines)]
+        ends = [(each.value, each.low, each.high) if each else None for each in (measure, *baselines)]
         table.add_row(*_row(measure.title, measure.better, ends))
     table.add_section()
     for name, item in results.sets.items():

@@ -16,7 +16,7 @@ from PIL import Image
 from facesketch.config import Direction
 from facesketch.errors import CheckpointError, ConfigError, DataError, ImageError, MissingExtraError, nearest
 from facesketch.evaluation.features import Described, Describers
-from facesketch.evaluation.results import Measure, SetMeasure
+from facesketch.evaluation.results import Measure
 from facesketch.methods.networks.lpips import Net
 from facesketch.metrics.base import Metric
 from facesketch.metrics.bootstrap import Bootstrap, Interval
@@ -64,7 +64,7 @@ class Measurement:
     """
 
     metrics: dict[str, Measure] = field(default_factory=dict)
-    sets: dict[str, SetMeasure] = field(default_factory=dict)
+    sets: dict[str, Measure] = field(default_factory=dict)
     curves: dict[str, tuple[float, ...]] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
     faceless: tuple[int, ...] = ()
@@ -182,17 +182,14 @@ class Yardstick:
     def _averaged(self, title: str, better: str, values: Array) -> Measure:
         values = values.round(_DECIMALS)
         ends = _rounded(self._bootstrap.mean(values))
-        return Measure.model_validate(
-            {"title": title, "better": better, "mean": ends.value, "low": ends.low, "high": ends.high}
-            | {"values": values.tolist()}
-        )
+        return Measure.model_validate({"title": title, "better": better, "values": values.tolist()} | ends.model_dump())
 
-    def _distance(self, name: str, pictures: Described) -> SetMeasure:
+    def _distance(self, name: str, pictures: Described) -> Measure:
         x, y = pictures.vgg, self._truth.vgg
         distance: Callable[[Features, Features], float] = frechet if name == "frechet-vgg16" else _kernel
         ends = self._bootstrap.around(distance(x, y), lambda rows: distance(x[rows], y[rows]))
         if name == "frechet-vgg16":
-            ends = Interval(ends.value, max(0.0, ends.low), ends.high)
+            ends = ends.model_copy(update={"low": max(0.0, ends.low)})
         return _set("Fréchet, VGG16" if name == "frechet-vgg16" else "kernel, VGG16", "lower", ends)
 
     def _search(self, name: str, pictures: Described, found: Measurement) -> None:
@@ -208,7 +205,7 @@ class Yardstick:
                 title = f"rank-{k}, {ROUTES[name]}"
                 found.sets[f"rank-{k}{mark}"] = _set(title, "higher", self._bootstrap.mean(places <= k))
 
-    def _nlda(self, pictures: Described) -> Mapping[str, SetMeasure]:
+    def _nlda(self, pictures: Described) -> Mapping[str, Measure]:
         """Return rank-1 by null-space LDA, one picture per subject; the interval is that of the random divisions."""
         _, first = np.unique(np.asarray(self._subjects), return_index=True)
         count = len(first)
@@ -273,11 +270,11 @@ def _has_colour(picture: Image.Image) -> bool:
 
 def _spread(value: float, repeats: Array) -> Interval:
     low, high = np.percentile(repeats, [2.5, 97.5])
-    return Interval(value, float(low), float(high))
+    return Interval(value=value, low=low, high=high)
 
 
 def _rounded(ends: Interval) -> Interval:
-    return Interval(round(ends.value, _DECIMALS), round(ends.low, _DECIMALS), round(ends.high, _DECIMALS))
+    return Interval.model_validate({name: round(end, _DECIMALS) for name, end in ends})
 
 
 def _kernel(x: Features, y: Features) -> float:
@@ -288,8 +285,6 @@ def _kernel(x: Features, y: Features) -> float:
     return kernel_distance(x, y, size=len(x))
 
 
-def _set(title: str, better: str, ends: Interval) -> SetMeasure:
+def _set(title: str, better: str, ends: Interval) -> Measure:
     ends = _rounded(ends)
-    return SetMeasure.model_validate(
-        {"title": title, "better": better, "value": ends.value, "low": ends.low, "high": ends.high}
-    )
+    return Measure.model_validate({"title": title, "better": better} | ends.model_dump())

@@ -8,7 +8,6 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -17,7 +16,7 @@ from pydantic import AliasChoices, Field, ValidationError, model_validator
 from facesketch.config import Direction, Frozen, explain
 from facesketch.errors import DataError, OutputError, nearest
 from facesketch.files import parse_json, read_file, write_json, write_text
-from facesketch.metrics.bootstrap import Bootstrap
+from facesketch.metrics.bootstrap import Bootstrap, Interval
 
 FORMAT = "facesketch results 1"
 _SAME = 0.01  # more than the rounding of any device moves a measure, less than another picture does
@@ -25,14 +24,11 @@ Better = Literal["higher", "lower"]
 Verdict = Literal["no difference shown", "first is better", "second is better"]
 
 
-class Estimate(Frozen):
-    """A measure of every picture, and its mean with a 95 % bootstrap interval over subjects."""
+class Estimate(Interval):
+    """A mean with its interval over subjects, and the values it is of."""
 
-    mean: float
-    low: float
-    high: float
-    values: tuple[float, ...]
-    """One per stem, in their order."""
+    values: tuple[float, ...] = ()
+    """One per stem, in their order; none for a number that only all the pictures together have."""
 
 
 class Measure(Estimate):
@@ -42,22 +38,12 @@ class Measure(Estimate):
     better: Better
 
 
-class SetMeasure(Frozen):
-    """A number that only all the pictures together have, and its interval."""
-
-    title: str
-    better: Better
-    value: float
-    low: float
-    high: float
-
-
 class Baseline(Frozen):
     """What a trivial answer measures on the same pictures."""
 
     title: str
     metrics: dict[str, Estimate]
-    sets: dict[str, SetMeasure]
+    sets: dict[str, Measure]
 
 
 class ModelInfo(Frozen):
@@ -95,7 +81,7 @@ class Results(Frozen):
     warnings: tuple[str, ...] = ()
     model: ModelInfo
     metrics: dict[str, Measure]
-    sets: dict[str, SetMeasure] = Field(default_factory=dict)
+    sets: dict[str, Measure] = Field(default_factory=dict)
     curves: dict[str, tuple[float, ...]] = Field(default_factory=dict)
     baselines: dict[str, Baseline] = Field(default_factory=dict, validation_alias=AliasChoices("baselines", "floors"))
     left_out: dict[str, str] = Field(default_factory=dict)
@@ -161,20 +147,13 @@ def _read(path: Path) -> Any:
         raise DataError(f"{path}: not a results file", "give one that `facesketch evaluate --out` wrote") from error
 
 
-@dataclass(frozen=True)
-class Difference:
-    """How much more of a metric the first results have than the second, on the same pictures.
+class Difference(Interval):
+    """The mean of first minus second, picture by picture, with its interval over subjects.
 
     Attributes:
-        mean: mean of first minus second.
-        low: lower end of its 95 % bootstrap interval over subjects.
-        high: upper end.
         verdict: `no difference shown` where the interval holds zero; else which one is better.
     """
 
-    mean: float
-    low: float
-    high: float
     verdict: Verdict
 
 
@@ -194,7 +173,7 @@ def paired_difference(first: Results, second: Results, metric: str, *, seed: int
     one, other = _measure(first, metric), _measure(second, metric)
     gaps = [mine - theirs for mine, theirs in zip(one.values, other.values, strict=True)]
     found = Bootstrap(first.subjects, seed=seed).mean(gaps)
-    return Difference(found.value, found.low, found.high, _verdict(found.low, found.high, one.better))
+    return Difference(**found.model_dump(), verdict=_verdict(found.low, found.high, one.better))
 
 
 def _verdict(low: float, high: float, better: Better) -> Verdict:

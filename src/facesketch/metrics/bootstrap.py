@@ -7,10 +7,12 @@ Pictures of one person are not independent, so whole subjects are drawn with rep
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from pydantic import AliasChoices, Field
+
+from facesketch.config import Frozen
 
 RESAMPLES = 2000
 SET_RESAMPLES = 200
@@ -20,11 +22,10 @@ LEVEL = 0.95
 Rows = NDArray[np.intp]
 
 
-@dataclass(frozen=True)
-class Interval:
-    """A value and the ends of its 95 % interval."""
+class Interval(Frozen):
+    """A value and its 95 % interval; files of version 0.1 call the value of a mean `mean`."""
 
-    value: float
+    value: float = Field(validation_alias=AliasChoices("value", "mean"))
     low: float
     high: float
 
@@ -59,7 +60,7 @@ class Bootstrap:
         array = np.asarray(values, dtype=np.float64)
         sums = np.bincount(self._subject, weights=array, minlength=self.count)
         low, high = _ends(self._times @ sums / self._pictures)
-        return Interval(float(array.mean()), low, high)
+        return Interval(value=float(array.mean()), low=low, high=high)
 
     def around(self, value: float, statistic: Callable[[Rows], float], resamples: int = SET_RESAMPLES) -> Interval:
         """Return an interval around a number that is computed from all pictures together.
@@ -74,7 +75,7 @@ class Bootstrap:
         """
         found = np.array([statistic(self.rows(number)) for number in range(min(resamples, len(self._times)))])
         low, high = _ends(found - found.mean())
-        return Interval(value, value + low, value + high)
+        return Interval(value=value, low=value + low, high=value + high)
 
     def rows(self, number: int) -> Rows:
         """Return the rows of the pictures in one resample, each as often as its subject was drawn."""

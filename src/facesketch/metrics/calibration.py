@@ -5,31 +5,29 @@ The expected calibration error over bins of equal width (Naeini, Cooper & Hauskr
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
+from facesketch.config import Frozen
 from facesketch.errors import DataError
 
 Array = NDArray[np.float64]
 BINS = 10
 
 
-@dataclass(frozen=True)
-class Bin:
+class Bin(Frozen):
     """Answers whose chances are near each other.
 
     Attributes:
         low, high: the chances that fall into the bin, `low` excluded except for 0.
-        weight: how many answers there are.
+        count: how many answers there are, or the sum of their weights.
         chance: the mean of their chances; 0 where there are none.
         share: how many of them are right, 0 to 1; 0 where there are none.
     """
 
     low: float
     high: float
-    weight: float
+    count: float
     chance: float
     share: float
 
@@ -57,12 +55,12 @@ def reliability(chances: Array, right: NDArray[np.bool_], weights: Array | None 
     )
     some = np.maximum(counts, np.finfo(np.float64).tiny)
     return [
-        Bin(place / bins, (place + 1) / bins, float(counts[place]), float(mean), float(share))
+        Bin(low=place / bins, high=(place + 1) / bins, count=counts[place], chance=mean, share=share)
         for place, (mean, share) in enumerate(zip(said / some, true / some, strict=True))
     ]
 
 
 def calibration_error(bins: list[Bin]) -> float:
     """Return the mean distance between chance and share over the answers, 0 for chances that mean what they say."""
-    total = sum(each.weight for each in bins)
-    return sum(each.weight * abs(each.chance - each.share) for each in bins) / total
+    total = sum(each.count for each in bins)
+    return sum(each.count * abs(each.chance - each.share) for each in bins) / total

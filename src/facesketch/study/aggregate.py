@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from facesketch.config import Direction
-from facesketch.evaluation.results import Baseline, Measure, Results, SetMeasure, require_same_pictures
+from facesketch.evaluation.results import Baseline, Measure, Results, require_same_pictures
 from facesketch.metrics.bootstrap import Bootstrap
 from facesketch.study.grid import NAMED, VARIANTS, Cell
 from facesketch.study.study import Study
@@ -37,7 +37,7 @@ WAYS: dict[Direction, str] = {"photo2sketch": "photo to sketch", "sketch2photo":
 
 
 @dataclass(frozen=True)
-class Finding:
+class VariantResult:
     """One variant of a family in one direction.
 
     Attributes:
@@ -75,7 +75,7 @@ class Finding:
         return self.cells[0].built
 
 
-def findings(study: Study) -> dict[str, Finding]:
+def variant_results(study: Study) -> dict[str, VariantResult]:
     """Return what is on disk by name without the seed, in the order of the plan.
 
     Raises:
@@ -89,11 +89,11 @@ def findings(study: Study) -> dict[str, Finding]:
     return {name: _finding(study, name, direction, group) for (name, direction), group in groups.items()}
 
 
-def _finding(study: Study, name: str, direction: Direction, group: Sequence[tuple[Cell, Results]]) -> Finding:
+def _finding(study: Study, name: str, direction: Direction, group: Sequence[tuple[Cell, Results]]) -> VariantResult:
     cells = tuple(cell for cell, _ in group)
     seconds = [spent for cell in cells if (spent := training_seconds(study, cell)) is not None]
     averaged = average([results for _, results in group], name)
-    return Finding(name, cells, direction, averaged, sum(seconds) / len(seconds) if seconds else None)
+    return VariantResult(name, cells, direction, averaged, sum(seconds) / len(seconds) if seconds else None)
 
 
 def seedless(name: str) -> str:
@@ -154,11 +154,11 @@ def _measure(results: Sequence[Results], key: str) -> Measure:
 def measured(results: Results, values: Sequence[float], like: Measure, title: str | None = None) -> Measure:
     """Return a measure of the pictures of some results: its mean and interval from one value per picture."""
     ends = Bootstrap(results.subjects).mean(values)
-    changed = {"mean": ends.value, "low": ends.low, "high": ends.high, "values": tuple(values)}
+    changed = ends.model_dump() | {"values": tuple(values)}
     return like.model_copy(update=changed | ({"title": title} if title else {}))
 
 
-def _set(results: Sequence[Results], key: str) -> SetMeasure:
+def _set(results: Sequence[Results], key: str) -> Measure:
     sets, count = [each.sets[key] for each in results], len(results)
     ends = {end: sum(getattr(each, end) for each in sets) / count for end in ("value", "low", "high")}
     return sets[0].model_copy(update=ends)

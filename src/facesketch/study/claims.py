@@ -14,7 +14,7 @@ from typing import Literal
 
 from facesketch.config import DIRECTIONS, Direction
 from facesketch.evaluation.results import Difference, Measure, Results, paired_difference
-from facesketch.study.aggregate import PRIMARY, WAYS, Finding, baseline_results, findings, label, measured
+from facesketch.study.aggregate import PRIMARY, WAYS, VariantResult, baseline_results, label, measured, variant_results
 from facesketch.study.grid import PRESETS, Cell, plan
 from facesketch.study.study import Study
 
@@ -59,17 +59,17 @@ class Claim:
     why: str
 
 
-def ledger(study: Study, found: dict[str, Finding] | None = None) -> list[Claim]:
+def ledger(study: Study, found: dict[str, VariantResult] | None = None) -> list[Claim]:
     """Return the study's claims, judged by what is on disk.
 
     Args:
         study: a study's folder, complete or not.
-        found: its findings, where they have been read already.
+        found: its results by variant, where they have been read already.
 
     Raises:
         DataError: a result is damaged.
     """
-    evidence = _Evidence.gather(study, findings(study) if found is None else found)
+    evidence = _Evidence.gather(study, variant_results(study) if found is None else found)
     return [_judge(number, *claim(evidence)) for number, claim in enumerate(_CLAIMS, start=1)]
 
 
@@ -101,7 +101,7 @@ def _all_hold(parts: Sequence[Part]) -> str:
     measured_parts = [part for part in parts if part.difference is not None and not part.note]
     if not measured_parts:
         return f"all {len(parts)} comparisons are in its favour by cost alone"
-    least = min(measured_parts, key=lambda part: abs(part.difference.mean) if part.difference else 0.0)
+    least = min(measured_parts, key=lambda part: abs(part.difference.value) if part.difference else 0.0)
     return f"all {len(parts)} comparisons are in its favour; the smallest difference is {describe(least)}"
 
 
@@ -114,8 +114,8 @@ def describe(part: Part) -> str:
 def in_numbers(difference: Difference) -> str:
     """Return a difference with its sign and interval, small ones with a fourth decimal."""
     digits = 4 if max(abs(difference.low), abs(difference.high)) < 0.01 else 3
-    mean, low, high = (f"{end:+.{digits}f}" for end in (difference.mean, difference.low, difference.high))
-    return f"{mean} [{low}, {high}]".replace("-", "−")
+    value, low, high = (f"{end:+.{digits}f}" for end in (difference.value, difference.low, difference.high))
+    return f"{value} [{low}, {high}]".replace("-", "−")
 
 
 @dataclass(frozen=True)
@@ -123,10 +123,10 @@ class _Evidence:
     """The cells that the claims speak of, those that the study built, done or not; and what was found."""
 
     cells: tuple[Cell, ...]
-    found: dict[str, Finding]
+    found: dict[str, VariantResult]
 
     @classmethod
-    def gather(cls, study: Study, found: dict[str, Finding]) -> _Evidence:
+    def gather(cls, study: Study, found: dict[str, VariantResult]) -> _Evidence:
         planned = [cell for cell in study.cells if not cell.settings.get("seed", 0)]
         names = {cell.name for cell in planned}
         others = plan(study.preset) if study.preset in PRESETS else []
@@ -145,7 +145,7 @@ class _Evidence:
         """Return the cells of all other families that learn."""
         return [cell for cell in self.cells if cell.learned and direction in cell.results and cell.method != without]
 
-    def finding(self, cell: Cell, direction: Direction) -> Finding | None:
+    def finding(self, cell: Cell, direction: Direction) -> VariantResult | None:
         """Return what a cell found, or None."""
         return self.found.get(cell.results[direction])
 

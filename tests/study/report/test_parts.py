@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from facesketch.evaluation.evaluator import NAMES
-from facesketch.study.aggregate import Finding, findings
+from facesketch.study.aggregate import VariantResult, variant_results
 from facesketch.study.report import charts as figures
 from facesketch.study.report import curves, numbers, tables
 from facesketch.study.report.glossary import MEANINGS, family_of
@@ -30,12 +30,12 @@ def study(tmp_path_factory: pytest.TempPathFactory, fabricate: Fabricate) -> Stu
 
 
 @pytest.fixture(scope="module")
-def found(study: Study) -> dict[str, Finding]:
+def found(study: Study) -> dict[str, VariantResult]:
     """Return what it found."""
-    return findings(study)
+    return variant_results(study)
 
 
-def test_models_are_ranked_with_the_baselines_between_them(found: dict[str, Finding]) -> None:
+def test_models_are_ranked_with_the_baselines_between_them(found: dict[str, VariantResult]) -> None:
     table = tables.ranked_table(found, "photo2sketch", main=True)
     assert [(column.metric, column.arrow) for column in table.columns] == [
         ("fsim", "↑"),
@@ -52,12 +52,12 @@ def test_models_are_ranked_with_the_baselines_between_them(found: dict[str, Find
     assert table.rows[0].entries[0].interval == "0.680 to 0.720"
 
 
-def without(finding: Finding, metric: str) -> Finding:
+def without(finding: VariantResult, metric: str) -> VariantResult:
     metrics = {name: measure for name, measure in finding.results.metrics.items() if name != metric}
     return replace(finding, results=finding.results.model_copy(update={"metrics": metrics}))
 
 
-def test_nothing_has_a_rank_by_what_was_not_measured(found: dict[str, Finding]) -> None:
+def test_nothing_has_a_rank_by_what_was_not_measured(found: dict[str, VariantResult]) -> None:
     bare = {name: without(finding, "fsim") for name, finding in found.items()}
     table = tables.ranked_table(bare, "photo2sketch", main=True)
     assert {row.rank for row in table.rows} == {tables.UNRANKED, None}
@@ -67,7 +67,7 @@ def test_nothing_has_a_rank_by_what_was_not_measured(found: dict[str, Finding]) 
     assert tables.how_ranked(bare).startswith("FSIM was not measured")
 
 
-def test_a_model_without_what_ranks_stands_last_and_has_no_rank(found: dict[str, Finding]) -> None:
+def test_a_model_without_what_ranks_stands_last_and_has_no_rank(found: dict[str, VariantResult]) -> None:
     some = found | {"cyclegan.photo2sketch": without(found["cyclegan.photo2sketch"], "fsim")}
     models = [row for row in tables.ranked_table(some, "photo2sketch", main=True).rows if row.rank is not None]
     assert [row.rank for row in models] == [*range(1, 11), tables.UNRANKED]
@@ -75,7 +75,7 @@ def test_a_model_without_what_ranks_stands_last_and_has_no_rank(found: dict[str,
     assert tables.how_ranked(some) == "Models are ranked by FSIM; those without it have no rank."
 
 
-def test_bold_is_only_what_is_shown_to_be_better_than_the_next(found: dict[str, Finding]) -> None:
+def test_bold_is_only_what_is_shown_to_be_better_than_the_next(found: dict[str, VariantResult]) -> None:
     bold = [[entry.bold for entry in row.entries] for row in tables.ranked_table(found, "photo2sketch", main=True).rows]
     assert bold[0] == [True, True, True]
     assert not any(any(row) for row in bold[1:])
@@ -84,13 +84,13 @@ def test_bold_is_only_what_is_shown_to_be_better_than_the_next(found: dict[str, 
     assert not any(entry.bold for row in drawn.rows for entry in row.entries)
 
 
-def test_other_measures_stand_in_the_second_table(found: dict[str, Finding]) -> None:
+def test_other_measures_stand_in_the_second_table(found: dict[str, VariantResult]) -> None:
     table = tables.ranked_table(found, "photo2sketch", main=False)
     assert [column.title for column in table.columns] == ["rank-1, raw pixels"]
     assert table.rows[0].entries[0] == tables.Entry("50.0 %", "30.0 to 70.0 %")
 
 
-def test_the_summary_says_no_more_than_is_shown(study: Study, found: dict[str, Finding]) -> None:
+def test_the_summary_says_no_more_than_is_shown(study: Study, found: dict[str, VariantResult]) -> None:
     said = summary(study, found)
     sketch, photo = " ".join(said["Photo to sketch"]), " ".join(said["Sketch to photo"])
     assert "CycleGAN is the best family" in sketch
@@ -106,14 +106,14 @@ def test_the_summary_says_no_more_than_is_shown(study: Study, found: dict[str, F
 def test_the_summary_names_what_failed(tmp_path: Path, fabricate: Fabricate) -> None:
     names = {"failed": ["conv-ae-mse.photo2sketch"], "missing": ["conv-ae-bce.photo2sketch"]}
     study = Study.read(fabricate(tmp_path / "study", only=["conv-ae"], **names))
-    line = summary(study, findings(study))["What was not done"][0]
+    line = summary(study, variant_results(study))["What was not done"][0]
     assert "Of six planned cells four are done." in line
     assert "Failed: conv-ae-mse.photo2sketch;" in line
     assert "Not done yet: conv-ae-bce.photo2sketch." in line
 
 
 def test_costs_come_from_logs_results_and_environment(study: Study) -> None:
-    found = {name: finding.results for name, finding in findings(study).items()}
+    found = {name: finding.results for name, finding in variant_results(study).items()}
     rows = {cost.name: cost for cost in tables.costs(study, found)}
     cost = rows["pix2pix-20.photo2sketch"]
     assert (cost.training, cost.memory, cost.translating, cost.epochs) == ("8 min", "3.0 GiB", "100 ms", "2 of 20")
@@ -125,7 +125,7 @@ def test_costs_come_from_logs_results_and_environment(study: Study) -> None:
 @pytest.mark.usefixtures("real_estimate")
 def test_memory_is_what_the_trainer_would_expect(tmp_path: Path, fabricate: Fabricate) -> None:
     study = Study.read(fabricate(tmp_path / "study", only=["conv-ae-mse.photo2sketch"]))
-    found = {name: finding.results for name, finding in findings(study).items()}
+    found = {name: finding.results for name, finding in variant_results(study).items()}
     (cost,) = tables.costs(study, found)
     needed = estimate(study.cells[0].config(study.data), half=False).memory
     assert cost.memory == f"{needed / 2**30:.1f} GiB" != "3.0 GiB"

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from facesketch.errors import DataError
-from facesketch.search.evaluation.results import Chances, GalleryScore, OpenSet, Rate, RouteScore, SearchResults, Step
+from facesketch.metrics.bootstrap import Interval
+from facesketch.metrics.calibration import Bin
+from facesketch.search.evaluation.results import Chances, GalleryScore, OpenSet, RouteScore, SearchResults
 from facesketch.study.report.build import build_report
 from facesketch.study.report.search_section import searches
 from facesketch.study.study import Study
@@ -20,13 +22,13 @@ ROUTES = {"direct": 0.5, "to-photo": 0.25, "to-sketch": 0.75, "fused": 1.0}
 TITLES = {"direct": "direct", "to-photo": "sketch to photo", "to-sketch": "photos to sketches", "fused": "fused"}
 
 
-def _rate(value: float) -> Rate:
-    return Rate(value=value, low=max(0.0, value - 0.125), high=min(1.0, value + 0.125))
+def _rate(value: float) -> Interval:
+    return Interval(value=value, low=max(0.0, value - 0.125), high=min(1.0, value + 0.125))
 
 
 def _route(title: str, first: float, *, chances: bool = True) -> RouteScore:
     rates = {str(alarms): first * share for alarms, share in ((0.01, 0.5), (0.1, 0.75))}
-    step = Step(low=0.7, high=0.8, count=9, chance=0.75, share=0.5)
+    step = Bin(low=0.7, high=0.8, count=9, chance=0.75, share=0.5)
     return RouteScore(
         title=title,
         ranks=(1,) * PEOPLE,

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.progress import Progress, TaskID
 
+    from facesketch.metrics.bootstrap import Interval
     from facesketch.search.embedding.describer import Describer
-    from facesketch.search.evaluation.results import Chances, GalleryScore, Rate, RouteScore, SearchResults
+    from facesketch.search.evaluation.results import Chances, GalleryScore, RouteScore, SearchResults
 
 Embedder = str
 """`learned`, `lite`, `sface`, `hog`, or a file that `search learn` wrote."""
@@ -201,7 +202,7 @@ def _cells(found: RouteScore) -> list[str]:
     return [_plain(found.title), *map(_ends, rates), told]
 
 
-def _ends(rate: Rate) -> str:
+def _ends(rate: Interval) -> str:
     return f"{_percent(rate.value, 1)}\n[not bold dim]\\[{100 * rate.low:.1f}, {100 * rate.high:.1f}][/]"
 
 
@@ -232,7 +233,7 @@ def _print_groups(console: Console, gallery: GalleryScore) -> None:
 def _reliability(chances: Chances) -> str:
     """Return the reliability table in a sentence."""
     told = [step for step in chances.steps if step.count]
-    steps = [f"{_percent(step.chance)} right in {_percent(step.share)} of {step.count:,}" for step in told]
+    steps = [f"{_percent(step.chance)} right in {_percent(step.share)} of {step.count:,.0f}" for step in told]
     return f"first hits told with a chance of {'; '.join(steps)}"
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from facesketch.metrics.bootstrap import Bootstrap, Interval, Rows
 from facesketch.metrics.calibration import calibration_error, reliability
 from facesketch.metrics.open_set import bar, detection, detection_curve
-from facesketch.search.evaluation.results import ALARMS, RANKS, Chances, GroupScore, OpenSet, Rate, RouteScore, Step
+from facesketch.search.evaluation.results import ALARMS, RANKS, Chances, GroupScore, OpenSet, RouteScore
 from facesketch.search.evaluation.scores import HalfGalleries, Mask, Scores, best_scores, halves, leave_out
 
 Array = NDArray[np.float64]
@@ -105,7 +105,7 @@ class Meter:
 
         ends = _rate(self._bootstrap.around(value.rate, rate))
         height = value.bar if np.isfinite(value.bar) else None
-        return OpenSet(value=ends.value, low=ends.low, high=ends.high, alarms=alarms, bar=height)
+        return OpenSet(**ends.model_dump(), alarms=alarms, bar=height)
 
     def _chances(self, chances: Array, right: Mask) -> Chances:
         """Return the calibration error and the table of (R, P) chances."""
@@ -116,11 +116,7 @@ class Meter:
             weights = np.broadcast_to(np.bincount(rows, minlength=self._probes), chances.shape)
             return calibration_error(reliability(chances.ravel(), right.ravel(), weights.ravel().astype(np.float64)))
 
-        steps = tuple(
-            Step(low=each.low, high=each.high, count=round(each.weight), chance=each.chance, share=each.share)
-            for each in bins
-        )
-        return Chances(error=_rate(self._bootstrap.around(error, again)), steps=steps)
+        return Chances(error=_rate(self._bootstrap.around(error, again)), steps=tuple(bins))
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,7 +144,7 @@ def _ask(scores: Scores, masks: Sequence[Mask], chance: Chance) -> _Answers:
     return _Answers(np.clip(first, 0, 1), found.right, np.clip(absent, 0, 1), ~found.known)
 
 
-def _rate(found: Interval) -> Rate:
+def _rate(found: Interval) -> Interval:
     """Return an interval of a share: none of its ends is outside of 0 to 1."""
     low, high = (min(1.0, max(0.0, end)) for end in (found.low, found.high))
-    return Rate(value=found.value, low=low, high=high)
+    return Interval(value=found.value, low=low, high=high)

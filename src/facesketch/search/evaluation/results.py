@@ -10,6 +10,8 @@ from pydantic import AliasChoices, Field, ValidationError
 from facesketch.config import Frozen, explain
 from facesketch.errors import DataError
 from facesketch.files import parse_json, read_file, write_json
+from facesketch.metrics.bootstrap import Interval
+from facesketch.metrics.calibration import Bin
 
 FORMAT = "facesketch search results 1"
 FILE = "search.json"
@@ -18,15 +20,7 @@ RANKS = (1, 5, 10)
 ALARMS = (0.01, 0.1)
 
 
-class Rate(Frozen):
-    """A number with its 95 % bootstrap interval over subjects."""
-
-    value: float
-    low: float
-    high: float
-
-
-class OpenSet(Rate):
+class OpenSet(Interval):
     """The detection and identification rate at a share of false alarms.
 
     Attributes:
@@ -38,21 +32,11 @@ class OpenSet(Rate):
     bar: float | None
 
 
-class Step(Frozen):
-    """Answers whose chances lie between `low` and `high`: how many, their mean chance, and the share that is right."""
-
-    low: float
-    high: float
-    count: int
-    chance: float
-    share: float
-
-
 class Chances(Frozen):
     """Whether the chances that a search tells are true: the expected calibration error, and the reliability table."""
 
-    error: Rate
-    steps: tuple[Step, ...]
+    error: Interval
+    steps: tuple[Bin, ...]
 
 
 class GroupScore(Frozen):
@@ -65,8 +49,8 @@ class GroupScore(Frozen):
     """
 
     sketches: int
-    first: Rate
-    alarms: Rate
+    first: Interval
+    alarms: Interval
 
 
 class RouteScore(Frozen):
@@ -86,7 +70,7 @@ class RouteScore(Frozen):
 
     title: str
     ranks: tuple[int, ...]
-    rank: dict[str, Rate]
+    rank: dict[str, Interval]
     curve: tuple[float, ...]
     open_set: dict[str, OpenSet] = Field(default_factory=dict)
     alarms: tuple[tuple[float, float], ...] = ()

@@ -14,7 +14,7 @@ from facesketch.config import DIRECTIONS
 from facesketch.errors import ConfigError, DataError
 from facesketch.evaluation.results import Results
 from facesketch.files import write_text
-from facesketch.study.aggregate import WAYS, Finding, findings
+from facesketch.study.aggregate import WAYS, VariantResult, variant_results
 from facesketch.study.claims import in_numbers, ledger
 from facesketch.study.grid import PRESETS, plan
 from facesketch.study.report import curves, pictures, tables
@@ -41,7 +41,7 @@ def build_report(study_folder: Path, out: Path | None = None) -> Path:
         OutputError: the place cannot be written.
     """
     study = Study.read(Path(study_folder))
-    found = findings(study)
+    found = variant_results(study)
     if not found:
         raise DataError(
             f"{study.out}: no cell has finished, so there is nothing to report",
@@ -64,7 +64,7 @@ def _environment() -> Environment:
     return environment
 
 
-def _context(study: Study, found: Mapping[str, Finding]) -> dict[str, Any]:
+def _context(study: Study, found: Mapping[str, VariantResult]) -> dict[str, Any]:
     results = _results(study)
     rows = tables.costs(study, results)
     return {
@@ -102,13 +102,13 @@ def _results(study: Study) -> dict[str, Results]:
     return {name: Results.load(study.result_file(name)) for name in names if study.result_file(name).exists()}
 
 
-def _subtitle(study: Study, found: Mapping[str, Finding]) -> str:
+def _subtitle(study: Study, found: Mapping[str, VariantResult]) -> str:
     families = {finding.method for finding in found.values() if finding.learned}
     learned = [cell for cell in study.cells if cell.learned]
     return f"{len(learned)} trainings of {len(families)} families, measured on people that none of them has seen"
 
 
-def _facts(study: Study, found: Mapping[str, Finding]) -> dict[str, str]:
+def _facts(study: Study, found: Mapping[str, VariantResult]) -> dict[str, str]:
     """Return what the numbers are of: data, protocol, counts, and the hash of the test stems."""
     first = next(iter(found.values())).results
     told = next((environment.get("pairs") for environment, _ in tables.environments(study)), None)
@@ -126,7 +126,7 @@ def _facts(study: Study, found: Mapping[str, Finding]) -> dict[str, str]:
     }
 
 
-def _rankings(found: Mapping[str, Finding]) -> list[tuple[str, tables.Table, tables.Table]]:
+def _rankings(found: Mapping[str, VariantResult]) -> list[tuple[str, tables.Table, tables.Table]]:
     return [
         (
             WAYS[direction],

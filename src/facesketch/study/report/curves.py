@@ -8,7 +8,7 @@ from typing import Any
 
 from facesketch.config import DIRECTIONS
 from facesketch.evaluation.results import Results
-from facesketch.study.aggregate import FAMILIES, WAYS, Finding, label
+from facesketch.study.aggregate import FAMILIES, WAYS, VariantResult, label
 from facesketch.study.grid import Cell
 from facesketch.study.report.charts import Line, Role, chart, smoothed
 from facesketch.study.report.numbers import number
@@ -136,7 +136,7 @@ def _nearly_all(values: Sequence[float]) -> float | None:
     return 1.1 * ranked[int(0.99 * (len(ranked) - 1))] or None
 
 
-def match_charts(found: Mapping[str, Finding]) -> list[Chart]:
+def match_charts(found: Mapping[str, VariantResult]) -> list[Chart]:
     """Return the cumulative match curves, one chart per direction and way of comparing."""
     charts = []
     for direction in DIRECTIONS:
@@ -148,17 +148,17 @@ def match_charts(found: Mapping[str, Finding]) -> list[Chart]:
     return charts
 
 
-def _best_by_rank(findings: Sequence[Finding], curve: str) -> list[Finding]:
+def _best_by_rank(found: Sequence[VariantResult], curve: str) -> list[VariantResult]:
     """Return of each family the variant that finds most people at rank 1."""
-    best: dict[str, Finding] = {}
-    for finding in findings:
+    best: dict[str, VariantResult] = {}
+    for finding in found:
         rates = finding.results.curves.get(curve)
         if rates and (finding.method not in best or rates[0] > best[finding.method].results.curves[curve][0]):
             best[finding.method] = finding
     return list(best.values())
 
 
-def _match_chart(chosen: Sequence[Finding], ending: str, title: str) -> Chart:
+def _match_chart(chosen: Sequence[VariantResult], ending: str, title: str) -> Chart:
     name = f"cmc-translated{ending}"
     lines = [
         _match_line(each.results, name, each.label, _ROLES.get(each.method, "six"), dashed=not each.built)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from facesketch.search.evaluation.results import ALARMS, FILE, RANKS, GalleryScore, Rate, RouteScore, SearchResults
+from facesketch.metrics.bootstrap import Interval
+from facesketch.search.evaluation.results import ALARMS, FILE, RANKS, GalleryScore, RouteScore, SearchResults
 from facesketch.study.report.charts import Line, Role, chart
 from facesketch.study.report.curves import Chart
 from facesketch.study.report.numbers import interval, number
@@ -113,12 +114,12 @@ def _first(found: RouteScore) -> float:
 
 
 def _entries(found: RouteScore) -> tuple[Entry, ...]:
-    rates: list[Rate | None] = [*found.rank.values(), *found.open_set.values()]
+    rates: list[Interval | None] = [*found.rank.values(), *found.open_set.values()]
     rates.append(found.first.error if found.first is not None else None)
     return tuple(Entry() if each is None else _entry(each) for each in rates)
 
 
-def _entry(rate: Rate) -> Entry:
+def _entry(rate: Interval) -> Entry:
     return Entry(number(rate.value, "rank-"), interval(rate, "rank-"))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from facesketch.config import Direction
 from facesketch.evaluation.results import paired_difference
-from facesketch.study.aggregate import FAMILIES, PRIMARY, WAYS, Finding
+from facesketch.study.aggregate import FAMILIES, PRIMARY, WAYS, VariantResult
 from facesketch.study.claims import in_numbers
 from facesketch.study.report.numbers import interval, listed, number
 from facesketch.study.report.tables import FIRST, baselines_of, ranking
@@ -15,33 +15,33 @@ from facesketch.study.study import Study
 _COUNTS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 
 
-def summary(study: Study, found: Mapping[str, Finding]) -> dict[str, list[str]]:
+def summary(study: Study, found: Mapping[str, VariantResult]) -> dict[str, list[str]]:
     """Return paragraphs by heading: one for each direction with results, and one on what is missing."""
     said = {WAYS[direction].capitalize(): _direction(found, direction) for direction in WAYS}
     said["What was not done"] = [_missing(study)]
     return {heading: [line for line in lines if line] for heading, lines in said.items() if any(lines)}
 
 
-def best_of_families(found: Mapping[str, Finding], direction: Direction, metric: str) -> list[Finding]:
+def best_of_families(found: Mapping[str, VariantResult], direction: Direction, metric: str) -> list[VariantResult]:
     """Return each family's best variant in a metric, best first."""
-    best: dict[str, Finding] = {}
+    best: dict[str, VariantResult] = {}
     for finding in ranking(found, direction, metric):
         if metric in finding.results.metrics:
             best.setdefault(finding.method, finding)
     return list(best.values())
 
 
-def _direction(found: Mapping[str, Finding], direction: Direction) -> list[str]:
+def _direction(found: Mapping[str, VariantResult], direction: Direction) -> list[str]:
     best = best_of_families(found, direction, PRIMARY)
     if not best:
         return []
     return [_leader(best), _others(found, direction, best[0]), *_baselines(found, direction)]
 
 
-def _leader(best: Sequence[Finding]) -> str:
+def _leader(best: Sequence[VariantResult]) -> str:
     first = best[0]
     measure = first.results.metrics[PRIMARY]
-    said = f"{number(measure.mean, PRIMARY)}, 95 % interval {interval(measure, PRIMARY)}"
+    said = f"{number(measure.value, PRIMARY)}, 95 % interval {interval(measure, PRIMARY)}"
     if len(best) == 1:
         return f"{first.label} has a {measure.title} of {said}. No other family has a result to compare it with."
     second = best[1]
@@ -57,11 +57,11 @@ def _leader(best: Sequence[Finding]) -> str:
     )
 
 
-def _family(finding: Finding) -> str:
+def _family(finding: VariantResult) -> str:
     return FAMILIES.get(finding.method, finding.method)
 
 
-def _others(found: Mapping[str, Finding], direction: Direction, leader: Finding) -> str:
+def _others(found: Mapping[str, VariantResult], direction: Direction, leader: VariantResult) -> str:
     """Say whom the measures beside the primary one put first."""
     agree, differ = [], []
     for metric in FIRST[1:]:
@@ -77,7 +77,7 @@ def _others(found: Mapping[str, Finding], direction: Direction, leader: Finding)
     return " ".join([*lines, *differ])
 
 
-def _dissent(best: Sequence[Finding], title: str, metric: str, leader: Finding) -> str:
+def _dissent(best: Sequence[VariantResult], title: str, metric: str, leader: VariantResult) -> str:
     """Say by how much another family is ahead of the leading one in a metric."""
     rival = next((each for each in best if each.method == leader.method), None)
     if rival is None:
@@ -87,7 +87,7 @@ def _dissent(best: Sequence[Finding], title: str, metric: str, leader: Finding) 
     return f"{title} puts {best[0].label} first, before {rival.label} by {in_numbers(difference)}{shown}."
 
 
-def _baselines(found: Mapping[str, Finding], direction: Direction) -> list[str]:
+def _baselines(found: Mapping[str, VariantResult], direction: Direction) -> list[str]:
     """Say for each baseline which trained variants are not shown to be better."""
     models, lines = [each for each in ranking(found, direction) if PRIMARY in each.results.metrics], []
     for baseline in baselines_of(found, direction):
@@ -100,7 +100,7 @@ def _baselines(found: Mapping[str, Finding], direction: Direction) -> list[str]:
     return [" ".join(lines)] if lines else []
 
 
-def _baseline_name(found: Mapping[str, Finding], name: str) -> str:
+def _baseline_name(found: Mapping[str, VariantResult], name: str) -> str:
     return found[name].label.lower() if name in found else name
 
 

@@ -8,9 +8,9 @@ from typing import Any, Literal
 
 from facesketch.config import Direction, RunConfig
 from facesketch.errors import FacesketchError
-from facesketch.evaluation.results import Measure, Results, SetMeasure, paired_difference
+from facesketch.evaluation.results import Measure, Results, paired_difference
 from facesketch.files import read_json
-from facesketch.study.aggregate import PRIMARY, Finding, baseline_results, label, training_seconds
+from facesketch.study.aggregate import PRIMARY, VariantResult, baseline_results, label, training_seconds
 from facesketch.study.grid import Cell
 from facesketch.study.report.numbers import amount, duration, interval, number
 from facesketch.study.study import Study
@@ -75,8 +75,8 @@ class Table:
     rows: tuple[Row, ...]
 
 
-def ranking(found: Mapping[str, Finding], direction: Direction, metric: str = PRIMARY) -> list[Finding]:
-    """Return a direction's trained findings, best first; those without the metric last, in the order of the plan."""
+def ranking(found: Mapping[str, VariantResult], direction: Direction, metric: str = PRIMARY) -> list[VariantResult]:
+    """Return a direction's trained variants, best first; those without the metric last, in the order of the plan."""
     ways = [finding for finding in found.values() if finding.direction == direction and finding.learned]
     return sorted(ways, key=lambda finding: _merit(finding.results, metric), reverse=True)
 
@@ -85,10 +85,10 @@ def _merit(results: Results, metric: str) -> float:
     measure = results.metrics.get(metric)
     if measure is None:
         return float("-inf")
-    return measure.mean if measure.better == "higher" else -measure.mean
+    return measure.value if measure.better == "higher" else -measure.value
 
 
-def baselines_of(found: Mapping[str, Finding], direction: Direction) -> list[Results]:
+def baselines_of(found: Mapping[str, VariantResult], direction: Direction) -> list[Results]:
     """Return the baselines of a direction as results; the pencil is one of them, evaluated as a model or not."""
     ways = [finding for finding in found.values() if finding.direction == direction]
     if not ways:
@@ -101,11 +101,11 @@ def baselines_of(found: Mapping[str, Finding], direction: Direction) -> list[Res
     ] + untrained
 
 
-def ranked_table(found: Mapping[str, Finding], direction: Direction, *, main: bool) -> Table:
+def ranked_table(found: Mapping[str, VariantResult], direction: Direction, *, main: bool) -> Table:
     """Return the main measures of a direction, or all others, with the baselines between the models.
 
     Args:
-        found: the study's findings.
+        found: the study's results, by variant.
         direction: which of them.
         main: `FIRST`, or all but those.
     """
@@ -139,8 +139,8 @@ def ranked_table(found: Mapping[str, Finding], direction: Direction, *, main: bo
     return Table(columns, tuple(row for _, row in sorted(rows, key=lambda pair: -pair[0])))
 
 
-def how_ranked(found: Mapping[str, Finding]) -> str:
-    """Return a sentence on what ranks a study's trained findings, if anything does."""
+def how_ranked(found: Mapping[str, VariantResult]) -> str:
+    """Return a sentence on what ranks a study's trained variants, if anything does."""
     measured = [PRIMARY in finding.results.metrics for finding in found.values() if finding.learned]
     name = PRIMARY.upper()
     if all(measured):
@@ -151,7 +151,7 @@ def how_ranked(found: Mapping[str, Finding]) -> str:
 
 
 def _columns(results: Sequence[Results], *, main: bool) -> tuple[Column, ...]:
-    measures: dict[str, Measure | SetMeasure] = {}
+    measures: dict[str, Measure] = {}
     for each in results:
         measures = {**each.metrics, **each.sets, **measures}  # the first that has a measure names it
     names = [name for name in FIRST if name in measures] if main else [name for name in measures if name not in FIRST]
@@ -165,14 +165,14 @@ def _entries(results: Results, columns: Sequence[Column], bold: Mapping[str, str
 def _entry(results: Results, metric: str, bold: bool) -> Entry:
     if metric in results.metrics:
         measure = results.metrics[metric]
-        return Entry(number(measure.mean, metric), interval(measure, metric), bold)
+        return Entry(number(measure.value, metric), interval(measure, metric), bold)
     if metric in results.sets:
         whole = results.sets[metric]
         return Entry(number(whole.value, metric), interval(whole, metric))
     return Entry()
 
 
-def _clear_winner(found: Mapping[str, Finding], direction: Direction, metric: str) -> str | None:
+def _clear_winner(found: Mapping[str, VariantResult], direction: Direction, metric: str) -> str | None:
     """Return the best model where it is shown to be better than the next; numbers of whole sets have no such test."""
     ways = [each for each in ranking(found, direction, metric) if metric in each.results.metrics]
     if len(ways) < 2:
