@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -89,11 +90,6 @@ def test_the_toml_is_what_a_person_would_write() -> None:
     assert "size = 64" in lines[lines.index("[data]") : lines.index("[augment]")]
     assert "steps = 2" in lines[lines.index("[train]") :]
     assert not any(line.startswith(("epochs", "folder")) for line in lines), "what is not set is not written"
-
-
-def test_a_table_has_no_place_in_the_options_of_a_method() -> None:
-    with pytest.raises(TypeError, match="no TOML for dict"):
-        to_toml(parse({"method": {"name": "pix2pix", "nested": {"a": 1}}}, "here"))
 
 
 @pytest.mark.parametrize(
@@ -186,6 +182,13 @@ def test_options_of_a_method_travel_beside_its_name() -> None:
 def test_channels_follow_the_kind() -> None:
     data = DataConfig(photo_channels=3, sketch_channels=1)
     assert (data.channels("photo"), data.channels("sketch")) == (3, 1)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "run.toml")
+    with pytest.raises(ConfigError, match="a pipe"):
+        read_toml(tmp_path / "run.toml")
 
 
 def test_read_toml(tmp_path: Path) -> None:

@@ -161,6 +161,77 @@ def test_unsafe_loads_are_seen(code: str) -> None:
     assert not _unsafe_loads(ast.parse("torch.load('x', weights_only=True); np.load('x')"))
 
 
+_FLAG = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
+_TYPED = re.compile(r"facesketch [a-z][a-z ]* --[a-z]")
+_FLAGS_ALLOWED: dict[str, set[str]] = {
+    "evaluation/baselines.py": {"--help"},
+    "evaluation/results.py": {"--out"},
+    "evaluation/task.py": {"--help"},
+    "images/io.py": {"--out"},
+    "inference/engines/openvino_engine.py": {"--backend", "--int"},
+    "inference/export/export.py": {"--half", "--int", "--model"},
+    "inference/folders/ray_engine.py": {"--engine"},
+    "methods/portrait.py": {"--styles"},
+    "methods/registry.py": {"--model"},
+    "search/evaluation/baselines.py": {"--help"},
+    "search/evaluation/results.py": {"--out"},
+    "search/storage/rows.py": {"--upgrade"},
+    "search/storage/store.py": {"--gallery"},
+    "serve/middleware.py": {"--allow-host", "--cors"},
+    "serve/page/runs.js": {"facesketch serve --r"},
+    "serve/page/search.js": {"facesketch serve --g"},
+    "serve/routes/runs.py": {"--runs"},
+    "serve/routes/search.py": {"--gallery"},
+    "study/report/build.py": {"--metrics", "--only", "--out", "--preset", "--seeds"},
+    "study/study.py": {"--out"},
+    "training/cost.py": {"--batch-size", "--size"},
+    "training/distributed.py": {"--resume", "--workers"},
+    "training/lock.py": {"--out"},
+    "training/progress.py": {"--size"},
+    "training/run_folder.py": {"--model", "--out", "--resume"},
+    "training/trainer.py": {"--precision", "--resume"},
+}
+
+
+def _flags(path: Path) -> set[str]:
+    """Return the command-line flags that a file of the package names, be it in a message or in a docstring."""
+    if path.suffix == ".py":
+        texts = [node.value for node in ast.walk(_tree(path)) if isinstance(node, ast.Constant)]
+        return {flag for text in texts if isinstance(text, str) for flag in _FLAG.findall(text)}
+    try:
+        return set(_TYPED.findall(path.read_text(encoding="utf-8")))
+    except UnicodeDecodeError:  # weights
+        return set()
+
+
+def test_only_the_command_line_names_its_flags() -> None:
+    package = _ROOT / "src/facesketch"
+    files = [path for path in package.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    named = {str(path.relative_to(package)): _flags(path) for path in files}
+    outside = {name: flags - _FLAGS_ALLOWED.get(name, set()) for name, flags in named.items() if name[:4] != "cli/"}
+    assert {name: flags for name, flags in outside.items() if flags} == {}
+
+
+_PARSERS_ALLOWED = {
+    ("files.py", "json.loads"),
+    ("data/table.py", "csv.reader"),
+    ("training/crashes.py", "json.load"),  # a pipe
+    ("serve/decoding.py", "json.loads"),  # a pipe
+    ("checkpoints/checkpoint.py", "json.loads"),
+}
+
+
+def test_only_files_py_parses_json_and_only_table_py_reads_csv() -> None:
+    parsers = {"json.load", "json.loads", "csv.reader", "csv.DictReader"}
+    found = {
+        (str(path.relative_to(_ROOT / "src/facesketch")), ast.unparse(node.func))
+        for path in _SOURCES
+        for node in ast.walk(_tree(path))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in parsers
+    }
+    assert found - _PARSERS_ALLOWED == set()
+
+
 @pytest.mark.parametrize("module", ["facesketch", "facesketch.config", "facesketch.errors", "facesketch.files"])
 def test_importing_costs_no_torch_and_writes_nothing(module: str, tmp_path: Path) -> None:
     code = f"import json, sys, {module}; print(json.dumps(sorted(sys.modules)))"

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from facesketch.errors import ConfigError, nearest
+from facesketch.files import read_file
 
 Direction = Literal["photo2sketch", "sketch2photo"]
 Kind = Literal["photo", "sketch"]
@@ -223,11 +224,10 @@ def read_toml(path: Path) -> dict[str, Any]:
         ConfigError: the file is missing or is not TOML.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(read_file(path).decode())
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            f"{path}: cannot be read ({type(error).__name__})", "give a TOML file with `config`"
-        ) from error
+        reason = (error.strerror or "error").lower() if isinstance(error, OSError) else "not UTF-8"
+        raise ConfigError(f"{path}: cannot be read ({reason})", "give a TOML file with `config`") from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: not TOML: {error}") from error
     except RecursionError as error:
@@ -236,22 +236,6 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 def to_toml(config: RunConfig) -> str:
     """Return the settings as TOML that `parse(tomllib.loads(...))` reads back to the same settings."""
-    value = config.model_dump(mode="json", exclude_none=True)
-    lines = [f"{key} = {_literal(item)}" for key, item in value.items() if not isinstance(item, dict)]
-    for section, items in value.items():
-        if isinstance(items, dict):
-            lines += ["", f"[{section}]", *(f"{key} = {_literal(item)}" for key, item in items.items())]
-    return "\n".join(lines) + "\n"
+    import tomli_w
 
-
-def _literal(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, (int, float)):
-        return repr(value)
-    if isinstance(value, str):
-        escaped = "".join(c if c.isprintable() and c not in '"\\' else f"\\U{ord(c):08X}" for c in value)
-        return f'"{escaped}"'
-    if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(_literal(item) for item in value) + "]"
-    raise TypeError(f"no TOML for {type(value).__name__}")
+    return tomli_w.dumps(config.model_dump(mode="json", exclude_none=True))

@@ -175,12 +175,21 @@ def read_file(path: Path) -> bytes:
     """Read a whole file.
 
     Raises:
-        OSError: it cannot be read, or is no regular file: a pipe or a device would be waited for without end.
+        OSError: it cannot be read, or is no regular file.
+    """
+    require_regular(path)
+    return path.read_bytes()
+
+
+def require_regular(path: Path) -> None:
+    """Refuse a pipe, a socket or a device, which a reader would wait for without end.
+
+    Raises:
+        OSError: it is one, or it is not there.
     """
     mode = path.stat().st_mode
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
         raise OSError(errno.EINVAL, "a pipe, a socket or a device, not a file")
-    return path.read_bytes()
 
 
 def is_folder(entry: os.DirEntry[str]) -> bool:

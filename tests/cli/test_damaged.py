@@ -41,6 +41,12 @@ def test_a_pipe_is_no_result(refused: Refused, tmp_path: Path) -> None:
     assert "r.json" in refused("compare", tmp_path / "r.json", tmp_path / "r.json")
 
 
+@pytest.mark.parametrize("name", ["m.onnx", "m.safetensors", "m"])
+def test_a_pipe_is_no_model(name: str, refused: Refused, faces: Path, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / name)
+    assert name in refused("translate", faces, "--model", tmp_path / name, "--out", tmp_path / "out")
+
+
 @odd
 def test_plans(content: bytes, refused: Refused, faces: Path, tmp_path: Path) -> None:
     (tmp_path / "plan.json").write_bytes(content)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,15 @@ def test_search_evaluate_writes_the_file_that_is_named(command: Run, faces: Path
     assert (tmp_path / "r.json").is_file()
     SearchResults.load(tmp_path / "r.json")
     assert "r.json and r.png" in answer.out
+
+
+@pytest.mark.parametrize("name", ["photos/face-0001.json", "anno_test.json"])
+def test_search_evaluate_overwrites_no_data(name: str, refused: Run, faces: Path, tmp_path: Path) -> None:
+    data = shutil.copytree(faces, tmp_path / "data")
+    (data / "anno_test.json").write_text("[]")
+    before = {path: path.read_bytes() for path in data.rglob("*") if path.is_file()}
+    assert "a file of --data" in refused("search", "evaluate", "--data", data, "--out", data / name)
+    assert {path: path.read_bytes() for path in data.rglob("*") if path.is_file()} == before
 
 
 FOLDERS = {

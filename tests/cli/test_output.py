@@ -98,7 +98,7 @@ def test_search_prints_its_table(spoken: Spoken, photos: Path, sketch: Path, tmp
     (photos / "person-0.png").rename(photos / "Jürgen 顔.png")
     (photos / "人.png").write_bytes(b"torn")
     code, said, told = spoken("search", "index", photos, "--gallery", gallery)
-    assert (code, b"6 photos" in said, b"left out" in told) == (1, True, True)
+    assert (code, b"30 photos" in said, b"left out" in told) == (1, True, True)
     for words in (("query", sketch, "--sheet", tmp_path / "hits ↑.png"), ("info",)):
         code, said, told = spoken("search", *words, "--gallery", gallery)
         assert (code, told) == (0, b"")

@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from facesketch.checkpoints.preprocessing import Preprocessing
 from facesketch.config import DIRECTIONS, RunConfig
 from facesketch.errors import CheckpointError, nearest
-from facesketch.files import parse_json
+from facesketch.files import parse_json, require_regular
 
 FORMAT = "facesketch 1"
 WEIGHTS, BEST = "weights.safetensors", "best.safetensors"
@@ -58,6 +58,7 @@ def read_header(path: Path) -> Header:
         CheckpointError: missing, cut short, or not one of ours.
     """
     try:
+        require_regular(path)
         entries = _onnx_entries(path) if path.suffix.lower() == ONNX_SUFFIX else _safetensors_entries(path)
     except FileNotFoundError as error:
         raise CheckpointError(

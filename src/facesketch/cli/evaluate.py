@@ -122,9 +122,10 @@ def _check(
         if out.suffix.lower() == ".csv":
             raise ConfigError(f"--out {out}: is the name of the table beside the results", "name it .json")
     if pictures is not None or out is not None:
-        from facesketch.data.protect import require_apart
+        from facesketch.data.overwriting import forbid_overwriting
 
-        require_apart(data, pictures=pictures, out=out)
+        files = [out, out.with_suffix(".csv")] if out is not None else []
+        forbid_overwriting(data, files, pictures=pictures)
     if out is not None and out.suffix.lower() != ".json":
         raise ConfigError(f"--out {out}: expected a file's name that ends in .json, such as {out.with_suffix('.json')}")
     require("train", "measuring a model")

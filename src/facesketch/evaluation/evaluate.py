@@ -16,8 +16,8 @@ from PIL import Image
 from facesketch.checkpoints.header import BEST, WEIGHTS, model_file, read_header
 from facesketch.config import Direction
 from facesketch.data.layouts.tree import stem_of
+from facesketch.data.overwriting import forbid_overwriting
 from facesketch.data.pairs import Side
-from facesketch.data.protect import require_apart
 from facesketch.errors import ConfigError, DataError, ImageError, nearest
 from facesketch.evaluation.baselines import TITLES, Baselines, Progress
 from facesketch.evaluation.baselines import baselines as measure_baselines
@@ -97,7 +97,7 @@ def evaluate_model(
     """
     way = translator.choose(direction)
     require_protocol(protocol)
-    require_apart(data, pictures=pictures)
+    forbid_overwriting(data, pictures=pictures)
     share = translator.config.data.validation
     baselines = _ready(
         baselines, data, way, split, metrics, seed=seed, validation=share, device=device, progress=progress

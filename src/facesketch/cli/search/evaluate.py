@@ -84,6 +84,11 @@ def evaluate(
     if out is not None and out.suffix.lower() != ".json":
         require_folder_name(out)
     require("train", "measuring search")
+    if out is not None:
+        from facesketch.data.overwriting import forbid_overwriting
+        from facesketch.search.evaluation.results import file_of
+
+        forbid_overwriting(data, [file_of(out), file_of(out).with_suffix(".png")])
     with Stages(quiet) as progress:
         results = _evaluate(
             Question(data, split, protocol, routes, distractors, tuple(by or ()), seed),

@@ -146,7 +146,7 @@ def _in_order(tree: Tree, listed: list[str], sketches: list[Item]) -> list[tuple
         return named
     if len(sketches) != len(listed):
         raise DataError(
-            f"{tree.folder}: the list names {len(listed)} FERET photos and none of the {len(sketches)} sketches",
+            f"{tree.folder}: the list names {len(listed)} FERET photos, but there are {len(sketches)} sketches",
             "name each sketch by its subject number, such as 00001.jpg",
         )
     return list(zip(sketches, listed, strict=True))

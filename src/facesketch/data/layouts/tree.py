@@ -128,9 +128,7 @@ def _require_text(path: Path) -> None:
         str(path).encode()
     except UnicodeEncodeError as error:
         shown = os.fsencode(path).decode(errors="backslashreplace")
-        raise DataError(
-            f"{shown}: a name that is not UTF-8", "rename it, as with: convmv -f latin1 -t utf8 -r --notest FOLDER"
-        ) from error
+        raise DataError(f"{shown}: a name that is not UTF-8", "rename it; convmv renames whole folders") from error
 
 
 def fold(name: str) -> str:

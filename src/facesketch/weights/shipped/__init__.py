@@ -24,6 +24,6 @@ def path(direction: Direction) -> Path:
     file = Path(__file__).with_name(MODELS[direction])
     if not file.is_file():
         raise CheckpointError(
-            f"{file}: the model that comes with the package is not there", "install facesketch anew, or give a --model"
+            f"{file}: the model that comes with the package is not there", "install facesketch again, or give a `model`"
         )
     return file

@@ -1,0 +1,52 @@
+"""Refuse to write results over the data that they are about."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from itertools import chain
+from pathlib import Path
+
+from facesketch.data.index import index
+from facesketch.data.layouts.tree import fold, walk
+from facesketch.errors import ConfigError
+
+_ANNOTATIONS = re.compile(r"anno_(train|val|test)\.json")
+
+
+def forbid_overwriting(data: Path, out: Iterable[Path] = (), *, pictures: Path | None = None) -> None:
+    """Check that no result takes the place of a picture or a list of the data.
+
+    Args:
+        data: the folder of pairs.
+        out: the files that will be written.
+        pictures: the folder that translated pictures will go to.
+
+    Raises:
+        ConfigError: one of the files is the data's, or the folder holds pictures of it.
+        DataError: nothing pairs.
+    """
+    data, out = Path(data), list(out)
+    if pictures is None and not out:
+        return
+    found = index(data)
+    alone = chain(found.orphan_photos, found.orphan_sketches, *found.duplicates)
+    files = [source.path for pair in found.pairs for source in (pair.photo, pair.sketch)]
+    files += [data / name for name in alone]
+    if pictures is not None:
+        folders = {folder for path in files for folder in path.parents if folder.is_relative_to(data)}
+        folders |= {path.resolve().parent for path in files}
+        if _place(pictures) in {_place(folder) for folder in folders}:
+            raise ConfigError(f"`pictures` {pictures}: holds pictures of `data` {data}", "give a folder of their own")
+    lists = [data / path for path in walk(data).files if _ANNOTATIONS.fullmatch(fold(path.name))]
+    taken = {
+        _place(path) for path in (*files, *lists, data / "pairs.csv")
+    }  # a new pairs.csv would be read as the data's
+    for path in out:
+        if _place(path) in taken:
+            raise ConfigError(f"`out` would write {path}, a file of `data` {data}", "give another name")
+
+
+def _place(path: Path) -> str:
+    """Return one spelling of a path where letter case does not count; elsewhere this is stricter than it must be."""
+    return fold(str(path.resolve()))
