@@ -72,8 +72,8 @@ class AugmentConfig(Frozen):
     """Largest change of scale, as a share."""
     shift: Annotated[float, Field(ge=0, lt=0.9)] = 0.04
     """Largest shift, as a share of the side."""
-    bend: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
-    """Largest shift of single places, as a share of the side, as if drawn on rubber; other faces come of it."""
+    elastic: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
+    """Largest elastic shift of single places, as a share of the side; it changes the shape of faces."""
     light: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """Largest change of a photo's brightness and contrast, as a share."""
 
@@ -101,8 +101,8 @@ class TrainConfig(Frozen):
     """`auto` takes bf16 where the processor or GPU computes in it."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Where to train."""
-    select: Literal["ssim", "mae", "loss"] = "ssim"
-    """Which validation figure decides what `best` is."""
+    best_by: Literal["ssim", "mae", "loss"] = "ssim"
+    """The validation figure that decides which weights are the best."""
     samples: Annotated[int, Field(ge=0, le=64)] = 4
     """Validation pictures on each sample sheet."""
     sample_every: Annotated[int, Field(ge=1)] = 5
@@ -129,6 +129,10 @@ class MethodConfig(BaseModel):
         return dict(self.model_extra or {})
 
 
+_RENAMED = {"augment": {"bend": "elastic"}, "train": {"select": "best_by"}, "method": {"disguise": "corrupt"}}
+"""What version 0.1 called some keys, by section."""
+
+
 class RunConfig(Frozen):
     """Everything that decides what a run learns."""
 
@@ -137,6 +141,18 @@ class RunConfig(Frozen):
     data: DataConfig = DataConfig()
     augment: AugmentConfig = AugmentConfig()
     train: TrainConfig = TrainConfig()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _rename(cls, value: Any) -> Any:
+        """Read the settings in files that version 0.1 wrote."""
+        if not isinstance(value, dict):
+            return value
+        sections = {name: value[name] for name in _RENAMED if isinstance(value.get(name), dict)}
+        return value | {
+            name: {_RENAMED[name].get(key, key): item for key, item in section.items()}
+            for name, section in sections.items()
+        }
 
 
 def parse(value: dict[str, Any], origin: str) -> RunConfig:

@@ -134,7 +134,7 @@ def test_resume_needs_nothing_else(pairs: Path, tmp_path: Path, command: Callabl
         (["conv-vae", "--latent", "many"], "conv-vae: latent = 'many': input should be a valid integer"),
         (["conv-vae", "--latent", "0"], "conv-vae: latent = '0': input should be greater than or equal to 1"),
         (["pix2pix", "--loss", "mse"], "--loss is an option of dense-ae, conv-ae"),
-        (["pix2pix", "--latent", "4"], "--latent is an option of dense-ae, conv-vae, not of pix2pix; leave it out"),
+        (["pix2pix", "--latent", "4"], "--latent is an option of dense-ae, conv-vae, cogan, not of pix2pix"),
         (["pix3pix"], "unknown method 'pix3pix'; did you mean 'pix2pix'"),
         (["pencil"], "pencil needs no training; type: facesketch translate PHOTO --model pencil --out SKETCH"),
         (["conv-ae", "--epochs", "2", "--steps", "3"], "epochs and steps both set the length; give one of them"),

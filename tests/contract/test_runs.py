@@ -110,9 +110,9 @@ def test_what_keeps_its_pairs_keeps_each_of_them_once(exemplar: str, trained: Ca
             assert np.array_equal(kept[name].permute(0, 2, 3, 1).numpy(), pictures.array)
 
 
-def test_without_a_loss_none_selects(exemplar: str, config: Callable[..., RunConfig]) -> None:
-    with pytest.raises(ConfigError, match=f"select = 'loss': {exemplar} has no loss; give ssim or mae"):
-        config(exemplar, select="loss")
+def test_a_method_without_a_loss_refuses_best_by_loss(exemplar: str, config: Callable[..., RunConfig]) -> None:
+    with pytest.raises(ConfigError, match=f"best_by = 'loss': {exemplar} has no loss; give ssim or mae"):
+        config(exemplar, best_by="loss")
 
 
 def test_thirty_steps_lower_the_loss(stepwise: str, trained: Callable[..., Path]) -> None:

@@ -184,7 +184,7 @@ def test_what_is_switched_off_is_off() -> None:
 
 
 def test_bends_fill_their_limit_and_are_off_by_default() -> None:
-    bends = np.stack([each.bend for each in _draws(AugmentConfig(bend=0.05), 40)])
+    bends = np.stack([each.bend for each in _draws(AugmentConfig(elastic=0.05), 40)])
     assert bends.shape == (40, 2, 6, 5)
     assert -0.05 <= bends.min() < -0.049 < 0.049 < bends.max() <= 0.05
     assert len(np.unique(bends)) > 2000, "each place of each picture is moved by its own"
@@ -192,7 +192,7 @@ def test_bends_fill_their_limit_and_are_off_by_default() -> None:
 
 
 def test_switching_one_thing_off_leaves_the_others_as_they_were() -> None:
-    for one, other in zip(_draws(AugmentConfig(bend=0.1)), _draws(AugmentConfig()), strict=True):
+    for one, other in zip(_draws(AugmentConfig(elastic=0.1)), _draws(AugmentConfig()), strict=True):
         assert one == other, "what a seed drew before there were bends, it draws now"
     for one, other in zip(_draws(AugmentConfig()), _draws(AugmentConfig(flip=False, light=0)), strict=True):
         assert (one.degrees, one.zoom, one.shift) == (other.degrees, other.zoom, other.shift)

@@ -68,7 +68,7 @@ def test_the_average_starts_as_the_generator_and_then_follows_at_its_own_pace() 
     assert method.extra_state() == {"followed": 1001}
 
 
-def test_validation_neither_moves_the_average_nor_disguises_nor_draws() -> None:
+def test_validation_neither_moves_the_average_nor_corrupts_nor_draws() -> None:
     method = _method().eval()
     before = {name: tensor.clone() for name, tensor in method.state_dict().items()}
     state = torch.get_rng_state()
@@ -106,13 +106,13 @@ def test_pairs_are_reproduced_in_the_style_that_drew_them() -> None:
 def test_the_margins_of_a_tall_picture_are_not_learned_from() -> None:
     batch = _batch(side=128, content=60)
     assert batch.columns(32) == (32, 96)
-    method = _method(size=128, disguise=0).train()
+    method = _method(size=128, corrupt=0).train()
     torch.manual_seed(1)
     first = _step(method, batch)
     batch.photo[..., :32] = 1.0
     batch.sketch[..., 96:] = -1.0
-    method = _method(size=128, disguise=0).train()
-    other = _method(size=128, disguise=0).train()
+    method = _method(size=128, corrupt=0).train()
+    other = _method(size=128, corrupt=0).train()
     other.load_state_dict(method.state_dict())
     torch.manual_seed(1)
     assert _step(method, batch) == _step(other, _batch(side=128, content=60))
@@ -121,7 +121,7 @@ def test_the_margins_of_a_tall_picture_are_not_learned_from() -> None:
 
 def test_it_learns_its_pair_by_heart() -> None:
     torch.manual_seed(0)
-    method = _method(disguise=0, width=8).train()
+    method = _method(corrupt=0, width=8).train()
     batch = _batch(count=1)
     batch = replace(batch, sketch=batch.photo.mean(dim=1, keepdim=True))
     first = _step(method, batch)["l1"]
@@ -174,7 +174,7 @@ def test_the_contrast_is_for_sketches_and_not_for_learning() -> None:
     losses = []
     for contrast in (1.0, 1.5):
         torch.manual_seed(3)
-        losses.append(_step(_method(contrast=contrast, disguise=0).train(), _batch()))
+        losses.append(_step(_method(contrast=contrast, corrupt=0).train(), _batch()))
     assert losses[0] == losses[1]
 
 

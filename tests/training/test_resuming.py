@@ -123,7 +123,7 @@ def test_pictures_that_moved_are_found_again_and_nothing_else_changes(
     pairs.rename(moved)
     before = _content(run)
     line = refused("train", "--resume", run)
-    assert line.endswith(f"if the pictures have moved, type: facesketch train --resume {run} --data FOLDER")
+    assert line.endswith("if the pictures have moved, say where they are now with --data")
     other = shutil.copytree(moved, tmp_path / "other")
     picture = next((other / "photos").glob("train-*"))
     shutil.copyfile(next((other / "photos").glob("validation-*")), picture)

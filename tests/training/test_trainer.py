@@ -125,26 +125,26 @@ def test_validation_changes_no_weight(arrange: Callable[..., Path], tmp_path: Pa
 # Best and last
 
 
-@pytest.mark.parametrize(("select", "pick"), [("ssim", max), ("mae", min), ("loss", min)])
+@pytest.mark.parametrize(("best_by", "pick"), [("ssim", max), ("mae", min), ("loss", min)])
 def test_best_is_the_epoch_that_validates_best(
-    select: str, pick: Callable[..., float], pairs: Path, tmp_path: Path
+    best_by: str, pick: Callable[..., float], pairs: Path, tmp_path: Path
 ) -> None:
-    run = train("dense-ae", tmp_path / "run", data=pairs, epochs=8, learning_rate=0.05, select=select, **SMALL)
+    run = train("dense-ae", tmp_path / "run", data=pairs, epochs=8, learning_rate=0.05, best_by=best_by, **SMALL)
     epochs = _epochs(run)
-    figures = [epoch["validation"][select] for epoch in epochs]
+    figures = [epoch["validation"][best_by] for epoch in epochs]
     winner = figures.index(pick(figures))
     assert winner != len(epochs) - 1, "a run in which the last epoch is not the best"
     running = [number == figures.index(pick(figures[: number + 1])) for number in range(len(figures))]
     assert [epoch["best"] for epoch in epochs] == running
     notes = read_header(run / "best.safetensors").notes
     assert notes["epoch"] == winner + 1
-    assert notes["validation"][select] == figures[winner]
+    assert notes["validation"][best_by] == figures[winner]
     assert read_header(run / "weights.safetensors").notes["epoch"] == 8
-    assert epochs[0]["why"] == f"first validation: {select} {figures[0]:.4f}"
+    assert epochs[0]["why"] == f"first validation: {best_by} {figures[0]:.4f}"
     best = figures[0]
     for epoch, value in zip(epochs[1:], figures[1:], strict=True):
         verdict = "better than" if epoch["best"] else "not better than"
-        assert epoch["why"] == f"{select} {value:.4f} is {verdict} {best:.4f}"
+        assert epoch["why"] == f"{best_by} {value:.4f} is {verdict} {best:.4f}"
         best = pick(best, value)
 
 
@@ -271,7 +271,7 @@ def test_complete_settings_train_too(pairs: Path, tmp_path: Path) -> None:
 def test_a_folder_that_holds_a_run_is_not_trained_over(pairs: Path, tmp_path: Path) -> None:
     run = train("dense-ae", tmp_path / "run", data=pairs, epochs=1, **SMALL)
     before = {path.name: path.read_bytes() for path in run.iterdir() if path.is_file()}
-    with pytest.raises(ConfigError, match="already holds a run; type: facesketch train `resume`"):
+    with pytest.raises(ConfigError, match="already holds a run; type: facesketch train --resume"):
         train("conv-ae", run, data=pairs, epochs=1, size=32)
     (run / "state.ckpt").rename(run / "state.next.ckpt")  # where a kill between two renames leaves it
     with pytest.raises(ConfigError, match="already holds a run"):
@@ -293,7 +293,7 @@ def test_what_a_run_that_never_began_left_is_no_hindrance(pairs: Path, tmp_path:
 
 def test_nothing_is_left_behind_where_nothing_can_be_learned(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    for data, said in ((tmp_path / "missing", "missing"), (tmp_path / "empty", "nothing pairs"), (None, "--data")):
+    for data, said in ((tmp_path / "missing", "missing"), (tmp_path / "empty", "nothing pairs"), (None, "`data`")):
         with pytest.raises((DataError, ConfigError), match=said):
             train("dense-ae", tmp_path / "run", data=data, epochs=1, **SMALL)
     assert [path.name for path in tmp_path.iterdir()] == ["empty"]

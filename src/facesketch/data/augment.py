@@ -52,7 +52,8 @@ def draw(config: AugmentConfig, rng: np.random.Generator) -> Draw:
         return Draw()
     mirrored = bool(rng.random() < 0.5) and config.flip
     degrees, zoom, right, down, brightness, contrast = rng.uniform(-1.0, 1.0, size=6).tolist()
-    bend = rng.uniform(-config.bend, config.bend, size=(2, *_PLACES)).astype(np.float32) if config.bend else None
+    most = config.elastic
+    bend = rng.uniform(-most, most, size=(2, *_PLACES)).astype(np.float32) if most else None
     return Draw(
         mirrored=mirrored,
         degrees=degrees * config.rotate,

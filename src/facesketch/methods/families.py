@@ -226,8 +226,8 @@ class PortraitOptions(Frozen):
     """Share of the averaged weights that a step keeps, less of it at first; the average is what translates."""
     contrast: Annotated[float, Field(ge=1, le=2)] = 1.0
     """Factor of the darkness of finished sketches; losses that average draw faces they never met too pale."""
-    disguise: Annotated[float, Field(ge=0, le=1)] = 1.0
-    """How much sources are changed while it learns: light, colour, blur, background; 0 leaves them alone."""
+    corrupt: Annotated[float, Field(ge=0, le=1)] = 1.0
+    """How much training changes the light, colour, sharpness and background of sources; 0 leaves them alone."""
 
 
 class PortraitFamily(Family):
@@ -366,8 +366,8 @@ def resolve(config: RunConfig) -> RunConfig:
     if config.direction not in kind.directions:
         raise ConfigError(f"{config.method.name} cannot do {config.direction}", f"it does {', '.join(kind.directions)}")
     train, defaults = config.train, kind.defaults
-    if kind.exemplars and train.select == "loss":
-        raise ConfigError(f"select = 'loss': {config.method.name} has no loss", "give ssim or mae")
+    if kind.exemplars and train.best_by == "loss":
+        raise ConfigError(f"best_by = 'loss': {config.method.name} has no loss", "give ssim or mae")
     filled = {
         "epochs": train.epochs or (None if train.steps else defaults.epochs),
         "batch_size": train.batch_size or defaults.batch_size,

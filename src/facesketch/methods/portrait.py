@@ -1,7 +1,7 @@
 """Portrait: the small network behind the models that come with the package, and how to train your own.
 
 A U-Net of 3.8 million parameters that draws in several hands, an absolute, a perceptual and an edge loss, a
-least-squares patch discriminator, sources disguised as a stranger's camera might, and an average of its weights.
+least-squares patch discriminator, sources corrupted as other cameras and lights would, and an average of its weights.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Portrait(PortraitFamily, Method):
         settings, style = self.settings, self._style_weights(batch)
         left, right = batch.columns(self.multiple)
         source, target = batch.source[..., left:right], batch.target[..., left:right]
-        source = disguise(source, settings.disguise if self.training else 0.0)
+        source = disguise(source, settings.corrupt if self.training else 0.0)
         fake = self.generator(source, style)  # (N, C, H, W)
 
         real_logits = self.discriminator(torch.cat([source, target], dim=1))

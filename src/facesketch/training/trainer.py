@@ -293,10 +293,10 @@ def _close_epoch(training: Training) -> dict[str, Any]:
     position, settings = training.position, training.settings
     figures = _validate(training)
     _refuse_divergence(training, figures)
-    before, better = position.best, bool(figures) and is_better(settings.select, figures, position.best)
+    before, better = position.best, bool(figures) and is_better(settings.best_by, figures, position.best)
     notes = {"epoch": position.epoch, "step": position.step, "validation": figures}
     if better:
-        position.best = figures[settings.select]
+        position.best = figures[settings.best_by]
         save_weights(training.out / BEST, training.method, training.config, notes)
     line = {
         "step": position.step,
@@ -304,7 +304,7 @@ def _close_epoch(training: Training) -> dict[str, Any]:
         "train": {name: round(value / position.steps_in_epoch, 8) for name, value in position.sums.items()},
         "validation": figures,
         "best": better,
-        "why": _why(settings.select, figures, before),
+        "why": _why(settings.best_by, figures, before),
         "seconds": round(position.seconds, 3),
     }
     training.log.event("epoch", **line)
