@@ -1,13 +1,20 @@
-"""Which devices this machine computes on, and how its memory is kept."""
+"""What this machine computes with: its devices, its processors, and threads that work ahead on them."""
 
 from __future__ import annotations
 
 import os
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from functools import cache, partial
-
-import torch
+from itertools import count, islice
+from typing import Generic, Self, TypeVar
 
 from facesketch.errors import ResourceError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 def pick_device(asked: str) -> str:
@@ -16,6 +23,8 @@ def pick_device(asked: str) -> str:
     Raises:
         ResourceError: the device asked for is not there.
     """
+    import torch
+
     _compute_after_forks()
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if asked == "auto":
@@ -29,6 +38,8 @@ def pick_device(asked: str) -> str:
 @cache
 def _compute_after_forks() -> None:
     """Have processes that this one forks compute in one thread: a fork loses the others, and would wait for them."""
+    import torch
+
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=partial(torch.set_num_threads, 1))
 
@@ -36,3 +47,97 @@ def _compute_after_forks() -> None:
 def processors() -> int:
     """Return how many processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class ThreadedMap(Generic[Item, Result]):
+    """Results of a function on items, in their order, computed ahead by threads; use it in a `with` block.
+
+    Items are taken from the iterable only as there is room for them. What the function raises is raised where its
+    result would come. Leaving the block cancels what has not begun and waits for the rest.
+
+    Args:
+        work: the function; Pillow, OpenCV, ONNX Runtime and PyTorch let other threads run while they work.
+        items: what it is called with.
+        threads: None for one per processor, at most 8.
+        most: items that are taken and not yet given back as results.
+        held: bytes of results above which no thread begins another item.
+        size: tells the bytes of a result; those given back count until the next are asked for.
+        name: of the threads.
+    """
+
+    def __init__(
+        self,
+        work: Callable[[Item], Result],
+        items: Iterable[Item],
+        *,
+        threads: int | None = None,
+        most: int = 32,
+        held: int = 256 << 20,
+        size: Callable[[Result], int] = lambda result: 0,
+        name: str = "map",
+    ) -> None:
+        self._work, self._items, self._size = work, iter(items), size
+        self._most, self._most_held = most, held
+        self._pool = ThreadPoolExecutor(threads or min(8, processors()), name)
+        self._numbers, self._waiting = count(), deque[Future[Result]]()
+        self._changed = threading.Condition()
+        self._held = self._given = self._given_bytes = 0
+        self._asked, self._stopped = -1, False  # the number of the result that is waited for
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Result:
+        self._let_go()
+        self._begin()
+        if not self._waiting:
+            raise StopIteration
+        return self._result()
+
+    def take(self) -> list[Result]:
+        """Return the next result and those after it that are there already; nothing at the end."""
+        self._let_go()
+        taken: list[Result] = []
+        while len(taken) < self._most:
+            self._begin()
+            if not self._waiting or (taken and not self._waiting[0].done()):
+                break
+            taken.append(self._result())
+        return taken
+
+    def _begin(self) -> None:
+        for item in islice(self._items, self._most - len(self._waiting)):
+            self._waiting.append(self._pool.submit(self._task, next(self._numbers), item))
+
+    def _result(self) -> Result:
+        with self._changed:
+            self._asked = self._given
+            self._changed.notify_all()
+        self._given += 1
+        result = self._waiting.popleft().result()
+        self._given_bytes += self._size(result)
+        return result
+
+    def _task(self, number: int, item: Item) -> Result:
+        with self._changed:  # the one that is waited for never waits itself
+            self._changed.wait_for(lambda: self._held < self._most_held or number <= self._asked or self._stopped)
+            if self._stopped:
+                raise CancelledError
+        result = self._work(item)
+        with self._changed:
+            self._held += self._size(result)
+        return result
+
+    def _let_go(self) -> None:
+        with self._changed:
+            self._held, self._given_bytes = self._held - self._given_bytes, 0
+            self._changed.notify_all()

@@ -146,7 +146,7 @@ def test_faces_are_asked_for_in_words_that_are_understood(tmp_path: Path, refuse
         assert "expected largest, all, or a number, 1 for the largest" in refused(*words, f"--faces={wrong}")
     assert "knows no aligned faces" in refused(*words, "--faces", "all")
     assert "leave out one of them" in refused(*words, "--faces", "all", "--no-align")
-    assert "one hand" in refused(*words, "--style", "charcoal")
+    assert "one style" in refused(*words, "--style", "charcoal")
     assert "expected largest" not in refused(*words, "--backend", "onnx")
     assert "did you mean '--no-align'" in refused(*words[:2], "--no-aling", *words[2:])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png"]

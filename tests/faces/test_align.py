@@ -233,13 +233,3 @@ def test_a_picture_that_was_taken_as_it_is_is_undone_too() -> None:
     back = made.undo(Image.new("RGB", (200, 250), (9, 9, 9)), original)
     assert back.size == (400, 500)
     assert np.abs(pixels(back) - 9).max() <= 1
-
-
-def test_a_guess_is_made_anew_for_the_frame() -> None:
-    square = FaceFrame(100, 100, (30.0, 40.0), (70.0, 40.0))
-    image = pattern((300, 200))
-    guess = Face((70.0, 0.0, 160.0, 200.0), ((130.0, 100.0), (170.0, 100.0)))
-    made = align(image, guess, square)
-    middle = image.crop((50, 0, 250, 200)).resize((100, 100), Image.Resampling.LANCZOS)
-    assert np.abs(pixels(made.image) - pixels(middle))[3:-3, 3:-3].mean() < 1.5
-    assert np.allclose(made.face.eyes, ((110.0, 80.0), (190.0, 80.0)))

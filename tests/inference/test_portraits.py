@@ -224,5 +224,5 @@ def test_the_package_s_own_models_are_loaded_when_they_are_needed(
     hard = studio.again(Request(style="hard"), keep_sources=False)
     hard(picture)
     assert (loaded, asked[-1]) == (["photo2sketch", "sketch2photo"], ("photo2sketch", "hard"))
-    with pytest.raises(ConfigError, match="one hand"):
+    with pytest.raises(ConfigError, match="one style"):
         FacePipeline(Request(direction="sketch2photo", style="soft"))

@@ -154,6 +154,7 @@ def _start(jobs: Sequence[Job], request: Request, sheet: bool, engine: str) -> t
         request, keep_sources=sheet
     )  # with Ray too, so that a mistake is told before the cluster starts
     bulk.sweep(jobs)
+    jobs = [job for job in jobs if not job.done]
     if engine == "local":
         return studio.turned, bulk.run(jobs, studio)
     from facesketch.inference.folders import ray_engine
@@ -168,7 +169,9 @@ def _show(jobs: Sequence[Job], results: _Outcomes, turned: Mapping[str, Turn], q
         FacesketchError: the only picture asked for was bad.
     """
     failed = 0
-    with _progress(len(jobs), hidden=quiet or len(jobs) == 1 or not sys.stderr.isatty()) as (advance, say):
+    skipped = sum(job.done for job in jobs)
+    hidden = quiet or len(jobs) == 1 or not sys.stderr.isatty()
+    with _progress(len(jobs) - skipped, hidden=hidden) as (advance, say):
         for _, error in results:
             advance()
             if error is not None and len(jobs) == 1:
@@ -176,7 +179,6 @@ def _show(jobs: Sequence[Job], results: _Outcomes, turned: Mapping[str, Turn], q
             if error is not None:
                 failed += 1
                 say(f"left out: {error}")
-    skipped = sum(job.done for job in jobs)
     if not quiet:
         for name, turn in turned.items():
             say(_turn(name, turn))

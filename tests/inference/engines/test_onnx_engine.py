@@ -40,7 +40,7 @@ def test_each_style_and_first_the_first(exported: Write) -> None:
         np.testing.assert_allclose(engine.run(images, "photo2sketch", style), images * 0.5 + added, atol=1e-6)
     with pytest.raises(ConfigError, match="style 'chlk'; did you mean 'chalk'"):
         engine.run(images, "photo2sketch", "chlk")
-    with pytest.raises(ConfigError, match="style 'pen'; this model has one hand, leave it out"):
+    with pytest.raises(ConfigError, match="style 'pen'; this model has one style, leave it out"):
         OnnxEngine(exported("plain.onnx")).run(images, "photo2sketch", "pen")
 
 

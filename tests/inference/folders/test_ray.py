@@ -105,7 +105,7 @@ def test_a_local_cluster_does_the_same_and_goes_on(tmp_path: Path, draw: Callabl
         return done.returncode, done.stderr.splitlines()
 
     code, said = command("local")
-    assert command("ray", "`engine`", "ray") == (code, [line.replace("in/", f"{tmp_path}/in/") for line in said])
+    assert command("ray", "--engine", "ray") == (code, [line.replace("in/", f"{tmp_path}/in/") for line in said])
     local, spread = (
         {path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in ("local", "ray")
     )

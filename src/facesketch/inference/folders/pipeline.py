@@ -1,26 +1,21 @@
-"""Read, translate and write at the same time, with a bounded number of pictures on their way.
+"""Read, translate and write at the same time, with a bounded number of pictures in memory.
 
-Pictures are read, and their faces framed, by a pool of threads; the thread that asks for results runs the network on
-batches of one shape; a second pool enlarges, encodes and writes. Pillow, OpenCV, ONNX Runtime and PyTorch all let go of
-the interpreter's lock while they work. Nothing is read while too many pictures, or too many of their bytes, are still
-on their way, so that memory does not depend on how many there are.
+Threads read pictures and frame their faces ahead of the thread that asks for results, which runs the network on batches
+of one shape; other threads enlarge, encode and write. Memory does not depend on how many pictures there are.
 """
 
 from __future__ import annotations
 
 import math
-import threading
-import time
-from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field
-from queue import Empty, SimpleQueue
+from operator import attrgetter
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from facesketch.devices import processors
+from facesketch.devices import ThreadedMap, processors
 from facesketch.errors import FaceError, FacesketchError, ImageError
 from facesketch.images.contact_sheet import sheet
 from facesketch.images.io import open_image, save_image
@@ -28,23 +23,22 @@ from facesketch.inference.folders.plan import Job
 from facesketch.inference.portraits import FacePipeline, FramedFace, Portrait
 
 Outcome = tuple[Job, FacesketchError | None]
-_OF_ONE_PICTURE = (ImageError, FaceError)
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How much is on its way at once.
+    """How much is in memory at once.
 
     Attributes:
-        pictures: most pictures that are being read, translated or written.
-        held: bytes of pictures on their way above which no further one is read.
-        batch: most pictures that go through the network together.
-        pixels: most pixels, of all of a batch, that go through the network together.
-        readers: threads that read; None for one each processor, at most 8.
-        writers: threads that write; None for as many.
+        pictures: most pictures that are read ahead, and most that the network takes at a time.
+        held: bytes of pictures read ahead above which no further one is read.
+        batch: most faces that go through the network together.
+        pixels: most pixels that go through the network together.
+        readers: threads that read; None for one per processor, at most 8.
+        writers: threads that write, and most pictures that wait to be written; None as for `readers`.
     """
 
-    pictures: int = 32
+    pictures: int = 16
     held: int = 256 << 20
     batch: int = 8
     pixels: int = 8 * 256 * 256
@@ -54,184 +48,83 @@ class Limits:
 
 @dataclass(eq=False)
 class _Picture:
-    """A job on its way."""
+    """A picture that was read: its faces and what the network made of them, or why it cannot be translated."""
 
     job: Job
-    sittings: list[FramedFace] = field(default_factory=list)
+    faces: list[FramedFace] = field(default_factory=list)
     arrays: dict[int, NDArray[np.uint8]] = field(default_factory=dict)
-    error: BaseException | None = None
-    read: bool = False
-    held: int = 0
+    error: ImageError | FaceError | None = None
+
+    @property
+    def bytes(self) -> int:
+        sources = (face.source for face in self.faces if face.source)
+        kept = sum(source.width * source.height * len(source.getbands()) for source in sources)
+        return kept + sum(face.prepared.array.nbytes for face in self.faces)
 
 
-class _Budget:
-    """Bytes of the pictures that were read and are not written yet; reading waits while they are too many."""
+def run(jobs: Iterable[Job], faces: FacePipeline, limits: Limits = Limits()) -> Generator[Outcome]:
+    """Translate jobs, and yield each one as it ends with what went wrong, if anything did.
 
-    def __init__(self, most: int) -> None:
-        self._most, self._held, self._stopped = most, 0, False
-        self._changed = threading.Condition()
-
-    def wait(self) -> None:
-        with self._changed:
-            self._changed.wait_for(lambda: self._held < self._most or self._stopped)
-
-    def add(self, count: int) -> None:
-        with self._changed:
-            self._held += count
-            self._changed.notify_all()
-
-    def stop(self) -> None:
-        """Let nobody wait any more."""
-        with self._changed:
-            self._stopped = True
-            self._changed.notify_all()
-
-
-class Pipeline:
-    """Translates jobs with one studio; made for one run.
-
-    Attributes:
-        in_flight: pictures that are being read, translated or written now.
-        network_seconds: time spent inside the network so far.
+    When you stop early, pictures that are being written are still finished, and no thread is left.
 
     Args:
-        studio: what makes the portraits; it must keep their sources where a job wants a sheet.
-        limits: how much is on its way at once.
+        jobs: taken as they are needed.
+        faces: must keep sources where a job wants a sheet.
+        limits: how much is in memory at once.
+
+    Raises:
+        OutputError: a place cannot be written; the rest is not tried.
+        ConfigError: the model does not do what is asked.
     """
 
-    def __init__(self, studio: FacePipeline, limits: Limits = Limits()) -> None:
-        self.studio, self.limits = studio, limits
-        self.in_flight, self.network_seconds = 0, 0.0
-        self._budget = _Budget(limits.held)
-        self._waiting: dict[object, list[tuple[_Picture, int]]] = {}
-        self._events: SimpleQueue[_Picture] = SimpleQueue()
-        own = min(8, processors())
-        self._readers = ThreadPoolExecutor(limits.readers or own, "read")
-        self._writers = ThreadPoolExecutor(limits.writers or own, "write")
-
-    def run(self, jobs: Iterable[Job]) -> Generator[Outcome]:
-        """Translate what is not done yet, and yield each job as it ends with what went wrong, if anything did.
-
-        When the caller stops early, or is interrupted, what is being written is still finished, and no thread is left.
-
-        Raises:
-            OutputError: a place cannot be written; the rest is not tried.
-            ConfigError: something was asked for that the model does not do.
-        """
-        todo = iter(jobs)
+    def read(job: Job) -> _Picture:
         try:
-            while True:
-                while self._has_room() and (job := next(todo, None)) is not None:
-                    if job.done:
-                        yield job, None
-                    else:
-                        self._start(job)
-                if self.in_flight == 0:
-                    return
-                if batch := self._next_batch():
-                    self._translate(batch)
-                    yield from self._ended(wait=False)
-                else:
-                    yield from self._ended(wait=True)
-        finally:
-            self._budget.stop()
-            self._readers.shutdown(wait=True, cancel_futures=True)
-            self._writers.shutdown(wait=True, cancel_futures=True)
+            return _Picture(job, faces.prepare(open_image(job.source), str(job.source)))
+        except (ImageError, FaceError) as error:
+            return _Picture(job, error=error)
 
-    def _has_room(self) -> bool:
-        return self.in_flight < self.limits.pictures
-
-    def _start(self, job: Job) -> None:
-        picture = _Picture(job)
-        self.in_flight += 1
-        self._submit(self._readers, self._read, picture)
-
-    def _submit(self, pool: ThreadPoolExecutor, work: Callable[[_Picture], None], picture: _Picture) -> None:
-        def task() -> None:
+    def finish(picture: _Picture) -> Outcome:
+        if picture.error is None:
             try:
-                work(picture)
-            except BaseException as error:  # told, or raised anew, by the thread that waits for it
+                portraits = [faces.restore(picture.arrays[place], face) for place, face in enumerate(picture.faces)]
+                picture.faces, picture.arrays = [], {}
+                write(picture.job, portraits)
+            except (ImageError, FaceError) as error:
                 picture.error = error
-            self._events.put(picture)
+        return picture.job, picture.error
 
-        pool.submit(task)
-
-    def _ended(self, *, wait: bool) -> Iterator[Outcome]:
-        """Take in what the threads have finished, and yield what came to its end by it."""
-        while True:
-            try:
-                picture = self._events.get(block=wait)
-            except Empty:
-                return
-            wait = False
-            outcome = self._take(picture)
-            if outcome is not None:
-                self.in_flight -= 1
-                self._budget.add(-picture.held)
-                yield outcome
-
-    def _take(self, picture: _Picture) -> Outcome | None:
-        was_read, picture.read = picture.read, True
-        if isinstance(picture.error, _OF_ONE_PICTURE):
-            return picture.job, picture.error
-        if picture.error is not None:
-            raise picture.error
-        if was_read:
-            return picture.job, None
-        for number, sitting in enumerate(picture.sittings):
-            self._waiting.setdefault(sitting.batch, []).append((picture, number))
-        return None
-
-    def _next_batch(self) -> list[tuple[_Picture, int]]:
-        """Return the fullest batch that there is, or nothing.
-
-        An idle network takes what there is rather than wait for more: where it is what holds up the rest, batches fill
-        up while it works, and where it is not, their size matters little.
-        """
-        if not self._waiting:
-            return []
-        key = max(self._waiting, key=lambda key: len(self._waiting[key]) / self._batch_size(key))
-        size, there = self._batch_size(key), self._waiting.pop(key)
-        if there[size:]:
-            self._waiting[key] = there[size:]
-        return there[:size]
-
-    def _batch_size(self, key: object) -> int:
-        picture, number = self._waiting[key][0]
-        pixels = math.prod(picture.sittings[number].prepared.array.shape[:2])
-        return max(1, min(self.limits.batch, self.limits.pixels // pixels))
-
-    def _translate(self, batch: list[tuple[_Picture, int]]) -> None:
-        start = time.perf_counter()
-        arrays = self.studio.run([picture.sittings[number] for picture, number in batch])
-        self.network_seconds += time.perf_counter() - start
-        for (picture, number), array in zip(batch, arrays, strict=True):
-            picture.arrays[number] = array
-            if len(picture.arrays) == len(picture.sittings):
-                self._submit(self._writers, self._write, picture)
-
-    def _read(self, picture: _Picture) -> None:
-        self._budget.wait()
-        source = picture.job.source
-        picture.sittings = self.studio.prepare(open_image(source), str(source))
-        picture.held = sum(_bytes(each) for each in picture.sittings)
-        self._budget.add(picture.held)
-
-    def _write(self, picture: _Picture) -> None:
-        portraits = [self.studio.restore(picture.arrays[place], each) for place, each in enumerate(picture.sittings)]
-        picture.sittings, picture.arrays = [], {}
-        write(picture.job, portraits)
+    readers, writers = (given or min(8, processors()) for given in (limits.readers, limits.writers))
+    size, most, held = attrgetter("bytes"), limits.pictures, limits.held
+    with ThreadedMap(read, jobs, threads=readers, most=most, held=held, size=size, name="read") as pictures:
+        drawn = _drawn(pictures, faces, limits)
+        with ThreadedMap(finish, drawn, threads=writers, most=writers, name="write") as outcomes:
+            yield from outcomes
 
 
-def _bytes(sitting: FramedFace) -> int:
-    source = sitting.source
-    kept = 0 if source is None else source.width * source.height * len(source.getbands())
-    return sitting.prepared.array.nbytes + kept
+def _drawn(pictures: ThreadedMap[Job, _Picture], faces: FacePipeline, limits: Limits) -> Iterator[_Picture]:
+    """Run the network on what has been read so far, in batches of one shape, and yield each picture once it is drawn.
 
-
-def run(jobs: Iterable[Job], studio: FacePipeline, limits: Limits = Limits()) -> Generator[Outcome]:
-    """Translate what is not done yet, as `Pipeline.run` does."""
-    return Pipeline(studio, limits).run(jobs)
+    The network takes what there is rather than wait for full batches: where it is slower than reading, batches fill up
+    while it works, and where it is not, their size matters little.
+    """
+    while taken := pictures.take():
+        shapes: dict[object, list[tuple[_Picture, int]]] = {}
+        for picture in taken:
+            for place, face in enumerate(picture.faces):
+                shapes.setdefault(face.batch, []).append((picture, place))
+            if picture.error is not None:
+                yield picture
+        for alike in shapes.values():
+            first, place = alike[0]
+            pixels = math.prod(first.faces[place].prepared.array.shape[:2])
+            size = max(1, min(limits.batch, limits.pixels // pixels))
+            for start in range(0, len(alike), size):
+                batch = alike[start : start + size]
+                arrays = faces.run([picture.faces[place] for picture, place in batch])
+                for (picture, place), array in zip(batch, arrays, strict=True):
+                    picture.arrays[place] = array
+                    if len(picture.arrays) == len(picture.faces):
+                        yield picture
 
 
 def write(job: Job, portraits: list[Portrait]) -> None:

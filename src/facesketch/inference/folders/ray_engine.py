@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 from facesketch import errors
 from facesketch.errors import FaceError, FacesketchError, ImageError, ResourceError, require
 from facesketch.faces.turns import Turn
-from facesketch.inference.folders.pipeline import Limits, Outcome, Pipeline
+from facesketch.inference.folders.pipeline import Limits, Outcome
+from facesketch.inference.folders.pipeline import run as run_here
 from facesketch.inference.folders.plan import Job
 from facesketch.inference.portraits import FacePipeline, Request
 
@@ -48,7 +49,7 @@ def run(
     limits: Limits = _LIMITS,
     turned: dict[str, Turn] | None = None,
 ) -> Generator[Outcome]:
-    """Translate what is not done yet on the cluster that `RAY_ADDRESS` names, or on one started on this machine.
+    """Translate jobs on the cluster that `RAY_ADDRESS` names, or on one started on this machine.
 
     Args:
         jobs: what to do.
@@ -65,21 +66,19 @@ def run(
         FacesketchError: something that concerns all pictures: a model, a request or a place that will not do.
     """
     ray = _ray()
-    yield from ((job, None) for job in jobs if job.done)
-    todo = [job for job in jobs if not job.done]
-    if not todo:
+    if not jobs:
         return
     started = not ray.is_initialized()
     if started:
         ray.init(include_dashboard=False, log_to_driver=False, logging_level="error")
     try:
-        for said in _spread(ray, todo, request, sheets, limits, own=started):
+        for said in _spread(ray, jobs, request, sheets, limits, own=started):
             error = _error(said)
             if error is not None and not isinstance(error, (ImageError, FaceError)):
                 raise error
             if said.turn and turned is not None:
-                turned[str(todo[said.number].source)] = said.turn
-            yield todo[said.number], error
+                turned[str(jobs[said.number].source)] = said.turn
+            yield jobs[said.number], error
     finally:
         if started:
             ray.shutdown()
@@ -169,7 +168,7 @@ class Worker:
         said: list[_Said] = []
         try:
             self._studio = self._studio or FacePipeline(self._request, keep_sources=self._sheets)
-            for job, error in Pipeline(self._studio, self._limits).run(list(numbers)):
+            for job, error in run_here(list(numbers), self._studio, self._limits):
                 said.append(_say(numbers.pop(job), error, self._studio.turned.pop(str(job.source), 0)))
         except FacesketchError as error:  # raised here, it would come out as a traceback of two machines
             said.append(_say(min(numbers.values()), error))
