@@ -11,7 +11,7 @@ from pathlib import Path
 import cyclopts
 import pytest
 
-from facesketch.cli.evaluate import Patience, evaluate
+from facesketch.cli.evaluate import evaluate
 from facesketch.data.index import index
 from facesketch.data.split import split
 from facesketch.data.synthetic.draw import write_sample
@@ -52,7 +52,7 @@ def test_the_table_says_what_was_measured_on_whom(
     assert f"sha256 of the stems {results.stems_hash}" in shown
     assert f"written: {out} and results.csv" in shown.replace("\n", "")
     assert (tmp_path / "results.csv").is_file()
-    assert max(map(len, shown.splitlines()[5:-1])) <= 100
+    assert max(map(len, shown.splitlines()[5:-1])) <= 120
 
 
 def test_every_number_stands_beside_its_baselines(
@@ -207,20 +207,6 @@ def test_missing_pictures_are_one_line(sample: Path, tmp_path: Path) -> None:
     shutil.copy(sample / "sketches" / "face-0001.png", tmp_path)
     with pytest.raises(DataError, match=r"test pictures are missing \("):
         call("--images", tmp_path, "--data", sample, "--direction", "photo2sketch")
-
-
-def test_the_bar_waits_two_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
-    with Patience() as quick:
-        quick(1, 4, "ssim")
-        assert quick._bar is None
-    monkeypatch.setattr(Patience, "seconds", 0.0)
-    with Patience() as slow:
-        slow(1, 4, "ssim")
-        assert slow._bar is not None
-        assert (slow._bar.tasks[0].completed, slow._bar.tasks[0].total) == (1, 4)
-    with Patience(quiet=True) as quiet:
-        quiet(1, 4, "ssim")
-        assert quiet._bar is None
 
 
 def test_the_verbs_import_no_torch() -> None:

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from facesketch.cli.faces import _Bar
 from facesketch.data.index import index
 
 
@@ -86,16 +85,3 @@ def test_no_folder_is_told_in_one_line(refused: Callable[..., str], tmp_path: Pa
 
 def test_a_missing_folder_is_told_in_one_line(refused: Callable[..., str], tmp_path: Path) -> None:
     assert "no such folder" in refused("faces", "align", tmp_path / "none", "--out", tmp_path / "aligned")
-
-
-def test_the_bar_waits_two_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = 100.0
-    monkeypatch.setattr("facesketch.cli.faces.time.monotonic", lambda: now)
-    with _Bar() as bar:
-        now = 101.9
-        bar(1, 10)
-        assert bar._bar is None
-        now = 102.1
-        bar(2, 10)
-        assert bar._bar is not None
-        assert bar._bar.tasks[0].completed == 2

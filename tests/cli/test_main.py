@@ -101,7 +101,7 @@ def test_how_a_command_ends(
     def fail(*_: object) -> None:
         raise raised
 
-    monkeypatch.setattr("facesketch.methods.registry.method_class", fail)
+    monkeypatch.setattr("facesketch.methods.families.family", fail)
     answer = command("methods", "pix2pix")
     assert (answer.code, answer.out, answer.err) == (code, "", said)
 
@@ -110,7 +110,7 @@ def test_our_own_mistakes_stay_tracebacks(monkeypatch: pytest.MonkeyPatch) -> No
     def fail(*_: object) -> None:
         raise AssertionError("ours")
 
-    monkeypatch.setattr("facesketch.methods.registry.method_class", fail)
+    monkeypatch.setattr("facesketch.methods.families.family", fail)
     with pytest.raises(AssertionError, match="ours"):
         main(["methods", "pix2pix"])
 

@@ -56,7 +56,7 @@ def test_a_method_tells_its_options_and_defaults(name: str, command: Callable[..
         (line,) = [line for line in answer.out.splitlines() if f"--{option.replace('_', '-')} " in line]
         assert f"default {field.default}" in line
     defaults = FAMILIES[name].defaults
-    told = f"{defaults.epochs} epochs, batch size {defaults.batch_size}" in " ".join(answer.out.split())
+    told = f"{defaults.epochs} epochs at batch size {defaults.batch_size}" in " ".join(answer.out.split())
     assert told == FAMILIES[name].learned
 
 

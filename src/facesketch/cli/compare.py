@@ -6,18 +6,19 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from facesketch.cli.output import print_json
+from facesketch.cli.console import ARROWS, console, count, escape, print_json, table
 from facesketch.errors import ConfigError
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from facesketch.evaluation.results import Difference, Results
 
-_ALL_PAIRS = 4  # up to so many results are all held against each other
-_WIDTH = 100
+_ALL_PAIRS = 4  # up to this many results, each is compared with each
 
 
 def compare(
@@ -29,7 +30,7 @@ def compare(
 ) -> None:
     """Compare results on the same pictures, metric by metric and person by person.
 
-    Up to four results are all held against each other; of more, the first against each other one.
+    Each of up to four results is compared with each; of more, the first with each of the others.
 
     Parameters
     ----------
@@ -98,52 +99,33 @@ def _print_json(first: Results, names: Sequence[str], compared: Sequence[_Compar
 
 
 def _print_tables(loaded: Sequence[Results], names: Sequence[str], compared: Sequence[_Compared]) -> None:
-    from rich.console import Console
-
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=_WIDTH)
-    first = loaded[0]
-    people = len(set(first.subjects))
-    console.print(f"{first.direction}, {first.split} split: {len(first.stems)} pictures of {people} subjects")
-    console.print(f"[dim]sha256 of the stems {first.stems_hash}[/dim]", soft_wrap=True)
+    page, first = console(), loaded[0]
+    pictures = f"{count(len(first.stems), 'picture')} of {count(len(set(first.subjects)), 'subject')}"
+    page.print(f"{first.direction}, {first.split} split: {pictures}")
+    page.print(f"[dim]sha256 of the stems {first.stems_hash}[/dim]", soft_wrap=True)
     for one, other, differences in compared:
-        console.print()
-        console.print(f"[bold]{_plain(names[one])}[/bold] against [bold]{_plain(names[other])}[/bold]", soft_wrap=True)
-        console.print(_table(loaded[one], loaded[other], (names[one], names[other]), differences))
-    console.print()
-    console.print("[dim]difference: the first less the second, with its 95 % bootstrap interval over subjects.[/dim]")
-    console.print(
-        "[dim]Each stands by itself: of twenty comparisons of equals, one is expected to name a winner.[/dim]"
-    )
+        page.print(f"\n[bold]{escape(names[one])}[/bold] against [bold]{escape(names[other])}[/bold]", soft_wrap=True)
+        page.print(_table(loaded[one], loaded[other], (names[one], names[other]), differences))
+    page.print("\n[dim]difference: the first minus the second, with its 95 % bootstrap interval over subjects.[/dim]")
+    page.print("[dim]Of twenty comparisons of equal models, expect one to name a winner.[/dim]")
 
 
-def _table(first: Results, second: Results, names: tuple[str, str], differences: dict[str, Difference]) -> Any:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for title in ("", "first", "second", "difference", "95 % interval"):
-        table.add_column(title, justify="right" if title else "left", no_wrap=True)
-    table.add_column("", overflow="fold")
+def _table(first: Results, second: Results, names: tuple[str, str], differences: dict[str, Difference]) -> Table:
+    numbers = ("first", "second", "difference", "95 % interval")
+    shown = table("", *numbers, "verdict", numbers=numbers)
+    shown.columns[0].no_wrap = True
     for name, found in differences.items():
         measure = first.metrics[name]
-        one, other = f"{measure.value:.3f}", f"{second.metrics[name].value:.3f}"
-        arrow = {"higher": "↑", "lower": "↓"}[measure.better]
-        ends = f"\\[{found.low:+.3f}, {found.high:+.3f}]"
-        title = f"{_plain(measure.title.partition(', ')[0])} {arrow}"
-        table.add_row(title, one, other, f"{found.value:+.3f}", ends, _verdict(found, names))
-    return table
-
-
-def _verdict(found: Difference, names: tuple[str, str]) -> str:
-    if found.verdict == "no difference shown":
-        return f"[dim]{found.verdict}[/dim]"
-    winner = names[0] if found.verdict == "first is better" else names[1]
-    return f"[bold]{_plain(winner)}[/bold] is better by {abs(found.value):.3f}"
-
-
-def _plain(text: str) -> str:
-    from rich.markup import escape
-
-    return escape(text)
+        verdict = f"[dim]{found.verdict}[/dim]"
+        if found.verdict != "no difference shown":
+            winner = names[0] if found.verdict == "first is better" else names[1]
+            verdict = f"[bold]{escape(winner)}[/bold] is better by {abs(found.value):.3f}"
+        shown.add_row(
+            f"{escape(measure.title.partition(', ')[0])} {ARROWS[measure.better]}",
+            f"{measure.value:.3f}",
+            f"{second.metrics[name].value:.3f}",
+            f"{found.value:+.3f}",
+            f"\\[{found.low:+.3f}, {found.high:+.3f}]",
+            verdict,
+        )
+    return shown

@@ -1,22 +1,188 @@
-"""A picture that comes through standard input, which `-` stands for."""
+"""What the verbs share: lines, counts, tables, JSON, progress bars and pipes, on any terminal and in any encoding."""
 
 from __future__ import annotations
 
+import codecs
+import io
+import json
 import sys
+import time
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from facesketch.errors import ImageError
 
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress, TaskID
+    from rich.table import Table
+
+ARROWS = {"higher": "↑", "lower": "↓"}
+"""Which values of a metric are better."""
+_PLAIN = str.maketrans(
+    {"↑": "^", "↓": "v", "→": "->", "–": "-", "−": "-", "…": "...", "’": "'", "“": '"', "”": '"', "×": "x", "·": "-"}
+    | {"│": "|", "─": "-", "━": "-", "╸": "-", "╺": "-", "╭": "+", "╮": "+", "╰": "+", "╯": "+", "•": "*"}
+)
+_WIDTH = 120  # columns of what goes into a file or a pipe
+_EXAMPLES = 10
+_HANDLER = "facesketch"
+
+
+def accept_any_text() -> None:
+    """Let standard output and standard error replace what their encoding lacks, instead of failing.
+
+    Our own symbols become plain ones, such as `^` for `↑`; letters, such as those of a file's name, are escaped as in
+    JSON. An error handler that the user has set stays.
+    """
+    codecs.register_error(_HANDLER, _replaced)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors in {"strict", "backslashreplace"}:
+            stream.reconfigure(errors=_HANDLER)
+
+
+def _replaced(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    lost = error.object[error.start : error.end].translate(_PLAIN)
+    return "".join(each if each.isascii() else json.dumps(each)[1:-1] for each in lost), error.end
+
 
 def read_pipe(example: str) -> bytes:
-    """Return what standard input holds.
+    """Return the picture on standard input, for which `-` stands.
 
     Args:
-        example: what to type, to be told where it holds nothing.
+        example: a command to show where there is none.
 
     Raises:
-        ImageError: it is empty.
+        ImageError: standard input is empty.
     """
     content = sys.stdin.buffer.read()
     if not content:
         raise ImageError("standard input is empty", f"expected a picture, as in: {example}")
     return content
+
+
+def note(line: str) -> None:
+    """Print a line on standard error."""
+    sys.stderr.write(f"{line}\n")
+
+
+def note_some(lines: Sequence[str], rest: str = "") -> None:
+    """Print the first ten lines on standard error, then how many more there are and `rest`, where to find them."""
+    for line in lines[:_EXAMPLES]:
+        note(line)
+    if len(lines) > _EXAMPLES:
+        note(f"and {len(lines) - _EXAMPLES:,} more{rest}")
+
+
+def say_passed_over(files: Sequence[tuple[Path, str]]) -> None:
+    """Name files that are not read as pictures on standard error, other kinds of pictures before the rest."""
+    ranked = sorted(files, key=lambda each: each[1].startswith("no "))
+    note_some([f"passed over {path}: {reason}" for path, reason in ranked])
+
+
+def print_json(value: Any) -> None:
+    """Print indented JSON, in ASCII where standard output is not UTF-8."""
+    unicode = (getattr(sys.stdout, "encoding", None) or "utf-8").lower().replace("-", "") == "utf8"
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=not unicode, default=str) + "\n")
+
+
+def count(number: int, word: str, several: str = "") -> str:
+    """Return a number and its noun, as in `1 photo`, `2,000 photos` and `3 people`."""
+    return f"{number:,} {word if number == 1 else several or word + 's'}"
+
+
+def percent(share: float, digits: int = 0) -> str:
+    """Return a share of 1 as a percentage."""
+    return f"{100 * share:.{digits}f} %"
+
+
+def escape(text: object) -> str:
+    """Return text that rich prints as it is, with nothing in it taken for markup."""
+    from rich.markup import escape
+
+    return escape(str(text))
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Return standard output, or standard error, as rich prints to it: as wide as the terminal, or 120 columns."""
+    from rich.console import Console
+
+    found = Console(stderr=stderr, highlight=False)
+    return found if found.is_terminal else Console(stderr=stderr, highlight=False, width=_WIDTH)
+
+
+def table(*titles: str, numbers: Collection[str] = (), **looks: Any) -> Table:
+    """Return an empty table with a rule below its head.
+
+    Args:
+        titles: the heads of its columns.
+        numbers: those of them whose columns hold numbers, which stand at the right and are never broken.
+        looks: other options of `rich.table.Table`.
+    """
+    from rich import box
+    from rich.table import Table
+
+    made = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, **looks)
+    for title in titles:
+        if title in numbers:
+            made.add_column(title, justify="right", no_wrap=True)
+        else:
+            made.add_column(title, overflow="fold")
+    return made
+
+
+class Bar:
+    """A progress bar on a terminal's standard error that appears once the work has taken two seconds.
+
+    Call it with what is done and how much there is. A count that falls, or another total, begins a stage with a time of
+    its own.
+
+    Args:
+        what: what is being done, unless a call says so.
+        quiet: never show it.
+        size: the numbers are bytes.
+    """
+
+    wait = 2.0
+
+    def __init__(self, what: str = "", *, quiet: bool = False, size: bool = False) -> None:
+        self._what, self._size = what, size
+        self._hidden = quiet or not sys.stderr.isatty()
+        self._start = time.monotonic()
+        self._bar: Progress | None = None
+        self._task: TaskID
+
+    def __enter__(self) -> Bar:
+        return self
+
+    def __call__(self, done: int, total: int, what: str = "") -> None:
+        """Show how much is done of how much, and what is being done."""
+        what = what or self._what
+        if self._hidden or (self._bar is None and time.monotonic() - self._start < self.wait):
+            return
+        if self._bar is None:
+            self._bar = self._shown()
+            self._task = self._bar.add_task(what, total=total)
+        task = self._bar.tasks[0]
+        if done < task.completed or total != task.total:
+            self._bar.reset(self._task, total=total)
+        self._bar.update(self._task, completed=done, description=what)
+
+    def _shown(self) -> Progress:
+        from rich import progress
+
+        numbers = (
+            (progress.DownloadColumn(), progress.TransferSpeedColumn())
+            if self._size
+            else (progress.MofNCompleteColumn(), progress.TimeElapsedColumn(), progress.TimeRemainingColumn())
+        )
+        columns = (progress.BarColumn(), *numbers, progress.TextColumn("{task.description}", markup=False))
+        bar = progress.Progress(*columns, console=console(stderr=True), transient=True)
+        bar.start()
+        return bar
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import cyclopts
 
-from facesketch.cli.output import print_json
+from facesketch.cli.console import print_json
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from facesketch.cli.console import ARROWS, Bar, console, count, escape, note, table
 from facesketch.config import Direction
 from facesketch.errors import ConfigError, require
 
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
-    from rich.progress import Progress
+    from rich.table import Table
 
-    from facesketch.evaluation.results import Better, Results
+    from facesketch.evaluation.results import Measure, Results
+    from facesketch.metrics.bootstrap import Interval
 
-_WIDTH = 100  # columns of the table where the output is not a terminal
 _LEGEND = (
     "↑ higher is better, ↓ lower is better; \\[low, high] is the 95 % bootstrap interval over subjects (NLDA: over its "
     "random divisions); * marks a baseline that the model does not beat"
 )
-_ARROWS = {"higher": "↑", "lower": "↓"}
 
 
 def evaluate(
@@ -77,26 +76,26 @@ def evaluate(
     _check(model, images, seed, data, pictures, out)
     settings: dict[str, Any] = {"split": split, "protocol": protocol, "seed": seed, "name": name}
     settings["metrics"] = metric_names(metrics)
-    with Patience(quiet) as settings["progress"]:
+    with Bar(quiet=quiet) as settings["progress"]:
         if images is not None:
             results = _of_images(images, data, direction, pictures, device, settings)
         else:
             results = _of_model(str(model), data, direction, pictures, weights, device, settings)
-    _present(results, out)
+    if out is not None:
+        results.save(out)
+    _print(results, out)
     if split != "train" and not quiet:
         _warn_of_twins(data)
 
 
 def _warn_of_twins(data: Path) -> None:
     """Say when pairs that are measured on were seen in training, under other names."""
-    from rich.console import Console
-
     from facesketch.data.index import index
     from facesketch.data.split import split
     from facesketch.data.twins import twin_warnings
 
     for line in twin_warnings(split(index(data).pairs)):
-        Console(stderr=True, highlight=False, soft_wrap=True).print(f"warning: {line}", markup=False)
+        note(f"warning: {line}")
 
 
 def _check(
@@ -112,7 +111,7 @@ def _check(
     """
     if (model is None) == (images is None):
         seen = "neither a model nor pictures" if model is None else f"a model ({model}) and --images {images}"
-        raise ConfigError(seen, "give a run folder, a model file or `pencil`, or else --images DIR")
+        raise ConfigError(seen, "give a run folder, a model file or pencil, or else --images DIR")
     if seed < 0:
         raise ConfigError(f"seed = {seed}: expected at least 0", "give another --seed")
     if out is not None:
@@ -181,138 +180,53 @@ def _of_images(
     return evaluate_images(images, data, direction=direction, device=pick_device(device), **settings)
 
 
-def _present(results: Results, out: Path | None) -> None:
-    """Save the results where that is wanted, and print them."""
-    from rich.console import Console
-
-    if out is not None:
-        results.save(out)
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=_WIDTH)
-    _print_head(console, results)
-    console.print(_table(results))
-    console.print()
-    _print_notes(console, results, out)
-
-
-def _print_head(console: Console, results: Results) -> None:
-    people = len(set(results.subjects))
-    pictures = f"{_count(len(results.stems), 'picture')} of {_count(people, 'subject')}"
-    console.print(f"[bold]{_plain(results.name)}[/bold]  {results.direction}", soft_wrap=True)
-    console.print(f"protocol {results.protocol}, {results.split} split: {pictures}")
-    console.print(f"[dim]sha256 of the stems {results.stems_hash}[/dim]", soft_wrap=True)
+def _print(results: Results, out: Path | None) -> None:
+    page = console()
+    pictures = f"{count(len(results.stems), 'picture')} of {count(len(set(results.subjects)), 'subject')}"
+    page.print(f"[bold]{escape(results.name)}[/bold]  {results.direction}", soft_wrap=True)
+    page.print(f"protocol {results.protocol}, {results.split} split: {pictures}")
+    page.print(f"[dim]sha256 of the stems {results.stems_hash}[/dim]", soft_wrap=True)
     for line in results.warnings:
-        console.print(f"[yellow]warning: {_plain(line)}[/yellow]", soft_wrap=True)
-
-
-def _table(results: Results) -> RenderableType:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
-    table.add_column("", no_wrap=True)
-    table.add_column(_plain(_short(results.name)), justify="right", header_style="bold")
-    for baseline in results.baselines.values():
-        table.add_column(baseline.title.replace(" ", "\n", 1), justify="right", header_style="none")
-    for name, measure in results.metrics.items():
-        baselines = [baseline.metrics.get(name) for baseline in results.baselines.values()]
-        ends = [(each.value, each.low, each.high) if each else None for each in (measure, *baselines)]
-        table.add_row(*_row(measure.title, measure.better, ends))
-    table.add_section()
-    for name, item in results.sets.items():
-        others = [baseline.sets.get(name) for baseline in results.baselines.values()]
-        ends = [(each.value, each.low, each.high) if each else None for each in (item, *others)]
-        table.add_row(*_row(item.title, item.better, ends))
-    return table
-
-
-def _row(title: str, better: Better, ends: list[tuple[float, float, float] | None]) -> list[str]:
-    """Return the cells of a metric: its title, the arrow, the model and the baselines that it has to beat."""
-    head, _, note = _plain(title).partition(", ")
-    digits = _digits([each for trio in ends if trio for each in trio])
-    first = ends[0]
-    cells = [f"{head} {_ARROWS[better]}" + (f"\n[dim]{note}[/dim]" if note else "")]
-    for place, trio in enumerate(ends):
-        if trio is None or first is None:
-            cells.append("[dim]–[/dim]")
-            continue
-        value, low, high = (f"{each:.{digits}f}" for each in trio)
-        beaten = first[0] > trio[0] if better == "higher" else first[0] < trio[0]
-        style = "bold" if place == 0 else "none" if beaten else "yellow"
-        cells.append(f"[{style}]{value}{'' if place == 0 or beaten else '*'}[/{style}]\n[dim]\\[{low}, {high}][/dim]")
-    return cells
-
-
-def _digits(values: list[float]) -> int:
-    """Return how many decimals to show: fewer for large numbers."""
-    largest = max(abs(value) for value in values)
-    return 3 if largest < 2 else 2 if largest < 10 else 1
-
-
-def _print_notes(console: Console, results: Results, out: Path | None) -> None:
-    console.print(f"[dim]{_LEGEND}[/dim]")
+        page.print(f"[yellow]warning: {escape(line)}[/yellow]", soft_wrap=True)
+    page.print(_table(results))
+    page.print(f"\n[dim]{_LEGEND}[/dim]")
     reasons: dict[str, list[str]] = {}
     for what, why in results.left_out.items():
         reasons.setdefault(why, []).append(what)
     for why, names in reasons.items():
-        console.print(f"left out: [bold]{_plain(', '.join(names))}[/bold]", soft_wrap=True)
-        console.print(f"  {_plain(why)}", soft_wrap=True)
+        page.print(f"left out: [bold]{escape(', '.join(names))}[/bold]\n  {escape(why)}", soft_wrap=True)
     if out is not None:
-        console.print(f"written: {_plain(str(out))} and {_plain(out.with_suffix('.csv').name)}", soft_wrap=True)
+        page.print(f"written: {escape(out)} and {escape(out.with_suffix('.csv').name)}", soft_wrap=True)
 
 
-def _plain(text: str) -> str:
-    from rich.markup import escape
-
-    return escape(text)
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= 16 else f"{name[:15]}…"
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}{'' if number == 1 else 's'}"
-
-
-class Patience:
-    """A bar on a terminal's standard error that appears once work has taken two seconds.
-
-    Args:
-        quiet: never show it.
-    """
-
-    seconds = 2.0
-
-    def __init__(self, quiet: bool = False) -> None:
-        self._quiet, self._start = quiet, time.monotonic()
-        self._bar: Progress | None = None
-
-    def __enter__(self) -> Patience:
-        """Start the clock."""
-        self._start = time.monotonic()
-        return self
-
-    def __call__(self, done: int, total: int, what: str) -> None:
-        """Show how far it is and what comes now."""
-        if self._bar is None and not self._quiet and time.monotonic() - self._start >= self.seconds:
-            self._bar = _bar()
-            self._bar.start()
-            self._task = self._bar.add_task(what, total=total)
-        if self._bar is not None:
-            self._bar.update(self._task, completed=done, total=total, description=what)
-
-    def __exit__(self, *_: object) -> None:
-        """Take the bar away."""
-        if self._bar is not None:
-            self._bar.stop()
+def _table(results: Results) -> Table:
+    shown = table("", collapse_padding=True)
+    shown.columns[0].no_wrap = True
+    name = results.name if len(results.name) <= 16 else f"{results.name[:15]}…"
+    shown.add_column(escape(name), justify="right", header_style="bold")
+    for baseline in results.baselines.values():
+        shown.add_column(baseline.title.replace(" ", "\n", 1), justify="right", header_style="none")
+    for name, measure in results.metrics.items():
+        shown.add_row(*_row(measure, [baseline.metrics.get(name) for baseline in results.baselines.values()]))
+    shown.add_section()
+    for name, whole in results.sets.items():
+        shown.add_row(*_row(whole, [baseline.sets.get(name) for baseline in results.baselines.values()]))
+    return shown
 
 
-def _bar() -> Progress:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    console = Console(stderr=True)
-    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
-    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+def _row(measure: Measure, baselines: Sequence[Interval | None]) -> list[str]:
+    """Return the cells of a metric: its title with an arrow, the model, and the baselines that it has to beat."""
+    head, _, rest = escape(measure.title).partition(", ")
+    shown = [measure, *baselines]
+    largest = max(abs(end) for each in shown if each for end in (each.value, each.low, each.high))
+    digits = 3 if largest < 2 else 2 if largest < 10 else 1
+    cells = [f"{head} {ARROWS[measure.better]}" + (f"\n[dim]{rest}[/dim]" if rest else "")]
+    for each in shown:
+        if each is None:
+            cells.append("[dim]–[/dim]")
+            continue
+        ahead = measure.value - each.value if measure.better == "higher" else each.value - measure.value
+        style, mark = ("bold", "") if each is measure else ("none", "") if ahead > 0 else ("yellow", "*")
+        value, low, high = (f"{end:.{digits}f}" for end in (each.value, each.low, each.high))
+        cells.append(f"[{style}]{value}{mark}[/{style}]\n[dim]\\[{low}, {high}][/dim]")
+    return cells

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import time
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import cyclopts
 
-from facesketch.cli.output import say_passed_over
+from facesketch.cli.console import Bar, count, note_some, say_passed_over
 
 if TYPE_CHECKING:
     from facesketch.data.align_folder import Prepared
 
 app = cyclopts.App(name="faces", help="Find faces and bring them into the frame that models are trained on.")
-
-_EXAMPLES = 10
-_WAIT = 2.0  # seconds before the bar appears
 
 
 @app.command
@@ -62,7 +59,7 @@ def align(
     if suffix.lower() not in WRITABLE - {".gif"}:
         raise ConfigError(f"--suffix {suffix}", "expected .png or .jpg")
     number, finder = _number(faces), FaceFinder(model)
-    with _Bar() as bar:
+    with Bar("aligning faces") as bar:
         done = prepare(folders, out, finder, number=number, scale=scale, suffix=suffix, progress=bar)
     _tell(done, out)
     if done.left_out:
@@ -83,49 +80,11 @@ def _number(faces: str) -> int:
 
 def _tell(done: Prepared, out: Path) -> None:
     """Say what was written, and on stderr what was not."""
-    from rich.console import Console
-
-    console = Console(highlight=False, soft_wrap=True)
-    errors = Console(stderr=True, highlight=False, soft_wrap=True)
-    singles = len(done.kept) - done.pairs
-    counts = [(done.pairs, "pair"), (singles, "picture")]
-    made = " and ".join(f"{count:,} {word}{'' if count == 1 else 's'}" for count, word in counts if count)
-    console.print(f"{made} aligned in {out}", markup=False)
-    left_out = [f"left out {name}: {reason}" for name, reason in done.left_out]
-    turned = [f"turned {name} by {degrees}° clockwise, as that shows its face upright" for name, degrees in done.turned]
-    for lines in (turned, left_out):
-        for line in lines[:_EXAMPLES]:
-            errors.print(line, markup=False)
-        if len(lines) > _EXAMPLES:
-            errors.print(f"and {len(lines) - _EXAMPLES:,} more, all named in {out / 'report.json'}", markup=False)
+    counts = [(done.pairs, "pair"), (len(done.kept) - done.pairs, "picture")]
+    made = " and ".join(count(number, word) for number, word in counts if number)
+    sys.stdout.write(f"{made} aligned in {out}\nlook at {out / 'contact.png'}\n")
+    more = f", all named in {out / 'report.json'}"
+    turned = [f"turned {name} by {degrees}° clockwise, which shows its face upright" for name, degrees in done.turned]
+    note_some(turned, more)
+    note_some([f"left out {name}: {reason}" for name, reason in done.left_out], more)
     say_passed_over(done.passed_over)
-    console.print(f"look at {out / 'contact.png'}", markup=False)
-
-
-class _Bar:
-    """A bar with the time left, on a terminal's stderr, once aligning has taken two seconds."""
-
-    def __enter__(self) -> _Bar:
-        self._start = time.monotonic()
-        self._bar: Any = None
-        return self
-
-    def __call__(self, done: int, total: int) -> None:
-        if self._bar is None and time.monotonic() - self._start >= _WAIT:
-            self._begin(total)
-        if self._bar is not None:
-            self._bar.update(self._task, completed=done)
-
-    def _begin(self, total: int) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        console = Console(stderr=True)
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        self._bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-        self._task = self._bar.add_task("aligning faces", total=total)
-        self._bar.start()
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.stop()

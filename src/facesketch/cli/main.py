@@ -32,7 +32,7 @@ from facesketch.cli import (
     train,
     translate,
 )
-from facesketch.cli.output import take_any_text
+from facesketch.cli.console import accept_any_text, note
 from facesketch.cli.search import index_query as search
 from facesketch.config import RunConfig, explain
 from facesketch.errors import FacesketchError
@@ -62,7 +62,7 @@ app.command(models.app)
 
 def main(tokens: Sequence[str] | None = None) -> None:
     """Run one verb; a user's mistake ends in one line and exit code 2."""
-    take_any_text()
+    accept_any_text()
     try:
         app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
         sys.stdout.flush()  # what cannot be written is told here, and not on the way out
@@ -72,7 +72,7 @@ def main(tokens: Sequence[str] | None = None) -> None:
         wrong = error.__cause__
         _stop(explain(wrong, RunConfig) if isinstance(wrong, ValidationError) else " ".join(str(error).split()))
     except KeyboardInterrupt as error:
-        print(f"facesketch: {str(error) or 'stopped'}", file=sys.stderr)  # noqa: T201
+        note(f"facesketch: {str(error) or 'stopped'}")
         raise SystemExit(130) from None
     except BrokenPipeError:
         raise SystemExit(0) from None
@@ -94,5 +94,5 @@ def in_flags(message: str) -> str:
 
 
 def _stop(message: str) -> None:
-    print(f"facesketch: {message}", file=sys.stderr)  # noqa: T201
+    note(f"facesketch: {message}")
     raise SystemExit(2) from None

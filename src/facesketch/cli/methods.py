@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from facesketch.cli.output import print_json
+from facesketch.cli.console import console, print_json, table
 
 if TYPE_CHECKING:
     from facesketch.config import RunConfig
@@ -80,38 +81,27 @@ def _details(kind: Any) -> dict[str, Any]:
 
 
 def _print_table(rows: dict[str, dict[str, Any]]) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in ("method", "what it is", "directions", "learns from", "parameters", "study"):
-        table.add_column(column, justify="right" if column == "parameters" else "left")
+    titles = ("method", "what it is", "directions", "learns from", "parameters", "study")
+    shown = table(*titles, numbers=("parameters",))
     for name, row in rows.items():
         directions = "both at once" if row["both_at_once"] else " or ".join(row["directions"])
         learns = row["pairs"] if row["learned"] else "nothing"
-        study = "yes" if row["study"] else "no"
         counted = "–" if row["parameters"] is None else f"{row['parameters']:,}"
-        table.add_row(name, row["title"], directions, learns, counted, study)
-    console = Console(highlight=False)
-    console.print(table)
-    console.print("Options of one: facesketch methods NAME. Train one: facesketch train NAME --data DIR --out RUN")
+        shown.add_row(name, row["title"], directions, learns, counted, "yes" if row["study"] else "no")
+    console().print(shown)
+    sys.stdout.write("Options of one: facesketch methods NAME. Train one: facesketch train NAME --data DIR --out RUN\n")
 
 
 def _print_options(name: str, kind: Any) -> None:
-    from rich.console import Console
-
-    console = Console(highlight=False)
-    console.print(f"[bold]{name}[/bold]: {(kind.__doc__ or '').splitlines()[0]}")
-    defaults = kind.defaults
+    lines, defaults = [f"{name}: {(kind.__doc__ or '').splitlines()[0]}"], kind.defaults
     if kind.learned:
-        console.print(
-            f"By itself it trains {defaults.epochs} epochs, batch size {defaults.batch_size}, "
-            f"learning rate {defaults.learning_rate:g}."
+        lines.append(
+            f"By default it trains for {defaults.epochs} epochs at batch size {defaults.batch_size} "
+            f"and learning rate {defaults.learning_rate:g}."
         )
     for option, field in kind.Options.model_fields.items():
-        flag = "--" + option.replace("_", "-")
-        console.print(f"  {flag} ({_choices(field)}) default {field.default}", markup=False)
+        lines.append(f"  --{option.replace('_', '-')} ({_choices(field)}) default {field.default}")
+    sys.stdout.write("\n".join(lines) + "\n")
 
 
 def _choices(field: Any) -> str:

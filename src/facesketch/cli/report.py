@@ -1,16 +1,17 @@
-"""`facesketch report`: write a study's report anew from what is on disk."""
+"""`facesketch report`: write a study's report again from what is on disk."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from facesketch.errors import require
 
 
 def report(study: Path, /, *, out: Path | None = None) -> None:
-    """Write the report of a study, complete or not, from what lies in its folder.
+    """Write the report of a study, complete or not, from its folder.
 
-    Nothing is trained or measured, and a report that was deleted comes back the same.
+    Nothing is trained or measured: the same folder gives the same report.
 
     Parameters
     ----------
@@ -28,4 +29,4 @@ def report(study: Path, /, *, out: Path | None = None) -> None:
         require_name(out)
         if out.suffix.lower() not in {".html", ".htm"}:
             raise ConfigError(f"--out {out}: expected a file's name that ends in .html")
-    print(build_report(study, out))  # noqa: T201
+    sys.stdout.write(f"{build_report(study, out)}\n")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
+from facesketch.cli.console import console, count, note, table
 from facesketch.errors import require
 
 if TYPE_CHECKING:
@@ -68,33 +69,26 @@ def study(
         raise KeyboardInterrupt("stopped; to go on type the same again") from None
     report = build_report(out)
     if not quiet:
-        _say(f"sample sheet: {out / 'samples.png'}\nreport:       {report}")
+        note(f"sample sheet: {out / 'samples.png'}\nreport:       {report}")
     if failures:
         raise SystemExit(1)
 
 
 def _announce(grid: Study) -> None:
     """Print what is missing and about how long it will take on this machine."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
     from facesketch.study.cost import study_costs
     from facesketch.training.progress import about
 
     costs = study_costs(grid)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in ("cell", "parameters", "steps", "memory", "time"):
-        table.add_column(column, justify="left" if column == "cell" else "right")
+    numbers = ("parameters", "steps", "memory", "time")
+    shown = table("cell", *numbers, numbers=numbers)
     for name, cost in costs.items():
-        table.add_row(
-            name, f"{cost.parameters:,}", f"{cost.steps:,}", f"{cost.memory / 2**30:.1f} GiB", about(cost.seconds)
-        )
-    console = Console(stderr=True, highlight=False)
-    console.print(table)
+        memory = f"{cost.memory / 2**30:.1f} GiB"
+        shown.add_row(name, f"{cost.parameters:,}", f"{cost.steps:,}", memory, about(cost.seconds))
+    console(stderr=True).print(shown)
     done = sum(grid.done(cell) for cell in grid.cells)
     total = about(sum(cost.seconds for cost in costs.values())) if costs else "no time"
-    console.print(f"{len(grid.cells)} cells, {done} done, {len(costs)} to train: about {total} on this machine")
+    note(f"{count(len(grid.cells), 'cell')}, {done} done, {len(costs)} to train: about {total} on this machine")
 
 
 def _carry_out(grid: Study, *, quiet: bool) -> int:
@@ -105,11 +99,5 @@ def _carry_out(grid: Study, *, quiet: bool) -> int:
     for number, (cell, why) in enumerate(carry_out(grid, quiet=quiet), start=1):
         failures += why is not None
         if not quiet:
-            _say(f"[{number}/{len(grid.cells)}] {cell.name}: {why or 'done'}")
+            note(f"[{number}/{len(grid.cells)}] {cell.name}: {why or 'done'}")
     return failures
-
-
-def _say(text: str) -> None:
-    from rich.console import Console
-
-    Console(stderr=True, highlight=False, soft_wrap=True).print(text, markup=False)

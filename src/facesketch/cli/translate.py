@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from facesketch.cli.console import read_pipe
-from facesketch.cli.output import say_passed_over
+from facesketch.cli.console import read_pipe, say_passed_over
 from facesketch.config import Direction
 from facesketch.errors import ConfigError, FacesketchError, ImageError, nearest
 

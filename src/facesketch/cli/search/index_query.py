@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import cyclopts
 from cyclopts import Parameter
 
-from facesketch.cli.console import read_pipe
-from facesketch.cli.output import print_json, say_passed_over
+from facesketch.cli.console import Bar, print_json, read_pipe, say_passed_over
 from facesketch.cli.search import evaluate as search_evaluate
 from facesketch.cli.search import learn as search_learn
 from facesketch.cli.search.evaluate import Route
@@ -212,10 +211,8 @@ def _add(gallery: Gallery, photos: tuple[Path, ...], people: Path | None, quiet:
     Raises:
         GalleryError: there were none, or the gallery is still empty, because all of them were left out.
     """
-    from facesketch.cli.evaluate import Patience
-
-    with Patience(quiet) as progress:
-        report = gallery.add(photos, people, lambda done, total: progress(done, total, "looking at photos"))
+    with Bar("looking at photos", quiet=quiet) as progress:
+        report = gallery.add(photos, people, progress)
     left = len(report.skipped)
     if photos and not (left or report.added or report.refreshed or report.unchanged):
         seen = "; {}: {}".format(*report.passed_over[0]) if report.passed_over else ""
