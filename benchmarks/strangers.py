@@ -44,7 +44,8 @@ from strangers_measures import (
 )
 
 from facesketch.config import Direction
-from facesketch.data.index import Pair, index
+from facesketch.data.index import index
+from facesketch.data.pairs import Pair
 from facesketch.errors import DataError, FacesketchError
 from facesketch.faces.finder import FaceFinder
 from facesketch.files import write_json

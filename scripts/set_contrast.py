@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from facesketch.checkpoints.checkpoint import load_method, save_weights
-from facesketch.data.index import Pair, index
+from facesketch.data.index import index
+from facesketch.data.pairs import Pair
 from facesketch.inference.translator import Translator, load
 from facesketch.methods.portrait import Portrait
 

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from facesketch.data.index import NoPairsError, index
+from facesketch.data.index import index
+from facesketch.data.pairs import NoPairsError
 from facesketch.errors import ImageError
 from facesketch.images.io import open_image
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facesketch.data import corrupt as module
-from facesketch.data.corrupt import disguise
+from facesketch.data.corrupt import corrupt
 
 
 def _portrait(count: int = 1) -> torch.Tensor:
@@ -26,7 +26,7 @@ def test_the_shape_stays_and_so_does_the_range(seed: int, channels: int, strengt
     torch.manual_seed(seed)
     images = torch.rand(3, channels, 33, 40) * 2 - 1
     before = images.clone()
-    changed = disguise(images, strength)
+    changed = corrupt(images, strength)
     assert changed.shape == images.shape
     assert bool(torch.isfinite(changed).all())
     assert changed.abs().max() <= 1
@@ -37,23 +37,23 @@ def test_at_strength_nought_nothing_is_changed_and_nothing_drawn() -> None:
     torch.manual_seed(0)
     state = torch.get_rng_state()
     images = _portrait()
-    assert disguise(images, 0.0) is images
+    assert corrupt(images, 0.0) is images
     assert torch.equal(torch.get_rng_state(), state)
 
 
 def test_the_same_random_state_gives_the_same_disguise() -> None:
     images = _portrait(4)
     torch.manual_seed(5)
-    first = disguise(images)
+    first = corrupt(images)
     torch.manual_seed(5)
-    assert torch.equal(disguise(images), first)
-    assert not torch.equal(disguise(images), first)
+    assert torch.equal(corrupt(images), first)
+    assert not torch.equal(corrupt(images), first)
 
 
 def test_each_picture_is_changed_in_its_own_way_and_some_not_at_all() -> None:
     torch.manual_seed(0)
     images = _portrait(200)
-    changed = disguise(images)
+    changed = corrupt(images)
     means = changed.mean(dim=(2, 3))
     as_they_were = (changed - images).abs().amax(dim=(1, 2, 3)) < 1e-5
     assert 0.2 < as_they_were.float().mean() < 0.4

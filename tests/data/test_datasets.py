@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader
 from facesketch.config import AugmentConfig, DataConfig
 from facesketch.data import datasets
 from facesketch.data.datasets import Batch, PairDataset, Pictures, batches, epoch_keys
-from facesketch.data.index import Pair, Source
+from facesketch.data.pairs import Pair, Source
 from facesketch.images.io import open_image, to_array
 from facesketch.images.tensors import to_image
 
@@ -282,7 +282,7 @@ def test_sets_are_drawn_from_equally_often_when_asked_and_else_as_they_come(pair
 
 @given(st.lists(st.sampled_from("abc"), min_size=1, max_size=40), st.integers(0, 99))
 def test_even_draws_are_even_and_come_round_to_everyone(names: list[str], seed: int) -> None:
-    groups = datasets._grouped(names)
+    groups = [np.flatnonzero(np.array(names) == name) for name in sorted(set(names))]
     places = datasets._evenly(groups, len(names), np.random.default_rng(seed))
     counts = [int(np.isin(places, group).sum()) for group in groups]
     assert len(places) == len(names)

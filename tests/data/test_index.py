@@ -12,7 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from facesketch.data.index import LAYOUTS, Index, NoPairsError, Source, check, index
+from facesketch.data.index import Index, check, index
+from facesketch.data.layouts.registry import LAYOUTS
+from facesketch.data.pairs import NoPairsError, Source
 from facesketch.errors import DataError, ImageError
 
 PHOTO, SKETCH = (180, 120, 90), (230, 230, 230)

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from facesketch.data.index import Pair, Side, Source, index
-from facesketch.data.pairs import SIDES
+from facesketch.data.index import index
+from facesketch.data.pairs import SIDES, Pair, Side, Source
 from facesketch.data.split import Split, draw, split
 from facesketch.errors import ConfigError
 

@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from facesketch.data.index import Pair, index
+from facesketch.data.index import index
+from facesketch.data.pairs import Pair
 from facesketch.data.synthetic.draw import draw_pair
 from facesketch.images.photo_or_sketch import judge, kind_of
 

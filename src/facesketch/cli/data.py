@@ -53,8 +53,8 @@ def check(
     validation
         Share of the training subjects to keep for validation, when the data names none itself.
     """
-    from facesketch.data.index import NoPairsError
     from facesketch.data.index import check as read
+    from facesketch.data.pairs import NoPairsError
     from facesketch.data.split import split
 
     try:
@@ -103,8 +103,8 @@ def _nothing(folder: Path, message: str, json: bool) -> None:
 
 
 def _facts(report: Report, parts: Split) -> dict[str, Any]:
-    from facesketch.data.index import SIDES
-    from facesketch.data.twins import HELD, twins
+    from facesketch.data.pairs import SIDES
+    from facesketch.data.twins import SEEN_BEFORE, twins
 
     index = report.index
     return {
@@ -125,7 +125,9 @@ def _facts(report: Report, parts: Split) -> dict[str, Any]:
             for side in SIDES
         },
         "left_out": len(parts.left_out),
-        "twins": {side: _counted([f"{pair.stem} = {twin.stem}" for pair, twin in twins(parts, side)]) for side in HELD},
+        "twins": {
+            side: _counted([f"{pair.stem} = {twin.stem}" for pair, twin in twins(parts, side)]) for side in SEEN_BEFORE
+        },
         "notes": index.notes,
     }
 
@@ -191,7 +193,7 @@ def _split_table(parts: Split) -> Any:
     from rich import box
     from rich.table import Table
 
-    from facesketch.data.index import SIDES
+    from facesketch.data.pairs import SIDES
 
     table = Table("split", "pairs", "subjects", "decided by", "sha256 of the stems", box=box.SIMPLE)
     for side in SIDES:

@@ -11,7 +11,7 @@ import cyclopts
 from facesketch.cli.console import Bar, count, note_some, say_passed_over
 
 if TYPE_CHECKING:
-    from facesketch.data.align_folder import Prepared
+    from facesketch.data.align_folders import AlignedFolders
 
 app = cyclopts.App(name="faces", help="Find faces and bring them into the frame that models are trained on.")
 
@@ -46,7 +46,7 @@ def align(
     model
         Another file of YuNet's than the one that comes with the package.
     """
-    from facesketch.data.align_folder import prepare
+    from facesketch.data.align_folders import align_folders
     from facesketch.errors import ConfigError
     from facesketch.faces import FaceFinder
     from facesketch.images.io import WRITABLE
@@ -60,7 +60,7 @@ def align(
         raise ConfigError(f"--suffix {suffix}", "expected .png or .jpg")
     number, finder = _number(faces), FaceFinder(model)
     with Bar("aligning faces") as bar:
-        done = prepare(folders, out, finder, number=number, scale=scale, suffix=suffix, progress=bar)
+        done = align_folders(folders, out, finder, number=number, scale=scale, suffix=suffix, progress=bar)
     _tell(done, out)
     if done.left_out:
         raise SystemExit(1)
@@ -78,7 +78,7 @@ def _number(faces: str) -> int:
     )
 
 
-def _tell(done: Prepared, out: Path) -> None:
+def _tell(done: AlignedFolders, out: Path) -> None:
     """Say what was written, and on stderr what was not."""
     counts = [(done.pairs, "pair"), (len(done.kept) - done.pairs, "picture")]
     made = " and ".join(count(number, word) for number, word in counts if number)

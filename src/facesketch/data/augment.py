@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from facesketch.config import AugmentConfig
 
 _PLACES = (6, 5)
-"""Rows and columns of the places that a bend moves, about an eye's width apart in a face of the usual frame."""
+"""Rows and columns of the points that a bend moves, about an eye's width apart in a face of the usual frame."""
 
 
 @dataclass(frozen=True)
@@ -22,12 +22,11 @@ class Draw:
     """What happens to one pair.
 
     Attributes:
-        mirrored: left and right are swapped.
         degrees: turn about the centre.
         zoom: factor of enlargement.
         shift: (right, down) as shares of the side.
-        bend: (2, rows, columns) where a few places are seen, off right and down as shares of the side; None for no
-            bend. What lies between them is off by something between.
+        bend: (2, rows, columns) shifts of a few points, right and down, as shares of the side; between the points they
+            are interpolated. None for no bend.
         brightness: added to a photo in [-1, 1].
         contrast: factor about a photo's middle grey.
     """
@@ -42,7 +41,7 @@ class Draw:
 
     @property
     def moves(self) -> bool:
-        """Tell whether pixels fall between others, so that the picture must be sampled anew."""
+        """Tell whether the picture has to be resampled."""
         return (self.degrees, self.zoom, self.shift) != (0.0, 1.0, (0.0, 0.0)) or self.bend is not None
 
 
@@ -66,7 +65,7 @@ def draw(config: AugmentConfig, rng: np.random.Generator) -> Draw:
 
 
 def move(image: Tensor, drawn: Draw) -> Tensor:
-    """Mirror, turn, scale, shift and bend a (C, H, W) picture in [-1, 1]; at the edges mirrored picture comes in."""
+    """Mirror, turn, scale, shift and bend a (C, H, W) picture in [-1, 1]; beyond its edges the picture is mirrored."""
     if drawn.mirrored:
         image = image.flip(-1)
     if not drawn.moves:

@@ -1,7 +1,7 @@
-"""Change what goes into a network while it learns, as strangers' cameras, lamps, walls and scanners would.
+"""Domain randomisation: corrupt the pictures that a network learns from, as other cameras, lamps and scanners would.
 
-The target stays as it is, so the network learns that none of this is to be drawn. Everything is drawn anew for each
-picture from torch's random state, which a training keeps with its weights.
+The target stays as it is, so the network learns to ignore the corruption. Each picture gets its own, drawn from torch's
+random state, which a training keeps with its weights.
 """
 
 from __future__ import annotations
@@ -12,22 +12,21 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-_CHANGED = 0.7  # share of the pictures; the others show what the pictures of the data themselves are like
+_CORRUPTED = 0.7  # share of the pictures; the others stay as the data has them
 _PLAIN = 0.02  # variance of the upper corners, in [-1, 1], under which a background counts as plain
 _NEAR = 0.35  # distance in colour, over the channels, within which a pixel belongs to a plain background
 
 
-def disguise(images: Tensor, strength: float = 1.0) -> Tensor:
-    """Return changed sources.
+def corrupt(images: Tensor, strength: float = 1.0) -> Tensor:
+    """Return corrupted pictures.
 
-    Photos (3 channels) get another exposure, gamma, colour cast and saturation, light from one side, another
-    background where theirs is plain, and some of them blur and grain. Sketches (1 channel) get another paper, contrast,
-    shadow and thickness of line, and some of them blur. A strip along one side of some pictures is black, as turning a
-    picture leaves it.
+    Photos (3 channels) get another exposure, gamma, colour cast and saturation, light from one side, grain, another
+    background where theirs is plain, and some of them blur. Sketches (1 channel) get another paper, contrast, shadow
+    and line width, and some of them blur. A strip along one side of some pictures is black, as turning leaves it.
 
     Args:
         images: (N, 1 or 3, H, W) in [-1, 1].
-        strength: 0 changes nothing, 1 as much as strangers' pictures differ.
+        strength: 0 changes nothing, 1 as much as pictures from elsewhere differ.
 
     Returns:
         The same shape, in [-1, 1].
@@ -45,8 +44,8 @@ def disguise(images: Tensor, strength: float = 1.0) -> Tensor:
     unit = _blurred(unit, strength)
     unit = (unit + torch.randn_like(unit) * _each(unit, 0.0, 0.04 * strength)).clamp(0, 1)
     unit = _cornered(unit, strength)
-    changed = _some(unit, _CHANGED)
-    return (unit * changed + before * (1 - changed)) * 2 - 1
+    chosen = _some(unit, _CORRUPTED)
+    return (unit * chosen + before * (1 - chosen)) * 2 - 1
 
 
 def _each(like: Tensor, low: float, high: float, channels: int = 1) -> Tensor:
@@ -119,12 +118,12 @@ def _retraced(unit: Tensor, strength: float) -> Tensor:
 
 
 def _new_background(unit: Tensor, strength: float) -> Tensor:
-    """Put most pictures with a plain background before another: a colour, a slope, or what another picture holds."""
+    """Replace most plain backgrounds by a colour, a slope, or another picture."""
     mask = _plain_background(unit) * _some(unit, 0.8 * strength)  # (N, 1, H, W)
     first, second = _each(unit, 0, 1, channels=3), _each(unit, 0, 1, channels=3)
     slope = (_across(unit) + 1) / 2
     plain = first + (second - first) * slope * _some(unit, 0.6)
-    other = unit.roll(1, dims=0).flip(-2)  # upside down, so that no second face is asked for
+    other = unit.roll(1, dims=0).flip(-2)  # upside down, so that no second face appears
     patchy = F.interpolate(F.avg_pool2d(other, 8), size=unit.shape[-2:], mode="bilinear", align_corners=False)
     busy = torch.where(_some(unit, 0.5) > 0, other, patchy)
     return unit * (1 - mask) + torch.where(_some(unit, 0.6) > 0, busy, plain) * mask

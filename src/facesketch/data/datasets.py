@@ -1,7 +1,7 @@
-"""Pairs become batches: every picture is decoded once, kept as uint8, and drawn from by step number.
+"""Pairs become batches: every picture is decoded once, kept as uint8, and drawn by step number.
 
-What a step sees depends on (seed, epoch, place) alone, never on how many steps ran before in this process. A training
-that was cut off therefore goes on with the very batches it would have had.
+What a step sees depends on (seed, epoch, place) alone, not on how many steps ran before in this process, so a resumed
+training sees the batches that it would have seen.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from torch.utils.data import DataLoader, Dataset
 
 from facesketch.config import AugmentConfig, DataConfig, Direction, Kind
 from facesketch.data.augment import draw, move, relight
-from facesketch.data.index import Pair, Source
+from facesketch.data.pairs import Pair, Source
 from facesketch.faces import fill_corners
 from facesketch.images.fit import Placement, fit
 from facesketch.images.tensors import to_tensor
 
 IN_MEMORY_BYTES = 2 << 30
-"""Above this the decoded pictures lie in a file that the system pages in and out."""
+"""Above this the decoded pictures go into a memory-mapped file."""
 
 
 @dataclass(frozen=True)
@@ -34,13 +34,10 @@ class Batch:
     """Photos and sketches of one step.
 
     Attributes:
-        photo: (N, C, S, S) in [-1, 1].
-        sketch: (N, C, S, S) in [-1, 1].
-        photo_stems: which pairs the photos come from.
-        sketch_stems: which pairs the sketches come from; the same for paired methods, others for unpaired ones.
+        photo, sketch: (N, C, S, S) in [-1, 1].
+        photo_stems, sketch_stems: the pairs they come from; the same for paired methods, others for unpaired ones.
         placements: where each photo lies in its frame.
-        direction: which of the two is the source.
-        styles: whose hand drew each sketch, where `pairs.csv` has a column `style`; otherwise empty words.
+        styles: the style of each sketch, from the column `style` of `pairs.csv`; empty without one.
     """
 
     photo: Tensor
@@ -67,10 +64,8 @@ class Batch:
 
     def channels_last(self) -> Batch:
         """Return the same batch with the channels of a pixel side by side in memory."""
-        layout = torch.channels_last
-        return replace(
-            self, photo=self.photo.contiguous(memory_format=layout), sketch=self.sketch.contiguous(memory_format=layout)
-        )
+        photo, sketch = (each.contiguous(memory_format=torch.channels_last) for each in (self.photo, self.sketch))
+        return replace(self, photo=photo, sketch=sketch)
 
     def first(self, count: int) -> Batch:
         """Return the first few pictures."""
@@ -85,10 +80,7 @@ class Batch:
         )
 
     def columns(self, multiple: int) -> tuple[int, int]:
-        """Return the first and the last but one of the columns that hold pictures and not only padding.
-
-        Their number is a multiple of `multiple`: a tall picture in a square frame need not be learned with its margins.
-        """
+        """Return the range of columns, a multiple of `multiple` wide, outside of which every picture is padding."""
         side = self.photo.shape[-1]
         widest = max((place.content[0] for place in self.placements), default=side)
         width = min(side, -(-widest // multiple) * multiple)
@@ -100,12 +92,12 @@ class Batch:
 
 
 class Pictures:
-    """Every photo, or every sketch, of a list of pairs: decoded once, fitted into the frame, kept as uint8.
+    """Every photo, or every sketch, of a list of pairs: decoded once, fitted into a square frame, kept as uint8.
 
     Args:
         sources: where the pictures are.
         kind: photo or sketch, which decides the channels.
-        config: size, channels, and whether they show faces of the aligned frame: of those black corners are filled.
+        config: size and channels; with `faces`, black corners are filled.
         frame: side of the square that the pictures are padded to.
     """
 
@@ -137,17 +129,10 @@ def _allocate(shape: tuple[int, ...]) -> NDArray[np.uint8]:
         return np.memmap(file.name, dtype=np.uint8, mode="w+", shape=shape)
 
 
-def _grouped(names: Sequence[str]) -> list[NDArray[np.int64]]:
-    """Return the places of each name."""
-    return [np.flatnonzero(np.array(names) == name) for name in sorted(set(names))]
-
-
 def _evenly(groups: Sequence[NDArray[np.int64]], count: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Return `count` places, as many of each group, in random order; a small group's come several times over."""
+    """Return `count` places in random order, as many of each group; those of a small group come several times."""
     share = -(-count // len(groups))
-    drawn = [
-        np.concatenate([rng.permutation(group) for _ in range(-(-share // len(group)))])[:share] for group in groups
-    ]
+    drawn = [np.concatenate([rng.permutation(one) for _ in range(-(-share // len(one)))])[:share] for one in groups]
     return rng.permutation(np.concatenate(drawn))[:count]
 
 
@@ -172,8 +157,8 @@ class PairDataset(Dataset[Item]):
 
     Args:
         pairs: what to draw from.
-        config: sizes and channels.
-        augment: limits of the random draw; None leaves the pictures as they are and in their own order.
+        config: sizes, channels, and whether to draw from each set equally often.
+        augment: limits of the random draw; None keeps the pictures as they are and in their order.
         frame: side of the square frame.
         seed: of order and augmentation.
         paired: True pairs each photo with its own sketch; False draws photos and sketches independently.
@@ -191,9 +176,8 @@ class PairDataset(Dataset[Item]):
     ) -> None:
         self.stems = [pair.stem for pair in pairs]
         self._styles = [pair.attributes.get("style", "") for pair in pairs]
-        self._sets = _grouped(
-            [pair.attributes.get("set", "") for pair in pairs] if config.balance else [""] * len(pairs)
-        )
+        sets = np.array([pair.attributes.get("set", "") if config.balance else "" for pair in pairs])
+        self._sets = [np.flatnonzero(sets == name) for name in sorted(set(sets.tolist()))]
         self.photos = Pictures([pair.photo for pair in pairs], "photo", config, frame)
         self.sketches = Pictures([pair.sketch for pair in pairs], "sketch", config, frame)
         self._augment, self._seed, self._paired = augment, seed, paired
@@ -219,21 +203,20 @@ class PairDataset(Dataset[Item]):
             self.photos.placements[photo],
             self._styles[sketch],
         )
-        return item if self._augment is None else self._drawn(item, self._augment, epoch, place)
-
-    def _drawn(self, item: Item, augment: AugmentConfig, epoch: int, place: int) -> Item:
+        if self._augment is None:
+            return item
         rng = np.random.Generator(np.random.PCG64([self._seed, epoch, 2, place]))
-        for_photo = draw(augment, rng)
-        for_sketch = for_photo if self._paired else draw(augment, rng)
-        photo = relight(move(item.photo, for_photo), for_photo)
-        return replace(item, photo=photo, sketch=move(item.sketch, for_sketch))
+        for_photo = draw(self._augment, rng)
+        for_sketch = for_photo if self._paired else draw(self._augment, rng)
+        drawn = relight(move(item.photo, for_photo), for_photo)
+        return replace(item, photo=drawn, sketch=move(item.sketch, for_sketch))
 
 
 def epoch_keys(count: int, batch_size: int, epoch: int, *, rank: int = 0, world: int = 1) -> list[list[Key]]:
     """Return one process's batches of an epoch as keys.
 
-    Several processes take neighbouring parts of one larger batch, so that together they see what a single process with
-    `world` times the batch size sees. A last, smaller batch is kept, cut to a multiple of `world`.
+    Several processes take neighbouring parts of one larger batch: together they see what one process with `world` times
+    the batch size sees. A smaller last batch is kept, cut to a multiple of `world`.
     """
     batches = []
     for start in range(0, count, batch_size * world):
@@ -246,11 +229,9 @@ def epoch_keys(count: int, batch_size: int, epoch: int, *, rank: int = 0, world:
 
 def batches(dataset: PairDataset, keys: list[list[Key]], direction: Direction, workers: int = 0) -> Iterator[Batch]:
     """Yield the batches that `keys` name, prepared by `workers` processes (0: in this one)."""
-    # a generator of its own: the loader would otherwise draw from the random state that the noise of a model comes from
-    own = torch.Generator()
-    stack = partial(_stack, direction=direction)  # a function made here reaches forked processes only
-    loader = DataLoader(dataset, batch_sampler=keys, collate_fn=stack, num_workers=workers, generator=own)
-    yield from loader
+    own = torch.Generator()  # without it the loader draws from the random state that a model's noise comes from
+    stack = partial(_stack, direction=direction)  # a local function would reach forked processes only
+    yield from DataLoader(dataset, batch_sampler=keys, collate_fn=stack, num_workers=workers, generator=own)
 
 
 def _stack(items: list[Item], direction: Direction) -> Batch:

@@ -1,4 +1,4 @@
-"""What a pair is: one photo, one sketch of it, who it shows and where both lie."""
+"""A pair: one photo, one sketch of it, the person they show, and where both are."""
 
 from __future__ import annotations
 
@@ -23,20 +23,13 @@ class NoPairsError(DataError):
 
 @dataclass(frozen=True)
 class Source:
-    """Where one picture of a pair is.
-
-    Attributes:
-        path: the picture's file.
-        half: which half of a side-by-side picture; None for the whole picture.
-    """
+    """Where one picture of a pair is: a file, or one half of a side-by-side picture."""
 
     path: Path
     half: Half | None = None
 
     def open(self, *, box: int | None = None) -> Image.Image:
         """Open the picture as upright `L` or `RGB`, cut to its half.
-
-        The halves of a picture of odd width leave out its middle column, so that both have the same size.
 
         Args:
             box: when given, a JPEG may be decoded at a reduced size not smaller than this square, which is faster.
@@ -60,11 +53,9 @@ class Pair:
     """A photo and the sketch that was drawn of it.
 
     Attributes:
-        stem: the pair's name, unique in its folder and stable, such as `f-005-01`.
-        subject: who it shows; splits are made by subject.
-        photo: where the photo is.
-        sketch: where the sketch is.
-        split: the side that the data itself puts the pair on, or None where it says nothing.
+        stem: the pair's name, unique in its folder, such as `f-005-01`.
+        subject: the person it shows.
+        split: the side that the data puts the pair on, or None.
         attributes: further columns of `pairs.csv` or of the annotations, as text.
     """
 
@@ -78,16 +69,7 @@ class Pair:
 
 @dataclass
 class Found:
-    """What one layout makes of a folder. All names are paths relative to the folder.
-
-    Attributes:
-        pairs: the pairs, in any order, each stem once.
-        orphan_photos: photos without a sketch.
-        orphan_sketches: sketches without a photo.
-        duplicates: groups of files that answer to one name; the first of each is used.
-        unreadable: files that are named but missing, or that plainly are no pictures, each with the reason.
-        notes: what else the reader should know, one sentence each.
-    """
+    """What one layout finds in a folder: the fields of `Index`, unsorted, with paths relative to the folder."""
 
     pairs: list[Pair] = field(default_factory=list)
     orphan_photos: list[str] = field(default_factory=list)

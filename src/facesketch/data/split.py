@@ -1,6 +1,6 @@
 """Who is trained on, who validates and who tests: by subject, and the same on every machine.
 
-What the data itself says wins. Everyone else's place comes from a hash of the subject's name, so that adding subjects
+The data's own division comes first. Everybody else's side follows from a hash of the subject's name, so adding subjects
 never moves another one.
 """
 
@@ -16,7 +16,7 @@ from facesketch.errors import ConfigError
 
 Origin = Literal["data", "hash", "both", "nobody"]
 _STRICTEST: tuple[Side, ...] = ("test", "validation", "train")
-_ENOUGH = 3
+_ENOUGH = 3  # subjects, so that each side gets one
 
 
 @dataclass(frozen=True)
@@ -24,11 +24,8 @@ class Split:
     """The pairs of each side, sorted by stem. No subject is on two sides.
 
     Attributes:
-        train: pairs to learn from.
-        validation: pairs that choose between trainings; subjects other than those of `train`.
-        test: pairs that are only ever measured on.
-        left_out: pairs that the data puts on one side although it tests (or validates) the same subject on another.
-        origin: whose word each side is: the `data`'s own, the `hash`'s, `both`, or `nobody`'s when it is empty.
+        left_out: pairs of a subject whom the data also puts on a stricter side.
+        origin: what decided each side: the `data`, the `hash`, `both`, or `nobody` when it is empty.
     """
 
     train: tuple[Pair, ...]
@@ -50,11 +47,12 @@ class Split:
 def split(pairs: Sequence[Pair], *, validation: float = 0.12, test: float = 0.2) -> Split:
     """Divide pairs into train, validation and test by subject.
 
-    A subject that the data puts on a side stays there; on several, the strictest counts (test, then validation) and its
-    pairs on the others are left out. A side that the data names for nobody is carved from the subjects that it trains
-    on or says nothing about: `draw("test", subject) < test` tests, of the others `draw("validation", subject) <
-    validation` validates. Should that leave a wanted side empty among three subjects or more, the one with the
-    smallest draw for it is taken; training gets a subject before the other two, so one subject alone is trained on.
+    A subject stays where the data puts it. Where the data puts it on several sides, the strictest counts (test, then
+    validation), and its pairs on the others are left out. A side to which the data assigns nobody is filled from the
+    subjects that the data trains on or does not assign: a subject tests if `draw("test", subject) < test`, and
+    otherwise validates if `draw("validation", subject) < validation`. If that leaves a wanted side empty among three
+    subjects or more, it gets the subject with the smallest draw for it. Training gets a subject before the other two,
+    so one subject alone is trained on.
 
     Args:
         pairs: in any order.
@@ -68,29 +66,31 @@ def split(pairs: Sequence[Pair], *, validation: float = 0.12, test: float = 0.2)
     for name, share in shares.items():
         if not 0.0 <= share < 1.0:
             raise ConfigError(f"{name} = {share}: expected a share from 0 up to, but not including, 1")
-    own = _own(pairs)
-    named = set(own.values())
-    places: dict[str, Side] = {}
-    for subject in sorted({pair.subject for pair in pairs}):
-        places[subject] = _place(subject, own.get(subject), named, shares)
-    free = {subject for subject in places if own.get(subject, "train") == "train"}
-    _fill(places, free, shares)
-    return _divided(pairs, own, places)
-
-
-def draw(side: Side, subject: str) -> float:
-    """Return a number in [0, 1) that depends on a side's and a subject's names alone."""
-    digest = hashlib.sha256(f"{side}\n{subject}".encode()).digest()
-    return int.from_bytes(digest[:6], "big") / 2**48
-
-
-def _own(pairs: Sequence[Pair]) -> dict[str, Side]:
-    """Return the side on which the data puts each subject, the strictest where it names several."""
     own: dict[str, Side] = {}
     for pair in pairs:
         if pair.split is not None:
             own[pair.subject] = min(own.get(pair.subject, pair.split), pair.split, key=_STRICTEST.index)
-    return own
+    named = set(own.values())
+    places = {subject: _place(subject, own.get(subject), named, shares) for subject in {pair.subject for pair in pairs}}
+    _fill(places, {subject for subject in places if own.get(subject, "train") == "train"}, shares)
+    sides: dict[Side, list[Pair]] = {side: [] for side in SIDES}
+    left_out: list[Pair] = []
+    for pair in sorted(pairs, key=lambda pair: pair.stem):
+        elsewhere = pair.split is not None and pair.split != own[pair.subject]
+        (left_out if elsewhere else sides[places[pair.subject]]).append(pair)
+    return Split(
+        train=tuple(sides["train"]),
+        validation=tuple(sides["validation"]),
+        test=tuple(sides["test"]),
+        left_out=tuple(left_out),
+        origin={side: _origin(side, sides[side]) for side in SIDES},
+    )
+
+
+def draw(side: Side, subject: str) -> float:
+    """Return a number in [0, 1) that depends on the names of a side and a subject alone."""
+    digest = hashlib.sha256(f"{side}\n{subject}".encode()).digest()
+    return int.from_bytes(digest[:6], "big") / 2**48
 
 
 def _place(subject: str, own: Side | None, named: set[Side], shares: Mapping[Side, float]) -> Side:
@@ -114,23 +114,6 @@ def _fill(places: dict[str, Side], free: set[str], shares: Mapping[Side, float])
         spare = [subject for subject in free if side == "train" or held[places[subject]] > 1]
         if spare:
             places[min(spare, key=lambda subject: (draw(side, subject), subject))] = side
-
-
-def _divided(pairs: Sequence[Pair], own: Mapping[str, Side], places: Mapping[str, Side]) -> Split:
-    sides: dict[Side, list[Pair]] = {side: [] for side in SIDES}
-    left_out = []
-    for pair in sorted(pairs, key=lambda pair: pair.stem):
-        if pair.split is not None and pair.split != own[pair.subject]:
-            left_out.append(pair)
-        else:
-            sides[places[pair.subject]].append(pair)
-    return Split(
-        train=tuple(sides["train"]),
-        validation=tuple(sides["validation"]),
-        test=tuple(sides["test"]),
-        left_out=tuple(left_out),
-        origin={side: _origin(side, sides[side]) for side in SIDES},
-    )
 
 
 def _origin(side: Side, pairs: Sequence[Pair]) -> Origin:

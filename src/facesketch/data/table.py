@@ -15,15 +15,14 @@ from facesketch.files import read_file
 def read_table(path: Path, needed: Sequence[str]) -> list[tuple[int, dict[str, str]]]:
     """Read a CSV file in UTF-8, with or without a byte order mark.
 
-    Commas, semicolons or tabs part the cells. Letter case and spaces around the names of columns do not matter, nor do
-    spaces around cells, and empty lines are passed over.
+    Commas, semicolons or tabs separate the cells. Spaces around cells and empty lines are ignored.
 
     Args:
         path: the file.
         needed: columns that it must have.
 
     Returns:
-        The number of each line, and its cells by column, the columns in small letters.
+        The number of each line, and its cells by column; the columns are in lower case.
 
     Raises:
         DataError: it cannot be read, is not such a table, or lacks a column.
@@ -33,9 +32,8 @@ def read_table(path: Path, needed: Sequence[str]) -> list[tuple[int, dict[str, s
         text = read_file(path).decode("utf-8-sig")
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
-        raise DataError(
-            f"{path}: cannot be read ({reason})", f"give a CSV file with columns {','.join(needed)}"
-        ) from error
+        hint = f"give a CSV file with columns {','.join(needed)}"
+        raise DataError(f"{path}: cannot be read ({reason})", hint) from error
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: not text in UTF-8", "save it as CSV UTF-8") from error
     first = text.partition("\n")[0]

@@ -9,49 +9,47 @@ from pathlib import Path
 from facesketch.data.pairs import Pair, Side
 from facesketch.data.split import Split
 
-Twins = tuple[Pair, Pair]
-_SEEN: dict[Side, tuple[Side, ...]] = {"test": ("train", "validation"), "validation": ("train",)}
-HELD = tuple(_SEEN)
+SEEN_BEFORE: dict[Side, tuple[Side, ...]] = {"test": ("train", "validation"), "validation": ("train",)}
+"""The sides that a side must share no picture with."""
 _SPOILT = {
     "test": "the test set is not independent, and its figures come out too good",
     "validation": "the validation set is not independent, and may choose the wrong epoch as the best",
 }
 
 
-def twins(parts: Split, side: Side = "test") -> tuple[Twins, ...]:
+def twins(parts: Split, side: Side = "test") -> tuple[tuple[Pair, Pair], ...]:
     """Find pairs of a side that share a photo or a sketch, byte for byte, with a pair that is seen before.
 
-    Only files of one size on both sides are read. Files that cannot be read have no twin.
+    Only files whose size occurs on both sides are read. Files that cannot be read have no twin.
 
     Args:
         parts: the split.
-        side: `test`, against all that trains or validates, or `validation`, against all that trains.
+        side: `test` or `validation`.
 
     Returns:
-        (pair of the side, the first pair of the others that has the same picture), each pair of the side at most once.
+        (pair of the side, the first pair seen before that has the same picture), each pair of the side at most once.
     """
     held = parts.side(side)
-    seen = [pair for other in _SEEN[side] for pair in parts.side(other)]
+    seen = [pair for other in SEEN_BEFORE[side] for pair in parts.side(other)]
     same_size = _shared(held, seen, lambda path: path.stat().st_size)
     alike = _shared(held, seen, lambda path: _digest(path) if path in same_size else None)
     first: dict[Hashable, Pair] = {}
     for pair in seen:
         for path in filter(alike.get, _files(pair)):
             first.setdefault(alike[path], pair)
-    found = ((pair, next((first[alike[path]] for path in _files(pair) if path in alike), None)) for pair in held)
-    return tuple((pair, twin) for pair, twin in found if twin is not None)
+    return tuple((pair, first[found[0]]) for pair in held if (found := [alike[p] for p in _files(pair) if p in alike]))
 
 
 def twin_warnings(parts: Split) -> list[str]:
-    """Say in a line for each side that is not independent how many pairs have a twin, an example, and what to do."""
+    """Return one line for each side that is not independent: how many pairs, an example, and what to do."""
     lines = []
-    for side in HELD:
+    for side in SEEN_BEFORE:
         if found := twins(parts, side):
             pair, twin = found[0]
-            many = f"{len(found)} of {len(parts.side(side))} {side} pairs"
             lines.append(
-                f"{_SPOILT[side]}: {many} share a picture, byte for byte, with pairs seen in training, such as "
-                f"{pair.stem} and {twin.stem}; remove one of the two, or give both one subject in pairs.csv"
+                f"{_SPOILT[side]}: {len(found)} of {len(parts.side(side))} {side} pairs share a picture, byte for "
+                f"byte, with pairs seen in training, such as {pair.stem} and {twin.stem}; remove one of the two, or "
+                "give both one subject in pairs.csv"
             )
     return lines
 
@@ -63,7 +61,7 @@ def _files(pair: Pair) -> tuple[Path, Path]:
 def _shared(
     held: Iterable[Pair], seen: Iterable[Pair], mark: Callable[[Path], Hashable | None]
 ) -> dict[Path, Hashable]:
-    """Return the marks of the files whose mark files of both sides have."""
+    """Return the marks of the files whose mark occurs on both sides."""
     sides: list[dict[Path, Hashable]] = []
     for pairs in (held, seen):
         marks: dict[Path, Hashable] = {}

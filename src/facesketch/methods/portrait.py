@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from facesketch.config import DataConfig, Direction, RunConfig
-from facesketch.data.corrupt import disguise
+from facesketch.data.corrupt import corrupt
 from facesketch.data.datasets import Batch
 from facesketch.data.pairs import Pair
 from facesketch.errors import ConfigError, nearest
@@ -58,7 +58,7 @@ class Portrait(PortraitFamily, Method):
         settings, style = self.settings, self._style_weights(batch)
         left, right = batch.columns(self.multiple)
         source, target = batch.source[..., left:right], batch.target[..., left:right]
-        source = disguise(source, settings.corrupt if self.training else 0.0)
+        source = corrupt(source, settings.corrupt if self.training else 0.0)
         fake = self.generator(source, style)  # (N, C, H, W)
 
         real_logits = self.discriminator(torch.cat([source, target], dim=1))

@@ -21,7 +21,8 @@ from PIL import Image
 from pydantic import field_validator
 
 from facesketch.config import DIRECTIONS, Direction, Frozen
-from facesketch.data.index import Pair, index
+from facesketch.data.index import index
+from facesketch.data.pairs import Pair
 from facesketch.data.split import split
 from facesketch.errors import ConfigError, DataError, FacesketchError
 from facesketch.evaluation.baselines import Baselines, baselines

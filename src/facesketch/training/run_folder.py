@@ -14,7 +14,8 @@ from typing import Any
 from facesketch.checkpoints.checkpoint import start
 from facesketch.checkpoints.header import BEST, WEIGHTS
 from facesketch.config import RunConfig, parse, read_toml, to_toml
-from facesketch.data.index import Pair, index
+from facesketch.data.index import index
+from facesketch.data.pairs import Pair
 from facesketch.data.split import Split, split
 from facesketch.errors import CheckpointError, ConfigError, DataError
 from facesketch.files import read_json, write_json, write_text

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from facesketch.data.index import Index, NoPairsError, index
+from facesketch.data.index import Index, index
 from facesketch.data.layouts.tree import subject_of
+from facesketch.data.pairs import NoPairsError
 from facesketch.errors import DataError
 
 

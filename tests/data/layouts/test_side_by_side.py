@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facesketch.data.index import Index, NoPairsError, index
+from facesketch.data.index import Index, index
+from facesketch.data.pairs import NoPairsError
 
 
 def sides(found: Index) -> dict[str, str | None]:

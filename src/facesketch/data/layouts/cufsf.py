@@ -1,8 +1,8 @@
-"""CUFSF: an artist's sketches of FERET photos, which come from elsewhere and under names of their own.
+"""CUFSF: an artist's sketches of FERET photos, which are published elsewhere under other names.
 
 The sketches (`original_sketch/00001.jpg`) come with a list of the photos they were drawn from, one a line, in the order
-of the sketches. FERET was published twice: grey, where a photo is called `00001fb010_930831`, and in colour, where the
-same photo is `00001/00001_930831_fb.ppm.bz2`. Subject, pose and date are in both names, and by them a photo is found.
+of the sketches. FERET was published in grey, where a photo is called `00001fb010_930831`, and in colour, where the same
+photo is `00001/00001_930831_fb.ppm.bz2`. Both names hold subject, pose and date, by which the photo is found.
 """
 
 from __future__ import annotations
@@ -33,33 +33,36 @@ def shot(stem: str) -> Shot | None:
 
 
 def cufsf(tree: Tree) -> Found | None:
-    """Understand CUFSF's sketches beside FERET's photos.
+    """Pair CUFSF's sketches with FERET's photos.
 
-    With a list of names, each line is one sketch: the one of that name, or of that subject number, or, where no sketch
-    is called like a line, the one at that place in the order of names. Without a list, a sketch goes with the photo of
-    its name, or of its subject when there is just one. The subject is the first five digits.
+    Each line of the list is one sketch: the one of that name or subject number, or, where no sketch has the name of a
+    line, the one at that place in the order of names. Without a list, a sketch goes with the photo of its name, or of
+    its subject when there is just one. The subject is the first five digits.
 
     Raises:
-        DataError: lines and sketches can be told apart neither by name nor by order.
+        DataError: lines and sketches match neither by name nor by count.
     """
     sketches = _sketches(tree)
-    photos = _Photos([Item(path, stem_of(path), "photo") for path in tree.pictures if _is_photo(path)])
+    photos = _Photos(
+        [Item(path, stem_of(path), "photo") for path in tree.pictures if read_words(path).kind != "sketch"]
+    )
     if not sketches or not photos.items:
         return None
     listed = _listed(tree)
-    if not listed and not _plainly_feret(sketches, photos):
+    if listed:
+        lines = _in_order(tree, listed, sketches)
+    elif photos.by_shot and all(_SUBJECT.fullmatch(item.stem) or shot(item.stem) for item in sketches):
+        lines = [(sketch, sketch.stem) for sketch in sketches]
+    else:
         return None
-    return _paired(tree, listed, sketches, photos)
-
-
-def _paired(tree: Tree, listed: list[str], sketches: list[Item], photos: _Photos) -> Found:
     found = Found()
-    lines = _in_order(tree, listed, sketches) if listed else [(sketch, sketch.stem) for sketch in sketches]
     for sketch, name in lines:
         photo = photos.find(name)
         if photo and sketch:
-            found.pairs.append(make_pair(sketch.stem, photo, sketch, subject=_subject(name)))
-            found.duplicates += photos.others(photo)
+            subject = name[:5] if _SUBJECT.match(name) else name
+            found.pairs.append(make_pair(sketch.stem, photo, sketch, subject=subject))
+            alike = tuple(str(item.path) for item in photos.by_stem[photo.stem])
+            found.duplicates += [alike] if len(alike) > 1 else []
         elif photo:
             found.orphan_photos.append(str(photo.path))
     paired = {pair.sketch.path for pair in found.pairs}
@@ -67,16 +70,8 @@ def _paired(tree: Tree, listed: list[str], sketches: list[Item], photos: _Photos
     return found
 
 
-def _subject(name: str) -> str:
-    return name[:5] if _SUBJECT.match(name) else name
-
-
-def _is_photo(path: PurePosixPath) -> bool:
-    return read_words(path).kind != "sketch"
-
-
 def _sketches(tree: Tree) -> list[Item]:
-    """Return the sketches in order of name; the original rather than the cropped ones, as FERET's photos are whole."""
+    """Return the sketches in order of name: the original ones, not the cropped ones, as FERET's photos are whole."""
     items = [replace(item, rest=()) for item in map(read_words, tree.pictures) if item.kind == "sketch"]
     whole = [item for item in items if not item.cropped]
     return sorted(whole or items, key=lambda item: (item.stem, str(item.path)))
@@ -98,11 +93,6 @@ class _Photos:
                 self.by_shot.setdefault(key, item)
                 self.by_subject[key[0]].append(item)
 
-    def others(self, photo: Item) -> list[tuple[str, ...]]:
-        """Return the photo and those of the very same name, when there are any."""
-        alike = tuple(str(item.path) for item in self.by_stem[photo.stem])
-        return [alike] if len(alike) > 1 else []
-
     def find(self, name: str) -> Item | None:
         """Return the photo of this FERET name, or of the subject alone when it can only be the one."""
         key = shot(name)
@@ -116,12 +106,8 @@ class _Photos:
         return self.by_stem[key[0]][0] if key[0] in self.by_stem else None  # photos renamed to the subject's number
 
 
-def _plainly_feret(sketches: list[Item], photos: _Photos) -> bool:
-    return bool(photos.by_shot) and all(_SUBJECT.fullmatch(item.stem) or shot(item.stem) for item in sketches)
-
-
 def _listed(tree: Tree) -> list[str]:
-    """Return the FERET names, folded and without suffix, of the first text file that lists such names."""
+    """Return the FERET names of the first text file that lists such names."""
     for path in tree.files:
         file = tree.folder / path
         if path.suffix.lower() in _LISTS and file.stat().st_size <= _LONGEST_LIST:

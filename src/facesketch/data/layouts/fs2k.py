@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
-from pathlib import PurePosixPath
-from typing import Any
 
 from facesketch.config import Kind
 from facesketch.data.layouts.matching import make_pair
@@ -19,14 +17,13 @@ _NESTED = re.compile(r"(?:.*/)?(?P<kind>photo|sketch)/(?P=kind)(?P<style>\d+)/(?
 _FLAT = re.compile(r"(?:.*/)?(?P<kind>photo|sketch)/(?P=kind)(?P<style>\d+)_(?:image|sketch)(?P<number>\d+)\.[^/]*")
 _ANNOTATION = re.compile(r"anno_(?P<side>train|val|test)\.json")
 _IMAGE_NAME = re.compile(r"photo(?P<style>\d+)[/_]image(?P<number>\d+)(?:\.\w+)?")
-_Notes = dict[str, tuple[Side, dict[str, str]]]
 
 
 def fs2k(tree: Tree) -> Found | None:
-    """Understand `photo/photo1/image0110.jpg` and `sketch/sketch1/sketch0110.jpg` as the pair `1-0110`.
+    """Pair `photo/photo1/image0110.jpg` with `sketch/sketch1/sketch0110.jpg` as `1-0110`.
 
-    `anno_train.json` and `anno_test.json` give the split and the attributes. Pictures that FS2K's own script has copied
-    to `train/photo/photo1_image0110.jpg` are read when the numbered folders are not there.
+    `anno_train.json` and `anno_test.json` give the split and the attributes. Without the numbered folders, pictures
+    that FS2K's own script has copied to `train/photo/photo1_image0110.jpg` are read.
 
     Raises:
         DataError: an annotation file is not what FS2K publishes.
@@ -43,14 +40,9 @@ def fs2k(tree: Tree) -> Found | None:
         found.pairs.append(replace(pair, split=side, attributes=attributes))
     found.orphan_photos = [str(photos[stem].path) for stem in sorted(photos.keys() - sketches.keys())]
     found.orphan_sketches = [str(sketches[stem].path) for stem in sorted(sketches.keys() - photos.keys())]
-    found.notes = _missing(notes.keys() - photos.keys() - sketches.keys())
+    if missing := notes.keys() - photos.keys() - sketches.keys():
+        found.notes = [f"{len(missing)} annotated pictures are not in the folder, such as {min(missing)}"]
     return found
-
-
-def _missing(stems: set[str]) -> list[str]:
-    if not stems:
-        return []
-    return [f"{len(stems)} annotated pictures are not in the folder, such as {min(stems)}"]
 
 
 def _numbered(tree: Tree, kind: Kind) -> tuple[dict[str, Item], list[tuple[str, ...]]]:
@@ -61,47 +53,35 @@ def _numbered(tree: Tree, kind: Kind) -> tuple[dict[str, Item], list[tuple[str, 
             place = pattern.fullmatch(fold(str(path)))
             if place and place["kind"] == kind:
                 stem = f"{place['style']}-{place['number']}"
-                groups.setdefault(stem, []).append(Item(path, stem, kind, _side(path)))
+                sides = [SPLIT_WORDS[part] for part in map(fold, path.parts[:-1]) if part in SPLIT_WORDS]
+                groups.setdefault(stem, []).append(Item(path, stem, kind, sides[-1] if sides else None))
         if groups:
             several = [tuple(str(item.path) for item in group) for group in groups.values() if len(group) > 1]
             return {stem: group[0] for stem, group in groups.items()}, several
     return {}, []
 
 
-def _side(path: PurePosixPath) -> Side | None:
-    named = [SPLIT_WORDS[part] for part in map(fold, path.parts[:-1]) if part in SPLIT_WORDS]
-    return named[-1] if named else None
-
-
-def _annotations(tree: Tree) -> _Notes:
-    notes: _Notes = {}
-    for path in tree.files:
-        if name := _ANNOTATION.fullmatch(fold(path.name)):
-            side = SPLIT_WORDS[name["side"]]
-            for entry in _entries(tree, path):
-                stem, attributes = _entry(tree, path, entry)
-                notes[stem] = side, attributes
+def _annotations(tree: Tree) -> dict[str, tuple[Side, dict[str, str]]]:
+    """Return the side and the attributes of each annotated pair by stem."""
+    notes: dict[str, tuple[Side, dict[str, str]]] = {}
+    for path in (tree.folder / path for path in tree.files):
+        if not (name := _ANNOTATION.fullmatch(fold(path.name))):
+            continue
+        try:
+            entries = parse_json(read_file(path))
+        except (OSError, ValueError) as error:
+            raise DataError(f"{path}: not JSON ({error})", "unpack FS2K's annotations again") from error
+        if not isinstance(entries, list):
+            raise DataError(f"{path}: expected a list of entries, each with an image_name")
+        for entry in entries:
+            named = entry.get("image_name") if isinstance(entry, dict) else None
+            place = _IMAGE_NAME.fullmatch(fold(str(named)))
+            if not place:
+                raise DataError(f"{path}: image_name {named!r}", "expected one such as 'photo1/image0110'")
+            attributes = {
+                str(key): value if isinstance(value, str) else json.dumps(value)
+                for key, value in entry.items()
+                if key != "image_name"
+            }
+            notes[f"{place['style']}-{place['number']}"] = SPLIT_WORDS[name["side"]], attributes
     return notes
-
-
-def _entries(tree: Tree, path: PurePosixPath) -> list[Any]:
-    try:
-        entries = parse_json(read_file(tree.folder / path))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{tree.folder / path}: not JSON ({error})", "unpack FS2K's annotations anew") from error
-    if not isinstance(entries, list):
-        raise DataError(f"{tree.folder / path}: expected a list of entries, each with an image_name")
-    return entries
-
-
-def _entry(tree: Tree, path: PurePosixPath, entry: Any) -> tuple[str, dict[str, str]]:
-    name = entry.get("image_name") if isinstance(entry, dict) else None
-    place = _IMAGE_NAME.fullmatch(fold(str(name)))
-    if not place:
-        raise DataError(f"{tree.folder / path}: image_name {name!r}", "expected one such as 'photo1/image0110'")
-    attributes = {
-        str(key): value if isinstance(value, str) else json.dumps(value)
-        for key, value in entry.items()
-        if key != "image_name"
-    }
-    return f"{place['style']}-{place['number']}", attributes

@@ -1,4 +1,4 @@
-"""Pictures that hold photo and sketch side by side, and how to tell which half is which."""
+"""Pictures that hold photo and sketch side by side, and which half is which."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from facesketch.errors import ImageError
 from facesketch.images.io import header, open_image
 
 WIDE = 1.5
-"""How many times wider than high a picture is that holds two."""
+"""A picture that holds two is at least so many times wider than high."""
 _LOOKED_AT = 9
 _COLOURFUL = 0.02
 _TURNED = frozenset({5, 6, 7, 8})
@@ -24,10 +24,10 @@ _ORIENTATION = 0x0112
 
 
 def side_by_side(tree: Tree) -> Found | None:
-    """Understand a folder of pictures at least 1.5 times wider than high, with `train/`, `val/` and `test/` if wanted.
+    """Split pictures that are at least 1.5 times wider than high, with or without `train/`, `val/` and `test/`.
 
-    Which half is the photo is decided once for the folder, by the majority of a few pictures: the more colourful half
-    is the photo and, where both are grey, the one with more mid-tones.
+    Which half is the photo is decided once for the folder, by the majority of a few pictures: the more colourful half,
+    or, where both are grey, the one with more mid-tones.
     """
     sample = _spread(tree.pictures)
     ratios = [_ratio(tree, path) for path in sample]
@@ -46,15 +46,10 @@ def side_by_side(tree: Tree) -> Found | None:
     if found.orphan_photos:
         found.notes.append(f"a picture less than {WIDE} times wider than high holds no pair and counts as an orphan")
     photo = photo_half(tree, [item.path for item in wide])
-    found.notes.append(f"the photo is the {photo} half")
-    _pairs(found, wide, photo)
-    return found
-
-
-def _pairs(found: Found, items: list[Item], photo: Half) -> None:
     sketch: Half = "right" if photo == "left" else "left"
+    found.notes.append(f"the photo is the {photo} half")
     groups: dict[tuple[object, ...], list[Item]] = {}
-    for item in items:
+    for item in wide:
         groups.setdefault((item.rest, item.split, item.stem), []).append(item)
     names = ["-".join([*item.rest, item.stem]) for (item, *_) in groups.values()]
     seen = Counter(names)
@@ -62,9 +57,9 @@ def _pairs(found: Found, items: list[Item], photo: Half) -> None:
         if others:
             found.duplicates.append(tuple(str(alike.path) for alike in (item, *others)))
         stem = f"{item.split}-{name}" if item.split and seen[name] > 1 else name
-        subject = subject_named(stem, item)
-        path = Path(item.path)
-        found.pairs.append(Pair(stem, subject, Source(path, photo), Source(path, sketch), item.split))
+        file = Path(item.path)
+        found.pairs.append(Pair(stem, subject_named(stem, item), Source(file, photo), Source(file, sketch), item.split))
+    return found
 
 
 def photo_half(tree: Tree, paths: Sequence[PurePosixPath]) -> Half:
@@ -79,7 +74,7 @@ def _spread(paths: Sequence[PurePosixPath]) -> list[PurePosixPath]:
 
 
 def _ratio(tree: Tree, path: PurePosixPath) -> float | None:
-    """Return width over height as the header says it, or None when there is no such header."""
+    """Return width over height according to the header, or None when there is none."""
     try:
         with header((tree.folder / path).read_bytes()) as (image, _):
             width, height = image.size

@@ -1,4 +1,4 @@
-"""Preparing a data set: pairs kept together, sets merged, what is left out, and the report."""
+"""Aligning folders: pairs kept together, sets merged, what is left out, and the report."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facesketch.data.align_folder import plan, prepare
+from facesketch.data.align_folders import align_folders, plan
 from facesketch.data.index import index
 from facesketch.errors import DataError, FaceError, OutputError
 from facesketch.faces import Face, FaceFinder
@@ -54,7 +54,7 @@ def add_column(folder: Path, column: str, value: str) -> None:
 def test_pairs_stay_pairs_with_all_that_is_known_of_them(arrange: Callable[..., Path], tmp_path: Path) -> None:
     source = arrange(tmp_path / "set", train=3, validation=1, test=2)
     add_column(source, "hair", "long")
-    done = prepare([source], tmp_path / "out", FINDER)
+    done = align_folders([source], tmp_path / "out", FINDER)
     assert (done.pairs, done.left_out) == (6, ())
     before, after = index(source).pairs, index(tmp_path / "out").pairs
     for old, new in zip(before, after, strict=True):
@@ -73,7 +73,7 @@ def test_a_pair_without_a_face_is_left_out_whole_and_named(arrange: Callable[...
     dark, torn = rows(source)[1], rows(source)[2]
     Image.new("L", (64, 64), 3).save(source / dark["sketch"])
     (source / torn["photo"]).write_bytes((source / torn["photo"]).read_bytes()[:200])
-    done = prepare([source], tmp_path / "out", FINDER)
+    done = align_folders([source], tmp_path / "out", FINDER)
     assert [row["stem"] for row in rows(tmp_path / "out")] == [rows(source)[0]["stem"], rows(source)[3]["stem"]]
     assert dict(done.left_out).keys() == {dark["stem"], torn["stem"]}
     assert dict(done.left_out)[dark["stem"]] == f"{source / dark['sketch']}: no face found"
@@ -86,7 +86,7 @@ def test_a_pair_without_a_face_is_left_out_whole_and_named(arrange: Callable[...
 def test_the_report_counts_and_measures(arrange: Callable[..., Path], tmp_path: Path) -> None:
     source = arrange(tmp_path / "set", train=4, validation=0, test=0)
     Image.new("L", (64, 64), 3).save(source / rows(source)[0]["sketch"])
-    prepare([source], tmp_path / "out", FINDER, scale=2.0)
+    align_folders([source], tmp_path / "out", FINDER, scale=2.0)
     told = report(tmp_path / "out")
     assert told["turned"] == []
     assert told["frame"] == {
@@ -108,7 +108,7 @@ def test_the_report_counts_and_measures(arrange: Callable[..., Path], tmp_path: 
 
 def test_the_contact_sheet_shows_what_was_written(arrange: Callable[..., Path], tmp_path: Path) -> None:
     source = arrange(tmp_path / "set", train=5, validation=0, test=0)
-    prepare([source], tmp_path / "out", FINDER)
+    align_folders([source], tmp_path / "out", FINDER)
     page = np.asarray(open_image(tmp_path / "out" / "contact.png"), dtype=float)
     first = (
         open_image(tmp_path / "out" / rows(tmp_path / "out")[0]["photo"])
@@ -128,7 +128,7 @@ def test_several_sets_become_one(arrange: Callable[..., Path], tmp_path: Path) -
     one = arrange(tmp_path / "cuhk", train=2, validation=0, test=0)
     two = arrange(tmp_path / "fs2k", train=2, validation=0, test=0)
     add_column(two, "style", "1")
-    done = prepare([one, two], tmp_path / "out", FINDER)
+    done = align_folders([one, two], tmp_path / "out", FINDER)
     stems = [row["stem"] for row in rows(one)]
     table = rows(tmp_path / "out")
     assert done.pairs == len(table) == 4
@@ -164,7 +164,7 @@ def test_a_plain_folder_keeps_its_tree(faces: Path, tmp_path: Path) -> None:
     shutil.copyfile(pictures[0], album / "anna.png")
     open_image(pictures[0]).save(album / "anna.jpg")
     shutil.copyfile(pictures[1], album / "summer" / "ben.png")
-    done = prepare([album], tmp_path / "out", FINDER, suffix=".jpg")
+    done = align_folders([album], tmp_path / "out", FINDER, suffix=".jpg")
     made = {str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*") if path.is_file()}
     assert made == {"anna.jpg.jpg", "anna.png.jpg", "summer/ben.jpg", "report.json", "contact.png"}
     assert (done.pairs, len(done.kept)) == (0, 3)
@@ -199,7 +199,7 @@ def test_a_stem_that_is_told_by_its_set_is_nobody_elses(arrange: Callable[..., P
         for row, name in zip(rows(folder), ("1", "a-1"), strict=False):
             text = text.replace(f"\n{row['stem']},{row['subject']},", f"\n{name},{name},")
         (folder / "pairs.csv").write_text(text, encoding="utf-8")
-    done = prepare([one, two], tmp_path / "out", FINDER)
+    done = align_folders([one, two], tmp_path / "out", FINDER)
     assert [(row["stem"], row["subject"]) for row in rows(tmp_path / "out")] == [
         ("a-1-2", "a-1-2"),
         ("b-1", "b-1"),
@@ -213,7 +213,7 @@ def test_no_picture_takes_the_place_of_another_or_of_the_contact_sheet(faces: Pa
     for name in ("contact.jpg", "report.json/b.png", "sub/contact.png", "a.jpg", "a.png", "a.png.bmp"):
         (album / name).parent.mkdir(parents=True, exist_ok=True)
         picture.save(album / name)
-    done = prepare([album], tmp_path / "out", FINDER)
+    done = align_folders([album], tmp_path / "out", FINDER)
     places = {str(unit.pictures[0].source.path.relative_to(album)): str(unit.pictures[0].place) for unit in done.kept}
     assert places == {
         "a.jpg": "a.jpg.png",
@@ -230,7 +230,7 @@ def test_no_picture_takes_the_place_of_another_or_of_the_contact_sheet(faces: Pa
 def test_what_the_output_would_overlap_is_refused(faces: Path, tmp_path: Path) -> None:
     for out in (faces, faces / "aligned", faces.parent):
         with pytest.raises(OutputError, match="overlaps"):
-            prepare([faces], out, FINDER)
+            align_folders([faces], out, FINDER)
     assert not (faces / "aligned").exists()
 
 
@@ -238,26 +238,26 @@ def test_nothing_is_written_where_no_face_is_found(tmp_path: Path) -> None:
     (tmp_path / "night").mkdir()
     Image.new("L", (64, 64), 3).save(tmp_path / "night" / "a.png")
     with pytest.raises(FaceError, match=r"of 1 none could be aligned; the first: .*a\.png: no face found"):
-        prepare([tmp_path / "night"], tmp_path / "out", FINDER)
+        align_folders([tmp_path / "night"], tmp_path / "out", FINDER)
     assert not (tmp_path / "out").exists()
 
 
 def test_an_empty_folder_is_told(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="no picture in it"):
-        prepare([tmp_path / "empty"], tmp_path / "out", FINDER)
+        align_folders([tmp_path / "empty"], tmp_path / "out", FINDER)
 
 
 def test_a_list_of_pairs_that_names_nothing_is_not_taken_for_an_album(tmp_path: Path) -> None:
     (tmp_path / "set").mkdir()
     (tmp_path / "set" / "pairs.csv").write_text("photo,sketch\na.png,b.png\n", encoding="utf-8")
     with pytest.raises(DataError, match="nothing pairs"):
-        prepare([tmp_path / "set"], tmp_path / "out", FINDER)
+        align_folders([tmp_path / "set"], tmp_path / "out", FINDER)
 
 
 def test_progress_is_told_of_every_unit(arrange: Callable[..., Path], tmp_path: Path) -> None:
     source = arrange(tmp_path / "set", train=3, validation=0, test=0)
     Image.new("L", (64, 64), 3).save(source / rows(source)[0]["sketch"])
     told: list[tuple[int, int]] = []
-    prepare([source], tmp_path / "out", FINDER, progress=lambda done, total: told.append((done, total)))
+    align_folders([source], tmp_path / "out", FINDER, progress=lambda done, total: told.append((done, total)))
     assert told == [(1, 3), (2, 3), (3, 3)]

@@ -1,4 +1,4 @@
-"""Prepare a data set: every picture of some folders aligned to one frame, pairs kept together, and all of it told."""
+"""Align every picture of some folders to one frame, keep pairs together, and report what was found."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from facesketch.data.index import NoPairsError, Pair, Source, index
+from facesketch.data.index import index
 from facesketch.data.layouts.tree import fold, walk
+from facesketch.data.pairs import NoPairsError, Pair, Source
 from facesketch.errors import DataError, FaceError, ImageError, OutputError
-from facesketch.faces import Aligned, FaceFinder, FaceFrame, align, choose
+from facesketch.faces import FaceFinder, FaceFrame, align, choose
 from facesketch.faces.frame import FRAME
 from facesketch.files import require_folder_name, write_json, write_text
 from facesketch.images.contact_sheet import sheet
@@ -67,15 +68,15 @@ class Unit:
 
 
 @dataclass(frozen=True)
-class Look:
-    """What aligning one picture told.
+class Measured:
+    """What aligning one picture showed.
 
     Attributes:
         kind: of the picture.
         name: its path.
-        scale: pixels of the frame for one of the picture; 0 where no face was found or it could not be read.
-        angle: degrees that the eyes were tilted by, clockwise above 0, once the picture was turned.
-        turn: how far the picture was turned, as `Face` tells it.
+        scale: pixels of the frame for one of the picture; 0 where it has no face or cannot be read.
+        angle: degrees that the eyes were tilted by, clockwise above 0, once the picture was upright.
+        turn: how far the picture was turned, as in `Face`.
     """
 
     kind: str
@@ -86,25 +87,25 @@ class Look:
 
 
 @dataclass(frozen=True)
-class Prepared:
+class AlignedFolders:
     """What became of the folders.
 
     Attributes:
         kept: the units whose pictures were written, in order.
         left_out: names of the others, each with the reason.
-        looks: of every picture that was looked at.
+        measured: every picture that was looked at.
         passed_over: files that are not read as pictures, each with the reason.
     """
 
     kept: tuple[Unit, ...]
     left_out: tuple[tuple[str, str], ...]
-    looks: tuple[Look, ...]
+    measured: tuple[Measured, ...]
     passed_over: tuple[tuple[Path, str], ...] = ()
 
     @property
     def turned(self) -> tuple[tuple[str, int], ...]:
         """Return the pictures that lay on their side or upside down, each with degrees clockwise to upright."""
-        return tuple((look.name, look.turn) for look in self.looks if look.turn)
+        return tuple((one.name, one.turn) for one in self.measured if one.turn)
 
     @property
     def pairs(self) -> int:
@@ -112,7 +113,7 @@ class Prepared:
         return sum(bool(unit.row) for unit in self.kept)
 
 
-def prepare(
+def align_folders(
     folders: Sequence[Path],
     out: Path,
     finder: FaceFinder,
@@ -122,11 +123,11 @@ def prepare(
     number: int = 1,
     suffix: str = ".png",
     progress: Progress | None = None,
-) -> Prepared:
+) -> AlignedFolders:
     """Align every picture of some folders and write them with `pairs.csv`, `report.json` and `contact.png`.
 
     A folder of pairs, in any layout that `facesketch.data.index` knows, stays pairs; a pair of which one picture has no
-    face is left out. Of any other folder the pictures are aligned where they are in its tree.
+    face is left out. The pictures of any other folder keep their places in its tree.
 
     Args:
         folders: at least one.
@@ -144,19 +145,22 @@ def prepare(
         OutputError: the output folder lies in one of the others, or cannot be written.
     """
     require_folder_name(out)
-    _apart(folders, out)
+    for folder in folders:
+        inner, outer = out.resolve(), folder.resolve()
+        if inner.is_relative_to(outer) or outer.is_relative_to(inner):
+            raise OutputError(f"{out}: overlaps {folder}", "give an `out` beside it, so that nothing is aligned twice")
     units = plan(folders, suffix)
     kept: list[Unit] = []
     left_out: list[tuple[str, str]] = []
-    looks: list[Look] = []
+    measured: list[Measured] = []
 
-    def work(unit: Unit) -> tuple[list[Look], str]:
+    def work(unit: Unit) -> tuple[list[Measured], str]:
         return _align_unit(unit, out, finder, frame, scale, number)
 
     with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
         try:
-            for unit, (seen, reason) in zip(units, pool.map(work, units), strict=True):
-                looks += seen
+            for unit, (pictures, reason) in zip(units, pool.map(work, units), strict=True):
+                measured += pictures
                 if reason:
                     left_out.append((unit.name, reason))
                 else:
@@ -167,26 +171,46 @@ def prepare(
             pool.shutdown(cancel_futures=True)
             raise
     passed = tuple((folder / path, reason) for folder in folders for path, reason in walk(folder).passed_over)
-    done = Prepared(tuple(kept), tuple(left_out), tuple(looks), passed)
+    done = AlignedFolders(tuple(kept), tuple(left_out), tuple(measured), passed)
     if not kept:
         raise FaceError(f"{folders[0]}: of {len(units)} none could be aligned", f"the first: {left_out[0][1]}")
     _write(done, folders, out, frame, scale)
     return done
 
 
-def _apart(folders: Sequence[Path], out: Path) -> None:
-    for folder in folders:
-        inner, outer = out.resolve(), folder.resolve()
-        if inner.is_relative_to(outer) or outer.is_relative_to(inner):
-            raise OutputError(f"{out}: overlaps {folder}", "give an `out` beside it, so that nothing is aligned twice")
+def _align_unit(
+    unit: Unit, out: Path, finder: FaceFinder, frame: FaceFrame, scale: float, number: int
+) -> tuple[list[Measured], str]:
+    """Align the pictures of a unit and write them if all have a face; return why they were left out, or nothing."""
+    measured: list[Measured] = []
+    aligned: list[Image.Image] = []
+    reason = ""
+    for picture in unit.pictures:
+        name = str(picture.source.path)
+        try:
+            image = picture.source.open()
+            made = align(image, choose(finder.find(image, most=number), number)[0], frame, scale=scale)
+        except (ImageError, FaceError) as error:
+            reason = reason or (f"{name}: {error.seen}" if isinstance(error, FaceError) else str(error))
+            measured.append(Measured(picture.kind, name))
+            continue
+        aligned.append(made.image)
+        (left_x, left_y), (right_x, right_y) = made.face.eyes
+        angle = math.degrees(math.atan2(right_y - left_y, right_x - left_x)) + made.face.turn
+        enlarged = math.sqrt(abs(np.linalg.det(made.matrix[:, :2])))
+        measured.append(Measured(picture.kind, name, enlarged, (angle + 180) % 360 - 180, made.face.turn))
+    if not reason:
+        for picture, image in zip(unit.pictures, aligned, strict=True):
+            save_image(image, out / picture.place)
+    return measured, reason
 
 
 def plan(folders: Sequence[Path], suffix: str) -> list[Unit]:
     """Return what is to be aligned, in order, with the places and rows it will have.
 
-    Where several folders are given, stems and subjects that two of them share get the folder's name in front, and each
-    row tells its folder in the column `set`; `style` becomes `SET-STYLE`, or the set's name where there was none. What
-    would then bear a name that is in use gets a number behind it.
+    With several folders, stems and subjects that two of them share get the folder's name in front, the column `set`
+    names the folder, and `style` becomes `SET-STYLE`, or the set's name where there was none. A name that is then taken
+    gets a number at its end.
 
     Raises:
         DataError: as `facesketch.data.index.index`, or a folder without pictures.
@@ -208,7 +232,7 @@ def plan(folders: Sequence[Path], suffix: str) -> list[Unit]:
 
 
 def _names(folders: Sequence[Path], reserved: Collection[str]) -> list[str]:
-    """Return a name for each folder: its own, with a number where two have the same or it is reserved."""
+    """Return a name for each folder: its own, with a number where that is taken or reserved."""
     own = [folder.resolve().name for folder in folders]
     names: list[str] = []
     for name in own:
@@ -218,7 +242,7 @@ def _names(folders: Sequence[Path], reserved: Collection[str]) -> list[str]:
 
 
 def _free(name: str, taken: Collection[str]) -> str:
-    """Return a name, with the first number behind it that makes it none of the folded ones that are taken."""
+    """Return a name that is none of the folded ones that are taken, with a number at its end where it must be."""
     if fold(name) not in taken:
         return name
     return next(other for number in count(2) if fold(other := f"{name}-{number}") not in taken)
@@ -235,7 +259,7 @@ def _pairs(folder: Path) -> tuple[Pair, ...] | None:
 
 
 def _labels(named: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
-    """Return what to call each folder's words: as they are where one folder has them, or else by the folder, too."""
+    """Return a unique label for each word of a folder; words that several folders have get the folder's name."""
     every = list(dict.fromkeys(named))
     folders = Counter(word for _, word in {(name, fold(word)) for name, word in every})
     taken = {word for word, many in folders.items() if many == 1}
@@ -259,7 +283,7 @@ def _singles(folder: Path, inside: PurePosixPath, suffix: str) -> list[Unit]:
 
 
 def _places(pictures: Sequence[PurePosixPath], inside: PurePosixPath, suffix: str) -> dict[PurePosixPath, str]:
-    """Return where each picture of a folder goes: no two to one place, and none to that of a file that is ours."""
+    """Return where each picture of a folder goes: no two to one place, and none to that of a file of ours."""
     bare = Counter(path.with_suffix("") for path in pictures)
     places: dict[PurePosixPath, str] = {}
     taken: set[str] = set()
@@ -285,95 +309,46 @@ def _pair_unit(pair: Pair, stem: str, subject: str, name: str, suffix: str) -> U
     return Unit(stem, pictures, attributes | row)
 
 
-def _align_unit(
-    unit: Unit, out: Path, finder: FaceFinder, frame: FaceFrame, scale: float, number: int
-) -> tuple[list[Look], str]:
-    """Align the pictures of a unit and write them once all are there; returns why they were left out, or nothing."""
-    looks: list[Look] = []
-    aligned: list[Image.Image] = []
-    reason = ""
-    for picture in unit.pictures:
-        try:
-            image = picture.source.open()
-            made = align(image, choose(finder.find(image, most=number), number)[0], frame, scale=scale)
-        except (ImageError, FaceError) as error:
-            reason = reason or _reason(picture, error)
-            looks.append(Look(picture.kind, str(picture.source.path)))
-            continue
-        aligned.append(made.image)
-        looks.append(_look(picture, made))
-    if not reason:
-        for picture, image in zip(unit.pictures, aligned, strict=True):
-            save_image(image, out / picture.place)
-    return looks, reason
-
-
-def _reason(picture: Picture, error: Exception) -> str:
-    if isinstance(error, FaceError):
-        return f"{picture.source.path}: {str(error).partition(';')[0]}"
-    return str(error)
-
-
-def _look(picture: Picture, made: Aligned) -> Look:
-    (left_x, left_y), (right_x, right_y) = made.face.eyes
-    angle = math.degrees(math.atan2(right_y - left_y, right_x - left_x)) + made.face.turn
-    upright = (angle + 180) % 360 - 180
-    scale = math.sqrt(abs(np.linalg.det(made.matrix[:, :2])))
-    return Look(picture.kind, str(picture.source.path), scale, upright, made.face.turn)
-
-
-def _write(done: Prepared, folders: Sequence[Path], out: Path, frame: FaceFrame, scale: float) -> None:
+def _write(done: AlignedFolders, folders: Sequence[Path], out: Path, frame: FaceFrame, scale: float) -> None:
     rows = [unit.row for unit in done.kept if unit.row]
     if rows:
-        write_text(out / _TABLE, _table(rows))
+        extra = sorted({column for row in rows for column in row} - set(_OWN_COLUMNS))
+        text = io.StringIO()
+        writer = csv.DictWriter(text, [*_OWN_COLUMNS, *extra], restval="", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        write_text(out / _TABLE, text.getvalue())
     report = {
         "folders": [str(folder) for folder in folders],
         "frame": frame.header() | {"scale": scale},
         "pairs": done.pairs,
-        "pictures": {kind: _facts(done.looks, kind) for kind in dict.fromkeys(look.kind for look in done.looks)},
+        "pictures": {kind: _figures(done, kind) for kind in dict.fromkeys(one.kind for one in done.measured)},
         "turned": [{"name": name, "degrees": degrees} for name, degrees in done.turned],
         "left_out": [{"name": name, "reason": reason} for name, reason in done.left_out],
         "passed_over": [{"name": str(name), "reason": reason} for name, reason in done.passed_over],
     }
     write_json(out / _REPORT, report)
-    save_image(_contact(done, out), out / _CONTACT)
+    save_image(_contact_sheet(done, out), out / _CONTACT)
 
 
-def _table(rows: Sequence[dict[str, str]]) -> str:
-    extra = sorted({column for row in rows for column in row} - set(_OWN_COLUMNS))
-    text = io.StringIO()
-    writer = csv.DictWriter(text, [*_OWN_COLUMNS, *extra], restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
-
-
-def _facts(looks: Sequence[Look], kind: str) -> dict[str, Any]:
+def _figures(done: AlignedFolders, kind: str) -> dict[str, Any]:
     """Return the figures of one kind of picture."""
-    seen = [look for look in looks if look.kind == kind]
-    found = [look for look in seen if look.scale]
-    return {
-        "looked_at": len(seen),
-        "found": len(found),
-        "angle_degrees": _spread([look.angle for look in found]),
-        "scale": _spread([look.scale for look in found]),
+    looked_at = [one for one in done.measured if one.kind == kind]
+    found = [one for one in looked_at if one.scale]
+    values = {"angle_degrees": [one.angle for one in found], "scale": [one.scale for one in found]}
+    shares = {"least": 0, "p5": 5, "median": 50, "p95": 95, "most": 100} if found else {}
+    return {"looked_at": len(looked_at), "found": len(found)} | {
+        key: {name: round(float(np.percentile(listed, share)), 3) for name, share in shares.items()}
+        for key, listed in values.items()
     }
 
 
-def _spread(values: Sequence[float]) -> dict[str, float]:
-    if not values:
-        return {}
-    shares = {"least": 0, "p5": 5, "median": 50, "p95": 95, "most": 100}
-    return {name: round(float(np.percentile(values, share)), 3) for name, share in shares.items()}
-
-
-def _contact(done: Prepared, out: Path) -> Image.Image:
+def _contact_sheet(done: AlignedFolders, out: Path) -> Image.Image:
     """Return some of the written pictures, spread evenly, the two of a pair side by side."""
     widest = max(len(unit.pictures) for unit in done.kept)
     few = min(len(done.kept), _ON_CONTACT // widest)
-    units = [done.kept[place * len(done.kept) // few] for place in range(few)]
     pictures: list[Image.Image | None] = []
-    for unit in units:
+    for unit in (done.kept[place * len(done.kept) // few] for place in range(few)):
         images = [open_image(out / picture.place) for picture in unit.pictures]
         pictures += [*images, *[None] * (widest - len(images))]
     pictures += [None] * (-len(pictures) % _ACROSS)
