@@ -1,4 +1,4 @@
-# What a clone needs: `make test` installs on its own. PYTHON names an interpreter, TESTS narrows the tests.
+# Every target first installs what is missing. PYTHON names an interpreter, TESTS goes to pytest.
 .DEFAULT_GOAL := help
 .PHONY: help install test check demo clean
 
@@ -8,19 +8,19 @@ FACESKETCH := .venv/bin/facesketch
 help:  ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
 
-install:  ## Make .venv, or bring it up to date
+install:  ## Create .venv or update it
 	@scripts/install
 
-test: install  ## Run the tests; TESTS=tests/test_images.py runs some
+test: install  ## Run the tests; TESTS=tests/images runs some of them
 	@scripts/test $(TESTS)
 
-check: install  ## Check style, types and the direction of imports
+check: install  ## Check style, types, imports and spelling
 	@scripts/check
 
-demo: install  ## Try everything on drawn faces; DATA=folder takes yours
+demo: install  ## Try everything on drawn faces; DATA=folder takes your own pairs
 	test -n "$(DATA)" -o -d demo/faces || $(FACESKETCH) data sample demo/faces --pairs 40 --size 128 --seed 0
 	$(FACESKETCH) study "$(or $(DATA),demo/faces)" --out "demo/study-of-$(notdir $(abspath $(or $(DATA),faces)))"
 
-clean:  ## Remove what these targets made, .venv too
-	rm -rf .venv build dist demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+clean:  ## Remove what these targets made, including .venv
+	rm -rf .venv build dist demo .coverage .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find src tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
