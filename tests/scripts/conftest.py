@@ -1,4 +1,4 @@
-"""The scripts are no part of the package, so they are read from their files."""
+"""The scripts are not part of the package, so these fixtures load them from their files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Run = Callable[..., str]
 
 @pytest.fixture(scope="session")
 def script() -> Callable[[str], ModuleType]:
-    """Return what reads a script without running it."""
+    """Return a function that loads a script without running it."""
 
     def read(name: str) -> ModuleType:
         found = importlib.util.spec_from_file_location(f"script_{name}", _SCRIPTS / f"{name}.py")
@@ -33,10 +33,10 @@ def script() -> Callable[[str], ModuleType]:
 def run_script(
     script: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Run:
-    """Return what runs a script with some words and gives what it printed."""
+    """Return a function that runs a script with arguments and returns what it printed."""
 
-    def run(name: str, *words: object) -> str:
-        monkeypatch.setattr("sys.argv", [f"{name}.py", *(str(word) for word in words)])
+    def run(name: str, *arguments: object) -> str:
+        monkeypatch.setattr("sys.argv", [f"{name}.py", *(str(word) for word in arguments)])
         capsys.readouterr()
         script(name).main()
         return capsys.readouterr().out

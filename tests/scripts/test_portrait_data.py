@@ -1,4 +1,4 @@
-"""The pairs that the package's models learned from: who is kept out, and what is mended."""
+"""`scripts/portrait_data.py`: which people it holds out, and which corners it fills."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def prepare(script: Callable[[str], ModuleType]) -> ModuleType:
     return script("portrait_data")
 
 
-def test_fifty_of_each_artist_are_kept_out_whatever_the_order(prepare: ModuleType) -> None:
+def test_fifty_of_each_artist_are_held_out_in_any_order(prepare: ModuleType) -> None:
     rows = [{"stem": f"{style}-{number}", "style": str(style)} for style in range(3) for number in range(70 + style)]
     kept = prepare.strangers(rows)
     assert [sum(stem.startswith(f"{style}-") for stem in kept) for style in range(3)] == [50, 50, 50]
@@ -30,7 +30,7 @@ def test_fifty_of_each_artist_are_kept_out_whatever_the_order(prepare: ModuleTyp
 
 
 @pytest.mark.parametrize("paper", [True, False])
-def test_a_black_wedge_in_a_corner_is_filled_and_black_hair_stays(prepare: ModuleType, *, paper: bool) -> None:
+def test_black_wedge_is_filled_and_black_hair_stays(prepare: ModuleType, *, paper: bool) -> None:
     pixels = np.full((250, 200, 3), 230, np.uint8)
     pixels[40:100, 60:140] = 5
     whole = Image.fromarray(pixels)
@@ -43,7 +43,7 @@ def test_a_black_wedge_in_a_corner_is_filled_and_black_hair_stays(prepare: Modul
     assert (mended[40:100, 60:140] == 5).all()
 
 
-def test_both_sets_come_into_one_frame(tmp_path: Path, prepare: ModuleType, run_script: Run, shared: Path) -> None:
+def test_both_sets_get_one_frame(tmp_path: Path, prepare: ModuleType, run_script: Run, shared: Path) -> None:
     sets = {"cuhk": shared / "data" / "cuhk", "fs2k": shared / "data" / "fs2k_train"}
     for name, folder in sets.items():
         rows = [row for row in prepare.read(folder) if row["split"] == "train"][:3]

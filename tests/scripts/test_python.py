@@ -1,4 +1,4 @@
-"""`scripts/python` names the newest interpreter that fits, of those that are there and run."""
+"""`scripts/python` prints the newest interpreter that fits and runs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Put = Callable[[str, str], Path]
 
 @pytest.fixture
 def put(tmp_path: Path) -> Put:
-    """Return what puts an interpreter of some name on the PATH."""
+    """Return a function that puts an interpreter on the PATH."""
 
     def write(name: str, does: str) -> Path:
         path = tmp_path / name
@@ -29,35 +29,35 @@ def put(tmp_path: Path) -> Put:
     return write
 
 
-def _named(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+def _chosen(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     clean = {name: value for name, value in os.environ.items() if name != "PYTHON"}
-    there = clean | {"PATH": str(folder)} | environment
-    return subprocess.run(["/bin/bash", SCRIPT], env=there, capture_output=True, text=True, check=False)
+    variables = clean | {"PATH": str(folder)} | environment
+    return subprocess.run(["/bin/bash", SCRIPT], env=variables, capture_output=True, text=True, check=False)
 
 
-def test_the_newest_that_runs_is_taken(tmp_path: Path, put: Put) -> None:
+def test_newest_interpreter_that_runs_is_chosen(tmp_path: Path, put: Put) -> None:
     put("python3.13", BROKEN)
     put("python3.12", FITS)
     put("python3.11", FITS)
-    assert _named(tmp_path).stdout == "python3.12\n"
+    assert _chosen(tmp_path).stdout == "python3.12\n"
 
 
-def test_one_that_is_not_called_by_its_version_will_do(tmp_path: Path, put: Put) -> None:
+def test_interpreter_without_version_in_its_name_is_chosen(tmp_path: Path, put: Put) -> None:
     put("python3", FITS)
-    assert _named(tmp_path).stdout == "python3\n"
+    assert _chosen(tmp_path).stdout == "python3\n"
 
 
-def test_python_names_another(tmp_path: Path, put: Put) -> None:
+def test_python_variable_overrides_the_choice(tmp_path: Path, put: Put) -> None:
     put("python3.13", FITS)
     own = put("my python", FITS)
-    assert _named(tmp_path, PYTHON=str(own)).stdout == f"{own}\n"
+    assert _chosen(tmp_path, PYTHON=str(own)).stdout == f"{own}\n"
 
 
 @pytest.mark.parametrize("named", ["", "python3.10", "python-that-is-not-there"])
-def test_where_none_fits_one_line_says_so(tmp_path: Path, put: Put, named: str) -> None:
+def test_no_fitting_interpreter_exits_with_one_line(tmp_path: Path, put: Put, named: str) -> None:
     put("python3.10", OLD)
-    answer = _named(tmp_path, PYTHON=named)
+    answer = _chosen(tmp_path, PYTHON=named)
     assert (answer.returncode, answer.stdout) == (2, "")
     assert answer.stderr.count("\n") == 1
-    assert "expected 3.11 to 3.13 with venv" in answer.stderr
+    assert "expected Python 3.11 to 3.13 with venv" in answer.stderr
     assert (named or "python3.12") in answer.stderr

@@ -1,4 +1,4 @@
-"""The calibration finds the constants of scores that are known to be normal."""
+"""`scripts/search_calibration.py` finds the constants of normal scores."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ def calibrate(script: Callable[[str], ModuleType]) -> ModuleType:
     return script("search_calibration")
 
 
-def test_the_farther_the_right_person_stands_out_the_more_a_score_says(
+def test_slope_grows_with_the_distance_of_the_right_person(
     calibrate: ModuleType, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """For normal scores the ratio's logarithm is d z - d²/2; from few others z is not known well and says less."""
+    """For normal scores the log ratio is d z - d²/2; with few other people z is uncertain and the slope is smaller."""
     draw = np.random.default_rng(0)
     others, alike = draw.normal(0.5, 0.1, (PEOPLE, PEOPLE)), draw.normal(0, 1, (PEOPLE, PEOPLE))
     found = []
@@ -38,7 +38,7 @@ def test_the_farther_the_right_person_stands_out_the_more_a_score_says(
     assert found[1].slope > 1.5 * found[0].slope
 
 
-def test_galleries_are_of_other_people_once_each(calibrate: ModuleType) -> None:
+def test_galleries_hold_each_other_person_once(calibrate: ModuleType) -> None:
     people = np.repeat(np.arange(30), 2)  # two photos each
     alike = np.random.default_rng(1).normal(size=(60, 60))
     sizes = []
@@ -47,10 +47,10 @@ def test_galleries_are_of_other_people_once_each(calibrate: ModuleType) -> None:
         shown = people[places]
         assert people[7] not in shown
         assert len(set(shown.tolist())) == len(shown)
-    assert sizes == [5, 5, 5, 20, 20, 20], "at random, around the right person, around somebody"
+    assert sizes == [5, 5, 5, 20, 20, 20], "at random, around the right person, around another person"
 
 
-def test_each_search_is_made_with_the_right_person_and_without(calibrate: ModuleType) -> None:
+def test_each_search_runs_with_and_without_the_right_person(calibrate: ModuleType) -> None:
     scores = np.random.default_rng(2).normal(size=(12, 12))
     usual = Calibration(1.0, 0.0, 0.0, 1.0)
     trials = calibrate.trials_of(scores, np.arange(12), scores @ scores.T, usual)
@@ -59,7 +59,7 @@ def test_each_search_is_made_with_the_right_person_and_without(calibrate: Module
     assert all((np.diff(outstanding) <= 0).all() for outstanding, _, _ in trials)
 
 
-def test_a_truth_that_is_told_likelier_loses_less(calibrate: ModuleType) -> None:
+def test_higher_chance_of_the_right_answer_loses_less(calibrate: ModuleType) -> None:
     outstanding = np.array([5.0, 0.0, -1.0])
     sure, unsure = (np.array([slope, -4.0]) for slope in (0.7, 0.0))
     for place, better in ((0, True), (None, False)):
