@@ -26,7 +26,7 @@ from facesketch.data.datasets import Batch
 from facesketch.methods.base import Method
 from facesketch.methods.cyclegan import CycleGAN
 from facesketch.methods.pix2pix import Pix2Pix
-from facesketch.methods.registry import METHODS, build, resolve
+from facesketch.methods.registry import build, family, resolve
 from facesketch.training.distributed import computes_in_bf16
 from facesketch.training.memory import keep_freed_memory
 
@@ -199,7 +199,7 @@ def main() -> None:
     print(f"{asked.size} pixels, {torch.get_num_threads()} threads, ours in {'bf16' if half else 'fp32'}")
     print(f"{'method':10} {'batch':>5} {'textbook':>10} {'ours':>10} {'ratio':>6}")
     for name in asked.only.split(","):
-        batch_size = asked.batch_size or min(8, METHODS[name].defaults.batch_size)
+        batch_size = asked.batch_size or min(8, family(name).defaults.batch_size)
         plain, own = compare(name, asked.size, batch_size, asked.rounds)
         print(f"{name:10} {batch_size:>5} {plain * 1000:8.0f} ms {own * 1000:8.0f} ms {plain / own:6.2f}", flush=True)
 

@@ -18,24 +18,38 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 if TYPE_CHECKING:
     from facesketch.errors import FacesketchError
     from facesketch.inference.model import Model, load
+    from facesketch.methods.registry import create_model, list_methods
     from facesketch.search.gallery import Gallery
-    from facesketch.training.trainer import train
+    from facesketch.training.trainer import resume, train
 
 _PUBLIC = {
     "FacesketchError": "facesketch.errors",
     "Gallery": "facesketch.search.gallery",
     "Model": "facesketch.inference.model",
+    "create_model": "facesketch.methods.registry",
+    "list_methods": "facesketch.methods.registry",
     "load": "facesketch.inference.model",
+    "resume": "facesketch.training.trainer",
     "train": "facesketch.training.trainer",
 }
-__all__ = ["FacesketchError", "Gallery", "Model", "__version__", "load", "train"]
+__all__ = [
+    "FacesketchError",
+    "Gallery",
+    "Model",
+    "__version__",
+    "create_model",
+    "list_methods",
+    "load",
+    "resume",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:
     """Import a public name from its module on first use (PEP 562)."""
     if name not in _PUBLIC:
         raise AttributeError(f"module 'facesketch' has no attribute {name!r}")
-    if name == "train":
+    if name in {"resume", "train"}:
         from facesketch.errors import require
 
         require("train", "training")

@@ -20,8 +20,7 @@ from facesketch.checkpoints.header import FORMAT, Header, model_file, read_heade
 from facesketch.config import DataConfig, MethodConfig, RunConfig
 from facesketch.errors import CheckpointError, ConfigError, OutputError
 from facesketch.methods.base import Method
-from facesketch.methods.families import untrained
-from facesketch.methods.registry import build, resolve
+from facesketch.methods.registry import build, resolve, untrained
 from facesketch.training import state_file
 from facesketch.training.state_file import load_state, save_state
 from facesketch.training.trainer import train

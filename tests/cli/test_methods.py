@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from facesketch.config import MethodConfig, RunConfig
-from facesketch.methods.families import FAMILIES, resolve
+from facesketch.methods.families import FAMILIES
 from facesketch.methods.networks.blocks import count_parameters
-from facesketch.methods.registry import build
+from facesketch.methods.registry import build, resolve
 
 
 def test_json_tells_all_there_is_to_know(command: Callable[..., Any]) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from facesketch import train
 from facesketch.config import DIRECTIONS, Direction, RunConfig, configure
-from facesketch.methods.registry import METHODS, resolve
+from facesketch.methods.registry import METHODS, family, resolve
 from facesketch.training import trainer
 from facesketch.training.cost import Estimate
 
@@ -30,11 +30,11 @@ NARROW: dict[str, dict[str, Any]] = {
 """Options that make a method small. Those of a new method may be missing here: it is then trained as it is."""
 
 SMALL: dict[str, Any] = {"size": 32, "batch_size": 2, "device": "cpu", "precision": "fp32", "samples": 2}
-LEARNED = list(METHODS)
-STEPWISE = [name for name in LEARNED if not METHODS[name].exemplars]
-EXEMPLARS = [name for name in LEARNED if METHODS[name].exemplars]
+LEARNED = [name for name in METHODS if family(name).learned]
+STEPWISE = [name for name in LEARNED if not family(name).exemplars]
+EXEMPLARS = [name for name in LEARNED if family(name).exemplars]
 WAYS = [
-    (name, way) for name in LEARNED for way in (METHODS[name].directions[:1] if METHODS[name].both_ways else DIRECTIONS)
+    (name, way) for name in LEARNED for way in (family(name).directions[:1] if family(name).both_ways else DIRECTIONS)
 ]
 
 Trained = Callable[..., Path]

@@ -22,7 +22,7 @@ from facesketch.data.datasets import Batch, PairDataset
 from facesketch.errors import ConfigError
 from facesketch.images.fit import Placement
 from facesketch.methods.base import Method
-from facesketch.methods.registry import METHODS, build, resolve
+from facesketch.methods.registry import build, family, resolve
 from facesketch.training.log import read_log
 from facesketch.training.run_folder import read_split
 
@@ -53,7 +53,7 @@ def test_a_run_folder_explains_itself(way: tuple[str, Direction], trained: Calla
     config = parse(tomllib.loads((run / "config.toml").read_text()), "config.toml")
     assert config == resolve(config), "a run's file leaves nothing open"
     assert (config.method.name, config.direction, config.data.folder) == (name, direction, data)
-    assert set(config.method.options) >= {key for key in METHODS[name].Options.model_fields if key != "encoder_weights"}
+    assert set(config.method.options) >= {key for key in family(name).Options.model_fields if key != "encoder_weights"}
     for file in ("weights.safetensors", "best.safetensors"):
         assert read_header(run / file).config == config
     environment = json.loads((run / "environment.json").read_text())
@@ -68,7 +68,7 @@ def test_a_run_shows_samples(way: tuple[str, Direction], trained: Callable[..., 
     pages = list((trained(name, direction=direction) / "samples").iterdir())
     assert [page.name for page in pages] == ["epoch-0001.png"]
     with Image.open(pages[0]) as page:
-        columns, rows = 3 * (2 if METHODS[name].both_ways else 1), 2
+        columns, rows = 3 * (2 if family(name).both_ways else 1), 2
         assert page.size[0] > columns * 32
         assert page.size[1] > rows * 32
 
@@ -78,14 +78,14 @@ def test_every_loss_is_finite_and_logged(way: tuple[str, Direction], trained: Ca
     lines = read_log(trained(name, direction=direction) / "log.jsonl")
     assert [line["event"] for line in lines] == ["step", "step", "epoch", "end"]
     for line in lines[:2]:
-        assert bool(line["losses"]) != METHODS[name].exemplars
+        assert bool(line["losses"]) != family(name).exemplars
         assert all(math.isfinite(value) for value in line["losses"].values())
     epoch = lines[2]
     assert set(epoch["train"]) == set(lines[0]["losses"])
     for key, value in epoch["train"].items():
         assert value == pytest.approx((lines[0]["losses"][key] + lines[1]["losses"][key]) / 2, rel=1e-5, abs=1e-7)
     assert {"ssim", "mae"} <= set(epoch["validation"])
-    assert ("loss" in epoch["validation"]) != METHODS[name].exemplars
+    assert ("loss" in epoch["validation"]) != family(name).exemplars
     assert all(math.isfinite(value) for value in epoch["validation"].values())
 
 
@@ -189,5 +189,5 @@ def test_translating_repeats_itself_and_stays_in_range(
 def test_settings_are_those_asked_for(learned: str, config: Callable[..., RunConfig]) -> None:
     filled: dict[str, Any] = config(learned).train.model_dump()
     assert filled["batch_size"] == 2
-    assert filled["epochs"] == METHODS[learned].defaults.epochs
-    assert filled["learning_rate"] == METHODS[learned].defaults.learning_rate
+    assert filled["epochs"] == family(learned).defaults.epochs
+    assert filled["learning_rate"] == family(learned).defaults.learning_rate

@@ -18,7 +18,7 @@ from facesketch.errors import ConfigError
 from facesketch.inference.engines.torch_engine import TorchEngine
 from facesketch.inference.translator import Translator, load
 from facesketch.methods.families import FAMILIES
-from facesketch.methods.registry import METHODS, build, resolve
+from facesketch.methods.registry import build, family, resolve
 
 SIZES = [(37, 53), (64, 41), (32, 32), (9, 130)]
 
@@ -70,7 +70,7 @@ def test_a_model_file_alone_translates(
     copy, picture, out = tmp_path / "model.safetensors", tmp_path / "in.png", tmp_path / "out.png"
     shutil.copyfile(run / "weights.safetensors", copy)
     _picture((37, 53), "RGB").save(picture)
-    needed = ["--direction", direction] if METHODS[name].both_ways else []
+    needed = ["--direction", direction] if family(name).both_ways else []
     main(["translate", str(picture), "--model", str(copy), "--out", str(out), *needed])
     with Image.open(out) as result:
         assert result.size == (37, 53)
@@ -83,7 +83,7 @@ def test_a_direction_that_is_not_served_is_refused_in_one_line(
 ) -> None:
     name, direction = way
     translator = load(trained(name, direction=direction))
-    if METHODS[name].both_ways:
+    if family(name).both_ways:
         with pytest.raises(ConfigError, match=r"serves both directions; say which with `direction`") as caught:
             translator.choose(None)
     else:

@@ -6,7 +6,6 @@ import io
 import re
 import shlex
 from pathlib import Path
-from typing import Any
 
 import pytest
 from PIL import Image
@@ -123,30 +122,13 @@ def test_links_lead_somewhere(page: Path) -> None:
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
 
-EXAMPLE_IMPORTS = """
-from collections.abc import Iterator
-from typing import Annotated
-import torch
-from pydantic import Field
-from torch import Tensor
-from facesketch.config import DataConfig, Direction, Frozen
-from facesketch.data.datasets import Batch
-from facesketch.methods.losses import l1
-from facesketch.methods.family_base import Defaults, Family
-from facesketch.methods.base import Method, Phase, adam
-from facesketch.methods.networks.unet import UNetGenerator
-"""
-
-
 def test_the_example_of_a_method_trains_and_translates(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import facesketch
-    from facesketch.methods.families import FAMILIES
     from facesketch.methods.registry import METHODS
 
-    names: dict[str, Any] = {"__name__": "my_method"}
-    code = EXAMPLE_IMPORTS + blocks(ROOT / "docs" / "adding-a-method.md", "python")[0]
-    exec(compile(code, "my_method.py", "exec", dont_inherit=True), names)
-    monkeypatch.setitem(FAMILIES, "my-method", names["MyFamily"])
-    monkeypatch.setitem(METHODS, "my-method", names["MyMethod"])
+    code = blocks(ROOT / "docs" / "adding-a-method.md", "python")[0]
+    (workplace / "my_method.py").write_text(code, encoding="utf-8")
+    monkeypatch.syspath_prepend(workplace)
+    monkeypatch.setitem(METHODS, "my-method", "my_method:MyMethod")
     run = facesketch.train("my-method", "run", data="pairs", steps=2, size=32, width=4, quiet=True)
     assert facesketch.load(run)(workplace / "me.jpg").size == (90, 75)

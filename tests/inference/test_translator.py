@@ -24,7 +24,7 @@ from facesketch.images.tensors import to_image
 from facesketch.inference.engines.torch_engine import TorchEngine
 from facesketch.inference.translator import Translator, load, png
 from facesketch.methods.base import Method, Phase
-from facesketch.methods.family_base import NoOptions
+from facesketch.methods.families import NoOptions
 from facesketch.training.trainer import train
 from facesketch.weights import shipped
 

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from facesketch.config import configure
 from facesketch.errors import ConfigError
-from facesketch.methods.families import resolve
 from facesketch.methods.mrf import cheapest
+from facesketch.methods.registry import resolve
 
 
 def _cost(choice: Tensor, data: Tensor, across: Tensor, down: Tensor) -> float:

@@ -19,10 +19,10 @@ from facesketch.data.datasets import PairDataset
 from facesketch.errors import ConfigError
 from facesketch.methods.families import PatchOptions
 from facesketch.methods.patches import Grid, Matches, PatchMethod, cut, lay, nearest
-from facesketch.methods.registry import METHODS, build, resolve
+from facesketch.methods.registry import METHODS, build, family, resolve
 from facesketch.training.run_folder import read_split
 
-NAMES = [name for name, kind in METHODS.items() if kind.exemplars]
+NAMES = [name for name in METHODS if family(name).exemplars]
 SMALL: dict[str, Any] = {"size": 40, "device": "cpu", "precision": "fp32", "patch": 48, "overlap": 24, "radius": 12}
 
 EXACT: dict[str, dict[str, Any]] = {"lle": {"regulariser": 1e-7}}
@@ -108,7 +108,7 @@ def test_patches_laid_where_they_were_cut_are_the_picture_again() -> None:
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("size", [16, 33, 64, 200, 256])
 def test_patches_cover_the_frame_at_any_size(name: str, size: int) -> None:
-    grid = Grid.of(METHODS[name].Options(), size)  # type: ignore[arg-type]
+    grid = Grid.of(family(name).Options(), size)  # type: ignore[arg-type]
     assert size <= grid.side < size + grid.step
     assert (grid.count - 1) * grid.step + grid.patch == grid.side
 

@@ -10,7 +10,8 @@ from scipy.ndimage import gaussian_filter
 from facesketch.errors import ConfigError
 from facesketch.inference.engines.pencil_engine import PencilEngine
 from facesketch.inference.translator import load
-from facesketch.methods.families import FAMILIES, resolve
+from facesketch.methods.families import FAMILIES
+from facesketch.methods.registry import resolve
 
 
 def _smooth(height: int, width: int) -> NDArray[np.float64]:

@@ -20,7 +20,7 @@ from facesketch.methods.families import PortraitOptions
 from facesketch.methods.networks.backbones import AlexNetFeatures
 from facesketch.methods.networks.lpips import CHANNELS
 from facesketch.methods.portrait import Portrait
-from facesketch.methods.registry import build, needs, resolve
+from facesketch.methods.registry import build, resolve
 from facesketch.training.validation import validate
 
 SMALL: dict[str, Any] = {"width": 4, "blocks": 1, "discriminator_width": 4, "perceptual": "none", "size": 32}
@@ -135,12 +135,16 @@ def test_it_learns_its_pair_by_heart() -> None:
     assert float(last["l1"]) < first / 2
 
 
+def _needs(**options: Any) -> tuple[str, ...]:
+    return Portrait.needs(PortraitOptions(**options))
+
+
 def test_only_the_perceptual_loss_needs_weights_and_only_to_train(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, arrange: Callable[..., Path]
 ) -> None:
-    assert needs(_config()) == ()
-    assert needs(_config(perceptual="alex")) == ("alexnet", "lpips-alex")
-    assert needs(_config(perceptual="vgg")) == ("vgg16", "lpips-vgg")
+    assert _needs(perceptual="none") == ()
+    assert _needs(perceptual="alex") == ("alexnet", "lpips-alex")
+    assert _needs(perceptual="vgg") == ("vgg16", "lpips-vgg")
     monkeypatch.setenv("FACESKETCH_MODELS", str(tmp_path / "none"))
     with pytest.raises(FacesketchError, match="models fetch alexnet"):
         train("portrait", tmp_path / "run", data=arrange(tmp_path / "data"), **SMALL | {"perceptual": "alex"})

@@ -12,7 +12,7 @@ from facesketch.config import DataConfig, Direction
 from facesketch.data.datasets import Batch
 from facesketch.images.fit import Placement
 from facesketch.methods.base import Method, Phase
-from facesketch.methods.family_base import NoOptions
+from facesketch.methods.families import NoOptions
 from facesketch.training.validation import is_better, sample_sheet, validate
 
 SIDE, PLACE = 32, Placement((20, 32), (20, 32), (6, 0))

@@ -24,7 +24,7 @@ from facesketch.errors import CheckpointError, ConfigError
 from facesketch.faces.frame import FaceFrame
 from facesketch.files import atomic
 from facesketch.methods.base import Method
-from facesketch.methods.registry import METHODS, build
+from facesketch.methods.registry import build
 
 _EXAMPLES = 3
 
@@ -114,11 +114,10 @@ def start(method: Method, path: Path) -> None:
     try:
         method.load_state_dict(other.state_dict())
     except RuntimeError as error:
-        seen = f"{config.method.name} of {config.data.size} pixels"
-        name = next((name for name, kind in METHODS.items() if kind is type(method)), type(method).__name__)
-        differing = _differing(method.state_dict(), other.state_dict())
+        seen, ours = f"{config.method.name} of {config.data.size} pixels", f"{method.data.size} pixels"
         raise ConfigError(
-            f"{path}: weights of {seen}, which differ from {name} of {method.data.size} pixels ({differing})",
+            f"{path}: weights of {seen}, which differ from those of {type(method).__name__} of {ours} "
+            f"({_differing(method.state_dict(), other.state_dict())})",
             "start from a model of the same method and options",
         ) from error
 

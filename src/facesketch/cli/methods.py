@@ -24,7 +24,8 @@ def methods(name: str | None = None, /, *, size: int = 256, json: bool = False) 
     json
         Print a JSON object instead of a table; of one method with its options and their defaults.
     """
-    from facesketch.methods.families import FAMILIES, family
+    from facesketch.methods.families import FAMILIES
+    from facesketch.methods.registry import family, list_methods
 
     if name is not None:
         kind = family(name)
@@ -33,7 +34,7 @@ def methods(name: str | None = None, /, *, size: int = 256, json: bool = False) 
         else:
             _print_options(name, kind)
         return
-    rows = {each: _row(each, size) for each in FAMILIES}
+    rows = {each: _row(each, size) for each in list_methods() if each in FAMILIES or find_spec("torch")}
     if json:
         print_json(rows)
     else:
@@ -42,9 +43,9 @@ def methods(name: str | None = None, /, *, size: int = 256, json: bool = False) 
 
 def _row(name: str, size: int) -> dict[str, Any]:
     from facesketch.config import configure
-    from facesketch.methods.families import FAMILIES, resolve
+    from facesketch.methods.registry import family, resolve
 
-    kind = FAMILIES[name]
+    kind = family(name)
     config = resolve(configure(name, {"size": size}))
     return {
         "title": kind.title,

@@ -76,7 +76,8 @@ def _known(method: str | None, config: Path | None, options: dict[str, str]) -> 
         ConfigError: an option that neither the verb nor the method has; the nearest one is suggested.
     """
     from facesketch.config import read_toml
-    from facesketch.methods.families import FAMILIES, family
+    from facesketch.methods.families import FAMILIES
+    from facesketch.methods.registry import family
 
     named = {key.replace("-", "_"): value for key, value in options.items()}
     if not named:

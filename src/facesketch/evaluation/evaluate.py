@@ -26,9 +26,8 @@ from facesketch.evaluation.results import Baseline, Estimate, ModelInfo, Results
 from facesketch.evaluation.task import Task
 from facesketch.images.io import is_picture, open_image, save_image
 from facesketch.inference.translator import Translator
-from facesketch.methods.families import family
 from facesketch.methods.networks.blocks import count_parameters
-from facesketch.methods.registry import build
+from facesketch.methods.registry import build, family
 
 PROTOCOLS: dict[str, tuple[int, int]] = {
     "cuhk": (88, 100),

@@ -23,7 +23,7 @@ from facesketch.faces import fill_corners
 from facesketch.images.fit import Placement, fit
 from facesketch.images.io import flatten, open_image
 from facesketch.inference.engines.base import Engine
-from facesketch.methods.families import untrained
+from facesketch.methods.registry import untrained
 from facesketch.weights import shipped
 
 Picture = TypeVar("Picture", str, Path, bytes, Image.Image, NDArray[Any])

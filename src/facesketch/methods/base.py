@@ -18,7 +18,7 @@ from facesketch.config import DataConfig, Direction, Frozen, Kind, RunConfig
 from facesketch.data.datasets import Batch, PairDataset
 from facesketch.data.pairs import Pair
 from facesketch.errors import ConfigError
-from facesketch.methods.family_base import Family
+from facesketch.methods.families import Family
 
 ENDS: dict[Direction, tuple[Kind, Kind]] = {"photo2sketch": ("photo", "sketch"), "sketch2photo": ("sketch", "photo")}
 """Of each direction, what goes in and what comes out."""
@@ -42,7 +42,7 @@ class Phase:
 class Method(Family, nn.Module):
     """The networks and losses of one family of models.
 
-    `Family` describes the family; `METHODS` maps its name to the class. A subclass sets `multiple` and `fixed` and
+    `Family` describes the family; `METHODS` in the registry names the class. A subclass sets `multiple` and `fixed` and
     implements `training_step`, `translate` and `optimisers`.
 
     Args:

@@ -1,18 +1,48 @@
-"""The families of models: what each is called, learns and can be told, known without PyTorch.
+"""What there is to know without PyTorch of each method that comes with the package: title, defaults and options.
 
-The networks and losses of a family stand in `facesketch.methods`, in a file of its own.
+The networks and losses of a method have a file of their own. A method of yours may define all of it in its own file.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from facesketch.config import Frozen, MethodConfig, RunConfig, explain
-from facesketch.errors import ConfigError, nearest
-from facesketch.methods.family_base import Defaults, Family
+from facesketch.config import DIRECTIONS, Direction, Frozen
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """How a method is trained when nothing else is asked for."""
+
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    betas: tuple[float, float] = (0.9, 0.999)
+    channels_last: bool = False
+    """Only where no instance norm trains at batch 1: its CPU gradients are wrong in that memory format."""
+
+
+class NoOptions(Frozen):
+    """The settings of a family without any of its own."""
+
+
+class Family:
+    """What is known of a family; the docstring's first line is what `facesketch methods` prints."""
+
+    title: ClassVar[str]
+    paired: ClassVar[bool] = True
+    study: ClassVar[bool] = True
+    learned: ClassVar[bool] = True
+    both_ways: ClassVar[bool] = False
+    exemplars: ClassVar[bool] = False
+    """Translates with the training pairs themselves: no loss, no optimiser, and no network to export."""
+    directions: ClassVar[tuple[Direction, ...]] = DIRECTIONS
+    defaults: ClassVar[Defaults]
+    Options: ClassVar[type[Frozen]] = NoOptions
 
 
 class DenseAEOptions(Frozen):
@@ -333,45 +363,3 @@ FAMILIES: dict[str, type[Family]] = {
     "mrf": MRFFamily,
     "pencil": PencilFamily,
 }
-
-
-def family(name: str) -> type[Family]:
-    """Return what is known of a family.
-
-    Raises:
-        ConfigError: there is none of that name; the nearest is suggested.
-    """
-    if name not in FAMILIES:
-        raise ConfigError(f"unknown method '{name}'", nearest(name, FAMILIES, "type: facesketch methods"))
-    return FAMILIES[name]
-
-
-def untrained(name: str) -> bool:
-    """Tell whether a name is that of a method that needs no training, and not that of a file."""
-    return name in FAMILIES and not FAMILIES[name].learned and not Path(name).exists()
-
-
-def resolve(config: RunConfig) -> RunConfig:
-    """Return the settings with everything the method decides filled in, so that a run's file leaves nothing open.
-
-    Raises:
-        ConfigError: an option that the method does not have, a value out of range, a direction it cannot learn, or
-            selection by a loss that it does not have.
-    """
-    kind = family(config.method.name)
-    try:
-        options = kind.Options.model_validate(config.method.options)
-    except ValidationError as error:
-        raise ConfigError(f"{config.method.name}: {explain(error, kind.Options)}") from error
-    if config.direction not in kind.directions:
-        raise ConfigError(f"{config.method.name} cannot do {config.direction}", f"it does {', '.join(kind.directions)}")
-    train, defaults = config.train, kind.defaults
-    if kind.exemplars and train.best_by == "loss":
-        raise ConfigError(f"best_by = 'loss': {config.method.name} has no loss", "give ssim or mae")
-    filled = {
-        "epochs": train.epochs or (None if train.steps else defaults.epochs),
-        "batch_size": train.batch_size or defaults.batch_size,
-        "learning_rate": train.learning_rate or defaults.learning_rate,
-    }
-    method = MethodConfig(name=config.method.name, **options.model_dump(mode="json", exclude_none=True))
-    return config.model_copy(update={"method": method, "train": train.model_copy(update=filled)})

@@ -1,52 +1,117 @@
-"""The families of models, one file each, and the dictionary that names them."""
+"""Every method by name. Nothing here imports PyTorch until a class is asked for."""
 
 from __future__ import annotations
 
+import importlib
+from importlib.metadata import entry_points
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from facesketch.config import RunConfig
-from facesketch.data.datasets import Batch
-from facesketch.errors import ConfigError
-from facesketch.methods.base import Method, Phase
-from facesketch.methods.cogan import CoGAN
-from facesketch.methods.conv_ae import ConvAE
-from facesketch.methods.conv_vae import ConvVAE
-from facesketch.methods.cyclegan import CycleGAN
-from facesketch.methods.dense_ae import DenseAE
-from facesketch.methods.families import family, resolve
-from facesketch.methods.lle import LLE
-from facesketch.methods.mrf import MRF
-from facesketch.methods.pix2pix import Pix2Pix
-from facesketch.methods.portrait import Portrait
-from facesketch.methods.sparse_ae import SparseAE
-from facesketch.methods.unit import UNIT
+from pydantic import ValidationError
 
-METHODS: dict[str, type[Method]] = {
-    "dense-ae": DenseAE,
-    "conv-ae": ConvAE,
-    "conv-vae": ConvVAE,
-    "pix2pix": Pix2Pix,
-    "cyclegan": CycleGAN,
-    "sparse-ae": SparseAE,
-    "cogan": CoGAN,
-    "unit": UNIT,
-    "portrait": Portrait,
-    "lle": LLE,
-    "mrf": MRF,
+from facesketch.config import Direction, MethodConfig, RunConfig, configure, explain
+from facesketch.errors import ConfigError, nearest, require
+from facesketch.methods.families import FAMILIES, Family
+
+if TYPE_CHECKING:
+    from facesketch.methods.base import Method
+
+METHODS: dict[str, str] = {
+    "dense-ae": "facesketch.methods.dense_ae:DenseAE",
+    "conv-ae": "facesketch.methods.conv_ae:ConvAE",
+    "conv-vae": "facesketch.methods.conv_vae:ConvVAE",
+    "pix2pix": "facesketch.methods.pix2pix:Pix2Pix",
+    "cyclegan": "facesketch.methods.cyclegan:CycleGAN",
+    "sparse-ae": "facesketch.methods.sparse_ae:SparseAE",
+    "cogan": "facesketch.methods.cogan:CoGAN",
+    "unit": "facesketch.methods.unit:UNIT",
+    "portrait": "facesketch.methods.portrait:Portrait",
+    "lle": "facesketch.methods.lle:LLE",
+    "mrf": "facesketch.methods.mrf:MRF",
+    "pencil": "facesketch.methods.families:PencilFamily",
 }
+"""The class of each method that comes with the package, as `module:Class`, so that naming methods imports none.
 
-__all__ = ["METHODS", "Batch", "Method", "Phase", "build", "method_class", "needs", "resolve"]
+Other distributions add theirs as entry points of the group `facesketch.methods`, written the same way.
+"""
+_GROUP = "facesketch.methods"
+
+
+def _paths() -> dict[str, str]:
+    return {point.name: point.value for point in entry_points(group=_GROUP)} | METHODS
+
+
+def list_methods() -> list[str]:
+    """Return the names of all methods; PyTorch need not be installed.
+
+    >>> "pix2pix" in list_methods()
+    True
+    """
+    return [*METHODS, *sorted(_paths().keys() - METHODS.keys())]
+
+
+def family(name: str) -> type[Family]:
+    """Return what is known of a method: its title, defaults and options. Of the package's own, without PyTorch.
+
+    Raises:
+        ConfigError: there is no such method, or its module cannot be imported.
+    """
+    return FAMILIES[name] if name in FAMILIES else _load(name)
+
+
+def _load(name: str) -> Any:
+    path = METHODS.get(name) or _paths().get(name)
+    if path is None:
+        raise ConfigError(f"unknown method '{name}'", nearest(name, list_methods(), "type: facesketch methods"))
+    module, _, attribute = path.partition(":")
+    require("train", f"method '{name}'")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(f"method '{name}': {path} cannot be imported ({error})") from error
 
 
 def method_class(name: str) -> type[Method]:
     """Return the class of a method that learns.
 
     Raises:
-        ConfigError: there is none of that name, the nearest being suggested, or it needs no training.
+        ConfigError: there is no such method, its module cannot be imported, or it needs no training.
     """
     if not family(name).learned:
         raise ConfigError(f"{name} needs no training", f"type: facesketch translate PHOTO --model {name} `out` SKETCH")
-    return METHODS[name]
+    kind: type[Method] = _load(name)
+    return kind
+
+
+def untrained(name: str) -> bool:
+    """Tell whether a name is that of a method that needs no training, and not that of a file."""
+    return name in FAMILIES and not FAMILIES[name].learned and not Path(name).exists()
+
+
+def resolve(config: RunConfig) -> RunConfig:
+    """Return the settings with everything that the method decides filled in.
+
+    Raises:
+        ConfigError: an option that the method does not have, a value out of range, a direction that it does not learn,
+            or `best_by="loss"` for a method without a loss.
+    """
+    name, train = config.method.name, config.train
+    kind = family(name)
+    try:
+        options = kind.Options.model_validate(config.method.options)
+    except ValidationError as error:
+        raise ConfigError(f"{name}: {explain(error, kind.Options)}") from error
+    if config.direction not in kind.directions:
+        raise ConfigError(f"{name} cannot do {config.direction}", f"it does {', '.join(kind.directions)}")
+    if kind.exemplars and train.best_by == "loss":
+        raise ConfigError(f"best_by = 'loss': {name} has no loss", "give ssim or mae")
+    filled = {
+        "epochs": train.epochs or (None if train.steps else kind.defaults.epochs),
+        "batch_size": train.batch_size or kind.defaults.batch_size,
+        "learning_rate": train.learning_rate or kind.defaults.learning_rate,
+    }
+    method = MethodConfig(name=name, **options.model_dump(mode="json", exclude_none=True))
+    return config.model_copy(update={"method": method, "train": train.model_copy(update=filled)})
 
 
 def build(config: RunConfig, *, fresh: bool = True) -> Method:
@@ -54,8 +119,8 @@ def build(config: RunConfig, *, fresh: bool = True) -> Method:
 
     Args:
         config: the resolved settings.
-        fresh: False when weights will be loaded anyway: files that the options name, such as those of a pretrained
-            encoder, are then not read and need not exist any more.
+        fresh: False where weights will be loaded anyway: the files that the options name, such as a pretrained
+            encoder's weights, are then not read and need not exist.
     """
     kind = method_class(config.method.name)
     options = kind.Options.model_validate(config.method.options)
@@ -64,7 +129,21 @@ def build(config: RunConfig, *, fresh: bool = True) -> Method:
     return kind(options, config.data, config.direction)
 
 
-def needs(config: RunConfig) -> tuple[str, ...]:
-    """Name the third-party weights that training with these settings reads."""
-    kind = method_class(config.method.name)
-    return kind.needs(kind.Options.model_validate(config.method.options))
+def create_model(name: str, *, direction: Direction = "photo2sketch", **settings: Any) -> Method:
+    """Return a method with random weights, a `torch.nn.Module`.
+
+    >>> model = create_model("pix2pix", width=32, size=128)
+    >>> model.translate(torch.zeros(1, 3, 128, 128), "photo2sketch").shape
+    torch.Size([1, 1, 128, 128])
+
+    Args:
+        name: one of `list_methods()`.
+        direction: what it is to translate.
+        **settings: options of the method, and `size`, `photo_channels` and `sketch_channels`.
+
+    Raises:
+        ConfigError: an unknown method or setting, or a value out of range.
+        MissingExtraError: PyTorch is not installed.
+    """
+    require("train", "a model")
+    return build(resolve(configure(name, {**settings, "direction": direction})))

@@ -9,7 +9,8 @@ from typing import Any
 
 from facesketch.config import DIRECTIONS, Direction, RunConfig, configure
 from facesketch.errors import ConfigError, nearest
-from facesketch.methods.families import FAMILIES, resolve
+from facesketch.methods.families import FAMILIES
+from facesketch.methods.registry import resolve
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from torch import Tensor
 from facesketch.config import RunConfig
 from facesketch.data.split import Split
 from facesketch.data.twins import twin_warnings
-from facesketch.methods.registry import METHODS
+from facesketch.methods.registry import family
 from facesketch.training.cost import Estimate, gigabytes, speed
 from facesketch.training.distributed import device_name, is_half
 
@@ -44,7 +44,7 @@ def announce(config: RunConfig, parts: Split, cost: Estimate, fabric: Fabric, do
     """
     steps = total - done
     seconds = cost.seconds(speed(fabric.device, is_half(fabric))) * steps
-    way = "both directions" if METHODS[config.method.name].both_ways else config.direction
+    way = "both directions" if family(config.method.name).both_ways else config.direction
     after = f" more, after step {done:,}," if done else ""
     console = Console(stderr=True, highlight=False)
     console.print(f"[bold]{config.method.name}[/bold] {way}, {cost.parameters:,} parameters, {config.data.size} pixels")

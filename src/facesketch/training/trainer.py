@@ -29,7 +29,7 @@ from facesketch.data.split import Split
 from facesketch.errors import ConfigError, DataError
 from facesketch.images.io import save_image
 from facesketch.methods.base import Phase
-from facesketch.methods.registry import method_class, needs
+from facesketch.methods.registry import method_class
 from facesketch.training import run_folder
 from facesketch.training.cost import estimate, free_memory, out_of_memory, require_room
 from facesketch.training.crashes import crash_told, steady
@@ -139,8 +139,9 @@ def _refuse_shortening(config: RunConfig, folder: Path) -> None:
 
 def _carry_out(config: RunConfig, out: Path, quiet: bool, *, fresh: bool) -> Path:
     parts = _pictures(config, out, fresh=fresh)
-    method_class(config.method.name).check_pairs(config, [*parts.train, *parts.validation])
-    for name in needs(config):
+    kind = method_class(config.method.name)
+    kind.check_pairs(config, [*parts.train, *parts.validation])
+    for name in kind.needs(kind.Options.model_validate(config.method.options)):
         locate(name)  # raises before anything is written
     again = "the same" if fresh else f"facesketch train --resume {out}"
     fabric = launch(steady(config, parts, f"type {again} with --precision fp32", quiet=quiet))

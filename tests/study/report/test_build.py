@@ -17,7 +17,7 @@ from PIL import Image
 
 from facesketch.cli.report import report as verb
 from facesketch.errors import DataError
-from facesketch.methods.registry import METHODS
+from facesketch.methods.registry import family
 from facesketch.study.grid import PRESETS, Cell, plan
 from facesketch.study.report import tables
 from facesketch.study.report.build import build_report
@@ -109,8 +109,8 @@ def test_pictures_are_small_and_described(folder: Path, text: str) -> None:
 
 def test_charts_are_text_in_the_colours_of_the_page(folder: Path, text: str) -> None:
     charts = [attributes for attributes in _Page(text).all("svg") if attributes.get("class") == "chart"]
-    named = [cell for cell in _done(folder) if not cell.built and not METHODS[cell.method].exemplars]
-    more = sum(2 if METHODS[cell.method].both_ways else 1 for cell in named)  # a GAN has a chart for either side
+    named = [cell for cell in _done(folder) if not cell.built and not family(cell.method).exemplars]
+    more = sum(2 if family(cell.method).both_ways else 1 for cell in named)  # a GAN has a chart for either side
     assert more >= 4
     assert len(charts) == 12 + 4 + 2 + 2 + more  # autoencoders, pix2pix, cyclegan, matches, and what is only named
     assert all(chart["aria-label"] for chart in charts)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from facesketch.checkpoints.preprocessing import Preprocessing
 from facesketch.config import Direction, configure
 from facesketch.images.io import LUMA
-from facesketch.methods.families import resolve
+from facesketch.methods.registry import resolve
 
 
 class PencilEngine:

@@ -27,8 +27,7 @@ from facesketch.inference.export.quantise import halve, quantise
 from facesketch.inference.export.subpixel import fuse
 from facesketch.inference.export.trace import Graph, trace, with_header
 from facesketch.methods.base import Method
-from facesketch.methods.families import untrained
-from facesketch.methods.registry import method_class
+from facesketch.methods.registry import method_class, untrained
 
 Precision = Literal["fp32", "fp16", "int8"]
 Inputs = dict[str, NDArray[np.float32]]
