@@ -150,22 +150,6 @@ def test_a_missing_folder_is_a_users_mistake(tmp_path: Path) -> None:
         call("check", str(tmp_path / "gone"))
 
 
-def test_progress_shows_on_stderr_only_when_it_takes_long(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    fill(tmp_path)
-    call("check", str(tmp_path), "--json")
-    assert capsys.readouterr().err == ""
-    monkeypatch.setattr(data._Progress, "patience", 0.0)
-    call("check", str(tmp_path), "--json")
-    assert capsys.readouterr().err == ""  # stderr is no terminal
-    monkeypatch.setenv("FORCE_COLOR", "1")
-    call("check", str(tmp_path), "--json")
-    captured = capsys.readouterr()
-    assert "reading pictures" in captured.err
-    json.loads(captured.out)
-
-
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Path, dict[str, int]]]:
     """Stand in for the drawing itself and record how it is called."""

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from facesketch.cli import models
 from facesketch.cli.models import app
 from facesketch.errors import ConfigError, MissingExtraError
 from facesketch.weights import download
@@ -81,28 +80,6 @@ def test_an_address_without_a_server_is_an_error_of_ours(monkeypatch: pytest.Mon
     monkeypatch.setitem(WEIGHTS, "sface", replace(WEIGHTS["sface"], address="http://127.0.0.1:9/sface.onnx"))
     with pytest.raises(MissingExtraError, match="facesketch models fetch sface"):
         _run("fetch", "sface")
-
-
-@pytest.mark.parametrize(("wait", "shown"), [(2.0, False), (0.0, True)])
-def test_progress_is_shown_only_when_it_takes_long(
-    wait: float, shown: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("FORCE_COLOR", "1")
-    monkeypatch.setattr(models, "_WAIT", wait)
-    with models._Meter("sface") as tell:
-        tell(5_000_000, 10_000_000)
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert ("sface" in err and "5.0/10.0 MB" in err) == shown
-
-
-def test_no_progress_is_written_where_nobody_watches(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(models, "_WAIT", 0.0)
-    with models._Meter("sface") as tell:
-        tell(5_000_000, 10_000_000)
-    assert capsys.readouterr().err == ""
 
 
 def test_the_verb_imports_nothing_heavy() -> None:

@@ -10,23 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import cyclopts
 
-from facesketch.cli.console import print_json
+from facesketch.cli.console import Bar, console, count, escape, note, print_json, table
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from facesketch.data.index import Report
     from facesketch.data.split import Split
 
 app = cyclopts.App(name="data", help="Look at a folder of pairs, or draw one to try things with.")
 
 _EXAMPLES = 3
-_ORIGINS = {
-    "data": "the data",
-    "hash": "hash of subject",
-    "both": "data and hash",
-    "nobody": "",
-}
+_ORIGINS = {"data": "the data", "hash": "hash of subject", "both": "data and hash", "nobody": ""}
 
 
 @app.command
@@ -58,10 +51,14 @@ def check(
     from facesketch.data.split import split
 
     try:
-        with _Progress() as progress:
-            report = read(folder, layout, progress=progress)
+        with Bar("reading pictures") as bar:
+            report = read(folder, layout, progress=bar)
     except NoPairsError as error:
-        _nothing(folder, str(error), json)
+        if json:
+            print_json({"folder": str(folder), "layout": None, "pairs": 0, "error": str(error)})
+        else:
+            note(str(error))
+        raise SystemExit(1) from None
     parts = split(report.index.pairs, validation=validation)
     if json:
         print_json(_facts(report, parts))
@@ -78,28 +75,21 @@ def sample(folder: Path, /, *, pairs: int = 40, size: int = 256, seed: int = 0) 
     Parameters
     ----------
     folder
-        The folder to make: new, empty, or cut off while the same faces were drawn into it.
+        The folder to make: new, empty, or left from drawing the same faces, which then resumes.
     pairs
         How many pairs to draw.
     size
-        Pixels of a picture's side; trainings work at 256 unless they are told another size.
+        Pixels of a picture's side; a training works at 256 by default.
     seed
         The same seed draws the same faces.
     """
     from facesketch.data.synthetic.draw import write_sample
 
     write_sample(folder, pairs=pairs, size=size, seed=seed)
-    console = _console()
-    console.print(f"{pairs} {_plural('pair', pairs)} of {size}x{size} pixels in {folder}", markup=False)
-    console.print(f"next: facesketch data check {shlex.quote(str(folder))}", markup=False)
-
-
-def _nothing(folder: Path, message: str, json: bool) -> None:
-    if json:
-        print_json({"folder": str(folder), "layout": None, "pairs": 0, "error": message})
-    else:
-        print(message, file=sys.stderr)  # noqa: T201
-    raise SystemExit(1) from None
+    _print(
+        f"{count(pairs, 'pair')} of {size}x{size} pixels in {folder}",
+        f"next: facesketch data check {shlex.quote(str(folder))}",
+    )
 
 
 def _facts(report: Report, parts: Split) -> dict[str, Any]:
@@ -162,45 +152,29 @@ _TITLES = {
 
 
 def _print_report(report: Report, parts: Split) -> None:
-    from rich import box
-    from rich.table import Table
-
-    index, console = report.index, _console()
-    size = f", most photos {report.size[0]}x{report.size[1]}" if report.size else ""
-    many = f"{len(index.pairs)} {_plural('pair', len(index.pairs))}"
-    who = f"{len(index.subjects)} {_plural('subject', len(index.subjects))}"
-    console.print(f"{index.folder}: {many} of {who}, laid out as {index.layout}{size}", markup=False)
-    table = Table("what", "count", "such as", box=box.SIMPLE)
-    for name, texts in _lists(report):
-        if texts:
-            table.add_row(_TITLES[name], str(len(texts)), _such(texts))
-    if table.row_count:
-        console.print(table)
-    else:
-        console.print("every picture has its counterpart, can be read and has the size of the others")
-    console.print(_split_table(parts))
-    for note in [*index.notes, *_advice(report, parts)]:
-        console.print(note, markup=False)
-
-
-def _such(texts: Sequence[str]) -> Any:
-    from rich.text import Text
-
-    return Text("\n".join(texts[:_EXAMPLES]) + ("\n…" if len(texts) > _EXAMPLES else ""))
-
-
-def _split_table(parts: Split) -> Any:
-    from rich import box
-    from rich.table import Table
-
     from facesketch.data.pairs import SIDES
 
-    table = Table("split", "pairs", "subjects", "decided by", "sha256 of the stems", box=box.SIMPLE)
+    index = report.index
+    size = f", most photos {report.size[0]}x{report.size[1]}" if report.size else ""
+    who = f"{count(len(index.pairs), 'pair')} of {count(len(index.subjects), 'subject')}"
+    lines = [f"{index.folder}: {who}, laid out as {index.layout}{size}"]
+    misfits = table("what", "count", "such as", numbers={"count"})
+    for name, texts in _lists(report):
+        if texts:
+            such = "\n".join(texts[:_EXAMPLES]) + ("\n…" if len(texts) > _EXAMPLES else "")
+            misfits.add_row(_TITLES[name], str(len(texts)), escape(such))
+    if not misfits.row_count:
+        lines.append("every picture has its counterpart, can be read and has the size of the others")
+    _print(*lines)
+    if misfits.row_count:
+        console().print("", misfits, "", sep="\n", end="")
+    sides = table("split", "pairs", "subjects", "decided by", "sha256 of the stems", numbers={"pairs", "subjects"})
     for side in SIDES:
         pairs = parts.side(side)
         subjects = len({pair.subject for pair in pairs})
-        table.add_row(side, str(len(pairs)), str(subjects), _ORIGINS[parts.origin[side]], parts.hash(side)[:12])
-    return table
+        sides.add_row(side, str(len(pairs)), str(subjects), _ORIGINS[parts.origin[side]], parts.hash(side)[:12])
+    console().print(sides, "", sep="\n", end="")
+    _print(*index.notes, *_advice(report, parts))
 
 
 def _advice(report: Report, parts: Split) -> list[str]:
@@ -209,8 +183,8 @@ def _advice(report: Report, parts: Split) -> list[str]:
 
     lines = [f"warning: {line}" for line in twin_warnings(parts)]
     if parts.left_out:
-        many = f"{len(parts.left_out)} {_plural('pair', len(parts.left_out))}"
-        lines.append(f"{many} left out, such as {parts.left_out[0].stem}: the data tests or validates the same subject")
+        such = f"{count(len(parts.left_out), 'pair')} left out, such as {parts.left_out[0].stem}"
+        lines.append(f"{such}: the data tests or validates the same subject")
     if len(report.usable) < len(report.index.pairs):
         lines.append("mend or remove the pictures that cannot be read: training stops at them")
     if not parts.train:
@@ -221,44 +195,5 @@ def _advice(report: Report, parts: Split) -> list[str]:
     return lines
 
 
-def _plural(word: str, count: int) -> str:
-    return word if count == 1 else f"{word}s"
-
-
-def _console() -> Console:
-    from rich.console import Console
-
-    return Console(highlight=False, soft_wrap=True)
-
-
-class _Progress:
-    """A bar that appears on a terminal's stderr once reading has taken two seconds."""
-
-    patience = 2.0
-
-    def __enter__(self) -> _Progress:
-        """Start the clock."""
-        import time
-
-        self._clock = time.monotonic
-        self._start = self._clock()
-        self._bar: Any = None
-        return self
-
-    def __call__(self, done: int, total: int) -> None:
-        """Show how far it is."""
-        if self._bar is None and self._clock() - self._start >= self.patience:
-            from rich.console import Console
-            from rich.progress import Progress
-
-            console = Console(stderr=True)
-            self._bar = Progress(console=console, transient=True, disable=not console.is_terminal)
-            self._task = self._bar.add_task("reading pictures", total=total)
-            self._bar.start()
-        if self._bar is not None:
-            self._bar.update(self._task, completed=done)
-
-    def __exit__(self, *_: object) -> None:
-        """Take the bar away."""
-        if self._bar is not None:
-            self._bar.stop()
+def _print(*lines: str) -> None:
+    sys.stdout.writelines(f"{line}\n" for line in lines)

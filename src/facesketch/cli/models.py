@@ -1,39 +1,35 @@
-"""`facesketch models`: which third-party weights there are, which are here, and fetching the others."""
+"""`facesketch models`: list the third-party weights and fetch them."""
 
 from __future__ import annotations
 
-import time
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import cyclopts
 
+from facesketch.cli.console import Bar, console, table
+
 if TYPE_CHECKING:
-    from facesketch.weights.catalogue import Progress, Weight
+    from facesketch.weights.catalogue import Weight
 
 app = cyclopts.App(name="models", help="List and fetch the third-party weights that some metrics and searches need.")
-
-_WAIT = 2.0  # seconds before a download shows its progress
 
 
 @app.command(name="list")
 def list_() -> None:
-    """List the weights: what each is for, its licence, how much is downloaded, and whether and where it is here."""
-    from rich.console import Console
-    from rich.table import Table
-
+    """List the weights: what each is for, its licence, the size of the download, and whether and where it is here."""
     from facesketch.weights.catalogue import WEIGHTS, cache_folder
 
-    table = Table("name", "what for", "licence", box=None, header_style="bold", pad_edge=False)
-    table.add_column("size", justify="right", no_wrap=True)
-    table.add_column("here", no_wrap=True)
-    table.add_column("file", overflow="fold")
+    listed = table("name", "what for", "licence", "size", "here", "file", numbers={"size"})
     for entry in WEIGHTS.values():
-        table.add_row(entry.name, entry.purpose, entry.licence, _size(entry.published.size), *_state(entry))
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=160)  # one line each when piped
-    console.print(table)
-    console.print(f"cache folder: {cache_folder()}", soft_wrap=True, highlight=False, markup=False)
+        size = entry.published.size
+        written = f"{size / 1e6:,.1f} MB" if size >= 1e5 else f"{size / 1e3:,.1f} kB"
+        listed.add_row(entry.name, entry.purpose, entry.licence, written, *_state(entry))
+    out = console()
+    if not out.is_terminal:
+        out.width = 160  # one line each
+    out.print(listed)
+    sys.stdout.write(f"cache folder: {cache_folder()}\n")
 
 
 @app.command
@@ -43,14 +39,12 @@ def fetch(
 ) -> None:
     """Download weights into the cache folder, check them and say where they are.
 
-    A download that was cut off goes on where it stopped. FACESKETCH_MODELS names another folder.
+    A download that broke off resumes. FACESKETCH_MODELS names another folder.
 
     Args:
         names: Which ones, as `facesketch models list` names them.
         every: All of them.
     """
-    from rich.console import Console
-
     from facesketch.errors import ConfigError
     from facesketch.weights.catalogue import WEIGHTS, weight
     from facesketch.weights.download import fetch as fetch_weights
@@ -58,15 +52,10 @@ def fetch(
     if bool(names) == every:
         raise ConfigError("say which weights to fetch, or --all", f"known: {', '.join(WEIGHTS)}")
     wanted = list(WEIGHTS) if every else [weight(name).name for name in dict.fromkeys(names)]
-    console = Console()
     for name in wanted:
-        with _Meter(name) as meter:
-            path = fetch_weights(name, progress=meter)
-        console.print(f"{name}: {path}", soft_wrap=True, highlight=False, markup=False)
-
-
-def _size(size: int) -> str:
-    return f"{size / 1e6:,.1f} MB" if size >= 1e5 else f"{size / 1e3:,.1f} kB"
+        with Bar(name, size=True) as bar:
+            path = fetch_weights(name, progress=bar)
+        sys.stdout.write(f"{name}: {path}\n")
 
 
 def _state(entry: Weight) -> tuple[str, str]:
@@ -81,29 +70,3 @@ def _state(entry: Weight) -> tuple[str, str]:
     except (CheckpointError, MissingExtraError):
         return ("damaged" if kept.is_file() else "no"), entry.file
     return "yes", entry.file if path == kept or entry.installed is None else f"in {entry.installed[0]}"
-
-
-class _Meter:
-    """A progress bar on the terminal that appears only when a download takes longer than two seconds."""
-
-    def __init__(self, name: str) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
-
-        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-        console = Console(stderr=True)
-        self._bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-        self._task = self._bar.add_task(name, total=None)
-        self._start = time.monotonic()
-
-    def __enter__(self) -> Progress:
-        return self._tell
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar.live.is_started:
-            self._bar.stop()
-
-    def _tell(self, have: int, total: int) -> None:
-        self._bar.update(self._task, completed=have, total=total)
-        if not self._bar.live.is_started and time.monotonic() - self._start > _WAIT:
-            self._bar.start()

@@ -1,11 +1,11 @@
-"""Weights that belong to others: where they lie, where they come from, and how they are checked.
+"""Third-party weights: what they are, where they come from, where they are kept, and how they are checked.
 
-Each is named once in `WEIGHTS` with the size and sha256 both of the file its publisher serves and of the file that is
-kept. The ONNX files are kept as they are served. Of a `.pth` only the tensors that are used are kept, as safetensors:
-the same tensors always give the same bytes, so what is kept can be checked by its hash too.
+`WEIGHTS` states the size and sha256 of the published file and of the file that is kept. ONNX files are kept as they are
+published. Of a `.pth` only the tensors in use are kept, as safetensors: equal tensors give equal bytes, so the hash of
+the kept file is known too.
 
 The hashes of the OpenCV Zoo are those of its Git LFS pointers. torchvision states the first eight digits in the file
-name; the full hash of those two, and those of the LPIPS heads, are of the published files.
+name; its full hashes, and those of the LPIPS heads, are of the published files.
 """
 
 from __future__ import annotations
@@ -16,15 +16,11 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from facesketch.errors import CheckpointError, ConfigError, MissingExtraError, nearest
 
-if TYPE_CHECKING:
-    pass
-
 Progress = Callable[[int, int], None]
-"""Told (bytes so far, bytes in all) as a download goes on."""
+"""Called with (bytes so far, bytes in all) during a download."""
 
 _ZOO = "https://media.githubusercontent.com/media/opencv/opencv_zoo/25f423d0e04c31a17254620e58febd7386da523b/models"
 _TORCHVISION = "https://download.pytorch.org/models"
@@ -36,7 +32,7 @@ _LPIPS = (
 
 @dataclass(frozen=True)
 class Digest:
-    """What tells one file from every other: its bytes and its sha256, 64 hex digits."""
+    """The size in bytes and the sha256, 64 hex digits, of a file."""
 
     size: int
     sha256: str
@@ -44,10 +40,10 @@ class Digest:
 
 @dataclass(frozen=True)
 class Weight:
-    """A file of weights as it is kept in the cache folder, and the published file it comes from.
+    """A file of weights in the cache folder, and the published file it comes from.
 
     Attributes:
-        name: what it is called on the command line.
+        name: its name on the command line.
         file: its name in the cache folder.
         address: https address of the published file, pinned to a version where the publisher has versions.
         size: bytes of the kept file.
@@ -56,7 +52,7 @@ class Weight:
         purpose: what needs it, in a few words.
         pth: size and sha256 of the published `.pth`, when the kept file is made from one.
         keep: the prefix of the tensors that are kept of a `.pth`.
-        installed: (package, path in it) of a copy of the published file that a dependency brings along.
+        installed: (package, path in it) of a copy of the published file that a dependency brings.
     """
 
     name: str
@@ -79,6 +75,20 @@ class Weight:
     def published(self) -> Digest:
         """Return what the file at the address must be."""
         return self.pth or self.kept
+
+    @property
+    def command(self) -> str:
+        """Return the command that fetches it."""
+        return f"facesketch models fetch {self.name}"
+
+    def installed_copy(self) -> Path | None:
+        """Return the copy of the published file that an installed package brings, if any."""
+        if self.installed is None:
+            return None
+        package, inside = self.installed
+        spec = importlib.util.find_spec(package)  # finds the package without importing it
+        path = Path(spec.origin).parent / inside if spec is not None and spec.origin else None
+        return path if path is not None and path.is_file() and path.stat().st_size == self.published.size else None
 
 
 WEIGHTS: dict[str, Weight] = {
@@ -153,15 +163,14 @@ def weight(name: str) -> Weight:
 
 def cache_folder() -> Path:
     """Return the folder for fetched weights: `FACESKETCH_MODELS`, or `facesketch/models` in the user's cache."""
-    named = os.environ.get("FACESKETCH_MODELS")
-    if named:
+    if named := os.environ.get("FACESKETCH_MODELS"):
         return Path(named).expanduser()
     caches = os.environ.get("XDG_CACHE_HOME")
     return (Path(caches) if caches else Path.home() / ".cache") / "facesketch" / "models"
 
 
 def locate(name: str, given: Path | None = None) -> Path:
-    """Return a file of the weights called `name`, without reaching for the network.
+    """Return a file of weights without using the network.
 
     Args:
         name: a key of `WEIGHTS`.
@@ -172,55 +181,42 @@ def locate(name: str, given: Path | None = None) -> Path:
 
     Raises:
         ConfigError: no weights have that name.
-        MissingExtraError: the given path is not there, or nothing was fetched, or what lies there is torn.
+        MissingExtraError: the given path is not there, nothing was fetched, or the fetched file is torn.
     """
     entry = weight(name)
     if given is not None:
         if not given.is_file():
-            raise MissingExtraError(f"{given}: no such file", f"give the {name} weights or type `{_advice(name)}`")
+            raise MissingExtraError(f"{given}: no such file", f"give the {name} weights or type `{entry.command}`")
         return given
     kept = cache_folder() / entry.file
     if kept.is_file():
         if kept.stat().st_size != entry.size:
             seen = f"{kept}: {kept.stat().st_size:,} bytes"
-            raise MissingExtraError(seen, f"expected {entry.size:,}: type `{_advice(name)}`")
+            raise MissingExtraError(seen, f"expected {entry.size:,}: type `{entry.command}`")
         return kept
-    installed = _installed(entry)
+    installed = entry.installed_copy()
     if installed is None:
-        raise MissingExtraError(f"no {name} weights in {kept.parent}: type `{_advice(name)}` or give their path")
+        raise MissingExtraError(f"no {name} weights in {kept.parent}", f"type `{entry.command}` or give their path")
     return installed
 
 
-def _advice(name: str) -> str:
-    return f"facesketch models fetch {name}"
-
-
-def _installed(entry: Weight) -> Path | None:
-    if entry.installed is None:
-        return None
-    package, inside = entry.installed
-    spec = importlib.util.find_spec(package)  # finds the package without importing it
-    path = Path(spec.origin).parent / inside if spec is not None and spec.origin else None
-    return path if path is not None and path.is_file() and path.stat().st_size == entry.published.size else None
-
-
 def verify(path: Path, entry: Weight) -> None:
-    """Check that a file is the one kept, or the one published, under this entry.
+    """Check that a file is the kept or the published one of this entry.
 
     Raises:
-        CheckpointError: the size or the sha256 is another, or the file cannot be read.
+        CheckpointError: the size or the sha256 differs, or the file cannot be read.
     """
     try:
         digest = entry.published if path.stat().st_size == entry.published.size else entry.kept
-        fault = _fault(path, digest)
+        difference = differs(path, digest)
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read", f"expected the {entry.name} weights") from error
-    if fault:
-        raise CheckpointError(f"{path}: {fault}", f"type `{_advice(entry.name)}`")
+    if difference:
+        raise CheckpointError(f"{path}: {difference}", f"type `{entry.command}`")
 
 
-def _fault(path: Path, digest: Digest) -> str:
-    """Return what is wrong with a file in one phrase, or nothing."""
+def differs(path: Path, digest: Digest) -> str:
+    """Return how a file differs from its digest, in one phrase; empty where it does not."""
     if path.stat().st_size != digest.size:
         return f"{path.stat().st_size:,} bytes; expected {digest.size:,}"
     with path.open("rb") as file:

@@ -15,14 +15,12 @@ from urllib.parse import urlsplit
 
 from facesketch.errors import CheckpointError, MissingExtraError, OutputError, require
 from facesketch.files import atomic
+from facesketch.weights.catalogue import Progress, Weight, cache_folder, differs, weight
 
 if TYPE_CHECKING:
     from torch import Tensor
-from facesketch.weights.catalogue import Progress, Weight, _advice, _fault, _installed, cache_folder, weight
 
 _CHUNK = 1 << 20
-
-
 _PATIENCE = 30.0  # seconds without a byte
 
 
@@ -37,7 +35,7 @@ def read(path: Path) -> dict[str, Tensor]:
 
     try:
         tensors = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
-    except Exception as error:  # a damaged file makes the readers stumble in many ways
+    except Exception as error:  # a damaged file makes the readers fail in many ways
         raise CheckpointError(f"{path}: holds no readable tensors", "expected .safetensors or .pth weights") from error
     if not isinstance(tensors, dict) or not all(isinstance(value, torch.Tensor) for value in tensors.values()):
         raise CheckpointError(f"{path}: holds something else", "expected a table of tensors by name")
@@ -45,30 +43,30 @@ def read(path: Path) -> dict[str, Tensor]:
 
 
 def fetch(name: str, *, folder: Path | None = None, progress: Progress | None = None) -> Path:
-    """Download weights into the cache folder and check them; a download that was cut off goes on where it stopped.
+    """Download weights into the cache folder and check them; a download that broke off resumes.
 
-    Nothing happens when the file is there and whole. A copy that a dependency brings along spares the download.
+    Nothing happens when the file is there and whole. A copy that a dependency brings saves the download.
 
     Args:
         name: a key of `WEIGHTS`.
         folder: where to keep the file, instead of `cache_folder()`.
-        progress: told (bytes so far, bytes in all).
+        progress: called with (bytes so far, bytes in all).
 
     Returns:
         The file in the cache folder.
 
     Raises:
         ConfigError: no weights have that name.
-        MissingExtraError: the address does not answer or breaks off, or there is no PyTorch to read what is published.
-        CheckpointError: what came is not what was published; it is removed.
+        MissingExtraError: the server does not answer or breaks off, or there is no PyTorch to read what is published.
+        CheckpointError: the file that came is another; it is removed.
         OutputError: the folder cannot be written.
     """
     entry = weight(name)
     kept = (folder or cache_folder()) / entry.file
-    if kept.is_file() and not _fault(kept, entry.kept):
+    if kept.is_file() and not differs(kept, entry.kept):
         return kept
-    installed = _installed(entry)
-    if installed is not None and not _fault(installed, entry.published):
+    installed = entry.installed_copy()
+    if installed is not None and not differs(installed, entry.published):
         _convert(installed, entry, kept)
         return kept
     if entry.pth is not None:
@@ -76,10 +74,9 @@ def fetch(name: str, *, folder: Path | None = None, progress: Progress | None = 
     part = kept.with_name(entry.address.rpartition("/")[2] + ".part")
     try:
         _download(entry, part, progress)
-        fault = _fault(part, entry.published)
-        if fault:
+        if difference := differs(part, entry.published):
             part.unlink()
-            raise CheckpointError(f"{entry.address}: {fault}", f"it was removed: type `{_advice(name)}` once more")
+            raise CheckpointError(f"{entry.address}: {difference}", f"it was removed: type `{entry.command}` once more")
         if entry.pth is not None:
             _convert(part, entry, kept)
             part.unlink()
@@ -92,7 +89,7 @@ def fetch(name: str, *, folder: Path | None = None, progress: Progress | None = 
 
 
 def _convert(source: Path, entry: Weight, kept: Path) -> None:
-    """Keep the tensors that are used, as safetensors, once their bytes are known to be the expected ones."""
+    """Keep the tensors in use as safetensors, if they give the expected bytes."""
     from safetensors.torch import save
 
     data = save({key: value.contiguous() for key, value in read(source).items() if key.startswith(entry.keep)})
@@ -105,20 +102,23 @@ def _convert(source: Path, entry: Weight, kept: Path) -> None:
 
 
 def _download(entry: Weight, part: Path, progress: Progress | None) -> None:
-    """Bring `part` to the published size, going on from what is there."""
-    size = entry.published.size
+    """Bring `part` to the published size, starting from what is there."""
+    size, again = entry.published.size, f"type `{entry.command}` once more to resume"
     part.parent.mkdir(parents=True, exist_ok=True)
     have = part.stat().st_size if part.is_file() else 0
-    if have > size:
-        part.unlink()
-        have = 0
     if have == size:
         return
-    with _open(entry, have) as response:
-        if response.status != HTTPStatus.PARTIAL_CONTENT:  # the server sends all of it again
+    with _open(entry, have if have < size else 0) as response:
+        if response.status != HTTPStatus.PARTIAL_CONTENT:  # the server sends all of it
             have = 0
         with part.open("ab" if have else "wb") as file:
-            while have <= size and (chunk := _next(response, entry)):
+            while have <= size:
+                try:
+                    chunk = response.read(_CHUNK)
+                except (OSError, HTTPException) as error:
+                    raise MissingExtraError(f"{entry.address}: broke off ({type(error).__name__})", again) from error
+                if not chunk:
+                    break
                 file.write(chunk)
                 have += len(chunk)
                 if progress is not None:
@@ -126,11 +126,7 @@ def _download(entry: Weight, part: Path, progress: Progress | None) -> None:
             file.flush()
             os.fsync(file.fileno())
     if have < size:
-        raise MissingExtraError(f"{entry.address}: broke off at {have:,} of {size:,} bytes", _again(entry))
-
-
-def _again(entry: Weight) -> str:
-    return f"type `{_advice(entry.name)}` once more and it goes on from there"
+        raise MissingExtraError(f"{entry.address}: broke off at {have:,} of {size:,} bytes", again)
 
 
 def _open(entry: Weight, have: int) -> HTTPResponse:
@@ -141,30 +137,19 @@ def _open(entry: Weight, have: int) -> HTTPResponse:
         response: HTTPResponse = urllib.request.build_opener(_SafeRedirects).open(request, timeout=_PATIENCE)
     except HTTPError as error:
         error.close()
-        if (
-            error.code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and have
-        ):  # another, shorter file: its hash will tell
+        if error.code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and have:  # a shorter file, whose hash will differ
             return _open(entry, 0)
-        raise MissingExtraError(
-            f"{entry.address}: HTTP {error.code} ({error.reason})", "try later, or give the path of a copy"
-        ) from error
+        seen = f"{entry.address}: HTTP {error.code} ({error.reason})"
+        raise MissingExtraError(seen, "try later, or give the path of a copy") from error
     except (OSError, HTTPException) as error:
         reason = getattr(error, "reason", None) or type(error).__name__
-        raise MissingExtraError(
-            f"{entry.address}: no answer ({reason})", f"check the network, then {_again(entry)}"
-        ) from error
+        hint = f"check the network, then type `{entry.command}` once more to resume"
+        raise MissingExtraError(f"{entry.address}: no answer ({reason})", hint) from error
     return response
 
 
-def _next(response: HTTPResponse, entry: Weight) -> bytes:
-    try:
-        return response.read(_CHUNK)
-    except (OSError, HTTPException) as error:
-        raise MissingExtraError(f"{entry.address}: broke off ({type(error).__name__})", _again(entry)) from error
-
-
 class _SafeRedirects(urllib.request.HTTPRedirectHandler):
-    """Follow a redirect only to where a first request might go too."""
+    """Follow a redirect only to an address that may be fetched itself."""
 
     def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
         _require_https(newurl)
