@@ -33,7 +33,7 @@ import numpy as np
 from facesketch.data.synthetic.draw import draw_pair
 from facesketch.devices import processors
 from facesketch.images.io import is_picture, open_image
-from facesketch.inference.portraits import FacePipeline, Request
+from facesketch.inference.model import Model, load
 from facesketch.inference.translator import png
 
 Timing = tuple[float, float]
@@ -56,12 +56,12 @@ def summary(seconds: Sequence[float], taken: float) -> Timing:
     return len(seconds) / taken, float(np.percentile(seconds, 95))
 
 
-def bare(studio: FacePipeline, files: Sequence[bytes]) -> Timing:
+def bare(model: Model, align: bool, files: Sequence[bytes]) -> Timing:
     """Translate one picture after the other."""
     seconds, start = [], time.perf_counter()
     for file in files:
         begun = time.perf_counter()
-        png(studio(open_image(file))[0].picture)
+        png(model(open_image(file), align=align))
         seconds.append(time.perf_counter() - begun)
     return summary(seconds, time.perf_counter() - start)
 
@@ -101,17 +101,18 @@ def server(model: str | None) -> Iterator[str]:
     assert process.returncode == 0, "it ends cleanly"
 
 
-def compare(studio: FacePipeline, url: str, files: Sequence[bytes], asked: argparse.Namespace) -> None:
+def compare(model: Model, url: str, files: Sequence[bytes], asked: argparse.Namespace) -> None:
     """Print a line for each number of clients."""
     fields = {"direction": asked.direction, "align": str(asked.pictures is not None).lower()}
     if asked.model:
         fields["model"] = httpx.get(f"{url}/v1/models").json()[-1]["id"]
-    bare(studio, files[:8])
+    align = asked.pictures is not None
+    bare(model, align, files[:8])
     asyncio.run(loaded(url, files[:8], 8, fields))
     rounds: dict[int, list[Timing]] = {clients: [] for clients in asked.clients}
     alone: list[Timing] = []
     for _ in range(asked.rounds):
-        alone.append(bare(studio, files))
+        alone.append(bare(model, align, files))
         for clients in asked.clients:
             rounds[clients].append(asyncio.run(loaded(url, files, clients, fields)))
     print(f"{'':16} {'pictures/s':>10} {'95th percentile':>16} {'ratio':>6}")
@@ -172,8 +173,8 @@ def main() -> None:
             paths = sorted(path for path in asked.pictures.rglob("*") if is_picture(path))[: asked.count]
             files, what = [path.read_bytes() for path in paths], "pictures, faces found and framed"
         print(f"{len(files)} {what}, {processors()} processors, median of {asked.rounds} rounds")
-        studio = FacePipeline(Request(asked.model, direction=asked.direction, align=asked.pictures is not None))
-        compare(studio, url, files, asked)
+        model = load(asked.model or asked.direction)
+        compare(model, url, files, asked)
 
 
 if __name__ == "__main__":

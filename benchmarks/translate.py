@@ -14,7 +14,7 @@ import argparse
 import statistics
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,12 +23,12 @@ from numpy.typing import NDArray
 from facesketch.data.synthetic.draw import draw_pair
 from facesketch.devices import processors
 from facesketch.images.io import is_picture, open_image
-from facesketch.inference.folders import plan, run
-from facesketch.inference.portraits import FacePipeline, FramedFace, Request
+from facesketch.inference.folders.pipeline import run
+from facesketch.inference.folders.plan import plan
+from facesketch.inference.model import FramedFace, Model, Request, load
 
 Timing = tuple[float, float]
 """Pictures per second, and the share of the time inside the network."""
-inside = [0.0]
 
 
 def drawn(folder: Path, count: int, size: int) -> list[Path]:
@@ -41,46 +41,51 @@ def drawn(folder: Path, count: int, size: int) -> list[Path]:
     return paths
 
 
-def plain(studio: FacePipeline, paths: list[Path], out: Path) -> Timing:
+def plain(model: Model, asked: Request, paths: list[Path], out: Path) -> None:
     """Open, translate and save one picture after the other."""
     out.mkdir()
-    before, start = inside[0], time.perf_counter()
     for path in paths:
-        for number, sitting in enumerate(studio.prepare(open_image(path), str(path))):
-            (array,) = studio.run([sitting])
-            studio.restore(array, sitting).picture.save(out / f"{path.stem}-{number}.png")
-    taken = time.perf_counter() - start
-    return len(paths) / taken, (inside[0] - before) / taken
+        for number, face in enumerate(model.prepare(open_image(path), asked, str(path))):
+            (array,) = model.run([face])
+            model.restore(array, face).picture.save(out / f"{path.stem}-{number}.png")
 
 
-def ours(studio: FacePipeline, paths: list[Path], out: Path) -> Timing:
+def ours(model: Model, asked: Request, paths: list[Path], out: Path) -> None:
     """Do the same as a folder job does."""
-    before, start = inside[0], time.perf_counter()
-    for job, error in run(plan(paths, out), studio):
+    for job, error, _ in run(plan(paths, out), model, asked):
         assert error is None, f"{job.source}: {error}"
-    taken = time.perf_counter() - start
-    return len(paths) / taken, (inside[0] - before) / taken
 
 
-class Timed(FacePipeline):
-    """Adds up the seconds inside the network in `inside`."""
+def timed(side: Callable[..., None], model: Model, asked: Request, paths: list[Path], out: Path) -> Timing:
+    """Return how fast one side is, and how busy it keeps the network."""
+    inside = 0.0
+    run_network = model.run
 
-    def run(self, sittings: Sequence[FramedFace]) -> list[NDArray[np.uint8]]:
-        """Run the network, and count."""
+    def counted(framed: Sequence[FramedFace]) -> list[NDArray[np.uint8]]:
+        nonlocal inside
         begun = time.perf_counter()
-        arrays = super().run(sittings)
-        inside[0] += time.perf_counter() - begun
+        arrays = run_network(framed)
+        inside += time.perf_counter() - begun
         return arrays
 
+    model.run = counted  # type: ignore[method-assign]
+    start = time.perf_counter()
+    side(model, asked, paths, out)
+    taken = time.perf_counter() - start
+    model.run = run_network  # type: ignore[method-assign]
+    return len(paths) / taken, inside / taken
 
-def compare(studio: FacePipeline, paths: list[Path], folder: Path, rounds: int) -> tuple[list[Timing], list[Timing]]:
+
+def compare(
+    model: Model, asked: Request, paths: list[Path], folder: Path, rounds: int
+) -> tuple[list[Timing], list[Timing]]:
     """Return the timings of both sides, taken in turn; a first short round warms up."""
-    plain(studio, paths[:4], folder / "plain-warm")
-    ours(studio, paths[:4], folder / "ours-warm")
+    plain(model, asked, paths[:4], folder / "plain-warm")
+    ours(model, asked, paths[:4], folder / "ours-warm")
     sides: tuple[list[Timing], list[Timing]] = ([], [])
     for number in range(rounds):
         for side, timings in zip((plain, ours), sides, strict=True):
-            timings.append(side(studio, paths, folder / f"{side.__name__}-{number}"))
+            timings.append(timed(side, model, asked, paths, folder / f"{side.__name__}-{number}"))
     return sides
 
 
@@ -90,19 +95,18 @@ def main() -> None:
     parser.add_argument("--pictures", type=Path, help="a folder; drawn faces when left out, which are not looked for")
     parser.add_argument("--model", help="a run folder or a model file; the package's own when left out")
     parser.add_argument("--direction", default="photo2sketch")
-    parser.add_argument("--backend", default="auto")
+    parser.add_argument("--engine", default="auto")
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--size", type=int, default=1024, help="pixels of a drawn face")
     asked = parser.parse_args()
-    request = Request(asked.model, backend=asked.backend, direction=asked.direction, align=asked.pictures is not None)
-    studio = Timed(request)
+    model, request = load(asked.model, engine=asked.engine), Request(asked.direction, align=asked.pictures is not None)
     with tempfile.TemporaryDirectory() as folder:
         if asked.pictures is None:
             paths = drawn(Path(folder) / "in", asked.count, asked.size)
         else:
             paths = sorted(path for path in asked.pictures.rglob("*") if is_picture(path))[: asked.count]
-        sides = compare(studio, paths, Path(folder), asked.rounds)
+        sides = compare(model, request, paths, Path(folder), asked.rounds)
     what = f"drawn faces of {asked.size} pixels" if asked.pictures is None else "pictures, faces found and framed"
     print(f"{len(paths)} {what}, {processors()} processors, median of {asked.rounds} rounds")
     print(f"{'':11} {'pictures/s':>10} {'in the network':>14}")

@@ -158,7 +158,7 @@ def test_what_is_missing_is_told_in_one_line_before_anything_is_written(
         f"search index {photo} --gallery gallery": "search",
         f"search query {photo} --gallery gallery": "search",
         "serve": "serve",
-        f"translate {faces / 'photos'} --out sketches --no-align --engine ray": "bulk",
+        f"translate {faces / 'photos'} --out sketches --no-align --runner ray": "bulk",
     }
     for (line, extra), (code, said) in zip(asked.items(), alone("", *asked), strict=True):
         assert code == 2, (line, said)

@@ -16,9 +16,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-import facesketch
-import facesketch.faces
-import facesketch.inference.portraits
+import facesketch.inference.model
+import facesketch.inference.translator
 from facesketch.checkpoints.header import write_header
 from facesketch.checkpoints.preprocessing import Preprocessing
 from facesketch.config import Direction, MethodConfig, RunConfig
@@ -48,11 +47,11 @@ def portraits(monkeypatch: pytest.MonkeyPatch) -> list[Face]:
         def find(self, image: Image.Image, *, most: int | None = None) -> list[Face]:
             return found[:most]
 
-    monkeypatch.setattr(facesketch.faces, "FaceFinder", Finder)
-    real = facesketch.load
+    monkeypatch.setattr(facesketch.inference.model, "FaceFinder", Finder)
+    real = facesketch.inference.translator.load
     monkeypatch.setattr(
-        facesketch.inference.portraits,
-        "load",
+        facesketch.inference.model,
+        "load_translator",
         lambda path, **more: Translator(Unchanging()) if path == "portrait" else real(path, **more),
     )
     return found
@@ -144,10 +143,10 @@ def test_faces_are_asked_for_in_words_that_are_understood(tmp_path: Path, refuse
     words = ["translate", _picture(tmp_path / "a.png"), *PENCIL, "--out", tmp_path / "out.png"]
     for wrong in ("both", "0", "-1", "1.5", ""):
         assert "expected largest, all, or a number, 1 for the largest" in refused(*words, f"--faces={wrong}")
-    assert "knows no aligned faces" in refused(*words, "--faces", "all")
+    assert "without finding faces" in refused(*words, "--faces", "all")
     assert "leave out one of them" in refused(*words, "--faces", "all", "--no-align")
     assert "one style" in refused(*words, "--style", "charcoal")
-    assert "expected largest" not in refused(*words, "--backend", "onnx")
+    assert "expected largest" not in refused(*words, "--engine", "onnx")
     assert "did you mean '--no-align'" in refused(*words[:2], "--no-aling", *words[2:])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png"]
 

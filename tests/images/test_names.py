@@ -10,7 +10,7 @@ from PIL import Image
 from facesketch.data.layouts.tree import stem_of, walk
 from facesketch.errors import ConfigError, ImageError
 from facesketch.images.io import FORMATS, SUFFIXES, WRITABLE, is_picture, open_image, save_image, unread_picture
-from facesketch.inference import folders
+from facesketch.inference.folders.plan import plan
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_a_jpeg_by_another_name_is_taken_from_folders(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("none")
     assert [path.name for path in walk(tmp_path).pictures] == ["anna.JFIF"]
     assert stem_of(walk(tmp_path).pictures[0]) == "anna"
-    assert [job.source.name for job in folders.plan([tmp_path], tmp_path / "out")] == ["anna.JFIF"]
+    assert [job.source.name for job in plan([tmp_path], tmp_path / "out")] == ["anna.JFIF"]
 
 
 @pytest.mark.parametrize("name", ["a.heic", "b.HEIF", "c.jp2", "d.psd", "e.dng", "f.svg"])
@@ -79,4 +79,4 @@ def test_a_heic_picture_is_known_by_its_content(tmp_path: Path) -> None:
 def test_a_kind_that_cannot_be_written_is_refused_beforehand(tmp_path: Path, suffix: str) -> None:
     Image.new("L", (16, 12)).save(tmp_path / "anna.png")
     with pytest.raises(ConfigError, match="not that of a picture"):
-        folders.plan([tmp_path], tmp_path / "out", suffix=suffix)
+        plan([tmp_path], tmp_path / "out", suffix=suffix)

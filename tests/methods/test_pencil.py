@@ -7,6 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
+import facesketch
 from facesketch.errors import ConfigError
 from facesketch.inference.engines.pencil_engine import PencilEngine
 from facesketch.inference.translator import load
@@ -66,7 +67,7 @@ def test_it_does_one_direction_in_one_hand() -> None:
     translator = load("pencil")
     assert translator.directions == FAMILIES["pencil"].directions == ("photo2sketch",)
     assert translator.config.method.options == {"sigma": 5.0}
-    with pytest.raises(ConfigError, match="style 'ink'; this model has one hand"):
-        load("pencil", style="ink")
+    with pytest.raises(ConfigError, match="style 'ink'; this model has one style"):
+        facesketch.load("pencil", style="ink")
     with pytest.raises(ConfigError, match="pencil cannot do sketch2photo"):
         resolve(translator.config.model_copy(update={"direction": "sketch2photo"}))

@@ -18,7 +18,7 @@ from PIL import Image
 from tests.serve.conftest import Network, Process, Running, grey, pixels, png, problem, started
 
 from facesketch.images.io import open_image
-from facesketch.inference.portraits import FacePipeline, Request
+from facesketch.inference.model import load
 
 Threaded = Callable[..., AbstractContextManager[Running]]
 _HASTY = {"silence": 0.5, "upload_seconds": 1.5}
@@ -138,10 +138,9 @@ def test_sixty_four_at_once_each_get_the_answer_to_their_own_picture(process: Pr
 
     answers = asyncio.run(ask_all())
     assert [each.status_code for each in answers] == [200] * 64
-    studio = FacePipeline(Request(direction="photo2sketch", align=False))
+    model = load("photo2sketch")
     for number in (0, 1, 2, 31, 62, 63):
-        (portrait,) = studio(open_image(sent[number]))
-        right = np.asarray(portrait.picture).astype(int)
+        right = np.asarray(model(open_image(sent[number]), align=False)).astype(int)
         distances = [np.abs(pixels(each.content).astype(int) - right).mean() for each in answers]
         assert int(np.argmin(distances)) == number
         assert distances[number] < 0.5, "batches round differently, no more"

@@ -18,7 +18,7 @@ from PIL import Image
 from tests.serve.conftest import Process, grey, pixels, png, started
 
 from facesketch.images.io import open_image
-from facesketch.inference.portraits import FacePipeline, Request
+from facesketch.inference.model import load
 
 _KINDS = ("good", "good", "good", "broken", "bomb", "large", "good", "loris", "gone", "good")
 _GOOD = 16
@@ -34,8 +34,8 @@ def striped(number: int) -> bytes:
 
 def right_pictures() -> list[np.ndarray]:
     """Return what should come back for each good picture."""
-    studio = FacePipeline(Request(direction="photo2sketch", align=False))
-    return [np.asarray(studio(open_image(striped(number)))[0].picture).astype(int) for number in range(_GOOD)]
+    model = load("photo2sketch")
+    return [np.asarray(model(open_image(striped(number)), align=False)).astype(int) for number in range(_GOOD)]
 
 
 async def storm(process: Process, seconds: float, clients: int = 50) -> tuple[Counter[str], list[tuple[int, bytes]]]:

@@ -16,7 +16,7 @@ from tests.serve.conftest import Ask, Client, Network, catalogue, grey, pixels, 
 
 from facesketch.data.synthetic.draw import draw_pair
 from facesketch.images.io import open_image
-from facesketch.inference.portraits import FacePipeline, Request
+from facesketch.inference.model import load
 from facesketch.serve.app import build
 from facesketch.serve.catalogue import load_catalogue
 from facesketch.serve.settings import Settings
@@ -31,7 +31,7 @@ def face() -> bytes:
 
 
 def test_a_face_comes_back_as_the_translator_draws_it(own: Client, face: bytes) -> None:
-    (portrait,) = FacePipeline(Request(direction="photo2sketch"))(open_image(face))
+    (portrait,) = load("photo2sketch").portraits(open_image(face))
     answer = own.send(face)
     assert answer.status_code == 200, answer.text
     assert (pixels(answer.content) == np.asarray(portrait.picture)).all()
@@ -41,8 +41,7 @@ def test_a_face_comes_back_as_the_translator_draws_it(own: Client, face: bytes) 
 
 def test_the_whole_answer_shows_what_was_framed_and_made(own: Client, face: bytes) -> None:
     told = own.send(face, accept="application/json", style="fs2k-1").json()
-    studio = FacePipeline(Request(model=None, direction="photo2sketch", style="fs2k-1"), keep_sources=True)
-    (portrait,) = studio(open_image(face))
+    (portrait,) = load("photo2sketch", style="fs2k-1").portraits(open_image(face))
     assert (pixels(_unpacked(told["result"], "image/png")) == np.asarray(portrait.picture)).all()
     source = pixels(_unpacked(told["source"], "image/jpeg"))
     assert source.shape[:2] == (told["height"], told["width"]) == (portrait.picture.height, portrait.picture.width)
@@ -85,8 +84,7 @@ def test_a_hand_is_meant_for_sketches_unless_the_direction_is_named(own: Client)
     for named, style in (({}, "cuhk"), ({"direction": "sketch2photo"}, "fs2k-2")):
         answer = own.send(sketch, align="false", style="fs2k-2", **named)
         assert answer.headers["x-facesketch-style"] == style
-        way = Request(direction="sketch2photo", style=style, align=False)
-        (portrait,) = FacePipeline(way)(open_image(sketch))
+        (portrait,) = load("sketch2photo", style=style).portraits(open_image(sketch), align=False)
         assert (pixels(answer.content) == np.asarray(portrait.picture)).all()
 
 

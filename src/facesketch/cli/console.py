@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import io
 import json
+import re
 import sys
 import time
 from collections.abc import Collection, Sequence
@@ -66,6 +67,16 @@ def read_pipe(example: str) -> bytes:
 def note(line: str) -> None:
     """Print a line on standard error."""
     sys.stderr.write(f"{line}\n")
+
+
+def in_flags(message: str) -> str:
+    """Return a message with its parameters as flags: `batch_size` as --batch-size, `align=False` as --no-align."""
+
+    def flag(found: re.Match[str]) -> str:
+        name, value = found[1].replace("_", "-"), found[2]
+        return f"--no-{name}" if value == "False" else f"--{name} {value or ''}".rstrip()
+
+    return re.sub(r"`([a-z][a-z_0-9]*)(?:=([^`\s]+))?`", flag, message)
 
 
 def note_some(lines: Sequence[str], rest: str = "") -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,7 +31,7 @@ from facesketch.cli import (
     train,
     translate,
 )
-from facesketch.cli.console import accept_any_text, note
+from facesketch.cli.console import accept_any_text, in_flags, note
 from facesketch.cli.search import index_query as search
 from facesketch.config import RunConfig, explain
 from facesketch.errors import FacesketchError
@@ -81,16 +80,6 @@ def main(tokens: Sequence[str] | None = None) -> None:
             raise
         sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115  what waits in it cannot be written on the way out
         _stop("standard output cannot be written: the disk is full; free some room, or write elsewhere")
-
-
-def in_flags(message: str) -> str:
-    """Return a message with its parameters as flags: `batch_size` as --batch-size, `align=False` as --no-align."""
-
-    def flag(found: re.Match[str]) -> str:
-        name, value = found[1].replace("_", "-"), found[2]
-        return f"--no-{name}" if value == "False" else f"--{name} {value or ''}".rstrip()
-
-    return re.sub(r"`([a-z][a-z_0-9]*)(?:=([^`\s]+))?`", flag, message)
 
 
 def _stop(message: str) -> None:

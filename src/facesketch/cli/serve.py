@@ -55,7 +55,7 @@ def serve(
     audit: Annotated[bool, Parameter(negative=())] = False,
     runs: Path | None = None,
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
-    backend: Literal["auto", "torch", "onnx", "openvino", "openvino-bf16"] = "auto",
+    engine: Literal["auto", "torch", "onnx", "openvino", "openvino-bf16"] = "auto",
     access: Annotated[Access | None, Parameter(name="*", group="Access")] = None,
     bounds: Annotated[Bounds | None, Parameter(name="*", group="Limits")] = None,
 ) -> None:
@@ -79,7 +79,7 @@ def serve(
         A folder of trainings to show.
     device
         Where to compute.
-    backend
+    engine
         What runs the networks of --model.
     """
     settings = _settings(host, port, access or Access(), bounds or Bounds()).model_copy(
@@ -89,7 +89,7 @@ def serve(
             "audit": audit,
             "runs": _folder(runs),
             "device": device,
-            "backend": backend,
+            "engine": engine,
         }
     )
     require("serve", "serving")

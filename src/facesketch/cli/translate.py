@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from facesketch.cli.console import read_pipe, say_passed_over
+from facesketch.cli.console import Bar, in_flags, note, read_pipe, say_passed_over
 from facesketch.config import Direction
-from facesketch.errors import ConfigError, FacesketchError, ImageError, nearest
+from facesketch.errors import ConfigError, ImageError, nearest
 
 if TYPE_CHECKING:
-    from facesketch.faces.turns import Turn
-    from facesketch.inference.folders import Job
-    from facesketch.inference.portraits import Request, Which
-
-_Outcomes = Generator[tuple["Job", FacesketchError | None]]
+    from facesketch.inference.folders.pipeline import Outcome
+    from facesketch.inference.folders.plan import Job
+    from facesketch.inference.model import Request
 
 
 @dataclass(frozen=True)
@@ -29,18 +27,18 @@ class ModelOptions:
     """Which model, and how it is used."""
 
     model: str | None = None
-    """A run folder, a model file, or `pencil`, which needs no training; the package's own when left out."""
+    """A run folder, a model file, or `pencil`, which needs no training; by default the package's own models."""
     weights: Literal["best", "last"] = "best"
     """Which of a run's weights: the best on its validation pairs, or the last."""
     direction: Direction | None = None
-    """When left out, each picture tells whether it is a photo or a sketch, for models that serve both."""
+    """By default, with a model that serves both, the direction that suits each picture, a photo or a sketch."""
     style: str | None = None
-    """One of the model's hands; its first when left out."""
+    """One of the model's styles; by default its first."""
     resolution: Literal["trained", "native"] = "trained"
     """`trained` works at the size of training, `native` at the picture's own."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Where to compute."""
-    backend: Literal["auto", "torch", "onnx", "openvino", "openvino-bf16"] = "auto"
+    engine: Literal["auto", "torch", "onnx", "openvino", "openvino-bf16"] = "auto"
     """What runs the network: PyTorch for runs, ONNX Runtime or OpenVINO for `.onnx` files."""
 
 
@@ -49,7 +47,7 @@ class FaceOptions:
     """Which faces, for models that were trained on aligned ones."""
 
     faces: str | None = None
-    """`largest` (when left out), `all`, written as NAME-1, NAME-2 and so on, or a number, 1 for the largest."""
+    """`largest` (the default), `all`, written as NAME-1, NAME-2 and so on, or a number, 1 for the largest."""
     align: bool = True
     """`--no-align` takes each picture as it is, without looking for a face."""
 
@@ -62,14 +60,14 @@ def translate(
     sheet: Annotated[bool, Parameter(negative=())] = False,
     suffix: str = ".png",
     overwrite: bool = False,
-    engine: Literal["local", "ray"] = "local",
+    runner: Literal["local", "ray"] = "local",
     quiet: bool = False,
     model: Annotated[ModelOptions | None, Parameter(name="*", group="Model")] = None,
     faces: Annotated[FaceOptions | None, Parameter(name="*", group="Faces")] = None,
 ) -> None:
     """Translate photos into sketches, or sketches into photos.
 
-    Without a model, those that come with the package draw the faces they find, each in a frame of its own.
+    By default the package's own models find the largest face and make its portrait.
 
     Parameters
     ----------
@@ -82,25 +80,43 @@ def translate(
     suffix
         Kind of picture to write into a folder.
     overwrite
-        Do those again that are in the folder already; inputs are never overwritten.
-    engine
+        Translate pictures again whose results are there already; inputs are never overwritten.
+    runner
         `ray` spreads the pictures over a Ray cluster that sees the same paths.
     quiet
         Show no progress.
     """
     _no_options(paths)
-    request = _request(model or ModelOptions(), faces or FaceOptions())
+    model, faces = model or ModelOptions(), faces or FaceOptions()
+    loading: dict[str, Any] = {
+        "path": model.model,
+        "weights": model.weights,
+        "device": model.device,
+        "engine": model.engine,
+    }
+    asked = _request(model, faces)
     if Path("-") in paths or out == Path("-"):
-        _through_pipes(paths, out, request, sheet, quiet)
+        _through_pipes(paths, out, loading, asked, sheet, quiet)
         return
-    from facesketch.inference import folders as bulk
+    from facesketch.inference.folders import pipeline
+    from facesketch.inference.folders.plan import plan, sweep
+    from facesketch.inference.model import load
 
     passed: list[tuple[Path, str]] = []
-    every = request.faces == "all"
-    jobs = bulk.plan(paths, out, suffix=suffix, overwrite=overwrite, numbered=every, sheet=sheet, passed_over=passed)
-    turned, results = _start(jobs, request, sheet, engine)
+    every = asked.faces == "all"
+    jobs = plan(paths, out, suffix=suffix, overwrite=overwrite, numbered=every, sheet=sheet, passed_over=passed)
+    todo = [job for job in jobs if not job.done]
+    loaded = load(**loading)
+    loaded.check(asked)  # with Ray too, so that a mistake is found before the cluster starts
+    sweep(todo)
+    if runner == "ray":
+        from facesketch.inference.folders import ray_runner
+
+        results = ray_runner.run(todo, loading, asked)
+    else:
+        results = pipeline.run(todo, loaded, asked)
     with closing(results):
-        failed = _show(jobs, results, turned, quiet)
+        failed = _show(jobs, results, quiet)
     if not quiet:
         say_passed_over(passed)
     if failed and failed == len(jobs):
@@ -129,107 +145,72 @@ def _no_options(paths: Sequence[Path]) -> None:
 
 
 def _request(model: ModelOptions, faces: FaceOptions) -> Request:
-    from facesketch.inference.portraits import Request
+    from facesketch.inference.model import Request
 
-    return Request(**asdict(model), faces=_which(faces.faces), align=faces.align)
-
-
-def _which(faces: str | None) -> Which | None:
-    if faces is None or faces == "largest":
-        return faces  # type: ignore[return-value]
-    if faces == "all":
-        return "all"
-    if faces.isdecimal() and int(faces) > 0:
-        return int(faces)
-    raise ConfigError(f"--faces {faces}: expected largest, all, or a number, 1 for the largest face")
+    which: Any = faces.faces
+    if which not in {None, "largest", "all"}:
+        if not (which.isdecimal() and int(which) > 0):
+            raise ConfigError(f"--faces {which}", "expected largest, all, or a number, 1 for the largest face")
+        which = int(which)
+    return Request(model.direction, which, faces.align, model.resolution, model.style)
 
 
-def _start(jobs: Sequence[Job], request: Request, sheet: bool, engine: str) -> tuple[dict[str, Turn], _Outcomes]:
-    """Return which pictures were turned, filled as the results come, and these results."""
-    from facesketch.inference import folders as bulk
-    from facesketch.inference.portraits import FacePipeline
-
-    studio = FacePipeline(
-        request, keep_sources=sheet
-    )  # with Ray too, so that a mistake is told before the cluster starts
-    bulk.sweep(jobs)
-    jobs = [job for job in jobs if not job.done]
-    if engine == "local":
-        return studio.turned, bulk.run(jobs, studio)
-    from facesketch.inference.folders import ray_engine
-
-    return studio.turned, ray_engine.run(jobs, request, sheets=sheet, turned=studio.turned)
-
-
-def _show(jobs: Sequence[Job], results: _Outcomes, turned: Mapping[str, Turn], quiet: bool) -> int:
+def _show(jobs: Sequence[Job], results: Iterable[Outcome], quiet: bool) -> int:
     """Print progress and one line per bad or turned picture; return how many were bad.
 
     Raises:
         FacesketchError: the only picture asked for was bad.
     """
-    failed = 0
+    failed, turned = 0, []
     skipped = sum(job.done for job in jobs)
-    hidden = quiet or len(jobs) == 1 or not sys.stderr.isatty()
-    with _progress(len(jobs) - skipped, hidden=hidden) as (advance, say):
-        for _, error in results:
-            advance()
+    with Bar("translating", quiet=quiet or len(jobs) == 1) as bar:
+        for number, (job, error, turn) in enumerate(results, 1):
+            bar(number, len(jobs) - skipped)
             if error is not None and len(jobs) == 1:
                 raise error
             if error is not None:
                 failed += 1
-                say(f"left out: {error}")
+                note(f"left out: {in_flags(str(error))}")
+            if turn:
+                turned.append(_turn(str(job.source), turn))
     if not quiet:
-        for name, turn in turned.items():
-            say(_turn(name, turn))
+        for line in turned:
+            note(line)
         there = f", {skipped} {'was' if skipped == 1 else 'were'} there already" if skipped else ""
         there += " (--overwrite does them again)" if skipped == len(jobs) else ""
-        say(f"{len(jobs) - skipped - failed} translated{there}{f', {failed} left out' if failed else ''}")
+        note(f"{len(jobs) - skipped - failed} translated{there}{f', {failed} left out' if failed else ''}")
     return failed
 
 
-@contextmanager
-def _progress(total: int, *, hidden: bool) -> Iterator[tuple[Callable[[], object], Callable[[str], object]]]:
-    """Give what counts a picture, and what prints a line; when hidden, without loading what draws a bar."""
-    if hidden:
-        yield (lambda: None), _say
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
-    with Progress(console=console, transient=True) as progress:
-        task = progress.add_task("translating", total=total)
-        yield (lambda: progress.advance(task)), (lambda line: console.print(line, markup=False))
+def _turn(name: str, turn: int) -> str:
+    return f"note: {name}: turned by {turn}° clockwise, which shows a face upright"
 
 
-def _turn(name: str, turn: Turn) -> str:
-    return f"note: {name}: turned by {turn}° clockwise, as that shows a face upright"
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr)  # noqa: T201
-
-
-def _through_pipes(paths: list[Path], out: Path, request: Request, sheet: bool, quiet: bool) -> None:
+def _through_pipes(
+    paths: list[Path], out: Path, loading: Mapping[str, Any], asked: Request, sheet: bool, quiet: bool
+) -> None:
     """Translate one picture from or to a pipe."""
+    every = asked.faces == "all"
     if len(paths) != 1:
         raise ConfigError(
             f"'-' stands for one picture, but {len(paths)} inputs were given", "give one, or a folder with --out"
         )
-    if out == Path("-") and (sheet or request.faces == "all"):
-        raise ConfigError("a pipe takes one picture: leave out --sheet and --faces all, or name a file with --out")
+    if out == Path("-") and (sheet or every):
+        raise ConfigError("a pipe takes one picture", "leave out --sheet and --faces all, or name a file with --out")
     from facesketch.images.io import open_image
-    from facesketch.inference import folders as bulk
-    from facesketch.inference.portraits import FacePipeline
+    from facesketch.inference.folders.pipeline import write
+    from facesketch.inference.folders.plan import named
+    from facesketch.inference.model import load
     from facesketch.inference.translator import png
 
+    model = load(**loading)
     piped = paths[0] == Path("-")
     picture = open_image(read_pipe("facesketch translate - --out - < me.jpg") if piped else paths[0])
-    name = "picture" if piped else str(paths[0])
-    portraits = FacePipeline(request, keep_sources=sheet)(picture, name)
+    framed = model.prepare(picture, asked, "picture" if piped else str(paths[0]), keep_source=sheet)
+    portraits = [model.restore(array, each) for each in framed for array in model.run([each])]
     if portraits[0].turned and not quiet:
-        _say(_turn(name, portraits[0].turned))
+        note(_turn("picture" if piped else str(paths[0]), portraits[0].turned))
     if out == Path("-"):
         sys.stdout.buffer.write(png(portraits[0].picture))
     else:
-        bulk.write(bulk.named(out, numbered=request.faces == "all", sheet=sheet), portraits)
+        write(named(out, numbered=every, sheet=sheet), portraits)

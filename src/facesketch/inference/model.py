@@ -1,34 +1,64 @@
-"""What `facesketch.load` gives: a model that takes any picture and makes of it what `facesketch translate` writes."""
+"""Load a model once and call it on any picture: it finds the face, frames it, translates it and gives it back large.
+
+A call has three stages, of which only `Model.run` needs the network, so that a folder job or a server can overlap them:
+`Model.prepare` finds and frames the faces, and `Model.restore` makes a portrait of what the network gives.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import math
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
 
 from facesketch.config import DIRECTIONS, Direction
-from facesketch.inference.portraits import FacePipeline, Portrait, Request, Which
-from facesketch.inference.translator import EngineName, Picture, Resolution, like, to_image
+from facesketch.errors import ConfigError, FaceError, require_known
+from facesketch.faces import Face, FaceFinder, FaceFrame, align, choose
+from facesketch.faces.turns import Turn
+from facesketch.images.photo_or_sketch import kind_of
+from facesketch.inference.translator import (
+    EngineName,
+    Picture,
+    Prepared,
+    Resolution,
+    Translator,
+    Weights,
+    like,
+    to_image,
+)
+from facesketch.inference.translator import load as load_translator
+from facesketch.weights import shipped
+
+Which = Literal["largest", "all"] | int
+USEFUL_SIZE = (400, 500)
+"""Least pixels across and down of a portrait, unless that is more than four times its frame."""
+_MOST_SCALE = 4
 
 
 def load(
     path: str | Path | None = None,
     *,
-    weights: Literal["best", "last"] = "best",
+    weights: Weights = "best",
     device: str = "auto",
     engine: EngineName = "auto",
     style: str | None = None,
 ) -> Model:
-    """Load a model and return what translates pictures with it.
+    """Load a model.
 
     Args:
         path: a run folder, a `.safetensors` or `.onnx` file, the name of a method that needs no training (`pencil`), or
-            `photo2sketch` or `sketch2photo` for the package's own model of that direction; None for both of these,
-            where each picture tells by itself what it is.
+            `photo2sketch` or `sketch2photo` for the package's own model of that direction; None for both of these.
         weights: which of a run folder's weights.
         device: `auto`, `cpu`, `cuda` or `mps`.
         engine: `auto` runs an `.onnx` file with ONNX Runtime and everything else with PyTorch.
-        style: the hand to draw in when a call names none; None for the model's first.
+        style: the style to draw in when a call names none; None for the model's first.
 
     Raises:
         CheckpointError: missing, torn or foreign.
@@ -36,32 +66,144 @@ def load(
         MissingExtraError: the engine is not installed.
         ResourceError: the device is not there.
     """
-    name = None if path is None else str(path)
-    return Model(FacePipeline(Request(model=name, weights=weights, device=device, backend=engine, style=style)))
+    opened = partial(load_translator, weights=weights, device=device, engine=engine)
+    if path is not None:
+        return Model(opened(path), style=style)
+    return Model({way: partial(opened, shipped.path(way)) for way in DIRECTIONS}, style=style)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to do with a picture.
+
+    Attributes:
+        direction: None for the model's only one or, where it serves both, for the one that suits the picture.
+        faces: which faces to draw, with a model of aligned faces; None for the largest.
+        align: whether to look for faces at all.
+        resolution: `trained`, or `native` for the picture's own pixels; of a framed face, those of the portrait.
+        style: one of the model's styles; None for the one given when it was loaded.
+    """
+
+    direction: Direction | None = None
+    faces: Which | None = None
+    align: bool = True
+    resolution: Resolution = "trained"
+    style: str | None = None
+
+
+DEFAULT = Request()
+
+
+@dataclass(frozen=True, eq=False)
+class FramedFace:
+    """A face, or a whole picture, that is ready for the network.
+
+    Attributes:
+        prepared: what the network gets.
+        direction: what to translate it into.
+        style: the style to draw in; None for the model's first.
+        size: (width, height) of the portrait.
+        face: the face that was framed, or None for a whole picture.
+        source: what is translated, in the portrait's size, where it was asked for.
+    """
+
+    prepared: Prepared
+    direction: Direction
+    style: str | None
+    size: tuple[int, int]
+    face: Face | None = None
+    source: Image.Image | None = None
+
+    @property
+    def batch(self) -> tuple[object, ...]:
+        """What faces that go through the network together have in common."""
+        return self.direction, self.style, self.prepared.array.shape
+
+
+@dataclass(frozen=True, eq=False)
+class Portrait:
+    """A face or a whole picture, and its translation.
+
+    Attributes:
+        picture: the translation, `L` or `RGB`.
+        direction: what was done.
+        face: the face that was framed, or None for a whole picture.
+        source: what was translated, in the same size, where it was asked for.
+    """
+
+    picture: Image.Image
+    direction: Direction
+    face: Face | None = None
+    source: Image.Image | None = None
+
+    @property
+    def turned(self) -> Turn:
+        """How many degrees clockwise the picture was turned so that the face stands upright."""
+        return 0 if self.face is None else self.face.turn
+
+
+class Finder(Protocol):
+    """What finds faces: a `FaceFinder`, or something that stands for one."""
+
+    def find(self, image: Image.Image, *, most: int | None = None) -> list[Face]:
+        """Return the faces of a picture, the largest first, and no more than `most`."""
+        ...
+
+
+def useful_scale(frame: FaceFrame, face: Face) -> int:
+    """Return how many times its frame a portrait is: near the face's own resolution, 1 to 4, and of a useful size."""
+    least = math.ceil(max(USEFUL_SIZE[0] / frame.width, USEFUL_SIZE[1] / frame.height))
+    own = round(math.dist(*face.eyes) / frame.eye_distance)
+    return min(_MOST_SCALE, max(least, own))
 
 
 class Model:
-    """Translates any picture, with the same defaults as `facesketch translate` and to the same result.
+    """Translates any picture, with the defaults of `facesketch translate` and to the same result.
 
     A model of aligned faces finds the face, levels it and gives its portrait; any other takes the picture as it is and
     gives it back in its own size. One may serve many threads.
 
     Args:
-        studio: the models, and what is asked where a call does not say.
+        translator: the network, or what loads one for each direction when it is first needed.
+        style: the style to draw in when a call names none; None for the model's first.
+        finder: what finds faces; None for a `FaceFinder`.
+
+    Raises:
+        ConfigError: a style that the model does not have.
     """
 
-    def __init__(self, studio: FacePipeline) -> None:
-        self._studio = studio
+    def __init__(
+        self,
+        translator: Translator | Mapping[Direction, Callable[[], Translator]],
+        *,
+        style: str | None = None,
+        finder: Finder | None = None,
+    ) -> None:
+        self._own = translator if isinstance(translator, Translator) else None
+        self._openers = {} if isinstance(translator, Translator) else translator
+        self._opened: dict[Direction, Translator] = {}
+        self._lock = threading.Lock()
+        self._style, self._finder = style, finder or FaceFinder()
+        self.check()
 
     @property
     def directions(self) -> tuple[Direction, ...]:
         """What it translates."""
-        return DIRECTIONS if self._studio.own is None else self._studio.own.directions
+        return tuple(self._openers) if self._own is None else self._own.directions
 
     @property
     def styles(self) -> tuple[str, ...]:
-        """The hands it draws in; empty where it has one only."""
-        return self._studio.translator(self.directions[0]).preprocessing.styles
+        """The styles it draws in; empty where it has one only."""
+        return self.translator(self.directions[0]).preprocessing.styles
+
+    def translator(self, direction: Direction) -> Translator:
+        """Return the network for a direction, which is loaded when it is first needed."""
+        if self._own is not None:
+            return self._own
+        with self._lock:
+            if direction not in self._opened:
+                self._opened[direction] = self._openers[direction]()
+            return self._opened[direction]
 
     def __call__(
         self,
@@ -78,59 +220,119 @@ class Model:
         Args:
             picture: a path (gives a PIL image), a file's bytes (gives PNG bytes), a PIL image, or an array of (H, W) or
                 (H, W, C) with uint8 in [0, 255] or floats in [0, 1] (gives an array of that type).
-            direction: needed only where the model serves both and the picture shall not tell.
+            direction: by default the model's only one or, where it serves both, the one that suits the picture.
             faces: `largest`, a number, 1 for the largest, or `all`, which gives a list, the largest first.
             align: look for faces; False takes the picture as it is.
             resolution: `trained`, or `native` for the picture's own pixels.
-            style: one of the model's hands.
+            style: one of the model's styles.
 
         Raises:
             ImageError: not a picture.
             FaceError: it shows no face, or none of that number.
             ConfigError: something was asked for that the model does not do.
         """
-        studio = self._asked(direction, faces, align, resolution, style, keep=False)
-        made = [like(picture, each.picture) for each in studio(to_image(picture), _name(picture))]
+        asked = Request(direction, faces, align, resolution, style)
+        made = [like(picture, each.picture) for each in self._portraits(picture, asked)]
         return made if faces == "all" else made[0]
 
-    def portraits(
-        self,
-        picture: Picture,
-        direction: Direction | None = None,
-        *,
-        faces: Which | None = None,
-        align: bool = True,
-        resolution: Resolution = "trained",
-        style: str | None = None,
-    ) -> list[Portrait]:
+    def portraits(self, picture: Picture, direction: Direction | None = None, **asked: Any) -> list[Portrait]:
         """Return the same with what it was made of: the face, how far the picture was turned, and the framed input.
 
         Arguments and errors are those of a call.
         """
-        studio = self._asked(direction, faces, align, resolution, style, keep=True)
-        return studio(to_image(picture), _name(picture))
+        return self._portraits(picture, Request(direction, **asked), keep_source=True)
 
-    def _asked(
-        self,
-        direction: Direction | None,
-        faces: Which | None,
-        align: bool,
-        resolution: Resolution,
-        style: str | None,
-        *,
-        keep: bool,
-    ) -> FacePipeline:
-        usual = self._studio.request
-        request = replace(
-            usual,
-            direction=direction,
-            faces=faces,
-            align=align,
-            resolution=resolution,
-            style=usual.style if style is None else style,
-        )
-        return self._studio.again(request, keep_sources=keep)
+    def _portraits(self, picture: Any, asked: Request, *, keep_source: bool = False) -> list[Portrait]:
+        name = str(picture) if isinstance(picture, (str, Path)) else "picture"
+        framed = self.prepare(to_image(picture), asked, name, keep_source=keep_source)
+        return [self.restore(array, each) for each in framed for array in self.run([each])]
 
+    def check(self, asked: Request = DEFAULT) -> None:
+        """Refuse what the model does not do.
 
-def _name(picture: Any) -> str:
-    return str(picture) if isinstance(picture, (str, Path)) else "picture"
+        Raises:
+            ConfigError: an unknown word, or something that the model does not do.
+        """
+        if isinstance(asked.faces, str):
+            require_known(asked.faces, ("largest", "all"), "faces")
+        if asked.faces is not None and not asked.align:
+            raise ConfigError(
+                "`faces` picks among faces, which `align=False` does not look for", "leave out one of them"
+            )
+        if self._own is None and asked.direction is None:
+            return  # each model checks its own pictures
+        translator = self.translator(asked.direction or self.directions[0])
+        needs, name = translator.preprocessing, translator.name
+        if asked.direction is not None:
+            translator.choose(asked.direction)
+        if asked.faces is not None and needs.faces is None:
+            raise ConfigError(f"{name}: translates each picture as it is, without finding faces", "leave out `faces`")
+        if asked.resolution == "native" and needs.frame is not None:
+            raise ConfigError(
+                f"{name}: this network has a fixed size of {needs.frame}", "leave out `resolution` native"
+            )
+        self._chosen_style(asked, translator.directions[0])
+
+    def _chosen_style(self, asked: Request, direction: Direction) -> str | None:
+        """Return the style to draw in; of two models without a named direction, it is meant for the one that has it."""
+        style = asked.style or self._style
+        if style is None or (self._own is None and asked.direction is None and direction == "sketch2photo"):
+            return None
+        self.translator(direction).preprocessing.style_weights(style, 1)
+        return style
+
+    def prepare(
+        self, image: Image.Image, asked: Request = DEFAULT, name: str = "picture", *, keep_source: bool = False
+    ) -> list[FramedFace]:
+        """Return a picture's faces, or the picture, ready for the network; may be called from several threads.
+
+        Args:
+            image: an `L` or `RGB` picture.
+            asked: what to do.
+            name: what to call the picture in errors.
+            keep_source: keep what is translated, in the portrait's size.
+
+        Raises:
+            FaceError: it shows no face, or none of that number.
+            ConfigError: something was asked for that the model does not do.
+        """
+        self.check(asked)
+        direction = asked.direction or self.directions[0]
+        if asked.direction is None and len(self.directions) > 1:
+            direction = "photo2sketch" if kind_of(image) == "photo" else "sketch2photo"
+        translator, style = self.translator(direction), self._chosen_style(asked, direction)
+        frame = FaceFrame.from_header(translator.preprocessing.faces) if asked.align else None
+        if frame is None:
+            prepared = translator.prepare(image, direction, asked.resolution)
+            return [FramedFace(prepared, direction, style, image.size, source=image if keep_source else None)]
+        which = asked.faces or "largest"
+        most = None if which == "all" else 1 if which == "largest" else which
+        try:
+            faces = choose(self._finder.find(image, most=most), which)
+        except FaceError as error:
+            raise FaceError(f"{name}: {error.seen}", error.hint) from error
+        framed = []
+        for face in faces:
+            scale = useful_scale(frame, face)
+            native = asked.resolution == "native"
+            large = align(image, face, frame, scale=scale).image if native or keep_source else None
+            # at the resolution of training the network sees a face in the very frame that it learned from
+            given = large if native and large is not None else align(image, face, frame).image
+            prepared = translator.prepare(given, direction, asked.resolution)
+            size = (frame.width * scale, frame.height * scale)
+            framed.append(FramedFace(prepared, direction, style, size, face, large))
+        return framed
+
+    def run(self, framed: Sequence[FramedFace]) -> list[NDArray[np.uint8]]:
+        """Run the network alone on faces of one `batch`, and return as many (H, W, C) uint8 arrays."""
+        if not framed:
+            return []
+        direction, style = framed[0].direction, framed[0].style
+        return self.translator(direction).run([each.prepared for each in framed], direction, style)
+
+    def restore(self, array: NDArray[np.uint8], framed: FramedFace) -> Portrait:
+        """Make a portrait of what the network gave; may be called from several threads."""
+        picture = self.translator(framed.direction).restore(array, framed.prepared)
+        if picture.size != framed.size:
+            picture = picture.resize(framed.size, Image.Resampling.BICUBIC)
+        return Portrait(picture, framed.direction, framed.face, framed.source)

@@ -38,7 +38,6 @@ def load(
     weights: Weights = "best",
     device: str = "auto",
     engine: EngineName = "auto",
-    style: str | None = None,
 ) -> Translator:
     """Load a model and return what translates pictures as they are, without looking for a face.
 
@@ -48,12 +47,10 @@ def load(
         weights: which of a run folder's weights.
         device: `auto`, `cpu`, `cuda` or `mps`.
         engine: `auto` runs an `.onnx` file with ONNX Runtime and a run's weights with PyTorch.
-        style: the hand to draw in when a call names none; None for the model's first.
 
     Raises:
         CheckpointError: missing, torn or foreign.
-        ConfigError: weights, an engine or a device of no known name, an engine that cannot run this file, or a style
-            that the model does not have.
+        ConfigError: an unknown word, or an engine that cannot run this file.
         MissingExtraError: the engine is not installed.
         ResourceError: the device is not there.
     """
@@ -62,13 +59,13 @@ def load(
     require_known(device, ("auto", "cpu", "cuda", "mps"), "device")
     own = next((way for way in DIRECTIONS if way == str(path) and not Path(path).exists()), None)
     path = path if own is None else shipped.path(own)
-    return Translator(_open(str(path), weights, device, engine), name=str(path), style=style)
+    return Translator(_open(str(path), weights, device, engine), name=str(path))
 
 
 def _open(path: str, weights: str, device: str, engine: EngineName) -> Engine:
     exported = path.lower().endswith(ONNX_SUFFIX)
     if engine == "torch" and exported:
-        raise ConfigError(f"{path}: PyTorch does not run .onnx files", "give the run folder, or `backend` onnx")
+        raise ConfigError(f"{path}: PyTorch does not run .onnx files", "give the run folder, or `engine` onnx")
     if engine in {"onnx", "openvino", "openvino-bf16"} and not exported:
         raise ConfigError(
             f"{path}: {engine} runs .onnx files", f"type: facesketch export {path} `out` model.onnx, and give that"
@@ -116,16 +113,10 @@ class Translator:
     Args:
         engine: what runs the network.
         name: what to call the model in errors.
-        style: the hand to draw in when a call names none; None for the model's first.
-
-    Raises:
-        ConfigError: a style that the model does not have.
     """
 
-    def __init__(self, engine: Engine, *, name: str = "model", style: str | None = None) -> None:
-        self._engine, self._style, self.name = engine, style, name
-        if style is not None:
-            self.preprocessing.style_weights(style, 1)
+    def __init__(self, engine: Engine, *, name: str = "model") -> None:
+        self._engine, self.name = engine, name
 
     @property
     def config(self) -> RunConfig:
@@ -240,7 +231,7 @@ class Translator:
         images = np.ascontiguousarray(pixels, dtype=np.float32)  # (N, C, H, W)
         images /= 127.5
         images -= 1.0
-        results = self._engine.run(images, direction, self._style if style is None else style)
+        results = self._engine.run(images, direction, style)
         if not np.isfinite(results).all():
             raise CheckpointError(f"{self.name}: draws what is no picture, NaN or infinity", "its weights are damaged")
         rounded = np.rint((results + 1.0) * 127.5).clip(0, 255).astype(np.uint8)

@@ -104,7 +104,7 @@ def load_catalogue(settings: Settings) -> Catalogue:
     own = {way: load(shipped.path(way), device=_own_device(settings)) for way in DIRECTIONS}
     offered = [_offered(OWN, _OWN_TITLE, own)]
     for name in settings.models:
-        translator = load(name, device=settings.device, engine=settings.backend)
+        translator = load(name, device=settings.device, engine=settings.engine)
         title = f"{translator.config.method.name} · {_stem(name)}" if Path(name).exists() else name
         ways = dict.fromkeys(translator.directions, translator)
         offered.append(_offered(_free(_slug(_stem(name)), offered), title, ways))

@@ -59,7 +59,7 @@ class Settings(Frozen):
     """Run folders, model files or `pencil`, beside the package's own models."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Where to compute."""
-    backend: EngineName = "auto"
+    engine: EngineName = "auto"
     """What runs the networks of `models`."""
     gallery: str | None = None
     """The gallery to search in."""

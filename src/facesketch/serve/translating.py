@@ -16,7 +16,7 @@ from facesketch.config import Direction
 from facesketch.devices import processors
 from facesketch.errors import FaceError
 from facesketch.images.photo_or_sketch import kind_of
-from facesketch.inference.portraits import FacePipeline, FramedFace, Request
+from facesketch.inference.model import FramedFace, Model, Request
 from facesketch.inference.translator import Translator
 from facesketch.serve.admission import Desk, Ticket
 from facesketch.serve.batching import Batcher, Pixels
@@ -54,7 +54,7 @@ class Piece:
 
     Attributes:
         sitting: what the network gets.
-        studio: what made it ready, and makes a portrait of the result.
+        pipeline: what made it ready, and makes a portrait of the result.
         model: whose network.
         translator: the network.
         style: the hand to draw in, None for the model's only one.
@@ -62,7 +62,7 @@ class Piece:
     """
 
     sitting: FramedFace
-    studio: FacePipeline
+    pipeline: Model
     model: Offered
     translator: Translator
     style: str | None
@@ -148,9 +148,10 @@ class Workshop:
             _check(model, translator, asked, aligns)
             finder, faces = CountingFinder(self._finder), asked.face if aligns else None
             request = Request(direction=direction, resolution=asked.resolution, align=aligns, faces=faces)
-            studio = FacePipeline(request, translator, keep_sources=keep, finder=finder)
-            sitting = _sit(studio, image if aligns else self._bounded(image, asked), asked.face, finder)
-        return Piece(sitting, studio, model, translator, style, finder.count)
+            pipeline = Model(translator, finder=finder)
+            shown = image if aligns else self._bounded(image, asked)
+            sitting = _sit(pipeline, shown, request, keep, asked.face, finder)
+        return Piece(sitting, pipeline, model, translator, style, finder.count)
 
     def _bounded(self, image: Image.Image, asked: TranslateForm) -> Image.Image:
         return shrunk(image, self._limits.native if asked.resolution == "native" else self._limits.side)
@@ -186,9 +187,11 @@ def _style(model: Offered, direction: Direction, asked: TranslateForm) -> str | 
     return styles[0] if styles else None
 
 
-def _sit(studio: FacePipeline, image: Image.Image, number: int, finder: CountingFinder) -> FramedFace:
+def _sit(
+    pipeline: Model, image: Image.Image, request: Request, keep: bool, number: int, finder: CountingFinder
+) -> FramedFace:
     try:
-        return studio.prepare(image)[0]
+        return pipeline.prepare(image, request, keep_source=keep)[0]
     except FaceError as error:
         if finder.count == 0:
             hint = (
@@ -201,7 +204,7 @@ def _sit(studio: FacePipeline, image: Image.Image, number: int, finder: Counting
 
 
 def _finish(array: Pixels, piece: Piece, kind: Kind) -> bytes | Translated:
-    portrait = piece.studio.restore(array, piece.sitting)
+    portrait = piece.pipeline.restore(array, piece.sitting)
     if kind != "json":
         return encoded(portrait.picture, kind)
     assert portrait.source is not None, "kept for this answer"

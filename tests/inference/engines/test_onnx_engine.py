@@ -15,7 +15,7 @@ from PIL import Image
 
 from facesketch.errors import CheckpointError, ConfigError, ResourceError
 from facesketch.inference.engines.onnx_engine import OnnxEngine, threads
-from facesketch.inference.translator import load
+from facesketch.inference.model import load
 
 Write = Callable[..., Path]
 
@@ -54,11 +54,11 @@ def test_threads_may_share_it(exported: Write) -> None:
             np.testing.assert_array_equal(result, images * np.float32(0.5))
 
 
-def test_a_translator_has_a_style_of_its_own(exported: Write) -> None:
+def test_a_model_draws_in_the_style_it_was_loaded_with(exported: Write) -> None:
     path = exported(styles=("pen", "chalk"))
     grey = Image.new("L", (30, 20), 128)
     pen, chalk = load(path), load(path, style="chalk")
-    assert pen.preprocessing.styles == ("pen", "chalk")
+    assert pen.styles == ("pen", "chalk")
     assert pen(grey).getpixel((9, 9)) == round((0.25 + 1 / 510 + 1) * 127.5)
     assert chalk(grey).getpixel((9, 9)) == pen(grey, style="chalk").getpixel((9, 9)) < pen(grey).getpixel((9, 9))
     assert chalk(grey, style="pen").getpixel((9, 9)) == pen(grey).getpixel((9, 9))

@@ -13,7 +13,7 @@ from PIL import Image
 
 from facesketch.checkpoints.preprocessing import Preprocessing
 from facesketch.config import Direction, MethodConfig, RunConfig
-from facesketch.inference.portraits import FacePipeline, Request
+from facesketch.inference.model import Model
 from facesketch.inference.translator import Translator
 
 
@@ -40,8 +40,8 @@ def engine() -> Inverting:
 
 
 @pytest.fixture
-def studio(engine: Inverting) -> FacePipeline:
-    return FacePipeline(Request(), Translator(engine), keep_sources=True)
+def model(engine: Inverting) -> Model:
+    return Model(Translator(engine))
 
 
 @pytest.fixture

@@ -14,8 +14,9 @@ import pytest
 from PIL import Image
 
 from facesketch.errors import ImageError, OutputError
-from facesketch.inference.folders import Job, Limits, plan, run, write
-from facesketch.inference.portraits import FacePipeline, FramedFace, Portrait, Request
+from facesketch.inference.folders.pipeline import Limits, run, write
+from facesketch.inference.folders.plan import Job, plan
+from facesketch.inference.model import FramedFace, Model, Portrait
 from facesketch.inference.translator import Translator
 
 PATIENCE = 30.0  # seconds that a loaded machine may take for what must happen
@@ -37,15 +38,13 @@ def no_flushing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.fsync", lambda file: None)
 
 
-def test_every_picture_gets_its_own_translation(
-    tmp_path: Path, studio: FacePipeline, draw: Callable[..., Path]
-) -> None:
+def test_every_picture_gets_its_own_translation(tmp_path: Path, model: Model, draw: Callable[..., Path]) -> None:
     for number in range(40):
         draw(tmp_path / "in" / f"{number}.png", number, (20 + number % 3, 16))
     jobs = plan([tmp_path / "in"], tmp_path / "out")
-    outcomes = list(run(jobs, studio))
-    assert sorted(job.source for job, _ in outcomes) == sorted(job.source for job in jobs)
-    assert all(error is None for _, error in outcomes)
+    outcomes = list(run(jobs, model))
+    assert sorted(job.source for job, *_ in outcomes) == sorted(job.source for job in jobs)
+    assert all(error is None for _, error, _ in outcomes)
     for number in range(40):
         assert _shade(tmp_path / "out" / f"{number}.png") == 255 - number
         with Image.open(tmp_path / "out" / f"{number}.png") as result:
@@ -53,36 +52,36 @@ def test_every_picture_gets_its_own_translation(
 
 
 def test_batches_are_of_one_shape_full_and_no_larger_than_allowed(
-    tmp_path: Path, engine: Any, studio: FacePipeline, draw: Callable[..., Path]
+    tmp_path: Path, engine: Any, model: Model, draw: Callable[..., Path]
 ) -> None:
     for number in range(16):
         draw(tmp_path / "in" / f"{number}.png", number, (20, 16) if number % 2 else (16, 20))
     read = threading.Semaphore(0)
-    prepare = studio.prepare
+    prepare = model.prepare
 
-    def counted(image: Image.Image, name: str) -> list[FramedFace]:
-        sittings = prepare(image, name)
+    def counted(*given: Any, **more: Any) -> list[FramedFace]:
+        framed = prepare(*given, **more)
         read.release()
-        return sittings
+        return framed
 
     def once() -> None:  # the first batch takes until everything is read
         engine.hold = lambda: None
         assert all(read.acquire(timeout=PATIENCE) for _ in range(16))
 
-    studio.prepare, engine.hold = counted, once  # type: ignore[method-assign, assignment]
-    assert len(list(run(plan([tmp_path / "in"], tmp_path / "out"), studio, Limits(batch=4)))) == 16
+    model.prepare, engine.hold = counted, once  # type: ignore[method-assign, assignment]
+    assert len(list(run(plan([tmp_path / "in"], tmp_path / "out"), model, limits=Limits(batch=4)))) == 16
     assert sum(shape[0] for shape in engine.shapes) == 16
     assert {shape[2:] for shape in engine.shapes} == {(16, 20), (20, 16)}
     assert max(shape[0] for shape in engine.shapes) == 4
     assert len(engine.shapes) <= 8, "what was read while the network worked goes in full batches"
     engine.shapes.clear()
     jobs = plan([tmp_path / "in"], tmp_path / "out", overwrite=True)
-    assert len(list(run(jobs, studio, Limits(pixels=700)))) == 16
+    assert len(list(run(jobs, model, limits=Limits(pixels=700)))) == 16
     assert max(shape[0] for shape in engine.shapes) <= 2, "two pictures of 20x16 are 640 pixels, three are 960"
 
 
 def test_pictures_are_read_and_written_while_the_network_works(
-    tmp_path: Path, engine: Any, studio: FacePipeline, draw: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, engine: Any, model: Model, draw: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _folder(draw, tmp_path / "in", 6)
     first, second, read, written = (threading.Event() for _ in range(4))
@@ -96,40 +95,39 @@ def test_pictures_are_read_and_written_while_the_network_works(
             second.set()
             seen.append(written.wait(PATIENCE))
 
-    prepare = studio.prepare
+    prepare = model.prepare
 
-    def reading(image: Image.Image, name: str) -> list[FramedFace]:
-        if not name.endswith("0001.png"):
-            return prepare(image, name)
-        assert first.wait(PATIENCE), "this one is read only while the first batch is in the network"
-        read.set()
-        return prepare(image, name)
+    def reading(image: Image.Image, asked: Any, name: str, **more: Any) -> list[FramedFace]:
+        if name.endswith("0001.png"):
+            assert first.wait(PATIENCE), "this one is read only while the first batch is in the network"
+            read.set()
+        return prepare(image, asked, name, **more)
 
     def writing(job: Job, portraits: list[Portrait]) -> None:
         assert second.wait(PATIENCE), "nothing is written before the second batch is in the network"
         write(job, portraits)
         written.set()
 
-    studio.prepare, engine.hold = reading, hold  # type: ignore[method-assign, assignment]
+    model.prepare, engine.hold = reading, hold  # type: ignore[method-assign, assignment]
     monkeypatch.setattr("facesketch.inference.folders.pipeline.write", writing)
-    assert len(list(run(plan([tmp_path / "in"], tmp_path / "out"), studio, Limits(batch=1)))) == 6
+    assert len(list(run(plan([tmp_path / "in"], tmp_path / "out"), model, limits=Limits(batch=1)))) == 6
     assert seen == [True, True]
 
 
-class _Counting(FacePipeline):
-    """A studio that counts the pictures that are alive."""
+class _Counting(Model):
+    """A model that counts the pictures that are alive."""
 
     alive = peak = 0
     counting = threading.RLock()
 
-    def prepare(self, image: Image.Image, name: str = "picture") -> list[FramedFace]:
-        sittings = super().prepare(image, name)
+    def prepare(self, *given: Any, **more: Any) -> list[FramedFace]:
+        framed = super().prepare(*given, **more)
         with self.counting:
-            self.alive += len(sittings)
+            self.alive += len(framed)
             self.peak = max(self.peak, self.alive)
-        for each in sittings:
+        for each in framed:
             weakref.finalize(each, self._gone)
-        return sittings
+        return framed
 
     def _gone(self) -> None:
         with self.counting:
@@ -141,7 +139,7 @@ def test_memory_is_flat_however_many_pictures_there_are(
     slow: str, tmp_path: Path, engine: Any, draw: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source, pause = draw(tmp_path / "a.png"), threading.Event()
-    studio = _Counting(Request(), Translator(engine))
+    model = _Counting(Translator(engine))
     if slow == "network":
         engine.hold = lambda: pause.wait(0.002)
     made = []
@@ -151,32 +149,34 @@ def test_memory_is_flat_however_many_pictures_there_are(
         lambda job, portraits: (made.append(job), writing and pause.wait(writing)),
     )
     jobs = (Job(source, tmp_path / f"{number}.png", False) for number in range(3000))
-    count = sum(1 for _ in run(jobs, studio, Limits(pictures=10, readers=3, writers=2)))
+    count = sum(1 for _ in run(jobs, model, limits=Limits(pictures=10, readers=3, writers=2)))
     gc.collect()
     assert (count, len(made), len(set(made))) == (3000, 3000, 3000)
-    assert studio.peak <= 10 + 10 + 2, "read ahead, in the network, and being written"
-    assert studio.alive == 0
+    assert model.peak <= 10 + 10 + 2, "read ahead, in the network, and being written"
+    assert model.alive == 0
 
 
 def test_few_large_pictures_are_on_their_way_at_once(tmp_path: Path, engine: Any, draw: Callable[..., Path]) -> None:
     source, size = draw(tmp_path / "a.png", size=(32, 32)), 32 * 32 * 3
     # every reader may have begun before the others are weighed, and one waits to be written
     for held, most in ((10 * size, 10 + 2 - 1 + 1), (1, 2 + 1)):
-        studio = _Counting(Request(), Translator(engine))
+        model = _Counting(Translator(engine))
         jobs = [Job(source, tmp_path / f"{held}-{number}.png", False) for number in range(60)]
-        assert len(list(run(jobs, studio, Limits(held=held, readers=2, writers=1)))) == 60
-        assert studio.peak <= most, "one that is larger than allowed goes alone, beside what was begun with it"
+        assert len(list(run(jobs, model, limits=Limits(held=held, readers=2, writers=1)))) == 60
+        assert model.peak <= most, "one that is larger than allowed goes alone, beside what was begun with it"
 
 
 def test_sources_that_are_kept_for_a_sheet_count(tmp_path: Path, engine: Any, draw: Callable[..., Path]) -> None:
     source, size = draw(tmp_path / "a.png", size=(32, 32)), 32 * 32 * 3
-    studio = _Counting(Request(), Translator(engine), keep_sources=True)
-    jobs = [Job(source, tmp_path / f"{number}.png", False) for number in range(60)]
-    assert len(list(run(jobs, studio, Limits(held=4 * 2 * size, readers=2, writers=1)))) == 60
-    assert studio.peak <= 4 + 2 - 1 + 1, "four pictures and what is translated of each, one begun and one being written"
+    model = _Counting(Translator(engine))
+    jobs = [
+        Job(source, tmp_path / f"{number}.png", False, sheet=tmp_path / f"{number}-sheet.png") for number in range(60)
+    ]
+    assert len(list(run(jobs, model, limits=Limits(held=4 * 2 * size, readers=2, writers=1)))) == 60
+    assert model.peak <= 4 + 2 - 1 + 1, "four pictures and what is translated of each, one begun and one being written"
 
 
-def test_jobs_are_taken_as_they_are_needed(tmp_path: Path, studio: FacePipeline, draw: Callable[..., Path]) -> None:
+def test_jobs_are_taken_as_they_are_needed(tmp_path: Path, model: Model, draw: Callable[..., Path]) -> None:
     source = draw(tmp_path / "a.png")
     taken: list[int] = []
 
@@ -185,7 +185,7 @@ def test_jobs_are_taken_as_they_are_needed(tmp_path: Path, studio: FacePipeline,
             taken.append(len(taken))
             yield Job(source, tmp_path / f"{len(taken)}.png", False)
 
-    results = run(endless(), studio, Limits(pictures=5, writers=2))
+    results = run(endless(), model, limits=Limits(pictures=5, writers=2))
     for _ in range(10):
         next(results)
     results.close()
@@ -195,12 +195,12 @@ def test_jobs_are_taken_as_they_are_needed(tmp_path: Path, studio: FacePipeline,
 # What goes wrong
 
 
-def test_one_bad_picture_stops_nothing(tmp_path: Path, studio: FacePipeline, draw: Callable[..., Path]) -> None:
+def test_one_bad_picture_stops_nothing(tmp_path: Path, model: Model, draw: Callable[..., Path]) -> None:
     _folder(draw, tmp_path / "in", 12)
     for name in ("0003.png", "0007.png"):
         (tmp_path / "in" / name).write_text("text")
     jobs = plan([tmp_path / "in"], tmp_path / "out")
-    outcomes = {job.source.name: error for job, error in run(jobs, studio)}
+    outcomes = {job.source.name: error for job, error, _ in run(jobs, model)}
     assert len(outcomes) == 12
     bad = {name: error for name, error in outcomes.items() if error is not None}
     assert set(bad) == {"0003.png", "0007.png"}
@@ -209,7 +209,7 @@ def test_one_bad_picture_stops_nothing(tmp_path: Path, studio: FacePipeline, dra
 
 
 def test_a_full_disk_stops_the_whole_and_leaves_nothing_half(
-    tmp_path: Path, engine: Any, studio: FacePipeline, draw: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, engine: Any, model: Model, draw: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _folder(draw, tmp_path / "in", 200)
 
@@ -218,27 +218,27 @@ def test_a_full_disk_stops_the_whole_and_leaves_nothing_half(
 
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(OutputError, match="the disk is full"):
-        list(run(plan([tmp_path / "in"], tmp_path / "out"), studio, Limits(pictures=10)))
+        list(run(plan([tmp_path / "in"], tmp_path / "out"), model, limits=Limits(pictures=10)))
     assert list((tmp_path / "out").iterdir()) == []
     assert sum(shape[0] for shape in engine.shapes) <= 30, "the rest is not tried"
 
 
-def test_our_own_mistakes_are_not_swallowed(tmp_path: Path, studio: FacePipeline, draw: Callable[..., Path]) -> None:
+def test_our_own_mistakes_are_not_swallowed(tmp_path: Path, model: Model, draw: Callable[..., Path]) -> None:
     _folder(draw, tmp_path / "in", 3)
 
-    def broken(*_: object) -> list[FramedFace]:
+    def broken(*_: object, **__: object) -> list[FramedFace]:
         raise ZeroDivisionError("ours")
 
-    studio.prepare = broken  # type: ignore[method-assign, assignment]
+    model.prepare = broken  # type: ignore[method-assign, assignment]
     with pytest.raises(ZeroDivisionError, match="ours"):
-        list(run(plan([tmp_path / "in"], tmp_path / "out"), studio))
+        list(run(plan([tmp_path / "in"], tmp_path / "out"), model))
 
 
 def test_who_stops_early_gets_whole_files_and_no_threads(
-    tmp_path: Path, studio: FacePipeline, draw: Callable[..., Path]
+    tmp_path: Path, model: Model, draw: Callable[..., Path]
 ) -> None:
     _folder(draw, tmp_path / "in", 50)
-    results = run(plan([tmp_path / "in"], tmp_path / "out"), studio, Limits(pictures=6, writers=2))
+    results = run(plan([tmp_path / "in"], tmp_path / "out"), model, limits=Limits(pictures=6, writers=2))
     next(results)
     results.close()
     assert not [thread for thread in threading.enumerate() if thread.name.startswith(("read", "write"))]
@@ -252,10 +252,10 @@ def test_who_stops_early_gets_whole_files_and_no_threads(
 
 
 def test_the_file_that_means_done_is_written_last(
-    tmp_path: Path, studio: FacePipeline, draw: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, model: Model, draw: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (job,) = plan([draw(tmp_path / "a.png", 10)], tmp_path / "out", numbered=True, sheet=True)
-    (portrait,) = studio(Image.new("RGB", (20, 16), (10, 50, 0)))
+    (portrait,) = model.portraits(Image.new("RGB", (20, 16), (10, 50, 0)))
     written = []
     monkeypatch.setattr(
         "facesketch.inference.folders.pipeline.save_image", lambda image, path: written.append(path.name)
@@ -265,12 +265,10 @@ def test_the_file_that_means_done_is_written_last(
     assert written[-1] == job.target.name == "a-1.png"
 
 
-def test_a_sheet_shows_input_and_output_side_by_side(
-    tmp_path: Path, studio: FacePipeline, draw: Callable[..., Path]
-) -> None:
+def test_a_sheet_shows_input_and_output_side_by_side(tmp_path: Path, model: Model, draw: Callable[..., Path]) -> None:
     draw(tmp_path / "in" / "a.png", 10, (64, 48))
     jobs = plan([tmp_path / "in"], tmp_path / "out", sheet=True)
-    assert [error for _, error in run(jobs, studio)] == [None]
+    assert [error for _, error, _ in run(jobs, model)] == [None]
     with Image.open(tmp_path / "out" / "a-sheet.png") as page:
         pixels = np.asarray(page.convert("RGB"))
     inputs, outputs = ((pixels == colour).all(axis=2) for colour in ((10, 50, 0), (245, 205, 255)))

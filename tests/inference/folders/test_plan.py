@@ -11,7 +11,7 @@ from PIL import Image
 
 from facesketch.errors import ConfigError, ImageError, OutputError
 from facesketch.files import part_name
-from facesketch.inference.folders import Job, named, plan, sweep
+from facesketch.inference.folders.plan import Job, named, plan, sweep
 
 
 def _picture(path: Path, shade: int = 100) -> Path:

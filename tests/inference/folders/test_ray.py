@@ -13,11 +13,13 @@ from typing import Any
 import pytest
 
 from facesketch.errors import ImageError, MissingExtraError, OutputError
-from facesketch.inference.folders import Job, Limits, plan, ray_engine
-from facesketch.inference.folders.ray_engine import Worker
-from facesketch.inference.portraits import FacePipeline, Request
+from facesketch.inference.folders import ray_runner
+from facesketch.inference.folders.pipeline import Limits
+from facesketch.inference.folders.plan import Job, plan
+from facesketch.inference.folders.ray_runner import Worker
+from facesketch.inference.model import Model, Request
 
-PENCIL = Request(model="pencil", device="cpu")
+PENCIL = {"path": "pencil", "device": "cpu"}
 needs_ray = pytest.mark.skipif(
     importlib.util.find_spec("ray") is None, reason="Ray is not installed: pip install 'facesketch[bulk]'"
 )
@@ -38,35 +40,35 @@ def test_a_cluster_gets_as_many_workers_as_it_has_room_for(
     nodes: list[dict[str, float]], device: str, workers: int, processors: int
 ) -> None:
     alive = [{"Alive": True, "Resources": each} for each in nodes]
-    crew = ray_engine._Crew.of([*alive, {"Alive": False, "Resources": {"CPU": 64.0}}], device)
+    crew = ray_runner._Crew.of([*alive, {"Alive": False, "Resources": {"CPU": 64.0}}], device)
     assert (crew.workers, crew.processors, crew.gpus) == (workers, processors, int(device == "cuda"))
 
 
 def test_a_worker_tells_what_became_of_each_job(
-    tmp_path: Path, studio: FacePipeline, draw: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, model: Model, draw: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ray_engine, "FacePipeline", lambda request, keep_sources: studio)
+    monkeypatch.setattr(ray_runner, "load", lambda: model)
     good = Job(draw(tmp_path / "a.png"), tmp_path / "out" / "a.png", False)
     (tmp_path / "b.png").write_text("text")
     bad = Job(tmp_path / "b.png", tmp_path / "out" / "b.png", False)
-    said = {each.number: each for each in Worker(Request(), False, Limits()).translate([(7, good), (9, bad)])}
+    said = {each.number: each for each in Worker({}, Request(), Limits()).translate([(7, good), (9, bad)])}
     assert set(said) == {7, 9}
-    assert ray_engine._error(said[7]) is None
-    error = ray_engine._error(said[9])
+    assert ray_runner._error(said[7]) is None
+    error = ray_runner._error(said[9])
     assert isinstance(error, ImageError)
     assert "b.png: not a picture" in str(error)
     assert good.target.exists()
 
 
-def test_a_worker_passes_on_what_concerns_all(tmp_path: Path, studio: FacePipeline, draw: Callable[..., Path]) -> None:
+def test_a_worker_passes_on_what_concerns_all(tmp_path: Path, model: Model, draw: Callable[..., Path]) -> None:
     blocked = draw(tmp_path / "file.png")
     job = Job(draw(tmp_path / "a.png"), blocked / "a.png", False)
-    worker = Worker(Request(), False, Limits())
-    worker._studio = studio
+    worker = Worker({}, Request(), Limits())
+    worker._model = model
     (said,) = worker.translate([(3, job)])
     assert said.number == 3
-    assert isinstance(ray_engine._error(said), OutputError)
-    (said,) = Worker(Request(model=str(tmp_path / "none.onnx")), False, Limits()).translate([(4, job)])
+    assert isinstance(ray_runner._error(said), OutputError)
+    (said,) = Worker({"path": str(tmp_path / "none.onnx")}, Request(), Limits()).translate([(4, job)])
     assert (said.number, said.kind) == (4, "CheckpointError")
 
 
@@ -76,18 +78,18 @@ def test_paths_mean_the_same_in_a_worker_s_own_folder(
     monkeypatch.chdir(tmp_path)
     draw(Path("in/a.png"))
     (job,) = plan([Path("in")], Path("out"), sheet=True)
-    there = ray_engine._anywhere(job)
+    there = ray_runner._anywhere(job)
     assert (there.source, there.target) == (tmp_path / "in" / "a.png", tmp_path / "out" / "a.png")
     assert there.sheet == tmp_path / "out" / "a-sheet.png"
     Path("run").mkdir()
-    assert ray_engine._from_anywhere(Request(model="run")).model == str(tmp_path / "run")
-    assert ray_engine._from_anywhere(PENCIL) == PENCIL
+    assert ray_runner._loading_anywhere({"path": "run"}) == {"path": str(tmp_path / "run")}
+    assert ray_runner._loading_anywhere(PENCIL) == PENCIL
 
 
 def test_without_ray_one_is_told_what_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'facesketch\[bulk\]'"):
-        next(ray_engine.run([], PENCIL))
+        next(ray_runner.run([], PENCIL))
 
 
 @needs_ray
@@ -105,13 +107,13 @@ def test_a_local_cluster_does_the_same_and_goes_on(tmp_path: Path, draw: Callabl
         return done.returncode, done.stderr.splitlines()
 
     code, said = command("local")
-    assert command("ray", "--engine", "ray") == (code, [line.replace("in/", f"{tmp_path}/in/") for line in said])
+    assert command("ray", "--runner", "ray") == (code, [line.replace("in/", f"{tmp_path}/in/") for line in said])
     local, spread = (
         {path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in ("local", "ray")
     )
     assert (len(local), spread) == (40, local)
     (tmp_path / "ray" / "3.png").unlink()
     (tmp_path / "ray" / "4.png").write_bytes(b"kept")
-    assert command("ray", "--engine", "ray")[1][-1] == "1 translated, 19 were there already, 1 left out"
+    assert command("ray", "--runner", "ray")[1][-1] == "1 translated, 19 were there already, 1 left out"
     assert (tmp_path / "ray" / "3.png").read_bytes() == local["3.png"]
     assert (tmp_path / "ray" / "4.png").read_bytes() == b"kept"

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from facesketch.inference.folders import plan, run
-from facesketch.inference.portraits import FacePipeline
+from facesketch.inference.folders.pipeline import run
+from facesketch.inference.folders.plan import plan
+from facesketch.inference.model import Model
 
 COUNT, PATIENCE = 60, 60.0
 # The command itself, with a network that takes a while and needs no model file.
@@ -22,14 +23,14 @@ import signal, sys, time
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 signal.signal(signal.SIGINT, signal.default_int_handler)  # tests that a shell runs in the background have it ignored
-import facesketch.inference.portraits
+import facesketch.inference.model
 from conftest import Inverting
 from facesketch.cli.main import main
 from facesketch.inference.translator import Translator
 
 engine = Inverting()
 engine.hold = lambda: time.sleep(1.0)  # long beside what a busy machine makes the test wait
-facesketch.inference.portraits.load = lambda *words, **more: Translator(engine)
+facesketch.inference.model.load_translator = lambda *words, **more: Translator(engine)
 main(["translate", sys.argv[2], "--model", "any", "--out", sys.argv[3]])
 """
 
@@ -59,7 +60,7 @@ def _whole(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.glob("*.png"))
 
 
-def test_a_killed_job_goes_on(tmp_path: Path, started: subprocess.Popen[str], studio: FacePipeline) -> None:
+def test_a_killed_job_goes_on(tmp_path: Path, started: subprocess.Popen[str], model: Model) -> None:
     started.send_signal(signal.SIGKILL)
     assert started.wait(PATIENCE) == -signal.SIGKILL
     made = _whole(tmp_path / "out")
@@ -68,7 +69,7 @@ def test_a_killed_job_goes_on(tmp_path: Path, started: subprocess.Popen[str], st
     jobs = plan([tmp_path / "in"], tmp_path / "out")
     assert sum(job.done for job in jobs) == len(made)
     todo = [job for job in jobs if not job.done]
-    assert [error for _, error in run(todo, studio)] == [None] * len(todo)
+    assert [error for _, error, _ in run(todo, model)] == [None] * len(todo)
     assert len(_whole(tmp_path / "out")) == COUNT
     assert {name: (tmp_path / "out" / name).stat().st_mtime_ns for name in made} == before
 

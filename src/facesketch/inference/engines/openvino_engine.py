@@ -16,7 +16,7 @@ from facesketch.inference.engines.onnx_engine import does_not_run, threads
 
 
 class OpenVinoEngine:
-    """Runs an `.onnx` file on a processor; of a file exported with `--int8` the convolutions compute in int8.
+    """Runs an `.onnx` file on a processor; the convolutions of a file exported as int8 compute in int8.
 
     Args:
         path: a file that `facesketch export` wrote.
@@ -36,7 +36,7 @@ class OpenVinoEngine:
         header = read_header(path)
         require_finite(path)
         self.config, self.preprocessing = header.config, header.preprocessing
-        require("openvino", "--backend openvino")
+        require("openvino", "`engine` openvino")
         import openvino
 
         settings = {"INFERENCE_PRECISION_HINT": precision, "INFERENCE_NUM_THREADS": str(threads())}

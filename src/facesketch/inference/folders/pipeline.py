@@ -10,6 +10,7 @@ import math
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from operator import attrgetter
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +18,19 @@ from PIL import Image
 
 from facesketch.devices import ThreadedMap, processors
 from facesketch.errors import FaceError, FacesketchError, ImageError
+from facesketch.faces.turns import Turn
 from facesketch.images.contact_sheet import sheet
 from facesketch.images.io import open_image, save_image
 from facesketch.inference.folders.plan import Job
-from facesketch.inference.portraits import FacePipeline, FramedFace, Portrait
+from facesketch.inference.model import DEFAULT, FramedFace, Model, Portrait, Request
 
-Outcome = tuple[Job, FacesketchError | None]
+
+class Outcome(NamedTuple):
+    """What became of a job: what went wrong, if anything, and how far its picture was turned upright."""
+
+    job: Job
+    error: FacesketchError | None = None
+    turned: Turn = 0
 
 
 @dataclass(frozen=True)
@@ -62,14 +70,15 @@ class _Picture:
         return kept + sum(face.prepared.array.nbytes for face in self.faces)
 
 
-def run(jobs: Iterable[Job], faces: FacePipeline, limits: Limits = Limits()) -> Generator[Outcome]:
-    """Translate jobs, and yield each one as it ends with what went wrong, if anything did.
+def run(jobs: Iterable[Job], model: Model, asked: Request = DEFAULT, limits: Limits = Limits()) -> Generator[Outcome]:
+    """Translate jobs, and yield what becomes of each one as it ends.
 
     When you stop early, pictures that are being written are still finished, and no thread is left.
 
     Args:
         jobs: taken as they are needed.
-        faces: must keep sources where a job wants a sheet.
+        model: translates them.
+        asked: what to do with each picture.
         limits: how much is in memory at once.
 
     Raises:
@@ -79,29 +88,31 @@ def run(jobs: Iterable[Job], faces: FacePipeline, limits: Limits = Limits()) -> 
 
     def read(job: Job) -> _Picture:
         try:
-            return _Picture(job, faces.prepare(open_image(job.source), str(job.source)))
+            image, keep = open_image(job.source), job.sheet is not None
+            return _Picture(job, model.prepare(image, asked, str(job.source), keep_source=keep))
         except (ImageError, FaceError) as error:
             return _Picture(job, error=error)
 
     def finish(picture: _Picture) -> Outcome:
         if picture.error is None:
             try:
-                portraits = [faces.restore(picture.arrays[place], face) for place, face in enumerate(picture.faces)]
+                portraits = [model.restore(picture.arrays[place], face) for place, face in enumerate(picture.faces)]
                 picture.faces, picture.arrays = [], {}
                 write(picture.job, portraits)
-            except (ImageError, FaceError) as error:
+                return Outcome(picture.job, turned=portraits[0].turned)  # all faces of a picture stand the same way
+            except ImageError as error:
                 picture.error = error
-        return picture.job, picture.error
+        return Outcome(picture.job, picture.error)
 
     readers, writers = (given or min(8, processors()) for given in (limits.readers, limits.writers))
     size, most, held = attrgetter("bytes"), limits.pictures, limits.held
     with ThreadedMap(read, jobs, threads=readers, most=most, held=held, size=size, name="read") as pictures:
-        drawn = _drawn(pictures, faces, limits)
+        drawn = _drawn(pictures, model, limits)
         with ThreadedMap(finish, drawn, threads=writers, most=writers, name="write") as outcomes:
             yield from outcomes
 
 
-def _drawn(pictures: ThreadedMap[Job, _Picture], faces: FacePipeline, limits: Limits) -> Iterator[_Picture]:
+def _drawn(pictures: ThreadedMap[Job, _Picture], model: Model, limits: Limits) -> Iterator[_Picture]:
     """Run the network on what has been read so far, in batches of one shape, and yield each picture once it is drawn.
 
     The network takes what there is rather than wait for full batches: where it is slower than reading, batches fill up
@@ -120,7 +131,7 @@ def _drawn(pictures: ThreadedMap[Job, _Picture], faces: FacePipeline, limits: Li
             size = max(1, min(limits.batch, limits.pixels // pixels))
             for start in range(0, len(alike), size):
                 batch = alike[start : start + size]
-                arrays = faces.run([picture.faces[place] for picture, place in batch])
+                arrays = model.run([picture.faces[place] for picture, place in batch])
                 for (picture, place), array in zip(batch, arrays, strict=True):
                     picture.arrays[place] = array
                     if len(picture.arrays) == len(picture.faces):

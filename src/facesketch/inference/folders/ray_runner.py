@@ -1,4 +1,4 @@
-"""The same job on a Ray cluster: every worker runs a pipeline of its own over its share of the pictures.
+"""The same job on a Ray cluster: every worker runs the pipeline over its share of the pictures.
 
 All machines must see the pictures, the model and the output folder under the same paths. What is done is known from the
 output folder alone, so a job that was cut off goes on, on a cluster or without one.
@@ -6,8 +6,9 @@ output folder alone, so a job that was cut off goes on, on a cluster or without 
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -19,20 +20,20 @@ from facesketch.faces.turns import Turn
 from facesketch.inference.folders.pipeline import Limits, Outcome
 from facesketch.inference.folders.pipeline import run as run_here
 from facesketch.inference.folders.plan import Job
-from facesketch.inference.portraits import FacePipeline, Request
+from facesketch.inference.model import DEFAULT, Model, Request, load
 
 _LIMITS = Limits()
 _MOST_CHUNK = 256  # pictures that a worker takes at a time; results come back as often
-_SHARES = 8  # chunks a worker gets at the least, so that none waits long for the last
-_AHEAD = 2  # chunks a worker has before it, so that it never waits for the next
+_SHARES = 8  # chunks that each worker gets at least, so that none waits long for the last
+_AHEAD = 2  # chunks that wait for each worker, so that it never waits for the next
 _PROCESSORS = 4  # of a worker; more do not make one network much faster
 
 
 class _Said(NamedTuple):
-    """What became of a job: its number, how far its picture was turned, and the kind and words of an error."""
+    """An outcome as plain values: the job's number, how far its picture was turned, the error's kind and words."""
 
     number: int
-    turn: Turn = 0
+    turned: Turn = 0
     kind: str = ""
     seen: str = ""
     hint: str = ""
@@ -42,54 +43,41 @@ Chunk = Sequence[tuple[int, Job]]
 
 
 def run(
-    jobs: Sequence[Job],
-    request: Request,
-    *,
-    sheets: bool = False,
-    limits: Limits = _LIMITS,
-    turned: dict[str, Turn] | None = None,
+    jobs: Sequence[Job], loading: Mapping[str, Any], asked: Request = DEFAULT, limits: Limits = _LIMITS
 ) -> Generator[Outcome]:
     """Translate jobs on the cluster that `RAY_ADDRESS` names, or on one started on this machine.
 
     Args:
         jobs: what to do.
-        request: how.
-        sheets: keep what a job's sheet needs.
-        limits: how much each worker has on its way at once.
-        turned: gets, by the name of each picture that was turned upright, how far.
+        loading: the arguments of `facesketch.load`, by name.
+        asked: what to do with each picture.
+        limits: how much each worker has in memory at once.
 
     Yields:
-        Each job as its share ends, with what went wrong, if anything did.
+        What becomes of each job, as its share ends.
 
     Raises:
         MissingExtraError: Ray is not installed.
-        FacesketchError: something that concerns all pictures: a model, a request or a place that will not do.
+        FacesketchError: what stops all pictures: a model, a request or a place that will not do.
     """
-    ray = _ray()
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is to leave the machine unasked
+    require("bulk", "`runner` ray")
+    import ray
+
     if not jobs:
         return
     started = not ray.is_initialized()
     if started:
-        ray.init(include_dashboard=False, log_to_driver=False, logging_level="error")
+        ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     try:
-        for said in _spread(ray, jobs, request, sheets, limits, own=started):
+        for said in _spread(ray, jobs, loading, asked, limits, own=started):
             error = _error(said)
             if error is not None and not isinstance(error, (ImageError, FaceError)):
                 raise error
-            if said.turn and turned is not None:
-                turned[str(jobs[said.number].source)] = said.turn
-            yield jobs[said.number], error
+            yield Outcome(jobs[said.number], error, said.turned)
     finally:
         if started:
             ray.shutdown()
-
-
-def _ray() -> Any:
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is to leave the machine unasked
-    require("bulk", "--engine ray")
-    import ray
-
-    return ray
 
 
 @dataclass(frozen=True)
@@ -112,17 +100,17 @@ class _Crew:
 
 
 def _spread(
-    ray: Any, jobs: Sequence[Job], request: Request, sheets: bool, limits: Limits, own: bool
+    ray: Any, jobs: Sequence[Job], loading: Mapping[str, Any], asked: Request, limits: Limits, own: bool
 ) -> Iterator[_Said]:
-    """Hand out chunks to as many workers as there is room for, each some ahead, and yield what they say."""
-    crew = _Crew.of(ray.nodes(), request.device)
+    """Give chunks to as many workers as there is room for, each some ahead, and yield what they say."""
+    crew = _Crew.of(ray.nodes(), loading.get("device", "auto"))
     share = crew.processors
     limits = replace(limits, readers=limits.readers or share, writers=limits.writers or share)
     size = max(1, min(_MOST_CHUNK, len(jobs) // (crew.workers * _SHARES)))
     numbered = ((number, _anywhere(job)) for number, job in enumerate(jobs))
     chunks = iter(lambda: tuple(islice(numbered, size)), ())
     kind = ray.remote(num_cpus=crew.processors, num_gpus=crew.gpus, max_restarts=2, max_task_retries=2)(Worker)
-    workers = [kind.remote(_from_anywhere(request), sheets, limits) for _ in range(crew.workers)]
+    workers = [kind.remote(_loading_anywhere(loading), asked, limits) for _ in range(crew.workers)]
     at_work: dict[Any, Any] = {}
     try:
         for worker, chunk in zip(workers * _AHEAD, chunks, strict=False):
@@ -149,34 +137,36 @@ def _anywhere(job: Job) -> Job:
     return replace(job, source=job.source.absolute(), target=job.target.absolute(), sheet=sheet)
 
 
-def _from_anywhere(request: Request) -> Request:
-    if request.model is None or not Path(request.model).exists():
-        return request  # the package's own, or the name of a method
-    return replace(request, model=str(Path(request.model).absolute()))
+def _loading_anywhere(loading: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments with a path that means the same in a worker's own folder; names of models stay."""
+    path = loading.get("path")
+    return {**loading, "path": str(Path(path).absolute()) if path and Path(path).exists() else path}
 
 
 class Worker:
     """One process of the cluster: loads the model once, and translates the chunks it is given."""
 
-    def __init__(self, request: Request, sheets: bool, limits: Limits) -> None:
-        self._request, self._sheets, self._limits = request, sheets, limits
-        self._studio: FacePipeline | None = None
+    def __init__(self, loading: Mapping[str, Any], asked: Request, limits: Limits) -> None:
+        self._loading, self._asked, self._limits = loading, asked, limits
+        self._model: Model | None = None
 
     def translate(self, chunk: Chunk) -> list[_Said]:
-        """Return what became of each job; what concerns all of them is said of the first that is not done."""
+        """Return what became of each job; an error that stops all of them is said of the first that is not done."""
         numbers = {job: number for number, job in chunk}
         said: list[_Said] = []
         try:
-            self._studio = self._studio or FacePipeline(self._request, keep_sources=self._sheets)
-            for job, error in run_here(list(numbers), self._studio, self._limits):
-                said.append(_say(numbers.pop(job), error, self._studio.turned.pop(str(job.source), 0)))
+            self._model = self._model or load(**self._loading)
+            for job, error, turned in run_here(list(numbers), self._model, self._asked, self._limits):
+                said.append(_say(numbers.pop(job), error, turned))
         except FacesketchError as error:  # raised here, it would come out as a traceback of two machines
             said.append(_say(min(numbers.values()), error))
         return said
 
 
-def _say(number: int, error: FacesketchError | None, turn: Turn = 0) -> _Said:
-    return _Said(number, turn) if error is None else _Said(number, turn, type(error).__name__, error.seen, error.hint)
+def _say(number: int, error: FacesketchError | None, turned: Turn = 0) -> _Said:
+    return (
+        _Said(number, turned) if error is None else _Said(number, turned, type(error).__name__, error.seen, error.hint)
+    )
 
 
 def _error(said: _Said) -> FacesketchError | None:
