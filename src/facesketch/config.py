@@ -86,7 +86,7 @@ class TrainConfig(Frozen):
     steps: Annotated[int, Field(ge=1)] | None = None
     """Optimiser steps, instead of epochs."""
     start_from: Path | None = None
-    """A run folder or .safetensors file whose weights to start from, of the same method and options."""
+    """A run folder or model file of the same method to start from; for portrait also photo2sketch or sketch2photo."""
     batch_size: Annotated[int, Field(ge=1)] | None = None
     """Pairs per step and process."""
     accumulate: Annotated[int, Field(ge=1)] = 1

@@ -6,14 +6,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import onnxruntime
 import pytest
 import safetensors.torch
 import torch
 
 from facesketch import train
+from facesketch.checkpoints.checkpoint import start
+from facesketch.checkpoints.header import read_header
+from facesketch.config import DIRECTIONS, Direction, configure
 from facesketch.errors import CheckpointError, ConfigError
+from facesketch.methods.registry import build, resolve
 from facesketch.training.run_folder import reopen
 from facesketch.training.trainer import resume
+from facesketch.weights import shipped
 
 SMALL: dict[str, Any] = {
     **{"size": 32, "batch_size": 4, "hidden": 8, "latent": 4, "samples": 0, "steps": 1},
@@ -68,8 +75,12 @@ def test_a_resumed_run_needs_its_beginning_no_more(
 @pytest.mark.parametrize(
     ("change", "kind", "message"),
     [
-        ({"hidden": 16}, ConfigError, "weights of another model .* start from one of the same method and options"),
-        ({"size": 64}, ConfigError, r"weights of another model \(dense-ae of 32 pixels"),
+        (
+            {"hidden": 16},
+            ConfigError,
+            "differ from those of DenseAE",
+        ),
+        ({"size": 64}, ConfigError, "weights of dense-ae of 32 pixels"),
         ({"start_from": Path("nowhere.safetensors")}, CheckpointError, "nowhere.safetensors: no such model file"),
     ],
 )
@@ -90,3 +101,40 @@ def test_the_random_state_is_that_of_the_seed(first: Path, pairs: Path, tmp_path
 
 def _vae() -> dict[str, Any]:
     return {name: value for name, value in SMALL.items() if name not in {"hidden", "latent"}} | {"latent": 4}
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS)
+def test_the_models_of_the_package_are_started_from_exactly(direction: Direction) -> None:
+    header = read_header(shipped.path(direction))
+    method = build(header.config, fresh=False)
+    start(method, Path(direction))
+    source = torch.rand(2, method.source_channels, 64, 96, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    style = torch.eye(len(method.styles))[[0, 2]]
+    with torch.no_grad():
+        drawn = method.eval().draw(source, style)
+    session = onnxruntime.InferenceSession(shipped.path(direction))
+    (expected,) = session.run(None, {"image": source.numpy(), "style": style.numpy()})
+    assert np.abs(drawn.numpy() - expected).max() * 127.5 < 0.5
+    assert all(
+        torch.equal(value, method.averaged.state_dict()[name]) for name, value in method.generator.state_dict().items()
+    )
+
+
+def test_a_style_of_ones_own_starts_as_the_first(pairs: Path, tmp_path: Path) -> None:
+    config = resolve(configure("portrait", {"perceptual": "none", "styles": ["mine", "fs2k-1"]}))
+    whole, mine = build(read_header(shipped.path("photo2sketch")).config), build(config)
+    for method in (whole, mine):
+        start(method, Path("photo2sketch"))
+    theirs, ours = (method.generator.fine.norm.scale for method in (whole, mine))  # type: ignore[union-attr]
+    assert torch.equal(ours, theirs[[0, 2]])
+
+
+def test_a_portrait_trains_on_from_the_package(pairs: Path, tmp_path: Path) -> None:
+    settings = {"size": 32, "perceptual": "none", "steps": 1, "batch_size": 2, "samples": 0, "device": "cpu"}
+    run = train("portrait", tmp_path / "run", data=pairs, start_from=Path("photo2sketch"), quiet=True, **settings)
+    assert reopen(run).train.start_from == Path("photo2sketch")
+    with pytest.raises(ConfigError, match="portrait for sketch2photo, not of Portrait, photo2sketch"):
+        train("portrait", tmp_path / "other", data=pairs, start_from=Path("sketch2photo"), quiet=True, **settings)
+    with pytest.raises(ConfigError, match=r"size mismatch for out\.weight"):
+        train("portrait", tmp_path / "other", data=pairs, start_from=Path("photo2sketch"), **settings, width=4)
+    assert not (tmp_path / "other").exists()

@@ -15,16 +15,23 @@ import safetensors
 import safetensors.torch
 import torch
 from pydantic import ValidationError
-from torch import Tensor
 
-from facesketch.checkpoints.header import model_file, not_finite, read_header, write_header
+from facesketch.checkpoints.header import (
+    ONNX_SUFFIX,
+    model_file,
+    not_finite,
+    read_header,
+    read_onnx_weights,
+    write_header,
+)
 from facesketch.checkpoints.preprocessing import Preprocessing
-from facesketch.config import RunConfig
+from facesketch.config import DIRECTIONS, Direction, RunConfig
 from facesketch.errors import CheckpointError, ConfigError
 from facesketch.faces.frame import FaceFrame
 from facesketch.files import atomic
 from facesketch.methods.base import Method
-from facesketch.methods.registry import build
+from facesketch.methods.registry import build, method_class
+from facesketch.weights import shipped
 
 _EXAMPLES = 3
 
@@ -100,30 +107,51 @@ def _is_finite(method: Method) -> bool:
 
 
 def start(method: Method, path: Path) -> None:
-    """Give a method the weights of a model that was trained before, to go on learning from them.
+    """Give a method the weights of a trained model, to go on learning from them.
 
     Args:
         method: built from the settings of the new run.
-        path: a run folder, of which the best weights are taken, or a `.safetensors` file.
+        path: a run folder, of which the best weights are taken, a `.safetensors` file, or an exported `portrait`: an
+            `.onnx` file, or `photo2sketch` and `sketch2photo` for the models that come with the package. An exported
+            model has no discriminator, so that of the method stays random.
 
     Raises:
         CheckpointError: missing, torn or foreign.
-        ConfigError: weights of another method, or of other widths, channels or sizes.
+        ConfigError: weights of another method, direction, width, number of channels or size.
     """
-    other, config = load_method(path)
+    own = next((direction for direction in DIRECTIONS if is_shipped(path, direction)), None)
+    file = path if own is None else shipped.path(own)
+    exported = file.suffix.lower() == ONNX_SUFFIX
+    if exported:
+        config = read_header(file).config
+        theirs = method_class(config.method.name)
+        if theirs is not type(method) or config.direction != method.direction:
+            seen, ours = f"{config.method.name} for {config.direction}", f"{type(method).__name__}, {method.direction}"
+            raise ConfigError(f"{path}: weights of {seen}, not of {ours}", "start from the same method and direction")
+    else:
+        other, config = load_method(file)
     try:
-        method.load_state_dict(other.state_dict())
+        if exported:
+            weights = {name: torch.from_numpy(values) for name, values in read_onnx_weights(file).items()}
+            method.load_exported(weights, config)
+        else:
+            method.load_state_dict(other.state_dict())
     except RuntimeError as error:
         seen, ours = f"{config.method.name} of {config.data.size} pixels", f"{method.data.size} pixels"
+        differing = str(error).splitlines()[-1].strip() if exported else _differing(method, other)
         raise ConfigError(
-            f"{path}: weights of {seen}, which differ from those of {type(method).__name__} of {ours} "
-            f"({_differing(method.state_dict(), other.state_dict())})",
+            f"{path}: weights of {seen}, which differ from those of {type(method).__name__} of {ours} ({differing})",
             "start from a model of the same method and options",
         ) from error
 
 
-def _differing(ours: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> str:
-    """Return a few of the names under which two sets of weights do not go together."""
-    shapes = [{name: tensor.shape for name, tensor in each.items()} for each in (ours, theirs)]
+def is_shipped(path: Path, direction: Direction) -> bool:
+    """Tell whether a path is the name of the package's own model for a direction."""
+    return str(path) == direction and not path.exists()
+
+
+def _differing(ours: Method, theirs: Method) -> str:
+    """Name a few of the tensors that only one of two methods has, or has in another shape."""
+    shapes = [{name: tensor.shape for name, tensor in each.state_dict().items()} for each in (ours, theirs)]
     names = [name for name in shapes[0] | shapes[1] if shapes[0].get(name) != shapes[1].get(name)]
     return f"differing: {', '.join(names[:_EXAMPLES])}{', …' if len(names) > _EXAMPLES else ''}"

@@ -9,11 +9,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
+from io import BytesIO
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 import numpy as np
 import safetensors
+from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from facesketch.checkpoints.preprocessing import Preprocessing
@@ -89,7 +91,7 @@ def _safetensors_entries(path: Path) -> dict[str, str]:
 _GRAPH, _METADATA = 7, 14
 _KEY, _VALUE = 1, 2
 _INITIALIZER = 5
-_TYPE, _RAW = 2, 9
+_DIMS, _TYPE, _NAME, _RAW = 1, 2, 8, 9
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 
@@ -141,17 +143,64 @@ def not_finite(path: Path) -> CheckpointError:
 
 def _weights(file: IO[bytes], size: int) -> Iterator[tuple[int, bytes]]:
     """Yield the element type and the bytes of each of a model's weights."""
+    for place, end in _initializers(file, size):
+        kind = [*_numbers(file, place, end, _TYPE), 0][0]
+        for content in _contents(file, place, end, _RAW):
+            yield kind, content
+
+
+def _initializers(file: IO[bytes], size: int) -> Iterator[tuple[int, int]]:
+    """Yield where each TensorProto of a model's weights begins and ends."""
     for graph, length in _fields(file, size, _GRAPH):
         file.seek(graph)
-        for tensor, extent in _fields(file, graph + length, _INITIALIZER):
-            file.seek(tensor)
-            kind = next((place for place, _ in _fields(file, tensor + extent, _TYPE, _VARINT)), tensor)
-            file.seek(kind)
-            number = _varint(file)
-            file.seek(tensor)
-            for place, count in _fields(file, tensor + extent, _RAW):
-                file.seek(place)
-                yield number, file.read(count)
+        for place, extent in _fields(file, graph + length, _INITIALIZER):
+            yield place, place + extent
+
+
+def _contents(file: IO[bytes], place: int, end: int, number: int) -> Iterator[bytes]:
+    file.seek(place)
+    for start, size in _fields(file, end, number):
+        file.seek(start)
+        yield file.read(size)
+
+
+def _numbers(file: IO[bytes], place: int, end: int, number: int) -> list[int]:
+    """Return the whole numbers in a field, which may be written one by one or packed."""
+    file.seek(place)
+    single = [start for start, _ in _fields(file, end, number, _VARINT)]
+    found = []
+    for start in single:
+        file.seek(start)
+        found.append(_varint(file))
+    for content in _contents(file, place, end, number) if not found else ():
+        packed = BytesIO(content)
+        while packed.tell() < len(content):
+            found.append(_varint(packed))
+    return found
+
+
+_DTYPES = {1: np.float32, 10: np.float16}
+
+
+def read_onnx_weights(path: Path) -> dict[str, NDArray[np.float32]]:
+    """Return the weights of an exported model under the names that they had in the method; what was folded is missing.
+
+    Raises:
+        CheckpointError: the file is no ONNX model.
+    """
+    found = {}
+    try:
+        with path.open("rb") as file:
+            for place, end in list(_initializers(file, os.fstat(file.fileno()).st_size)):
+                name = b"".join(_contents(file, place, end, _NAME)).decode()
+                kind = _numbers(file, place, end, _TYPE)[0]
+                if kind in _DTYPES and name.startswith("method."):
+                    values = np.frombuffer(b"".join(_contents(file, place, end, _RAW)), _DTYPES[kind])
+                    shape = _numbers(file, place, end, _DIMS)
+                    found[name.removeprefix("method.").removesuffix(".half")] = values.reshape(shape).astype(np.float32)
+    except (ValueError, IndexError) as error:
+        raise CheckpointError(f"{path}: torn or not a model file ({error})", "export it again") from error
+    return found
 
 
 def _is_finite(weights: tuple[int, bytes]) -> bool:

@@ -56,7 +56,7 @@ class Method(Family, nn.Module):
     multiple: int = 1
     """Both sides of a picture must be multiples of this."""
     styles: tuple[str, ...] = ()
-    """Hands that the model draws in, the default first; a method without any has no say in it."""
+    """The styles that the model draws in, the default first; empty for a method without styles."""
 
     def __init__(self, options: Frozen, data: DataConfig, direction: Direction) -> None:
         super().__init__()
@@ -117,10 +117,23 @@ class Method(Family, nn.Module):
 
     def draw(self, images: Tensor, style: Tensor) -> Tensor:
         """Translate each picture in its own mixture of `styles`: (N, S) weights; for methods that have styles."""
-        raise NotImplementedError(f"{type(self).__name__} draws in one hand")
+        raise NotImplementedError(f"{type(self).__name__} has no styles")
 
     def memorise(self, pairs: PairDataset) -> None:
         """Take in what is not learned step by step; called once, before a training's first step."""
+
+    def load_exported(self, weights: Mapping[str, Tensor], config: RunConfig) -> None:
+        """Take the weights of an exported model to start from, as far as its file has them.
+
+        Args:
+            weights: by their names in the method that was exported.
+            config: that method's settings.
+
+        Raises:
+            ConfigError: an export of this method does not keep enough.
+        """
+        name = config.method.name
+        raise ConfigError(f"an exported {name} keeps only what translating takes", "start from its run folder")
 
     @abstractmethod
     def optimisers(self, learning_rate: float) -> dict[str, torch.optim.Optimizer]:
@@ -130,8 +143,8 @@ class Method(Family, nn.Module):
         """Return what a resumed training needs beside weights and optimisers: tensors, numbers, lists of them."""
         return {}
 
-    def load_extra_state(self, memory: Mapping[str, Any]) -> None:
-        """Take back what `memory` returned."""
+    def load_extra_state(self, state: Mapping[str, Any]) -> None:
+        """Take back what `extra_state` returned."""
 
 
 def adam(modules: Iterable[nn.Module], learning_rate: float, betas: tuple[float, float]) -> torch.optim.Optimizer:

@@ -92,8 +92,8 @@ class CycleGAN(CycleGANFamily, Method):
         """Return the pictures in both pools."""
         return {"sketch_pool": self.sketch_pool.extra_state(), "photo_pool": self.photo_pool.extra_state()}
 
-    def load_extra_state(self, memory: Mapping[str, Any]) -> None:
+    def load_extra_state(self, state: Mapping[str, Any]) -> None:
         """Take back the pictures of both pools."""
         device = next(self.parameters()).device
-        self.sketch_pool.load_extra_state(memory["sketch_pool"], device)
-        self.photo_pool.load_extra_state(memory["photo_pool"], device)
+        self.sketch_pool.load_extra_state(state["sketch_pool"], device)
+        self.photo_pool.load_extra_state(state["photo_pool"], device)

@@ -235,7 +235,7 @@ class PortraitOptions(Frozen):
     """Settings of `portrait`."""
 
     styles: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
-    """Hands to draw in, `cuhk,fs2k-0`: values of the column `style` of pairs.csv, the one to use by default first."""
+    """Styles to draw in, `cuhk,fs2k-0`: values of the column `style` of pairs.csv, the one to use by default first."""
     width: Annotated[int, Field(ge=2)] = 24
     """Channels of the generator's first level."""
     blocks: Annotated[int, Field(ge=0)] = 3

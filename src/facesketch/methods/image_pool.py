@@ -42,5 +42,5 @@ class ImagePool:
         return list(self.images)
 
     def load_extra_state(self, images: Sequence[Tensor], device: torch.device) -> None:
-        """Take back what `memory` returned."""
+        """Take back what `extra_state` returned."""
         self.images = [image.to(device) for image in images]

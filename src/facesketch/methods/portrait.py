@@ -143,9 +143,20 @@ class Portrait(PortraitFamily, Method):
         """Return how often the average has followed."""
         return {"followed": self._followed}
 
-    def load_extra_state(self, memory: Mapping[str, Any]) -> None:
-        """Take back what `memory` returned."""
-        self._followed = int(memory.get("followed", 0))
+    def load_extra_state(self, state: Mapping[str, Any]) -> None:
+        """Take back what `extra_state` returned."""
+        self._followed = int(state.get("followed", 0))
+
+    def load_exported(self, weights: Mapping[str, Tensor], config: RunConfig) -> None:
+        """Take an exported generator; a style that the file does not have starts as the file's first."""
+        known = PortraitOptions.model_validate(config.method.options).styles
+        rows = [known.index(name) if name in known else 0 for name in self.styles or ("",)]
+        state = {
+            name.removeprefix("averaged."): values[rows] if name.endswith(("norm.scale", "norm.shift")) else values
+            for name, values in weights.items()
+        }
+        self.generator.load_state_dict(state)
+        self.averaged.load_state_dict(state)
 
     def translate(self, images: Tensor, direction: Direction) -> Tensor:
         """Translate (N, C, H, W) pictures in [-1, 1], sides multiples of 32, in the first style."""

@@ -11,7 +11,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from facesketch.checkpoints.checkpoint import start
+from facesketch.checkpoints.checkpoint import is_shipped, start
 from facesketch.checkpoints.header import BEST, WEIGHTS
 from facesketch.config import RunConfig, parse, read_toml, to_toml
 from facesketch.data.index import index
@@ -53,11 +53,13 @@ def begin(config: RunConfig, out: Path) -> RunConfig:
 def _absolute(config: RunConfig) -> RunConfig:
     """Return settings that mean the same wherever the run is resumed from."""
     data, settings = config.data, config.train
+    started = settings.start_from
+    shipped = started is not None and is_shipped(started, config.direction)
     assert data.folder is not None, "looked at before"
     return config.model_copy(
         update={
             "data": data.model_copy(update={"folder": data.folder.resolve()}),
-            "train": settings.model_copy(update={"start_from": settings.start_from and settings.start_from.resolve()}),
+            "train": settings.model_copy(update={"start_from": started if shipped else started and started.resolve()}),
         }
     )
 
