@@ -17,6 +17,8 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 if TYPE_CHECKING:
     from facesketch.errors import FacesketchError
+    from facesketch.evaluation.evaluate import evaluate
+    from facesketch.evaluation.results import compare
     from facesketch.inference.model import Model, load
     from facesketch.methods.registry import create_model, list_methods
     from facesketch.search.gallery import Gallery
@@ -26,33 +28,41 @@ _PUBLIC = {
     "FacesketchError": "facesketch.errors",
     "Gallery": "facesketch.search.gallery",
     "Model": "facesketch.inference.model",
+    "compare": "facesketch.evaluation.results",
     "create_model": "facesketch.methods.registry",
+    "evaluate": "facesketch.evaluation.evaluate",
     "list_methods": "facesketch.methods.registry",
     "load": "facesketch.inference.model",
     "resume": "facesketch.training.trainer",
     "train": "facesketch.training.trainer",
 }
+_NEED_TRAIN = {"evaluate": "measuring a model", "resume": "training", "train": "training"}
 __all__ = [
     "FacesketchError",
     "Gallery",
     "Model",
     "__version__",
+    "compare",
     "create_model",
+    "evaluate",
     "list_methods",
     "load",
     "resume",
+    "study",
     "train",
 ]
 
 
 def __getattr__(name: str) -> Any:
     """Import a public name from its module on first use (PEP 562)."""
+    if name == "study":
+        return importlib.import_module("facesketch.study")
     if name not in _PUBLIC:
         raise AttributeError(f"module 'facesketch' has no attribute {name!r}")
-    if name in {"resume", "train"}:
+    if name in _NEED_TRAIN:
         from facesketch.errors import require
 
-        require("train", "training")
+        require("train", _NEED_TRAIN[name])
     return getattr(importlib.import_module(_PUBLIC[name]), name)
 
 

@@ -20,7 +20,7 @@ def untrained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def train(*_: object, **__: object) -> None:
         raise AssertionError("something was trained")
 
-    monkeypatch.setattr("facesketch.cli.study._carry_out", train)
+    monkeypatch.setattr("facesketch.study.study.carry_out", train)
     monkeypatch.setenv("FACESKETCH_MODELS", str(tmp_path / "no-weights"))
 
 
@@ -92,7 +92,7 @@ def test_an_interrupted_study_goes_on_as_a_whole(
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt("stopped after step 3 of 9; to go on type: facesketch train --resume one/cell")
 
-    monkeypatch.setattr("facesketch.cli.study._carry_out", interrupted)
+    monkeypatch.setattr("facesketch.study.study.carry_out", interrupted)
     answer = command("study", faces, "--out", tmp_path / "study", "--only", "pencil", "--quiet")
     assert (answer.code, answer.err) == (130, "facesketch: stopped; to go on type the same again\n")
 

@@ -7,12 +7,12 @@ import pytest
 from PIL import Image
 from skimage.metrics import structural_similarity
 
-from facesketch.config import Direction
+from facesketch.config import DIRECTIONS, Direction
 from facesketch.data import pairs as pairs_module
 from facesketch.data.synthetic.draw import write_sample
 from facesketch.errors import DataError
-from facesketch.evaluation.baselines import Baselines, answer, baselines
-from facesketch.evaluation.task import read_task
+from facesketch.evaluation.baselines import baselines
+from facesketch.evaluation.evaluate import Evaluation
 from facesketch.images.io import open_image
 from facesketch.inference.translator import load
 
@@ -27,10 +27,10 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def both(sample: Path) -> dict[Direction, Baselines]:
+def both(sample: Path) -> dict[Direction, Evaluation]:
     return {
-        "photo2sketch": baselines(sample, direction="photo2sketch", metrics=METRICS),
-        "sketch2photo": baselines(sample, direction="sketch2photo", metrics=METRICS),
+        "photo2sketch": Evaluation(sample, direction="photo2sketch", metrics=METRICS),
+        "sketch2photo": Evaluation(sample, direction="sketch2photo", metrics=METRICS),
     }
 
 
@@ -60,26 +60,26 @@ directions = pytest.mark.parametrize("direction", ["photo2sketch", "sketch2photo
 
 
 @directions
-def test_copy_is_the_input(sample: Path, both: dict[Direction, Baselines], direction: Direction) -> None:
+def test_copy_is_the_input(sample: Path, both: dict[Direction, Evaluation], direction: Direction) -> None:
     source, target = kinds(direction)
     expected = [ssim(grey(sample / source / f"{s}.png"), grey(sample / target / f"{s}.png")) for s in stems(sample)[1]]
-    assert both[direction].found["copy"].metrics["ssim"].values == pytest.approx(expected, abs=1e-5)
+    assert both[direction].baselines["copy"].metrics["ssim"].values == pytest.approx(expected, abs=1e-5)
 
 
 @directions
-def test_mean_is_of_all_training_targets(sample: Path, both: dict[Direction, Baselines], direction: Direction) -> None:
+def test_mean_is_of_all_training_targets(sample: Path, both: dict[Direction, Evaluation], direction: Direction) -> None:
     target = kinds(direction)[1]
     train, test = stems(sample)
     # the mean is taken per channel and rounded before anything turns it to grey
     colour = [np.asarray(Image.open(sample / target / f"{s}.png"), dtype=np.float64) for s in train]
     mean = Image.fromarray(np.floor(np.mean(colour, axis=0) + 0.5).astype(np.uint8)).convert("L")
     expected = [ssim(np.asarray(mean, dtype=np.float64), grey(sample / target / f"{s}.png")) for s in test]
-    assert both[direction].found["mean"].metrics["ssim"].values == pytest.approx(expected, abs=1e-5)
+    assert both[direction].baselines["mean"].metrics["ssim"].values == pytest.approx(expected, abs=1e-5)
 
 
 @directions
 def test_nearest_is_the_partner_of_the_nearest_training_input(
-    sample: Path, both: dict[Direction, Baselines], direction: Direction
+    sample: Path, both: dict[Direction, Evaluation], direction: Direction
 ) -> None:
     source, target = kinds(direction)
     train, test = stems(sample)
@@ -90,10 +90,10 @@ def test_nearest_is_the_partner_of_the_nearest_training_input(
         best = grey(sample / target / f"{train[int(np.argmin(gaps))]}.png")
         expected.append(ssim(best, grey(sample / target / f"{stem}.png")))
     assert len(set(np.round(expected, 4))) > 1
-    assert both[direction].found["nearest"].metrics["ssim"].values == pytest.approx(expected, abs=1e-5)
+    assert both[direction].baselines["nearest"].metrics["ssim"].values == pytest.approx(expected, abs=1e-5)
 
 
-def test_pencil_is_the_method_and_only_draws(sample: Path, both: dict[Direction, Baselines]) -> None:
+def test_pencil_is_the_method_and_only_draws(sample: Path, both: dict[Direction, Evaluation]) -> None:
     pencil, test = load("pencil", device="cpu"), stems(sample)[1]
     expected = [
         ssim(
@@ -102,13 +102,13 @@ def test_pencil_is_the_method_and_only_draws(sample: Path, both: dict[Direction,
         )
         for stem in test
     ]
-    assert both["photo2sketch"].found["pencil"].metrics["ssim"].values == pytest.approx(expected, abs=1e-5)
-    assert list(both["sketch2photo"].found) == ["copy", "mean", "nearest"]
+    assert both["photo2sketch"].baselines["pencil"].metrics["ssim"].values == pytest.approx(expected, abs=1e-5)
+    assert list(both["sketch2photo"].baselines) == ["copy", "mean", "nearest"]
 
 
 def test_no_baseline_of_the_training_side_gives_a_person_their_own_picture(sample: Path) -> None:
-    task = read_task(sample, "photo2sketch", "train")
-    answers, _ = answer(task)
+    task = Evaluation(sample, direction="photo2sketch", split="train")
+    answers, _ = baselines(task.inputs, task.subjects, task.direction, task.references)
     for given, truth in zip(answers["nearest"], task.truth, strict=True):
         assert given.tobytes() != truth.tobytes()
 
@@ -123,24 +123,25 @@ def test_validation_learns_from_training_alone_and_never_opens_a_test_picture(
         return open_image(source, **options)
 
     monkeypatch.setattr(pairs_module, "open_image", spy)
-    found = baselines(sample, direction="photo2sketch", split="validation", metrics=("psnr",))
+    found = Evaluation(sample, direction="photo2sketch", split="validation", metrics=("psnr",))
+    assert found.baselines
     _, test = stems(sample)
     assert not opened & set(test)
-    references = {pair.stem for pair in found.task.references}
-    assert references.isdisjoint(found.task.stems)
-    assert opened == references | set(found.task.stems)
+    references = {pair.stem for pair in found.references}
+    assert references.isdisjoint(found.stems)
+    assert opened == references | set(found.stems)
     monkeypatch.undo()
-    assert {pair.stem for pair in read_task(sample, "photo2sketch").references} == opened
+    assert {pair.stem for pair in Evaluation(sample, direction="photo2sketch").references} == opened
 
 
 def test_without_training_pairs_two_baselines_are_left_out(tmp_path: Path) -> None:
     write_sample(tmp_path, pairs=4, size=32)
     table = (tmp_path / "pairs.csv").read_text().replace("train", "test").replace("validation", "test")
     (tmp_path / "pairs.csv").write_text(table)
-    found = baselines(tmp_path, direction="sketch2photo", metrics=("psnr",))
-    assert list(found.found) == ["copy"]
-    assert set(found.left_out) == {"mean", "nearest"}
-    assert "no training pairs" in found.left_out["mean"]
+    found = Evaluation(tmp_path, direction="sketch2photo", metrics=("psnr",))
+    assert list(found.baselines) == ["copy"]
+    assert set(found.without_baselines) == {"mean", "nearest"}
+    assert "no training pairs" in found.without_baselines["mean"]
 
 
 def test_pairs_of_several_sizes_have_no_mean(tmp_path: Path) -> None:
@@ -148,37 +149,37 @@ def test_pairs_of_several_sizes_have_no_mean(tmp_path: Path) -> None:
     for kind in ("photos", "sketches"):
         path = tmp_path / kind / "face-0001.png"
         Image.open(path).resize((40, 48)).save(path)
-    found = baselines(tmp_path, direction="photo2sketch", metrics=("psnr",))
-    assert list(found.found) == ["copy", "pencil"]
-    assert "32x32, 40x48" in found.left_out["nearest"]
-    assert "facesketch faces align" in found.left_out["nearest"]
+    found = Evaluation(tmp_path, direction="photo2sketch", metrics=("psnr",))
+    assert list(found.baselines) == ["copy", "pencil"]
+    assert "32x32, 40x48" in found.without_baselines["nearest"]
+    assert "facesketch faces align" in found.without_baselines["nearest"]
 
 
 def test_a_pair_of_two_sizes_is_refused(tmp_path: Path) -> None:
     write_sample(tmp_path, pairs=8, size=32)
-    stem = read_task(tmp_path, "photo2sketch").stems[0]
+    stem = Evaluation(tmp_path, direction="photo2sketch").stems[0]
     path = tmp_path / "photos" / f"{stem}.png"
     Image.open(path).resize((40, 48)).save(path)
-    for direction in ("photo2sketch", "sketch2photo"):
+    for direction in DIRECTIONS:
         with pytest.raises(DataError, match=rf"{stem}: photo 40x48, sketch 32x32; .*facesketch faces align"):
-            read_task(tmp_path, direction)
+            Evaluation(tmp_path, direction=direction)
 
 
 def test_a_side_without_pairs_is_refused(tmp_path: Path) -> None:
     write_sample(tmp_path, pairs=1, size=32)
     (tmp_path / "pairs.csv").write_text((tmp_path / "pairs.csv").read_text().replace("test", "train"))
     with pytest.raises(DataError, match="no validation pairs; type: facesketch data check"):
-        read_task(tmp_path, "photo2sketch", "validation")
+        Evaluation(tmp_path, direction="photo2sketch", split="validation")
 
 
 @pytest.mark.shared
 @pytest.mark.slow
 def test_cuhk_baselines_are_the_measured_ones(shared: Path) -> None:
-    sketches = baselines(shared / "data/cuhk", direction="photo2sketch", metrics=("psnr", "ssim", "rank"))
-    photos = baselines(shared / "data/cuhk", direction="sketch2photo", metrics=("psnr", "ssim"))
+    sketches = Evaluation(shared / "data/cuhk", direction="photo2sketch", metrics=("psnr", "ssim", "rank"))
+    photos = Evaluation(shared / "data/cuhk", direction="sketch2photo", metrics=("psnr", "ssim"))
 
-    def mean(found: Baselines, baseline: str, metric: str) -> float:
-        return found.found[baseline].metrics[metric].value
+    def mean(found: Evaluation, baseline: str, metric: str) -> float:
+        return found.baselines[baseline].metrics[metric].value
 
     assert mean(sketches, "copy", "ssim") == pytest.approx(0.534, abs=0.002)
     assert mean(sketches, "copy", "psnr") == pytest.approx(11.0, abs=0.05)
@@ -188,4 +189,4 @@ def test_cuhk_baselines_are_the_measured_ones(shared: Path) -> None:
     assert mean(photos, "mean", "psnr") == pytest.approx(14.7, abs=0.06)
     assert mean(photos, "nearest", "ssim") == pytest.approx(0.577, abs=0.004)
     assert mean(photos, "nearest", "psnr") == pytest.approx(14.2, abs=0.1)
-    assert sketches.found["copy"].sets["rank-1"].value == pytest.approx(0.67, abs=0.015)
+    assert sketches.baselines["copy"].sets["rank-1"].value == pytest.approx(0.67, abs=0.015)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +15,14 @@ from skimage.metrics import structural_similarity
 from facesketch.checkpoints.checkpoint import save_weights
 from facesketch.checkpoints.header import BEST, WEIGHTS
 from facesketch.config import DataConfig, Direction, MethodConfig, RunConfig
-from facesketch.data.pairs import Pair, Source
 from facesketch.data.synthetic.draw import write_sample
 from facesketch.errors import ConfigError, DataError, ImageError
-from facesketch.evaluation import baselines as baselines
-from facesketch.evaluation import evaluate
 from facesketch.evaluation import evaluator as measures
-from facesketch.evaluation.baselines import Baselines
-from facesketch.evaluation.evaluate import evaluate_images, evaluate_model, recognise
-from facesketch.evaluation.evaluator import Yardstick
-from facesketch.evaluation.features import Describers
+from facesketch.evaluation.evaluate import Evaluation, evaluate
+from facesketch.evaluation.evaluator import Evaluator, Measurement
+from facesketch.evaluation.features import FeatureExtractors
+from facesketch.evaluation.protocols import recognise
 from facesketch.evaluation.results import ModelInfo, Results
-from facesketch.evaluation.task import Task, read_task
 from facesketch.inference.translator import Translator, load
 from facesketch.methods.registry import build, resolve
 
@@ -45,25 +42,25 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def drawn(sample: Path) -> Baselines:
-    return baselines.baselines(sample, direction="photo2sketch", metrics=METRICS)
+def drawn(sample: Path) -> Evaluation:
+    return Evaluation(sample, direction="photo2sketch", metrics=METRICS)
 
 
 @pytest.fixture(scope="module")
-def pencil(sample: Path, drawn: Baselines) -> Results:
-    return evaluate_model(load("pencil", device="cpu"), sample, baselines=drawn)
+def pencil(drawn: Evaluation) -> Results:
+    return drawn.of(load("pencil", device="cpu"))
 
 
-def copy_truth(task: Task, folder: Path, suffix: str = ".png") -> Path:
+def copy_truth(task: Evaluation, folder: Path, suffix: str = ".png") -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for stem, picture in zip(task.stems, task.truth, strict=True):
         picture.save(folder / f"{stem}{suffix}")
     return folder
 
 
-def test_perfect_pictures_are_perfect(sample: Path, drawn: Baselines, tmp_path: Path) -> None:
-    folder = copy_truth(drawn.task, tmp_path / "deep" / "down", ".bmp")
-    found = evaluate_images(folder.parent, sample, direction="photo2sketch", baselines=drawn)
+def test_perfect_pictures_are_perfect(sample: Path, drawn: Evaluation, tmp_path: Path) -> None:
+    folder = copy_truth(drawn, tmp_path / "deep" / "down", ".bmp")
+    found = drawn.of_images(folder.parent)
     assert found.metrics["ssim"].values == (1.0,) * 6
     assert (found.metrics["ssim"].value, found.metrics["ssim"].low, found.metrics["ssim"].high) == (1.0, 1.0, 1.0)
     assert found.metrics["psnr"].value == measures.PSNR_CEILING
@@ -84,9 +81,9 @@ def test_values_are_those_of_an_independent_measure(sample: Path, pencil: Result
     assert pencil.metrics["ssim"].low < pencil.metrics["ssim"].value < pencil.metrics["ssim"].high
 
 
-def test_kept_pictures_measure_the_same(sample: Path, drawn: Baselines, pencil: Results, tmp_path: Path) -> None:
-    evaluate_model(load("pencil", device="cpu"), sample, baselines=drawn, pictures=tmp_path / "kept")
-    again = evaluate_images(tmp_path / "kept", sample, direction="photo2sketch", baselines=drawn)
+def test_kept_pictures_measure_the_same(sample: Path, drawn: Evaluation, pencil: Results, tmp_path: Path) -> None:
+    drawn.of(load("pencil", device="cpu"), pictures=tmp_path / "kept")
+    again = drawn.of_images(tmp_path / "kept")
     assert sorted(path.stem for path in (tmp_path / "kept").iterdir()) == list(pencil.stems)
     assert again.metrics == pencil.metrics
     assert again.name == "kept"
@@ -115,7 +112,7 @@ def test_the_file_has_the_agreed_keys(pencil: Results, tmp_path: Path) -> None:
 
 def test_the_hash_is_of_the_sorted_stems(sample: Path, pencil: Results) -> None:
     assert pencil.stems_hash == hashlib.sha256("\n".join(sorted(pencil.stems)).encode()).hexdigest()
-    other = evaluate_model(load("pencil", device="cpu"), sample, metrics=["psnr"], seed=7)
+    other = evaluate("pencil", sample, metrics=["psnr"], seed=7)
     assert other.stems_hash == pencil.stems_hash
     assert list(other.metrics) == ["psnr"]
     assert (other.metrics["psnr"].low, other.metrics["psnr"].high) != (
@@ -124,100 +121,93 @@ def test_the_hash_is_of_the_sorted_stems(sample: Path, pencil: Results) -> None:
     )
 
 
-def test_baselines_are_not_measured_twice(sample: Path, drawn: Baselines, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(evaluate, "measure_baselines", lambda *_, **__: pytest.fail("the baselines are there"))
-    monkeypatch.setattr(baselines, "read_task", lambda *_: pytest.fail("the pictures are there"))
-    found = evaluate_model(load("pencil", device="cpu"), sample, baselines=drawn)
-    assert found.baselines["mean"].metrics["ssim"].values == drawn.found["mean"].metrics["ssim"].values
+def test_baselines_are_measured_once(sample: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    evaluation = Evaluation(sample, direction="photo2sketch", metrics=["psnr"])
+    measured: list[str] = []
+    real = Evaluator.measure
+
+    def noting(self: Evaluator, results: Sequence[Image.Image], tell: Callable[[str], None]) -> Measurement:
+        measured.append("set")
+        return real(self, results, tell)
+
+    monkeypatch.setattr(Evaluator, "measure", noting)
+    first, second = (evaluation.of(load("pencil", device="cpu")) for _ in range(2))
+    assert len(measured) == 4 + 2
+    assert first.baselines == second.baselines
 
 
-def test_baselines_of_something_else_are_refused(sample: Path, drawn: Baselines, tmp_path: Path) -> None:
-    pencil = load("pencil", device="cpu")
-    with pytest.raises(ConfigError, match=r"baselines of .* test; expected those of .* validation"):
-        evaluate_model(pencil, sample, split="validation", baselines=drawn)
-    with pytest.raises(ConfigError, match="so measure them anew"):
-        evaluate_model(pencil, tmp_path, baselines=drawn)
-    with pytest.raises(ConfigError, match="expected scoot among them"):
-        evaluate_model(pencil, sample, baselines=drawn, metrics=["scoot"])
-
-
-def test_missing_pictures_are_named(sample: Path, drawn: Baselines, tmp_path: Path) -> None:
-    folder = copy_truth(drawn.task, tmp_path / "some")
-    first, second, third, fourth, *_ = drawn.task.stems
+def test_missing_pictures_are_named(sample: Path, drawn: Evaluation, tmp_path: Path) -> None:
+    folder = copy_truth(drawn, tmp_path / "some")
+    first, second, third, fourth, *_ = drawn.stems
     for stem in (first, second, third, fourth):
         (folder / f"{stem}.png").unlink()
     with pytest.raises(DataError, match=rf"4 of 6 test pictures are missing \({first}, {second}, {third}, …\)"):
-        evaluate_images(folder, sample, direction="photo2sketch", baselines=drawn)
+        drawn.of_images(folder)
     with pytest.raises(ImageError, match="no such folder"):
-        evaluate_images(tmp_path / "none", sample, direction="photo2sketch", baselines=drawn)
+        drawn.of_images(tmp_path / "none")
 
 
-def test_pictures_of_another_size_and_doubles_are_refused(sample: Path, drawn: Baselines, tmp_path: Path) -> None:
-    folder, stem = copy_truth(drawn.task, tmp_path / "odd"), drawn.task.stems[2]
+def test_pictures_of_another_size_and_doubles_are_refused(sample: Path, drawn: Evaluation, tmp_path: Path) -> None:
+    folder, stem = copy_truth(drawn, tmp_path / "odd"), drawn.stems[2]
     path = folder / f"{stem}.png"
     Image.open(path).resize((40, 36)).save(path)
     with pytest.raises(DataError, match=rf"{stem}.png: 40x36, the true picture 32x32"):
-        evaluate_images(folder, sample, direction="photo2sketch", baselines=drawn)
+        drawn.of_images(folder)
     Image.new("L", (32, 32)).save(folder / f"{stem}.bmp")
     with pytest.raises(DataError, match=f"both answer to '{stem}'"):
-        evaluate_images(folder, sample, direction="photo2sketch", baselines=drawn)
+        drawn.of_images(folder)
 
 
 def test_what_cannot_be_measured_is_said(sample: Path) -> None:
-    found = evaluate_model(
-        load("pencil", device="cpu"), sample, metrics=["ms-ssim", "lpips-alex", "fsimc", "ssim", "nlda"]
-    )
+    found = evaluate("pencil", sample, metrics=["ms-ssim", "lpips-alex", "fsimc", "ssim", "nlda"])
     assert list(found.metrics) == ["ssim"]
     assert "at least 161x161" in found.left_out["ms-ssim"]
     assert "facesketch models fetch alexnet" in found.left_out["lpips-alex"]
     assert "grey" in found.left_out["fsimc"]
     assert "6 subjects" in found.left_out["nlda"]
-    every = evaluate_model(load("pencil", device="cpu"), sample)
+    every = evaluate("pencil", sample)
     assert set(measures.NAMES) - {"fsimc"} <= {*every.metrics, *every.left_out, "rank", "rank-hog"}
     assert "fsimc" not in every.left_out
     assert {"rank-1", "rank-1-hog", "rank-5-hog"} <= set(every.sets)
 
 
 def test_what_was_asked_for_and_cannot_be_measured_is_refused(sample: Path, tmp_path: Path) -> None:
-    pencil, picky = load("pencil", device="cpu"), ["ms-ssim", "fsimc"]
+    picky = ["ms-ssim", "fsimc"]
     with pytest.raises(ConfigError, match=r"left out; ms-ssim: 32x32 .*; fsimc: .*grey"):
-        evaluate_model(pencil, sample, metrics=picky, pictures=tmp_path / "pictures")
-    measured = baselines.baselines(sample, direction="photo2sketch", metrics=picky)
-    with pytest.raises(ConfigError, match="every metric asked for is left out"):
-        evaluate_model(pencil, sample, baselines=measured, metrics=picky, pictures=tmp_path / "pictures")
+        evaluate("pencil", sample, metrics=picky, pictures=tmp_path / "pictures")
     assert not (tmp_path / "pictures").exists()
 
 
-def test_pictures_of_the_data_are_not_replaced(sample: Path, drawn: Baselines) -> None:
+def test_pictures_of_the_data_are_not_replaced(sample: Path, drawn: Evaluation) -> None:
     with pytest.raises(ConfigError, match="holds pictures of `data`"):
-        evaluate_model(load("pencil", device="cpu"), sample, baselines=drawn, pictures=sample / "photos")
+        drawn.of(load("pencil", device="cpu"), pictures=sample / "photos")
 
 
 def test_an_unknown_metric_is_refused(sample: Path) -> None:
     with pytest.raises(ConfigError, match="unknown metric 'sim'; did you mean 'ssim'"):
-        evaluate_model(load("pencil", device="cpu"), sample, metrics=["sim"])
+        evaluate("pencil", sample, metrics=["sim"])
 
 
 def test_photos_are_compared_in_colour(sample: Path, tmp_path: Path) -> None:
-    measured = baselines.baselines(sample, direction="sketch2photo", metrics=["fsimc", "fsim"])
+    measured = Evaluation(sample, direction="sketch2photo", metrics=["fsimc", "fsim"])
     grey = tmp_path / "grey"
     grey.mkdir()
-    for stem, picture in zip(measured.task.stems, measured.task.truth, strict=True):
+    for stem, picture in zip(measured.stems, measured.truth, strict=True):
         picture.convert("L").save(grey / f"{stem}.png")
-    found = evaluate_images(grey, sample, direction="sketch2photo", baselines=measured)
+    found = measured.of_images(grey)
     assert found.metrics["fsim"].value == pytest.approx(1.0, abs=1e-5)
     assert found.metrics["fsimc"].value < 0.999
 
 
 @pytest.mark.parametrize("direction", ["photo2sketch", "sketch2photo"])
 def test_the_sketch_is_the_probe(sample: Path, tmp_path: Path, direction: Direction) -> None:
-    measured = baselines.baselines(sample, direction=direction, metrics=["rank"])
-    task = measured.task
+    measured = Evaluation(sample, direction=direction, metrics=["rank"])
+    task = measured
     greys = [np.asarray(picture.convert("L"), dtype=float) for picture in task.truth]
     for number, (stem, picture) in enumerate(zip(task.stems, greys, strict=True)):
         own = 0.25 + 0.1 * number  # the fewer of their own features, the more they look like the first person
         Image.fromarray((own * picture + (1 - own) * greys[0]).astype(np.uint8)).save(tmp_path / f"{stem}.png")
-    found = evaluate_images(tmp_path, sample, direction=direction, baselines=measured)
+    found = measured.of_images(tmp_path)
     truth = [np.asarray(picture.convert("L"), dtype=float).ravel() for picture in task.truth]
     results = [np.asarray(Image.open(tmp_path / f"{stem}.png"), dtype=float).ravel() for stem in task.stems]
     alike = np.corrcoef(truth, results)[:6, 6:]  # rows: true, columns: translated
@@ -227,20 +217,20 @@ def test_the_sketch_is_the_probe(sample: Path, tmp_path: Path, direction: Direct
     turned = (probes.diagonal()[:, None] <= probes.T).sum(axis=1)
     assert sorted(turned) != sorted(places)  # the other way round the rates would be others
     assert found.curves["cmc-translated"] == pytest.approx(expected)
-    assert found.curves["cmc-direct"] == measured.found["copy"].curves["cmc"]
+    assert found.curves["cmc-direct"] == measured.baselines["copy"].curves["cmc"]
     assert found.sets["rank-1"].value == pytest.approx(expected[0])
 
 
-def test_a_named_protocol_of_other_counts_is_warned_of(sample: Path, drawn: Baselines, pencil: Results) -> None:
+def test_a_named_protocol_of_other_counts_is_warned_of(sample: Path, drawn: Evaluation, pencil: Results) -> None:
     assert pencil.protocol == "own"
     assert pencil.warnings == ("only 6 subjects: the intervals are too narrow to rely on",)
-    named = evaluate_model(load("pencil", device="cpu"), sample, baselines=drawn, protocol="cufs")
+    named = evaluate("pencil", sample, metrics=["psnr"], protocol="cufs")
     assert named.protocol == "cufs"
     assert named.warnings[0] == "cufs expects 268/338, found 14/6"
-    learned = evaluate_model(load("pencil", device="cpu"), sample, split="train", metrics=["psnr"])
+    learned = evaluate("pencil", sample, split="train", metrics=["psnr"])
     assert learned.warnings == ("the training split: a model may have learned these very pictures",)
     with pytest.raises(ConfigError, match="unknown protocol 'cuffs'; did you mean 'cufs'"):
-        evaluate_model(load("pencil", device="cpu"), sample, baselines=drawn, protocol="cuffs")
+        evaluate("pencil", sample, protocol="cuffs")
 
 
 @pytest.mark.parametrize(
@@ -248,22 +238,20 @@ def test_a_named_protocol_of_other_counts_is_warned_of(sample: Path, drawn: Base
     [("f1-005-01", (88, 100), "cuhk"), ("f1-005-01", (88, 99), "own"), ("face-0001", (88, 100), "own")],
 )
 def test_cuhk_is_recognised_by_counts_and_names(name: str, counts: tuple[int, int], expected: str) -> None:
-    pair = Pair(name, name, Source(Path("photo.png")), Source(Path("sketch.png")))
-    task = Task(Path(), "photo2sketch", "test", (pair,), (), counts, "", (), ())
-    assert recognise(task) == expected
+    assert recognise([name], counts) == expected
 
 
 def test_pairs_may_differ_in_size_from_each_other(tmp_path: Path) -> None:
     write_sample(tmp_path, pairs=20, size=32, seed=1)
-    stem = read_task(tmp_path, "photo2sketch").stems[1]
+    stem = Evaluation(tmp_path, direction="photo2sketch").stems[1]
     for kind in ("photos", "sketches"):
         path = tmp_path / kind / f"{stem}.png"
         Image.open(path).resize((40, 48)).save(path)
-    measured = baselines.baselines(tmp_path, direction="photo2sketch", metrics=["ssim", "rank"])
-    mixed = evaluate_model(load("pencil", device="cpu"), tmp_path, baselines=measured)
+    measured = Evaluation(tmp_path, direction="photo2sketch", metrics=["ssim", "rank"])
+    mixed = measured.of(load("pencil", device="cpu"))
     expected = {}
-    for one, picture, truth in zip(measured.task.stems, measured.task.inputs, measured.task.truth, strict=True):
-        alone = Yardstick([truth], ["x"], "photo2sketch", metrics=["ssim"])
+    for one, picture, truth in zip(measured.stems, measured.inputs, measured.truth, strict=True):
+        alone = Evaluator([truth], ["x"], "photo2sketch", metrics=["ssim"])
         result = load("pencil", device="cpu").translate([picture])
         expected[one] = alone.measure(result).metrics["ssim"].value
     assert dict(zip(mixed.stems, mixed.metrics["ssim"].values, strict=True)) == pytest.approx(expected, abs=1e-6)
@@ -280,10 +268,10 @@ def small_model(folder: Path) -> Translator:
     return load(folder, device="cpu")
 
 
-def test_a_model_is_described_by_its_file(sample: Path, drawn: Baselines, tmp_path: Path) -> None:
+def test_a_model_is_described_by_its_file(sample: Path, drawn: Evaluation, tmp_path: Path) -> None:
     translator = small_model(tmp_path / "run-7")
-    found = evaluate_model(translator, sample, baselines=drawn)
-    last = evaluate_model(translator, sample, baselines=drawn, weights="last", name="mine")
+    found = drawn.of(translator)
+    last = drawn.of(translator, weights="last", name="mine")
     assert (found.name, last.name) == ("run-7", "mine")
     assert (found.model.best_epoch, last.model.best_epoch) == (3, 5)
     assert found.model.method == "dense-ae"
@@ -291,7 +279,7 @@ def test_a_model_is_described_by_its_file(sample: Path, drawn: Baselines, tmp_pa
     parameters = sum(parameter.numel() for parameter in build(translator.config).parameters())
     assert found.model.parameters == parameters
     assert (found.model.size, found.model.seed, found.model.path) == (32, 0, str(tmp_path / "run-7"))
-    assert evaluate_model(load(tmp_path / "run-7" / BEST), sample, baselines=drawn).name == "run-7"
+    assert drawn.of(load(tmp_path / "run-7" / BEST)).name == "run-7"
 
 
 class Faces:
@@ -305,21 +293,16 @@ class Faces:
 
 
 def test_a_picture_without_a_face_is_like_nobody(sample: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(Describers, "load_faces", lambda self: setattr(self, "embedding", Faces()))
-    measured = baselines.baselines(sample, direction="photo2sketch", metrics=["identity", "rank-sface"])
-    folder = copy_truth(measured.task, tmp_path / "faces")
-    stem = measured.task.stems[1]
+    monkeypatch.setattr(FeatureExtractors, "load_faces", lambda self: setattr(self, "embedding", Faces()))
+    measured = Evaluation(sample, direction="photo2sketch", metrics=["identity", "rank-sface"])
+    folder = copy_truth(measured, tmp_path / "faces")
+    stem = measured.stems[1]
     Image.new("L", (32, 32), 20).save(folder / f"{stem}.png")
-    found = evaluate_images(folder, sample, direction="photo2sketch", baselines=measured)
+    found = measured.of_images(folder)
     assert found.metrics["identity"].values == pytest.approx((1, 0, 1, 1, 1, 1))
     assert f"no face found in 1 translated picture, such as {stem}: likeness 0 to everybody" in found.warnings
     assert found.sets["rank-1-sface"].value == pytest.approx(5 / 6)
     for path in folder.iterdir():
         Image.new("L", (32, 32), 20).save(path)
     with pytest.raises(ConfigError, match="left out; identity, rank-sface: no face was found in any picture"):
-        evaluate_images(
-            folder, sample, direction="photo2sketch", baselines=measured, metrics=["identity", "rank-sface"]
-        )
-    nothing = evaluate_images(folder, sample, direction="photo2sketch", baselines=measured)
-    assert "no face was found in any picture" in nothing.left_out["identity"]
-    assert "identity" not in nothing.metrics
+        measured.of_images(folder)

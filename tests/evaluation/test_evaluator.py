@@ -8,9 +8,9 @@ import torch
 from PIL import Image
 
 from facesketch.evaluation import evaluator as measures
-from facesketch.evaluation.evaluator import Yardstick
-from facesketch.evaluation.features import Describers
-from facesketch.evaluation.task import read_task
+from facesketch.evaluation.evaluate import Evaluation
+from facesketch.evaluation.evaluator import Evaluator
+from facesketch.evaluation.features import FeatureExtractors
 from facesketch.methods.networks.backbones import VGG16Features
 from facesketch.metrics.distribution import kernel_distance
 
@@ -19,14 +19,14 @@ def test_one_picture_for_everybody_finds_nobody() -> None:
     rng = np.random.default_rng(0)
     truth = [Image.fromarray(rng.integers(0, 256, (64, 64), dtype=np.uint8)) for _ in range(11)]
     people = [str(number) for number in range(11)]
-    yardstick = Yardstick(truth, people, "photo2sketch", metrics=["rank", "rank-hog"])
-    found = yardstick.measure([truth[0]] * 11).sets  # equal but for rounding, which must not choose a winner
+    evaluator = Evaluator(truth, people, "photo2sketch", metrics=["rank", "rank-hog"])
+    found = evaluator.measure([truth[0]] * 11).sets  # equal but for rounding, which must not choose a winner
     assert {name: each.value for name, each in found.items()} == {
         f"rank-{k}{mark}": 0.0 for mark in ("", "-hog") for k in measures.RANKS
     }
 
 
-def random_vgg(self: Describers) -> None:
+def random_vgg(self: FeatureExtractors) -> None:
     if self.vgg is None:
         torch.manual_seed(0)
         self.vgg = VGG16Features()
@@ -36,12 +36,12 @@ def random_vgg(self: Describers) -> None:
 
 
 def test_distances_of_sets_are_zero_for_the_truth_and_lie_in_their_interval(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Describers, "load_vgg", random_vgg)
+    monkeypatch.setattr(FeatureExtractors, "load_vgg", random_vgg)
     rng = np.random.default_rng(0)
     truth = [Image.fromarray(rng.integers(0, 256, (16, 16), dtype=np.uint8)) for _ in range(8)]
     dark = [picture.point(lambda value: value // 3) for picture in truth]
-    yardstick = Yardstick(truth, list("abcdefgh"), "photo2sketch", metrics=["frechet-vgg16", "kernel-vgg16"])
-    same, other = yardstick.measure(truth).sets, yardstick.measure(dark).sets
+    evaluator = Evaluator(truth, list("abcdefgh"), "photo2sketch", metrics=["frechet-vgg16", "kernel-vgg16"])
+    same, other = evaluator.measure(truth).sets, evaluator.measure(dark).sets
     assert same["frechet-vgg16"].value == pytest.approx(0, abs=1e-6)
     for name in ("frechet-vgg16", "kernel-vgg16"):
         assert other[name].value > same[name].value
@@ -50,7 +50,7 @@ def test_distances_of_sets_are_zero_for_the_truth_and_lie_in_their_interval(monk
 
 
 def test_the_kernel_distance_takes_all_rows_of_sets_of_any_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Describers, "load_vgg", random_vgg)
+    monkeypatch.setattr(FeatureExtractors, "load_vgg", random_vgg)
     rng = np.random.default_rng(0)
     truth = [Image.fromarray(rng.integers(0, 256, (16, 16), dtype=np.uint8)) for _ in range(8)]
     seen: list[tuple[int, int]] = []
@@ -60,7 +60,7 @@ def test_the_kernel_distance_takes_all_rows_of_sets_of_any_size(monkeypatch: pyt
         return kernel_distance(x, y, size=size)
 
     monkeypatch.setattr(measures, "kernel_distance", noting)
-    Yardstick(truth, list("aaaabbcd"), "photo2sketch", metrics=["kernel-vgg16"]).measure(truth)
+    Evaluator(truth, list("aaaabbcd"), "photo2sketch", metrics=["kernel-vgg16"]).measure(truth)
     assert len({count for count, _ in seen}) > 3, "people have one to four pictures, so sets drawn anew differ in size"
     assert all(count == size for count, size in seen)
 
@@ -69,13 +69,13 @@ def test_nlda_says_whom_it_learned_from(monkeypatch: pytest.MonkeyPatch) -> None
     rng = np.random.default_rng(0)
     truth = [Image.fromarray(rng.integers(0, 256, (16, 16), dtype=np.uint8)) for _ in range(24)]
     people = [str(number) for number in range(24)]
-    perfect = Yardstick(truth, people, "photo2sketch", metrics=["nlda"]).measure(truth).sets
+    perfect = Evaluator(truth, people, "photo2sketch", metrics=["nlda"]).measure(truth).sets
     assert perfect["nlda-full"].title == "NLDA full, half (12) train"
     assert (perfect["nlda"].value, perfect["nlda-full"].value) == (1.0, 1.0)
-    shuffled = Yardstick(truth, people, "photo2sketch", metrics=["nlda"]).measure(truth[1:] + truth[:1]).sets
+    shuffled = Evaluator(truth, people, "photo2sketch", metrics=["nlda"]).measure(truth[1:] + truth[:1]).sets
     assert shuffled["nlda"].value < 0.5
     monkeypatch.setitem(measures._NLDA_TRAIN, 24, 9)
-    published = Yardstick(truth, people, "photo2sketch", metrics=["nlda"]).measure(truth).sets
+    published = Evaluator(truth, people, "photo2sketch", metrics=["nlda"]).measure(truth).sets
     assert published["nlda"].title == "NLDA best, 9 of 24 train"
 
 
@@ -83,12 +83,12 @@ def test_nlda_says_whom_it_learned_from(monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.mark.slow
 def test_perceptual_measures_of_cuhk(shared: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("FACESKETCH_MODELS", str(shared / "models"))
-    task = read_task(shared / "data/cuhk", "photo2sketch")
+    task = Evaluation(shared / "data/cuhk", direction="photo2sketch")
     truth, inputs, people = task.truth[:12], task.inputs[:12], task.subjects[:12]
     names = ["lpips-alex", "identity", "rank-sface", "frechet-vgg16"]
-    yardstick = Yardstick(truth, people, "photo2sketch", metrics=names)
-    assert yardstick.names == ("lpips-alex", "identity", "frechet-vgg16", "rank-sface")
-    same, copied = yardstick.measure(truth), yardstick.measure(inputs)
+    evaluator = Evaluator(truth, people, "photo2sketch", metrics=names)
+    assert evaluator.names == ("lpips-alex", "identity", "frechet-vgg16", "rank-sface")
+    same, copied = evaluator.measure(truth), evaluator.measure(inputs)
     assert same.metrics["lpips-alex"].value == pytest.approx(0, abs=1e-6)
     assert same.metrics["identity"].value == pytest.approx(1, abs=1e-5)
     assert same.sets["rank-1-sface"].value == 1
@@ -96,4 +96,4 @@ def test_perceptual_measures_of_cuhk(shared: Path, monkeypatch: pytest.MonkeyPat
     assert 0.2 < copied.metrics["lpips-alex"].value < 0.6
     assert 0.1 < copied.metrics["identity"].value < 0.9
     assert copied.sets["rank-1-sface"].value > 0.5
-    assert not yardstick.faceless
+    assert not evaluator.faceless

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from facesketch.cli.console import ARROWS, Bar, console, count, escape, note, table
 from facesketch.config import Direction
-from facesketch.errors import ConfigError, require
+from facesketch.errors import ConfigError
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -73,16 +73,25 @@ def evaluate(
     quiet
         Show no progress.
     """
-    _check(model, images, seed, data, pictures, out)
-    settings: dict[str, Any] = {"split": split, "protocol": protocol, "seed": seed, "name": name}
-    settings["metrics"] = metric_names(metrics)
-    with Bar(quiet=quiet) as settings["progress"]:
-        if images is not None:
-            results = _of_images(images, data, direction, pictures, device, settings)
-        else:
-            results = _of_model(str(model), data, direction, pictures, weights, device, settings)
-    if out is not None:
-        results.save(out)
+    import facesketch
+
+    with Bar(quiet=quiet) as progress:
+        results = facesketch.evaluate(
+            model,
+            data,
+            direction=direction,
+            split=split,
+            protocol=protocol,
+            images=images,
+            metrics=metric_names(metrics),
+            out=out,
+            pictures=pictures,
+            name=name,
+            seed=seed,
+            weights=weights,
+            device=device,
+            progress=progress,
+        )
     _print(results, out)
     if split != "train" and not quiet:
         _warn_of_twins(data)
@@ -98,38 +107,6 @@ def _warn_of_twins(data: Path) -> None:
         note(f"warning: {line}")
 
 
-def _check(
-    model: str | None, images: Path | None, seed: int, data: Path, pictures: Path | None, out: Path | None
-) -> None:
-    """Refuse what cannot go together before anything is loaded.
-
-    Raises:
-        ConfigError: neither or both of a model and pictures, a seed below 0, the table's name for the results, or a
-            place to write that is one of the data's.
-        MissingExtraError: there is no PyTorch to measure with.
-        OutputError: the results' place is a folder.
-    """
-    if (model is None) == (images is None):
-        seen = "neither a model nor pictures" if model is None else f"a model ({model}) and --images {images}"
-        raise ConfigError(seen, "give a run folder, a model file or pencil, or else --images DIR")
-    if seed < 0:
-        raise ConfigError(f"seed = {seed}: expected at least 0", "give another --seed")
-    if out is not None:
-        from facesketch.files import require_name
-
-        require_name(out)
-        if out.suffix.lower() == ".csv":
-            raise ConfigError(f"--out {out}: is the name of the table beside the results", "name it .json")
-    if pictures is not None or out is not None:
-        from facesketch.data.overwriting import forbid_overwriting
-
-        files = [out, out.with_suffix(".csv")] if out is not None else []
-        forbid_overwriting(data, files, pictures=pictures)
-    if out is not None and out.suffix.lower() != ".json":
-        raise ConfigError(f"--out {out}: expected a file's name that ends in .json, such as {out.with_suffix('.json')}")
-    require("train", "measuring a model")
-
-
 def metric_names(metrics: str | None) -> list[str] | None:
     """Return the names that `--metrics` lists; None where it was left out.
 
@@ -142,42 +119,6 @@ def metric_names(metrics: str | None) -> list[str] | None:
     if not names:
         raise ConfigError("--metrics names none", "give some with commas between, or leave it out for all")
     return names
-
-
-def _of_model(
-    model: str,
-    data: Path,
-    direction: Direction | None,
-    pictures: Path | None,
-    weights: Literal["best", "last"],
-    device: str,
-    settings: dict[str, Any],
-) -> Results:
-    from facesketch.devices import pick_device
-    from facesketch.evaluation.evaluate import evaluate_model
-    from facesketch.inference.translator import load
-
-    translator = load(model, weights=weights, device=device)
-    settings["device"] = pick_device(device)
-    return evaluate_model(translator, data, direction=direction, weights=weights, pictures=pictures, **settings)
-
-
-def _of_images(
-    images: Path,
-    data: Path,
-    direction: Direction | None,
-    pictures: Path | None,
-    device: str,
-    settings: dict[str, Any],
-) -> Results:
-    if direction is None:
-        raise ConfigError("--images needs --direction photo2sketch or sketch2photo: which way were they translated?")
-    if pictures is not None:
-        raise ConfigError("--pictures keeps what a model translates", "leave it out with --images")
-    from facesketch.devices import pick_device
-    from facesketch.evaluation.evaluate import evaluate_images
-
-    return evaluate_images(images, data, direction=direction, device=pick_device(device), **settings)
 
 
 def _print(results: Results, out: Path | None) -> None:

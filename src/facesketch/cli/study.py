@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from facesketch.cli.console import console, count, note, table
-from facesketch.errors import require
+from facesketch.cli.evaluate import metric_names
+from facesketch.errors import ConfigError
 
 if TYPE_CHECKING:
+    from facesketch.study.grid import Cell
     from facesketch.study.study import Study
 
 
@@ -21,7 +23,7 @@ def study(
     out: Path,
     preset: Literal["quick", "standard", "study"] = "quick",
     only: Annotated[list[str] | None, Parameter(consume_multiple=True, negative=())] = None,
-    seeds: int = 1,
+    seeds: int | None = None,
     metrics: str | None = None,
     quiet: bool = False,
 ) -> None:
@@ -40,38 +42,43 @@ def study(
     only
         Methods, directions or beginnings of cell names, such as `--only pix2pix conv-ae-mse`.
     seeds
-        How often each cell is trained, each time from another seed.
+        How often each cell is trained, each time from another seed; without it, as often as the preset says.
     metrics
         Names with commas between, such as ssim,fsim,lpips-alex; without it, the preset's:
         quick leaves out those that need fetched weights.
     quiet
         Show no progress.
     """
-    require("train", "a study")
-    from facesketch.cli.evaluate import metric_names
-    from facesketch.errors import ConfigError
-    from facesketch.files import require_folder_name
-    from facesketch.study.report.build import build_report
-    from facesketch.study.study import Study
-
-    require_folder_name(out)
-    if seeds < 1:
-        raise ConfigError(f"--seeds {seeds}: expected 1 or more")
     chosen = [part.strip() for each in only or [] for part in each.split(",") if part.strip()]
     if only and not chosen:
         raise ConfigError("--only names none", "give methods, directions or beginnings of cell names, or leave it out")
-    grid = Study.begin(data, out, preset, only=chosen, seeds=seeds, metrics=metric_names(metrics) or ())
-    if not quiet:
-        _announce(grid)
+    import facesketch
+
     try:
-        failures = _carry_out(grid, quiet=quiet)
+        grid = facesketch.study.run(
+            data,
+            out,
+            preset=preset,
+            only=chosen,
+            seeds=seeds,
+            metrics=metric_names(metrics),
+            quiet=quiet,
+            progress=None if quiet else _tell,
+        )
     except KeyboardInterrupt:  # that of a training names a command which would leave the others out
         raise KeyboardInterrupt("stopped; to go on type the same again") from None
-    report = build_report(out)
     if not quiet:
-        note(f"sample sheet: {out / 'samples.png'}\nreport:       {report}")
-    if failures:
+        note(f"sample sheet: {out / 'samples.png'}\nreport:       {out / 'report.html'}")
+    if any(grid.failure(cell) for cell in grid.cells):
         raise SystemExit(1)
+
+
+def _tell(grid: Study, cell: Cell | None, why: str | None) -> None:
+    """Announce the study, and then each cell that is done or has failed."""
+    if cell is None:
+        _announce(grid)
+    else:
+        note(f"[{grid.cells.index(cell) + 1}/{len(grid.cells)}] {cell.name}: {why or 'done'}")
 
 
 def _announce(grid: Study) -> None:
@@ -89,15 +96,3 @@ def _announce(grid: Study) -> None:
     done = sum(grid.done(cell) for cell in grid.cells)
     total = about(sum(cost.seconds for cost in costs.values())) if costs else "no time"
     note(f"{count(len(grid.cells), 'cell')}, {done} done, {len(costs)} to train: about {total} on this machine")
-
-
-def _carry_out(grid: Study, *, quiet: bool) -> int:
-    """Go through the cells, naming each; return how many failed."""
-    from facesketch.study.study import carry_out
-
-    failures = 0
-    for number, (cell, why) in enumerate(carry_out(grid, quiet=quiet), start=1):
-        failures += why is not None
-        if not quiet:
-            note(f"[{number}/{len(grid.cells)}] {cell.name}: {why or 'done'}")
-    return failures

@@ -5,248 +5,373 @@ from __future__ import annotations
 import hashlib
 import re
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from PIL import Image
 
 from facesketch.checkpoints.header import BEST, WEIGHTS, model_file, read_header
-from facesketch.config import Direction
+from facesketch.config import DIRECTIONS, DataConfig, Direction
+from facesketch.data.index import index
 from facesketch.data.layouts.tree import stem_of
 from facesketch.data.overwriting import forbid_overwriting
 from facesketch.data.pairs import Side
-from facesketch.errors import ConfigError, DataError, ImageError, nearest
-from facesketch.evaluation.baselines import TITLES, Baselines, Progress
-from facesketch.evaluation.baselines import baselines as measure_baselines
-from facesketch.evaluation.evaluator import Measurement, require_some
+from facesketch.data.split import split as divide
+from facesketch.devices import pick_device
+from facesketch.errors import ConfigError, DataError, ImageError, require_known
+from facesketch.evaluation.baselines import TITLES, baselines, open_pairs
+from facesketch.evaluation.evaluator import Evaluator, Measurement, require_metrics, require_some
+from facesketch.evaluation.protocols import count_warnings, recognise, require_protocol
 from facesketch.evaluation.results import Baseline, Estimate, ModelInfo, Results
-from facesketch.evaluation.task import Task
+from facesketch.files import require_name
 from facesketch.images.io import is_picture, open_image, save_image
-from facesketch.inference.translator import Translator
+from facesketch.inference.translator import Translator, load
 from facesketch.methods.networks.blocks import count_parameters
 from facesketch.methods.registry import build, family
 
-PROTOCOLS: dict[str, tuple[int, int]] = {
-    "cuhk": (88, 100),
-    "cufs": (268, 338),
-    "cufsf": (250, 944),
-    "fs2k": (1058, 1046),
-}
-"""Training and test pairs of the splits that have a name; validation pairs count as training ones."""
-OWN = "own"
-_CUHK_STEM = re.compile(r"[fm][12]?-\d{3}-\d{2}(-sz1)?")
+Progress = Callable[[int, int, str], None]
+"""Called with (steps done, steps in all, what comes now)."""
 _FEW_SUBJECTS = 10
 _BATCH = 8
 _EXAMPLES = 3
 
 
-@dataclass(frozen=True)
-class _Candidate:
-    """Pictures to be measured, and where they come from."""
-
-    name: str
-    model: ModelInfo
-    pictures: Sequence[Image.Image]
-    seconds: float
-
-
-def evaluate_model(
-    translator: Translator,
-    data: Path,
+def evaluate(
+    model: str | Path | Translator | None,
+    data: str | Path,
     *,
     direction: Direction | None = None,
     split: Side = "test",
     protocol: str | None = None,
-    baselines: Baselines | None = None,
+    images: str | Path | None = None,
     metrics: Sequence[str] | None = None,
-    seed: int = 0,
+    out: str | Path | None = None,
+    pictures: str | Path | None = None,
     name: str | None = None,
+    seed: int = 0,
     weights: Literal["best", "last"] = "best",
-    pictures: Path | None = None,
-    device: str | torch.device = "cpu",
+    device: str = "auto",
     progress: Progress | None = None,
 ) -> Results:
-    """Translate one side of a split with a model and measure every result against the true picture.
+    """Measure a model on the test pairs of a folder, beside the baselines.
 
-    A photo and its sketch must have one size; pairs may differ from each other. Results are measured at that size.
+        import facesketch
+
+        results = facesketch.evaluate("pencil", "pairs", metrics=["ssim", "rank"])
+        ssim = results.metrics["ssim"]
+        print(f"{ssim.value:.3f} [{ssim.low:.3f}, {ssim.high:.3f}]")
+        print(results.baselines["copy"].metrics["ssim"].value)
+
+    To measure many models on the same pairs, make one `Evaluation` and call its `of` for each.
 
     Args:
-        translator: the model, as `facesketch.load` returns it.
-        data: the folder of pairs.
-        direction: needed only for a model that serves both.
-        split: which side; the others' pictures are not opened, except that baselines learn from training ones.
-        protocol: the split's name in print, a key of `PROTOCOLS` or `own`; None recognises `cuhk`.
-        baselines: those that `baselines.baselines` measured on this side, to measure them once for many models.
-        metrics: some of `facesketch.evaluation.evaluator.NAMES`; None for all. With `baselines`, theirs.
-        seed: of the bootstrap. With `baselines`, theirs.
-        name: what to call the model; None for the run folder's name.
-        weights: which weights of a run folder the translator was loaded with.
+        model: a run folder, a model file, the name of a method that needs no training, or what
+            `facesketch.inference.translator.load` returns; None with `images`.
+        data: the folder of pairs; a photo and its sketch must have one size.
+        direction: needed with `images`, and for a model that serves both directions.
+        split: which pairs to measure on.
+        protocol: the split's name in print: `cuhk`, `cufs`, `cufsf`, `fs2k` or `own`; None recognises `cuhk`. Other
+            counts than the protocol's give a warning.
+        images: a folder of pictures that any program made, named by the pairs' stems, to measure instead of a model.
+        metrics: some of `facesketch.evaluation.evaluator.NAMES`; None for all that apply.
+        out: a `.json` file for the results; a CSV with one row per picture lands beside it.
         pictures: a folder for the translated pictures, as PNG under their stems.
-        device: where pictures are compared. With `baselines`, theirs.
-        progress: told of each step.
+        name: what to call the results; None for the name of the run folder, the file or the folder of images.
+        seed: of the bootstrap, at least 0.
+        weights: which weights of a run folder.
+        device: where to compute: `auto`, `cpu`, `cuda` or `mps`.
+        progress: called before each step.
 
     Raises:
-        ConfigError: a direction the model does not serve, an unknown metric or protocol, metrics that are all left out,
-            baselines of other pictures, or a folder for pictures that holds some of the data's.
-        DataError: no pairs on this side, or pictures of unlike sizes.
+        ConfigError: an unknown metric, protocol or direction, a direction that the model does not serve, metrics that
+            are all left out, or a place to write that is one of the data's.
+        DataError: no pairs on this side, pictures of unlike sizes, or pictures missing from `images`.
         ImageError: a picture cannot be read.
+        CheckpointError: the model is missing, torn or foreign.
+        OutputError: a place cannot be written.
     """
-    way = translator.choose(direction)
-    require_protocol(protocol)
-    forbid_overwriting(data, pictures=pictures)
-    share = translator.config.data.validation
-    baselines = _ready(
-        baselines, data, way, split, metrics, seed=seed, validation=share, device=device, progress=progress
+    data = Path(data)
+    images, out, pictures = (None if path is None else Path(path) for path in (images, out, pictures))
+    if (model is None) == (images is None):
+        seen = "neither a model nor pictures" if model is None else f"a model ({model}) and `images` {images}"
+        raise ConfigError(seen, "give a run folder, a model file or `pencil`, or else `images` FOLDER")
+    if seed < 0:
+        raise ConfigError(f"seed = {seed}: expected at least 0", "give another `seed`")
+    if out is not None:
+        require_name(out)
+        forbid_overwriting(data, [out, out.with_suffix(".csv")])
+        if out.suffix.lower() != ".json":
+            hint = f"give a name that ends in .json, such as {out.with_suffix('.json')}"
+            raise ConfigError(f"`out` {out}: not the name of a JSON file", hint)
+    if images is not None:
+        if direction is None:
+            raise ConfigError("`images` needs a direction", "give `direction` photo2sketch or sketch2photo")
+        if pictures is not None:
+            raise ConfigError("`pictures` keeps what a model translates", "leave it out with `images`")
+    translator = load(model, weights=weights, device=device) if isinstance(model, str | Path) else model
+    evaluation = Evaluation(
+        data,
+        direction=direction if translator is None else translator.choose(direction),
+        split=split,
+        metrics=metrics,
+        protocol=protocol,
+        seed=seed,
+        validation=None if translator is None else translator.config.data.validation,
+        device=pick_device(device),
+        progress=progress,
     )
-    started = time.perf_counter()
-    results = _translate(translator, baselines.task, progress)
-    seconds = time.perf_counter() - started
-    candidate = _Candidate(name or _name(translator.name), model_info(translator, weights), results, seconds)
-    measured = _measure(candidate, baselines, metrics, protocol, progress)
-    if pictures is not None:
-        for stem, picture in zip(baselines.task.stems, results, strict=True):
-            save_image(picture, pictures / f"{file_name(stem)}.png")
-    return measured
-
-
-def evaluate_images(
-    images: Path,
-    data: Path,
-    *,
-    direction: Direction,
-    split: Side = "test",
-    protocol: str | None = None,
-    baselines: Baselines | None = None,
-    metrics: Sequence[str] | None = None,
-    seed: int = 0,
-    name: str | None = None,
-    device: str | torch.device = "cpu",
-    progress: Progress | None = None,
-) -> Results:
-    """Measure pictures that any program made, found by their stems under a folder.
-
-    Args:
-        images: the folder of translated pictures; others in it are passed over.
-        data: the folder of pairs.
-        direction: which way the pictures were translated.
-        split: which side of the split they are of.
-        protocol: as in `evaluate_model`.
-        baselines: as in `evaluate_model`.
-        metrics: as in `evaluate_model`.
-        seed: as in `evaluate_model`.
-        name: what to call them; None for the folder's name.
-        device: as in `evaluate_model`.
-        progress: told of each step.
-
-    Raises:
-        ConfigError: an unknown metric or protocol, metrics that are all left out, or baselines of other pictures.
-        DataError: a picture is missing, two answer to one stem, or one has another size than the true one.
-        ImageError: a picture cannot be read.
-    """
-    require_protocol(protocol)
-    baselines = _ready(baselines, data, direction, split, metrics, seed=seed, device=device, progress=progress)
-    pictures = read_images(Path(images), baselines.task)
-    model = ModelInfo(method="images", path=str(images))
-    candidate = _Candidate(name or Path(images).resolve().name, model, pictures, 0.0)
-    return _measure(candidate, baselines, metrics, protocol, progress)
-
-
-def require_protocol(protocol: str | None) -> None:
-    """Check that a protocol has a name that is known, or none.
-
-    Raises:
-        ConfigError: it has another.
-    """
-    if protocol is not None and protocol not in (*PROTOCOLS, OWN):
-        known = ", ".join((*PROTOCOLS, OWN))
-        raise ConfigError(f"unknown protocol '{protocol}'", nearest(protocol, PROTOCOLS, "known: " + known))
-
-
-def _ready(
-    given: Baselines | None,
-    data: Path,
-    direction: Direction,
-    split: Side,
-    metrics: Sequence[str] | None,
-    **settings: Any,
-) -> Baselines:
-    """Return the given baselines once they are known to be of these pictures; measure them when none are given.
-
-    Raises:
-        ConfigError: they are of other pictures, lack a metric, or can measure none of those that were asked for.
-    """
-    if given is None:
-        found = measure_baselines(data, direction=direction, split=split, metrics=metrics, **settings)
-        require_some(metrics, found.yardstick.names, found.yardstick.left_out)
-        return found
-    task, yardstick = given.task, given.yardstick
-    have, want = (task.folder.resolve(), task.direction, task.split), (Path(data).resolve(), direction, split)
-    if have != want:
-        seen = " ".join(map(str, have))
-        raise ConfigError(f"baselines of {seen}", f"expected those of {' '.join(map(str, want))}, so measure them anew")
-    if metrics is not None and not set(metrics) <= {*yardstick.names, *yardstick.left_out}:
-        raise ConfigError(f"baselines in {', '.join(yardstick.names)}", f"expected {', '.join(metrics)} among them")
-    return given
-
-
-def _translate(translator: Translator, task: Task, progress: Progress | None) -> list[Image.Image]:
-    results: list[Image.Image] = []
-    for start in range(0, len(task.inputs), _BATCH):
-        if progress is not None:
-            progress(start, len(task.inputs), "translating")
-        results += translator.translate(task.inputs[start : start + _BATCH], task.direction)
+    if translator is not None:
+        results = evaluation.of(translator, name=name, weights=weights, pictures=pictures)
+    else:
+        assert images is not None, "one of both was given"
+        results = evaluation.of_images(images, name=name)
+    if out is not None:
+        results.save(out)
     return results
 
 
-def read_images(folder: Path, task: Task) -> list[Image.Image]:
-    """Return the pictures under a folder that bear the task's stems, in order.
+class Evaluation:
+    """One side of a split in one direction, on which any number of models are measured beside the baselines.
+
+    Its pictures are opened once; what is computed from them, and the baselines, serve every model. A photo and its
+    sketch must have one size; pairs may differ from each other. Results are measured at that size.
+
+        from facesketch.evaluation.evaluate import Evaluation
+        from facesketch.inference.translator import load
+
+        evaluation = Evaluation("pairs", direction="photo2sketch", metrics=["ssim"])
+        print(evaluation.of(load("pencil")).metrics["ssim"].value)
+
+    Args:
+        data: the folder of pairs.
+        direction: what is translated into what.
+        split: which side; of the others, only training pictures are opened, for the baselines.
+        metrics: as in `evaluate`.
+        protocol: as in `evaluate`.
+        seed: of the bootstrap.
+        validation: share of the training subjects that validate, where the data names none itself.
+        device: where pictures are compared.
+        progress: called before each step.
+
+    Attributes:
+        pairs: the pairs of this side, sorted by stem.
+        references: the pairs that baselines learn from: training and validation when testing, else training alone.
+        counts: (training and validation pairs, test pairs) of the folder, as protocols count them.
+        inputs: the pictures to translate.
+        truth: the pictures that should come out.
 
     Raises:
-        DataError: a picture is missing, two answer to one stem, or one has another size than the true one.
-        ImageError: the folder is missing, or a picture cannot be read.
+        ConfigError: an unknown metric, protocol or direction, or metrics that are all left out.
+        DataError: no pairs, none on this side, or a photo and its sketch differ in size.
+        ImageError: a picture cannot be read.
     """
-    if not folder.is_dir():
-        raise ImageError(f"{folder}: no such folder", "give the folder of translated pictures with `images`")
-    files: dict[str, list[Path]] = {}
-    for path in sorted(path for path in folder.rglob("*") if is_picture(path) and path.is_file()):
-        files.setdefault(stem_of(PurePosixPath(path.name)), []).append(path)
-    keys = {stem: stem_of(PurePosixPath(f"{file_name(stem)}.png")) for stem in task.stems}
-    missing = [stem for stem, key in keys.items() if key not in files]
-    if missing:
-        such = ", ".join(missing[:_EXAMPLES]) + (", …" if len(missing) > _EXAMPLES else "")
-        raise DataError(
-            f"{folder}: {len(missing)} of {len(keys)} {task.split} pictures are missing ({such})",
-            "expected one picture per stem, such as f-039-01.png",
+
+    def __init__(
+        self,
+        data: str | Path,
+        *,
+        direction: Direction | None,
+        split: Side = "test",
+        metrics: Sequence[str] | None = None,
+        protocol: str | None = None,
+        seed: int = 0,
+        validation: float | None = None,
+        device: str | torch.device = "cpu",
+        progress: Progress | None = None,
+    ) -> None:
+        require_known(direction, DIRECTIONS, "direction")
+        require_protocol(protocol)
+        require_metrics(metrics or ())
+        assert direction is not None, "it is one of both"
+        self.data, self.direction, self.split, self.metrics = Path(data), direction, split, metrics
+        self._seed, self._device = seed, device
+        self._progress: Progress = progress or (lambda done, total, what: None)
+        parts = divide(index(self.data).pairs, validation=DataConfig().validation if validation is None else validation)
+        self.pairs = parts.side(split)
+        if not self.pairs:
+            raise DataError(f"{data}: no {split} pairs", f"type: facesketch data check {data}")
+        self.references = (*parts.train, *parts.validation) if split == "test" else parts.train
+        self.counts = (len(parts.train) + len(parts.validation), len(parts.test))
+        self.stems_hash = parts.hash(split)
+        self.protocol = protocol or recognise((pair.stem for pair in (*self.pairs, *self.references)), self.counts)
+        self.inputs, self.truth = open_pairs(self.pairs, direction)
+        self._require_one_size()
+        if metrics:
+            require_some(metrics, self.evaluator.names, self.evaluator.left_out)
+
+    @property
+    def stems(self) -> tuple[str, ...]:
+        """The stems of the pairs, in order."""
+        return tuple(pair.stem for pair in self.pairs)
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """Who each pair shows, in the order of the stems."""
+        return tuple(pair.subject for pair in self.pairs)
+
+    @cached_property
+    def evaluator(self) -> Evaluator:
+        """What measures pictures against the true ones."""
+        return Evaluator(
+            self.truth, self.subjects, self.direction, metrics=self.metrics, seed=self._seed, device=self._device
         )
-    for stem, key in keys.items():
-        if len(files[key]) > 1:
-            raise DataError(
-                f"{folder}: {files[key][0].name} and {files[key][1].name} both answer to '{stem}'", "keep one"
-            )
-    pictures = [open_image(files[key][0]) for key in keys.values()]
-    for path, picture, truth in zip((files[key][0] for key in keys.values()), pictures, task.truth, strict=True):
-        if picture.size != truth.size:
-            sizes = f"{picture.width}x{picture.height}, the true picture {truth.width}x{truth.height}"
-            raise DataError(f"{path}: {sizes}", "expected one size, so cut the padding off or scale it back")
-    return pictures
+
+    @cached_property
+    def baselines(self) -> dict[str, Measurement]:
+        """What each baseline measures, by its name, a key of `TITLES`."""
+        return {name: self._measure(f"baseline {name}", pictures) for name, pictures in self._answers[0].items()}
+
+    @property
+    def without_baselines(self) -> dict[str, str]:
+        """Which baselines cannot be had, and why."""
+        return self._answers[1]
+
+    @cached_property
+    def _answers(self) -> tuple[dict[str, Sequence[Image.Image]], dict[str, str]]:
+        return baselines(self.inputs, self.subjects, self.direction, self.references)
+
+    def of(
+        self,
+        translator: Translator,
+        *,
+        name: str | None = None,
+        weights: Literal["best", "last"] = "best",
+        pictures: str | Path | None = None,
+    ) -> Results:
+        """Translate the inputs with a model and measure every result.
+
+        Args:
+            translator: the model.
+            name: what to call it; None for the name of its run folder or file.
+            weights: which weights of a run folder it was loaded with.
+            pictures: a folder for the translated pictures, as PNG under their stems.
+
+        Raises:
+            ConfigError: the model does not serve the direction, metrics that are all left out, or a folder for
+                pictures that holds some of the data's.
+        """
+        translator.choose(self.direction)
+        pictures = None if pictures is None else Path(pictures)
+        forbid_overwriting(self.data, pictures=pictures)
+        started, made = time.perf_counter(), list[Image.Image]()
+        for start in range(0, len(self.inputs), _BATCH):
+            self._progress(start, len(self.inputs), "translating")
+            made += translator.translate(self.inputs[start : start + _BATCH], self.direction)
+        seconds = time.perf_counter() - started
+        results = self._results(name or _name(translator.name), model_info(translator, weights), made, seconds)
+        if pictures is not None:
+            for stem, picture in zip(self.stems, made, strict=True):
+                save_image(picture, pictures / f"{file_name(stem)}.png")
+        return results
+
+    def of_images(self, folder: str | Path, *, name: str | None = None) -> Results:
+        """Measure pictures that any program made, found by their stems under a folder.
+
+        Args:
+            folder: the pictures; others in it are passed over.
+            name: what to call them; None for the folder's name.
+
+        Raises:
+            ConfigError: metrics that are all left out.
+            DataError: a picture is missing, two answer to one stem, or one has another size than the true one.
+            ImageError: the folder is missing, or a picture cannot be read.
+        """
+        folder = Path(folder)
+        made = self._read(folder)
+        return self._results(name or folder.resolve().name, ModelInfo(method="images", path=str(folder)), made, 0.0)
+
+    def _measure(self, what: str, pictures: Sequence[Image.Image]) -> Measurement:
+        names = self.evaluator.names
+        return self.evaluator.measure(
+            pictures, lambda metric: self._progress(names.index(metric), len(names), f"{what}: {metric}")
+        )
+
+    def _results(self, name: str, model: ModelInfo, made: Sequence[Image.Image], seconds: float) -> Results:
+        known, started = self.baselines, time.perf_counter()
+        found = self._measure(name, made)
+        left_out = self.evaluator.left_out | found.left_out
+        require_some(self.metrics, {**found.metrics, **found.sets, **found.curves}, left_out)
+        left_out |= {f"baseline {baseline}": why for baseline, why in self.without_baselines.items()}
+        for baseline, measured in known.items():
+            others = {metric: why for metric, why in measured.left_out.items() if metric not in left_out}
+            left_out |= {f"{metric} of baseline {baseline}": why for metric, why in others.items()}
+        curves = {curve.replace("cmc", "cmc-translated", 1): rates for curve, rates in found.curves.items()}
+        curves |= {curve.replace("cmc", "cmc-direct", 1): rates for curve, rates in known["copy"].curves.items()}
+        return Results(
+            name=name,
+            direction=self.direction,
+            protocol=self.protocol,
+            split=self.split,
+            stems=self.stems,
+            subjects=self.subjects,
+            stems_hash=self.stems_hash,
+            warnings=tuple(self._warnings(found)),
+            model=model,
+            metrics=found.metrics,
+            sets=found.sets,
+            curves=curves,
+            baselines={baseline: _baseline(baseline, measured) for baseline, measured in known.items()},
+            left_out=left_out,
+            seconds={"translate": round(seconds, 3), "measure": round(time.perf_counter() - started, 3)},
+        )
+
+    def _warnings(self, found: Measurement) -> list[str]:
+        lines = count_warnings(self.protocol, self.counts)
+        if self.split == "train":
+            lines.append("the training split: a model may have learned these very pictures")
+        subjects = self.evaluator.subject_count
+        if subjects < _FEW_SUBJECTS:
+            people = f"{subjects} subject{'s' if subjects > 1 else ''}"
+            lines.append(f"only {people}: the intervals are too narrow to rely on")
+        for kind, places in {"translated": found.faceless, "true": self.evaluator.faceless}.items():
+            if places:
+                pictures = f"{len(places)} {kind} picture{'s' if len(places) > 1 else ''}"
+                lines.append(f"no face found in {pictures}, such as {self.stems[places[0]]}: likeness 0 to everybody")
+        return lines
+
+    def _require_one_size(self) -> None:
+        """Refuse pairs whose two pictures differ in size: a resized truth would no longer be the artist's."""
+        trios = zip(self.pairs, self.inputs, self.truth, strict=True)
+        odd = [(pair.stem, one.size, other.size) for pair, one, other in trios if one.size != other.size]
+        if odd:
+            stem, *sizes = odd[0]
+            photo, sketch = sizes if self.direction == "photo2sketch" else sizes[::-1]
+            seen = f"{stem}: photo {photo[0]}x{photo[1]}, sketch {sketch[0]}x{sketch[1]}"
+            seen += f" (and {len(odd) - 1} more pairs)" if len(odd) > 1 else ""
+            raise DataError(seen, "expected one size, so align them first; type: facesketch faces align --help")
+
+    def _read(self, folder: Path) -> list[Image.Image]:
+        """Return the pictures under a folder that bear the stems, in order."""
+        if not folder.is_dir():
+            raise ImageError(f"{folder}: no such folder", "give the folder of translated pictures with `images`")
+        files: dict[str, list[Path]] = {}
+        for path in sorted(path for path in folder.rglob("*") if is_picture(path) and path.is_file()):
+            files.setdefault(stem_of(PurePosixPath(path.name)), []).append(path)
+        keys = {stem: stem_of(PurePosixPath(f"{file_name(stem)}.png")) for stem in self.stems}
+        missing = [stem for stem, key in keys.items() if key not in files]
+        if missing:
+            such = ", ".join(missing[:_EXAMPLES]) + (", …" if len(missing) > _EXAMPLES else "")
+            seen = f"{folder}: {len(missing)} of {len(keys)} {self.split} pictures are missing ({such})"
+            raise DataError(seen, "expected one picture per stem, such as f-039-01.png")
+        for stem, key in keys.items():
+            if len(files[key]) > 1:
+                both = f"{files[key][0].name} and {files[key][1].name}"
+                raise DataError(f"{folder}: {both} both answer to '{stem}'", "keep one")
+        paths = [files[key][0] for key in keys.values()]
+        pictures = [open_image(path) for path in paths]
+        for path, picture, truth in zip(paths, pictures, self.truth, strict=True):
+            if picture.size != truth.size:
+                sizes = f"{picture.width}x{picture.height}, the true picture {truth.width}x{truth.height}"
+                raise DataError(f"{path}: {sizes}", "expected one size, so cut the padding off or scale it back")
+        return pictures
 
 
 def file_name(stem: str) -> str:
     """Return what the picture of a pair is called, without its suffix."""
     return re.sub(r"[/\\:]", "-", stem)
-
-
-def _name(path: str) -> str:
-    """Return what to call a model: its run folder, or the file when that lies elsewhere."""
-    place = Path(path)
-    return (
-        place.resolve().parent.name
-        if place.name in {BEST, WEIGHTS}
-        else place.resolve().name.removesuffix(".safetensors")
-    )
 
 
 def model_info(translator: Translator, weights: Literal["best", "last"] = "best") -> ModelInfo:
@@ -276,85 +401,15 @@ def model_info(translator: Translator, weights: Literal["best", "last"] = "best"
     )
 
 
-def _measure(
-    candidate: _Candidate,
-    baselines: Baselines,
-    metrics: Sequence[str] | None,
-    protocol: str | None,
-    progress: Progress | None,
-) -> Results:
-    task, yardstick, started = baselines.task, baselines.yardstick, time.perf_counter()
-
-    def tell(metric: str) -> None:
-        if progress is not None:
-            progress(yardstick.names.index(metric), len(yardstick.names), f"{candidate.name}: {metric}")
-
-    found = yardstick.measure(candidate.pictures, tell)
-    require_some(metrics, {**found.metrics, **found.sets, **found.curves}, yardstick.left_out | found.left_out)
-    protocol = protocol or recognise(task)
-    curves = {name.replace("cmc", "cmc-translated", 1): curve for name, curve in found.curves.items()}
-    direct = baselines.found["copy"].curves
-    return Results(
-        name=candidate.name,
-        direction=task.direction,
-        protocol=protocol,
-        split=task.split,
-        stems=task.stems,
-        subjects=task.subjects,
-        stems_hash=task.stems_hash,
-        warnings=tuple(_warnings(task, protocol, baselines, found)),
-        model=candidate.model,
-        metrics=found.metrics,
-        sets=found.sets,
-        curves=curves | {name.replace("cmc", "cmc-direct", 1): curve for name, curve in direct.items()},
-        baselines={name: _baseline(name, each) for name, each in baselines.found.items()},
-        left_out=_left_out(baselines, found),
-        seconds={"translate": round(candidate.seconds, 3), "measure": round(time.perf_counter() - started, 3)},
-    )
-
-
-def recognise(task: Task) -> str:
-    """Return `cuhk` for 88 and 100 pairs named as CUHK's are, otherwise `own`."""
-    return recognise_stems([pair.stem for pair in (*task.pairs, *task.references)], task.counts)
-
-
-def recognise_stems(stems: Sequence[str], counts: tuple[int, int]) -> str:
-    """Return the same for the stems of all pairs, and the counts of training and test pairs."""
-    return "cuhk" if counts == PROTOCOLS["cuhk"] and all(map(_CUHK_STEM.fullmatch, stems)) else OWN
-
-
-def _warnings(task: Task, protocol: str, baselines: Baselines, found: Measurement) -> list[str]:
-    lines = []
-    expected = PROTOCOLS.get(protocol, task.counts)
-    if expected != task.counts:
-        lines.append(f"{protocol} expects {expected[0]}/{expected[1]}, found {task.counts[0]}/{task.counts[1]}")
-    if task.split == "train":
-        lines.append("the training split: a model may have learned these very pictures")
-    subjects = baselines.yardstick.subject_count
-    if subjects < _FEW_SUBJECTS:
-        people = f"{subjects} subject{'s' if subjects > 1 else ''}"
-        lines.append(f"only {people}: the intervals are too narrow to rely on")
-    kinds = {"translated": found.faceless, "true": baselines.yardstick.faceless}
-    for kind, places in kinds.items():
-        if places:
-            pictures = f"{len(places)} {kind} picture{'s' if len(places) > 1 else ''}"
-            lines.append(f"no face found in {pictures}, such as {task.stems[places[0]]}: likeness 0 to everybody")
-    return lines
+def _name(path: str) -> str:
+    """Return what to call a model: its run folder, or the file when that lies elsewhere."""
+    place = Path(path)
+    if place.name in {BEST, WEIGHTS}:
+        return place.resolve().parent.name
+    return place.resolve().name.removesuffix(".safetensors")
 
 
 def _baseline(name: str, found: Measurement) -> Baseline:
     fields = set(Estimate.model_fields)
     metrics = {metric: Estimate(**measure.model_dump(include=fields)) for metric, measure in found.metrics.items()}
     return Baseline(title=TITLES[name], metrics=metrics, sets=found.sets)
-
-
-def _left_out(baselines: Baselines, found: Measurement) -> dict[str, str]:
-    """Return all that was not measured: metrics, baselines, and metrics of single baselines."""
-    lines = (
-        baselines.yardstick.left_out
-        | found.left_out
-        | {f"baseline {name}": why for name, why in baselines.left_out.items()}
-    )
-    for baseline, measured in baselines.found.items():
-        lines |= {f"{name} of baseline {baseline}": why for name, why in measured.left_out.items() if name not in lines}
-    return lines

@@ -1,7 +1,7 @@
 """Every measure of a set of translated pictures against the true ones, each with its interval.
 
-A `Yardstick` is made once for the true pictures of a split; models and baselines are then held against it, and what it
-learns of the true pictures (features, embeddings) it learns once.
+An `Evaluator` is made once for the true pictures of a split and measures any number of models and baselines. Features
+and embeddings of the true pictures are computed once.
 """
 
 from __future__ import annotations
@@ -15,10 +15,9 @@ from PIL import Image
 
 from facesketch.config import Direction
 from facesketch.errors import CheckpointError, ConfigError, DataError, ImageError, MissingExtraError, nearest
-from facesketch.evaluation.features import Described, Describers
+from facesketch.evaluation.features import FeatureExtractors, PictureSet
 from facesketch.evaluation.results import Measure
 from facesketch.methods.networks.lpips import Net
-from facesketch.metrics.base import Metric
 from facesketch.metrics.bootstrap import Bootstrap, Interval
 from facesketch.metrics.distribution import frechet, kernel_distance
 from facesketch.metrics.fidelity import FIDELITY
@@ -51,9 +50,9 @@ NAMES: tuple[str, ...] = (
 Tell = Callable[[str], None]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Measurement:
-    """What the yardstick says of one set of pictures.
+    """What an evaluator measures on one set of pictures.
 
     Attributes:
         metrics: by name, one value per picture.
@@ -70,7 +69,7 @@ class Measurement:
     faceless: tuple[int, ...] = ()
 
 
-class Yardstick:
+class Evaluator:
     """Measures pictures against the true ones of a split.
 
     Sketches are compared in grey; photos in colour where the true ones are in colour, as far as a metric looks at it.
@@ -84,8 +83,8 @@ class Yardstick:
         device: where pictures are compared.
 
     Attributes:
-        names: what will be measured, in the order of `NAMES`.
-        left_out: what will not, and how to get it.
+        names: what is measured, in the order of `NAMES`.
+        left_out: what is not, and how to get it.
 
     Raises:
         ConfigError: a metric that does not exist.
@@ -104,20 +103,20 @@ class Yardstick:
         self.direction, self.seed = direction, seed
         self.left_out: dict[str, str] = {}
         self._subjects, self._bootstrap = list(subjects), Bootstrap(subjects, seed=seed)
-        self._describers = Describers(torch.device(device))
+        self._extractors = FeatureExtractors(torch.device(device))
         colour = direction == "sketch2photo" and any(_has_colour(picture) for picture in truth)
-        self._truth = Described(truth, 3 if colour else 1, self._describers)
+        self._truth = PictureSet(truth, 3 if colour else 1, self._extractors)
         self._lpips: dict[str, Lpips] = {}
         self.names = tuple(name for name in _wanted(metrics, colour, self.left_out) if self._prepare(name))
 
     @property
     def faceless(self) -> tuple[int, ...]:
-        """Return the indices of the true pictures in which no face was found, as far as anybody looked."""
+        """The indices of the true pictures in which no face was found, as far as a metric looked for one."""
         return tuple(sorted(self._truth.faceless))
 
     @property
     def subject_count(self) -> int:
-        """Return how many people the true pictures show."""
+        """How many people the true pictures show."""
         return self._bootstrap.count
 
     def measure(self, results: Sequence[Image.Image], tell: Tell = lambda name: None) -> Measurement:
@@ -128,25 +127,26 @@ class Yardstick:
             tell: called with each name before it is measured.
         """
         assert [each.size for each in results] == self._truth.sizes, "sizes are checked where stems are known"
-        pictures, found = Described(results, self._truth.channels, self._describers), Measurement()
+        pictures, found = PictureSet(results, self._truth.channels, self._extractors), Measurement()
         for name in self.names:
             tell(name)
             try:
                 self._measure(name, pictures, found)
             except (DataError, ImageError) as error:
                 found.left_out[name] = str(error)
-        return Measurement(found.metrics, found.sets, found.curves, found.left_out, tuple(sorted(pictures.faceless)))
+        found.faceless = tuple(sorted(pictures.faceless))
+        return found
 
     def _prepare(self, name: str) -> bool:
-        """Load what a metric needs; where that is not to be had, say so and return False."""
+        """Load what a metric needs; if that is missing, note why in `left_out` and return False."""
         try:
             if name in LPIPS:
                 net, trunk = LPIPS[name]
-                self._lpips[name] = Lpips(net, locate(trunk), locate(name)).to(self._describers.device)
+                self._lpips[name] = Lpips(net, locate(trunk), locate(name)).to(self._extractors.device)
             elif name in {"frechet-vgg16", "kernel-vgg16"}:
-                self._describers.load_vgg()
+                self._extractors.load_vgg()
             elif name in {"identity", "rank-sface"}:
-                self._describers.load_faces()
+                self._extractors.load_faces()
         except (MissingExtraError, CheckpointError) as error:
             self.left_out[name] = str(error)
         if name == "nlda" and self.subject_count < NLDA_LEAST:
@@ -158,9 +158,11 @@ class Yardstick:
             self.left_out[name] = f"{width}x{height} pictures; it needs at least {smallest}x{smallest}: use larger ones"
         return name not in self.left_out
 
-    def _measure(self, name: str, pictures: Described, found: Measurement) -> None:
+    def _measure(self, name: str, pictures: PictureSet, found: Measurement) -> None:
         if name in FIDELITY:
-            found.metrics[name] = self._fidelity(FIDELITY[name], pictures)
+            values = pictures.compare(self._truth, FIDELITY[name].compute)
+            values = np.minimum(values, PSNR_CEILING if name == "psnr" else np.inf)
+            found.metrics[name] = self._averaged(FIDELITY[name].title, FIDELITY[name].better, values)
         elif name in LPIPS:
             values = pictures.compare(self._truth, self._lpips[name])
             found.metrics[name] = self._averaged(f"LPIPS ({LPIPS[name][0]})", "lower", values)
@@ -174,26 +176,20 @@ class Yardstick:
         else:
             found.sets[name] = self._distance(name, pictures)
 
-    def _fidelity(self, metric: Metric, pictures: Described) -> Measure:
-        values = pictures.compare(self._truth, metric.compute)
-        ceiling = PSNR_CEILING if metric.name == "psnr" else np.inf
-        return self._averaged(metric.title, metric.better, np.minimum(values, ceiling))
-
     def _averaged(self, title: str, better: str, values: Array) -> Measure:
         values = values.round(_DECIMALS)
-        ends = _rounded(self._bootstrap.mean(values))
-        return Measure.model_validate({"title": title, "better": better, "values": values.tolist()} | ends.model_dump())
+        return _with_interval(title, better, self._bootstrap.mean(values), values.tolist())
 
-    def _distance(self, name: str, pictures: Described) -> Measure:
+    def _distance(self, name: str, pictures: PictureSet) -> Measure:
         x, y = pictures.vgg, self._truth.vgg
         distance: Callable[[Features, Features], float] = frechet if name == "frechet-vgg16" else _kernel
         ends = self._bootstrap.around(distance(x, y), lambda rows: distance(x[rows], y[rows]))
         if name == "frechet-vgg16":
             ends = ends.model_copy(update={"low": max(0.0, ends.low)})
-        return _set("Fréchet, VGG16" if name == "frechet-vgg16" else "kernel, VGG16", "lower", ends)
+        return _with_interval("Fréchet, VGG16" if name == "frechet-vgg16" else "kernel, VGG16", "lower", ends)
 
-    def _search(self, name: str, pictures: Described, found: Measurement) -> None:
-        """Find each person's photo from the sketch, whichever of the two was translated."""
+    def _search(self, name: str, pictures: PictureSet, found: Measurement) -> None:
+        """Find each person's photo from the sketch, whether the photo or the sketch was translated."""
         ours, theirs = pictures.searchable(ROUTES[name]), self._truth.searchable(ROUTES[name])
         probes, gallery = (theirs, ours) if self.direction == "photo2sketch" else (ours, theirs)
         distances = cosine_distances(probes, gallery).round(_TIE)  # equal pictures must tie, whatever the rounding
@@ -203,9 +199,9 @@ class Yardstick:
         for k in RANKS:
             if k < self.subject_count:
                 title = f"rank-{k}, {ROUTES[name]}"
-                found.sets[f"rank-{k}{mark}"] = _set(title, "higher", self._bootstrap.mean(places <= k))
+                found.sets[f"rank-{k}{mark}"] = _with_interval(title, "higher", self._bootstrap.mean(places <= k))
 
-    def _nlda(self, pictures: Described) -> Mapping[str, Measure]:
+    def _nlda(self, pictures: PictureSet) -> Mapping[str, Measure]:
         """Return rank-1 by null-space LDA, one picture per subject; the interval is that of the random divisions."""
         _, first = np.unique(np.asarray(self._subjects), return_index=True)
         count = len(first)
@@ -214,16 +210,16 @@ class Yardstick:
         note = f"{train} of {count} train" if count in _NLDA_TRAIN else f"half ({train}) train"
         best, full = rates.rates[:, rates.dimension - 1], rates.rates[:, -1]
         return {
-            "nlda": _set(f"NLDA best, {note}", "higher", _spread(rates.best, best)),
-            "nlda-full": _set(f"NLDA full, {note}", "higher", _spread(rates.full, full)),
+            "nlda": _with_interval(f"NLDA best, {note}", "higher", _spread(rates.best, best)),
+            "nlda-full": _with_interval(f"NLDA full, {note}", "higher", _spread(rates.full, full)),
         }
 
 
-def require_known(metrics: Sequence[str]) -> None:
+def require_metrics(metrics: Sequence[str]) -> None:
     """Check that metrics exist.
 
     Raises:
-        ConfigError: one does not; the nearest is suggested.
+        ConfigError: one does not; the hint has the nearest.
     """
     for name in metrics:
         if name not in NAMES:
@@ -231,15 +227,10 @@ def require_known(metrics: Sequence[str]) -> None:
 
 
 def require_some(metrics: Sequence[str] | None, measured: Collection[str], left_out: Mapping[str, str]) -> None:
-    """Check that of the metrics that were asked for by name something is measured.
-
-    Args:
-        metrics: those that were asked for; None or none for all that apply, which may well be none.
-        measured: what is measured of them.
-        left_out: why others are not.
+    """Check that at least one of the metrics that were asked for by name is measured.
 
     Raises:
-        ConfigError: all of them were left out; the line gives the reasons.
+        ConfigError: all of them are left out; the hint gives the reasons.
     """
     if not metrics or measured:
         return
@@ -252,7 +243,7 @@ def require_some(metrics: Sequence[str] | None, measured: Collection[str], left_
 
 def _wanted(metrics: Sequence[str] | None, colour: bool, left_out: dict[str, str]) -> list[str]:
     """Return the metrics to measure, in the order of `NAMES`; colour is only asked for where there is some."""
-    require_known(metrics or ())
+    require_metrics(metrics or ())
     wanted = [name for name in NAMES if metrics is None or name in metrics]
     if "fsimc" in wanted and not colour:
         wanted.remove("fsimc")
@@ -273,18 +264,14 @@ def _spread(value: float, repeats: Array) -> Interval:
     return Interval(value=value, low=low, high=high)
 
 
-def _rounded(ends: Interval) -> Interval:
-    return Interval.model_validate({name: round(end, _DECIMALS) for name, end in ends})
-
-
 def _kernel(x: Features, y: Features) -> float:
     """Return the kernel distance of all rows at once: subsets have the same expectation and more noise.
 
-    Sets that are drawn anew have a size of their own, as people differ in how many pictures they have.
+    Resampled sets differ in size, as people differ in how many pictures they have.
     """
     return kernel_distance(x, y, size=len(x))
 
 
-def _set(title: str, better: str, ends: Interval) -> Measure:
-    ends = _rounded(ends)
-    return Measure.model_validate({"title": title, "better": better} | ends.model_dump())
+def _with_interval(title: str, better: str, ends: Interval, values: Sequence[float] = ()) -> Measure:
+    rounded = {name: round(end, _DECIMALS) for name, end in ends}
+    return Measure.model_validate({"title": title, "better": better, "values": values} | rounded)

@@ -1,4 +1,4 @@
-"""A list of pictures as the metrics want them, and what networks say of each: computed when asked for, and kept."""
+"""A set of pictures as the metrics take them, and their features: computed when first asked for, and kept."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from facesketch.weights.catalogue import locate
 Size = tuple[int, int]
 
 
-class Describers:
-    """The networks that describe pictures, each loaded when a metric asks for it.
+class FeatureExtractors:
+    """The networks that extract features, each loaded when a metric asks for it.
 
     Args:
-        device: where pictures are compared; the CPU instead of anything but CUDA, for the metrics need float64.
+        device: where pictures are compared; anything but CUDA becomes the CPU, as the metrics need float64.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -52,36 +52,37 @@ class Describers:
             MissingExtraError: SFace was not fetched.
             CheckpointError: OpenCV cannot read a file.
         """
-        if self.embedding is not None:
-            return
-        self.embedding = FaceEmbedding(locate("sface"), shipped.YUNET)
+        self.embedding = self.embedding or FaceEmbedding(locate("sface"), shipped.YUNET)
 
 
-class Described:
+class PictureSet:
     """Pictures of any sizes with a fixed number of channels.
 
     Args:
         pictures: any mode.
         channels: 1 for grey (Pillow's luma), 3 for RGB.
-        describers: the networks.
+        extractors: the networks.
 
     Attributes:
         faceless: indices of pictures in which no face was found; complete once `faces` was asked for.
     """
 
-    def __init__(self, pictures: Sequence[Image.Image], channels: int, describers: Describers) -> None:
-        self.channels, self._describers = channels, describers
+    def __init__(self, pictures: Sequence[Image.Image], channels: int, extractors: FeatureExtractors) -> None:
+        self.channels, self._extractors = channels, extractors
         self.sizes: list[Size] = [picture.size for picture in pictures]
         self.faceless: set[int] = set()
-        self._groups = _by_size(self.sizes)
+        groups: dict[Size, list[int]] = defaultdict(list)
+        for place, size in enumerate(self.sizes):
+            groups[size].append(place)
+        self._groups = list(groups.values())
         self._stacks = [
             torch.from_numpy(np.stack([to_array(pictures[place], channels) for place in places])).permute(0, 3, 1, 2)
             for places in self._groups
         ]
 
-    def compare(self, truth: Described, compute: Callable[[Tensor, Tensor], Tensor]) -> Array:
+    def compare(self, truth: PictureSet, compute: Callable[[Tensor, Tensor], Tensor]) -> Array:
         """Return (N,) values of a metric that takes two batches of one size, (n, C, H, W) in 0..255."""
-        device = self._describers.device
+        device = self._extractors.device
         pairs = zip(self._stacks, truth._stacks, strict=True)
         return self._gathered([compute(one.to(device), other.to(device)).cpu().numpy() for one, other in pairs])
 
@@ -108,8 +109,8 @@ class Described:
     @cached_property
     def vgg(self) -> Array:
         """(N, 512) VGG16 features."""
-        assert self._describers.vgg is not None, "load_vgg comes first"
-        return self._gathered([features(stack, self._describers.vgg) for stack in self._stacks])
+        assert self._extractors.vgg is not None, "load_vgg comes first"
+        return self._gathered([features(stack, self._extractors.vgg) for stack in self._stacks])
 
     @cached_property
     def faces(self) -> Array:
@@ -129,9 +130,9 @@ class Described:
         return found
 
     def _face(self, place: int, image: Tensor) -> Array:
-        assert self._describers.embedding is not None, "load_faces comes first"
+        assert self._extractors.embedding is not None, "load_faces comes first"
         try:
-            return np.asarray(self._describers.embedding.embed(image[None])[0])
+            return np.asarray(self._extractors.embedding.embed(image[None])[0])
         except ImageError:
             self.faceless.add(place)
             return np.zeros(128)
@@ -149,10 +150,3 @@ class Described:
     def searchable(self, route: str) -> Array:
         """Return the rows to search by: `raw pixels`, `HOG` or `SFace`."""
         return {"raw pixels": lambda: self.pixels, "HOG": lambda: self.gradients, "SFace": lambda: self.faces}[route]()
-
-
-def _by_size(sizes: Sequence[Size]) -> list[list[int]]:
-    groups: dict[Size, list[int]] = defaultdict(list)
-    for place, size in enumerate(sizes):
-        groups[size].append(place)
-    return list(groups.values())

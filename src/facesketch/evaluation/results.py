@@ -1,20 +1,20 @@
-"""What an evaluation found: a file that others can read, and the difference between two of them.
-
-Imports no torch, so two results are compared at once.
-"""
+"""The results of an evaluation as a file, and how two of them compare. Imports no torch."""
 
 from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import AliasChoices, Field, ValidationError, model_validator
 
 from facesketch.config import Direction, Frozen, explain
-from facesketch.errors import DataError, OutputError, nearest
+from facesketch.errors import ConfigError, DataError, OutputError, nearest
 from facesketch.files import parse_json, read_file, write_json, write_text
 from facesketch.metrics.bootstrap import Bootstrap, Interval
 
@@ -39,7 +39,7 @@ class Measure(Estimate):
 
 
 class Baseline(Frozen):
-    """What a trivial answer measures on the same pictures."""
+    """What a baseline measures on the same pictures."""
 
     title: str
     metrics: dict[str, Estimate]
@@ -62,11 +62,11 @@ class ModelInfo(Frozen):
 
 
 class Results(Frozen):
-    """All that one evaluation found, as it lies on the disk.
+    """The results of one evaluation, as its file has them.
 
     `metrics` hold one value per picture; `sets` hold numbers of all pictures together: distances of distributions and
     recognition rates. The unmarked `rank-k` compare raw pixels. The baseline `copy` compares the input itself with the
-    truth, so its `rank-k` are the route that needs no model; its curve stands beside the model's as `cmc-direct`.
+    truth, so its `rank-k` are those of search without a model; its curve stands beside the model's as `cmc-direct`.
     """
 
     format: Literal["facesketch results 1"] = "facesketch results 1"
@@ -126,25 +126,19 @@ class Results(Frozen):
         Raises:
             DataError: missing, not JSON, not results of ours, or damaged.
         """
-        value = _read(Path(path))
-        seen = value.get("format") if isinstance(value, Mapping) else None
-        if seen != FORMAT:
-            raise DataError(
-                f"{path}: format is {seen!r}, expected {FORMAT!r}", "give a file that `facesketch evaluate --out` wrote"
-            )
+        hint = "give a file that an evaluation wrote as its `out`"
+        try:
+            value = parse_json(read_file(Path(path)))
+        except (OSError, ValueError) as error:
+            seen = "no such file" if isinstance(error, FileNotFoundError) else "not a results file"
+            raise DataError(f"{path}: {seen}", hint) from error
+        form = value.get("format") if isinstance(value, Mapping) else None
+        if form != FORMAT:
+            raise DataError(f"{path}: format is {form!r}, expected {FORMAT!r}", hint)
         try:
             return cls.model_validate(value)
         except ValidationError as error:
             raise DataError(f"{path}: damaged results ({explain(error, cls)})", "evaluate once more") from error
-
-
-def _read(path: Path) -> Any:
-    try:
-        return parse_json(read_file(path))
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: no such file", "give one that `facesketch evaluate --out` wrote") from error
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: not a results file", "give one that `facesketch evaluate --out` wrote") from error
 
 
 class Difference(Interval):
@@ -157,14 +151,70 @@ class Difference(Interval):
     verdict: Verdict
 
 
-def paired_difference(first: Results, second: Results, metric: str, *, seed: int = 0) -> Difference:
-    """Return the difference of two results in one metric, picture by picture.
+@dataclass(frozen=True)
+class Comparison:
+    """Two results on the same pictures, and their difference in every metric that both have.
+
+    Attributes:
+        first, second: the results, each with the name it goes by here.
+        metrics: by metric, the first less the second.
+    """
+
+    first: Results
+    second: Results
+    metrics: dict[str, Difference]
+
+
+_ALL_PAIRS = 4
+
+
+def compare(
+    first: str | Path | Results, second: str | Path | Results, *others: str | Path | Results, seed: int = 0
+) -> list[Comparison]:
+    """Compare results on the same pictures, metric by metric and person by person.
+
+    Up to four results are all compared with each other; of more, the first with each other one.
+
+        import facesketch
+
+        for name in ("first", "second"):
+            facesketch.evaluate("pencil", "pairs", metrics=["ssim"], name=name, out=f"{name}.json")
+        [comparison] = facesketch.compare("first.json", "second.json")
+        ssim = comparison.metrics["ssim"]
+        print(f"{ssim.value:+.3f} [{ssim.low:+.3f}, {ssim.high:+.3f}]: {ssim.verdict}")
 
     Args:
-        first: results with the metric.
-        second: results on the same pictures.
-        metric: a key of `Results.metrics`.
-        seed: of the bootstrap.
+        first: results, or the file that `Results.save` wrote; files of equal names go by their paths.
+        second: the same, of the same pictures.
+        *others: more of them.
+        seed: of the bootstrap, at least 0.
+
+    Raises:
+        ConfigError: two results have no metric in common, or a seed below 0.
+        DataError: a file is missing, damaged or no results file, or the results are of different pictures.
+    """
+    if seed < 0:
+        raise ConfigError(f"seed = {seed}: expected at least 0", "give another `seed`")
+    given = (first, second, *others)
+    found = [each if isinstance(each, Results) else Results.load(Path(each)) for each in given]
+    often = Counter(each.name for each in found)
+    for place, (each, path) in enumerate(zip(found, given, strict=True)):
+        require_same_pictures(found[0], each)
+        if often[each.name] > 1 and not isinstance(path, Results):
+            found[place] = each.model_copy(update={"name": str(path)})
+    comparisons = []
+    for one, other in combinations(found, 2) if len(found) <= _ALL_PAIRS else [(found[0], each) for each in found[1:]]:
+        shared = [name for name in one.metrics if name in other.metrics]
+        if not shared:
+            seen = f"{one.name} and {other.name} have no metric in common"
+            raise ConfigError(seen, "evaluate both with the same ones")
+        differences = {name: paired_difference(one, other, name, seed=seed) for name in shared}
+        comparisons.append(Comparison(one, other, differences))
+    return comparisons
+
+
+def paired_difference(first: Results, second: Results, metric: str, *, seed: int = 0) -> Difference:
+    """Return the difference of two results in one metric, a key of `Results.metrics`, picture by picture.
 
     Raises:
         DataError: the results are of other pictures, or one of them lacks the metric.
@@ -173,13 +223,10 @@ def paired_difference(first: Results, second: Results, metric: str, *, seed: int
     one, other = _measure(first, metric), _measure(second, metric)
     gaps = [mine - theirs for mine, theirs in zip(one.values, other.values, strict=True)]
     found = Bootstrap(first.subjects, seed=seed).mean(gaps)
-    return Difference(**found.model_dump(), verdict=_verdict(found.low, found.high, one.better))
-
-
-def _verdict(low: float, high: float, better: Better) -> Verdict:
-    if low <= 0 <= high:
-        return "no difference shown"
-    return "first is better" if (low > 0) == (better == "higher") else "second is better"
+    verdict: Verdict = "no difference shown"
+    if not found.low <= 0 <= found.high:
+        verdict = "first is better" if (found.low > 0) == (one.better == "higher") else "second is better"
+    return Difference(**found.model_dump(), verdict=verdict)
 
 
 def _measure(results: Results, metric: str) -> Measure:

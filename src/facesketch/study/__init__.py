@@ -1,1 +1,70 @@
-"""The grid from one command, what its numbers say, and the report."""
+"""Train and compare the whole grid of methods from one call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from facesketch.study.grid import Cell
+    from facesketch.study.study import Study
+
+    Progress = Callable[[Study, Cell | None, str | None], None]
+
+
+def run(
+    data: str | Path,
+    out: str | Path,
+    *,
+    preset: str = "quick",
+    only: Sequence[str] = (),
+    seeds: int | None = None,
+    metrics: Sequence[str] | None = None,
+    quiet: bool = False,
+    progress: Progress | None = None,
+) -> Study:
+    """Train and evaluate every method in both directions, write the report, and return the study.
+
+    An interrupted study goes on with what is missing when it is called again. A cell that fails does not stop the
+    others: `failure` of the study tells why, and so does the report.
+
+        import facesketch
+
+        study = facesketch.study.run("pairs", "study", only=["pencil"], metrics=["ssim"])
+        print([cell.name for cell in study.cells if study.done(cell)], study.out / "report.html")
+
+    Args:
+        data: the folder of pairs.
+        out: the study's folder.
+        preset: `quick`, `standard` or `study`.
+        only: methods, directions or beginnings of cell names; all when empty.
+        seeds: how often each cell is trained, each time from another seed; None for the preset's number.
+        metrics: what to measure; None for the metrics of an earlier call, or else the preset's.
+        quiet: show no progress of trainings.
+        progress: called with the study and None before the first cell, and then with each cell and why it failed.
+
+    Raises:
+        ConfigError: an unknown preset, cell or metric, metrics that are all left out, or a folder that holds a study of
+            other pictures, another preset or other metrics.
+        DataError: nothing pairs, nobody trains or tests, or a test photo and its sketch differ in size.
+        ImageError: a test picture cannot be read.
+        OutputError: the folder cannot be written, or another process is writing into it.
+    """
+    from facesketch.errors import require
+
+    require("train", "a study")
+    from facesketch.files import require_folder_name
+    from facesketch.study.report.build import build_report
+    from facesketch.study.study import Study, carry_out
+
+    data, out = Path(data), Path(out)
+    require_folder_name(out)
+    study = Study.begin(data, out, preset, only=only, seeds=seeds, metrics=metrics or ())
+    if progress is not None:
+        progress(study, None, None)
+    for cell, why in carry_out(study, quiet=quiet):
+        if progress is not None:
+            progress(study, cell, why)
+    build_report(out)
+    return study

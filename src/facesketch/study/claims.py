@@ -129,7 +129,7 @@ class _Evidence:
     def gather(cls, study: Study, found: dict[str, VariantResult]) -> _Evidence:
         planned = [cell for cell in study.cells if not cell.settings.get("seed", 0)]
         names = {cell.name for cell in planned}
-        others = plan(study.preset) if study.preset in PRESETS else []
+        others = plan(study.preset, seeds=1) if study.preset in PRESETS else []
         cells = (*planned, *(cell for cell in others if cell.name not in names))
         return cls(tuple(cell for cell in cells if cell.built), found)
 

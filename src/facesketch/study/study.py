@@ -1,6 +1,6 @@
-"""The study's grid: families, losses, latents, epochs and both directions, trained, evaluated and kept on disk.
+"""A study as a folder: every cell of the grid, trained and evaluated.
 
-A study is a folder. Whatever is finished in it is not done again, so it can be cut off anywhere and started again:
+What is finished is not done again, so a study can be interrupted anywhere and started again:
 
     plan.json                 every cell and its settings
     runs/CELL/                a training's run folder
@@ -25,10 +25,8 @@ from facesketch.data.index import index
 from facesketch.data.pairs import Pair
 from facesketch.data.split import split
 from facesketch.errors import ConfigError, DataError, FacesketchError
-from facesketch.evaluation.baselines import Baselines, baselines
-from facesketch.evaluation.evaluate import evaluate_model, file_name
-from facesketch.evaluation.evaluator import Yardstick, require_known, require_some
-from facesketch.evaluation.task import read_task
+from facesketch.evaluation.evaluate import Evaluation, file_name
+from facesketch.evaluation.evaluator import require_metrics
 from facesketch.files import read_json, write_json
 from facesketch.images.contact_sheet import sheet
 from facesketch.images.io import save_image
@@ -46,7 +44,7 @@ SHOWN = 6
 class _Plan(Frozen):
     data: Path
     preset: str
-    seeds: int
+    seeds: int | None
     cells: tuple[Cell, ...]
     metrics: tuple[str, ...] = ()
 
@@ -61,13 +59,13 @@ class _Plan(Frozen):
 
 @dataclass(frozen=True)
 class Study:
-    """A study's folder and what is to be in it."""
+    """A study's folder and its cells."""
 
     data: Path
     out: Path
     cells: tuple[Cell, ...]
     preset: str
-    seeds: int = 1
+    seeds: int | None = None
     metrics: tuple[str, ...] = ()
 
     @classmethod
@@ -78,7 +76,7 @@ class Study:
         preset: str,
         *,
         only: Sequence[str] = (),
-        seeds: int = 1,
+        seeds: int | None = None,
         metrics: Sequence[str] = (),
     ) -> Study:
         """Plan a study and write the plan; cells that an earlier call planned in the same folder stay in it.
@@ -98,35 +96,29 @@ class Study:
             ImageError: a test picture cannot be read.
             OutputError: another process is writing into the folder.
         """
-        require_known(metrics)
+        require_metrics(metrics)
         with hold(out):
-            return cls._begin(data, out, preset, only, seeds, metrics)
-
-    @classmethod
-    def _begin(
-        cls, data: Path, out: Path, preset: str, only: Sequence[str], seeds: int, metrics: Sequence[str]
-    ) -> Study:
-        before = cls.read(out) if (out / "plan.json").exists() else None
-        cells = tuple(plan(preset, only=only, seeds=seeds))
-        measured = tuple(metrics) or (before.metrics if before else PRESETS[preset].metrics)
-        study = cls(data.resolve(), out, cells, preset, seeds, measured)
-        if before is not None and (before.data, before.preset) != (study.data, study.preset):
-            raise ConfigError(f"{out}: holds a '{before.preset}' study of {before.data}", "give another `out`")
-        if before is not None and set(measured) != set(before.metrics) and any(map(before.done, before.cells)):
-            said = ", ".join(before.metrics) or "every metric that applies"
-            raise ConfigError(f"{out}: is measured by {said}", "leave out `metrics`, or give another `out`")
-        kept = before.cells if before else ()
-        merged = (*kept, *(cell for cell in study.cells if cell.name not in {old.name for old in kept}))
-        value = {
-            "data": str(study.data),
-            "preset": preset,
-            "seeds": max(seeds, before.seeds if before else 1),
-            "metrics": measured,
-            "cells": [asdict(cell) for cell in merged],
-        }
-        _require_measurable(study)
-        write_json(out / "plan.json", value)
-        return study
+            before = cls.read(out) if (out / "plan.json").exists() else None
+            cells = tuple(plan(preset, only=only, seeds=seeds))
+            measured = tuple(metrics) or (before.metrics if before else PRESETS[preset].metrics)
+            study = cls(data.resolve(), out, cells, preset, seeds, measured)
+            if before is not None and (before.data, before.preset) != (study.data, study.preset):
+                raise ConfigError(f"{out}: holds a '{before.preset}' study of {before.data}", "give another `out`")
+            if before is not None and set(measured) != set(before.metrics) and any(map(before.done, before.cells)):
+                said = ", ".join(before.metrics) or "every metric that applies"
+                raise ConfigError(f"{out}: is measured by {said}", "leave out `metrics`, or give another `out`")
+            kept = before.cells if before else ()
+            merged = (*kept, *(cell for cell in study.cells if cell.name not in {old.name for old in kept}))
+            value = {
+                "data": str(study.data),
+                "preset": preset,
+                "seeds": max(filter(None, (seeds, before.seeds if before else None)), default=None),
+                "metrics": measured,
+                "cells": [asdict(cell) for cell in merged],
+            }
+            _require_measurable(study)
+            write_json(out / "plan.json", value)
+            return study
 
     @classmethod
     def read(cls, out: Path) -> Study:
@@ -163,19 +155,15 @@ class Study:
 
 
 def _require_measurable(study: Study) -> None:
-    """Refuse what would only come to light once cells are trained, before anything is written."""
+    """Refuse what would otherwise fail only after training, before anything is written."""
     index(study.data)
     missing = [cell for cell in study.cells if not study.done(cell)]
     learned = next((cell for cell in missing if cell.learned), None)
     if learned is not None:
         run.read_split(learned.config(study.data))
     for direction in DIRECTIONS:
-        if not any(direction in cell.results for cell in missing):
-            continue
-        task = read_task(study.data, direction)
-        if study.metrics:
-            yardstick = Yardstick(task.truth, task.subjects, direction, metrics=study.metrics)
-            require_some(study.metrics, yardstick.names, yardstick.left_out)
+        if any(direction in cell.results for cell in missing):
+            Evaluation(study.data, direction=direction, metrics=study.metrics or None)
 
 
 def carry_out(study: Study, *, quiet: bool = False) -> Iterator[tuple[Cell, str | None]]:
@@ -185,30 +173,26 @@ def carry_out(study: Study, *, quiet: bool = False) -> Iterator[tuple[Cell, str 
         OutputError: another process is writing into the study's folder.
     """
     with hold(study.out):
-        yield from _carry_out(study, quiet=quiet)
-
-
-def _carry_out(study: Study, *, quiet: bool) -> Iterator[tuple[Cell, str | None]]:
-    known: dict[Direction, Baselines] = {}
-    _show_people(study)
-    for cell in study.cells:
-        failed = study.out / "failed" / f"{cell.name}.json"
-        try:
-            if not study.done(cell):
-                _train(study, cell, quiet=quiet)
-                _evaluate(study, cell, known)
-            failed.unlink(missing_ok=True)
-        except Exception as error:  # a cell may fail in any way; the others go on, and the report says why
-            why = str(error) if isinstance(error, FacesketchError) else f"{type(error).__name__}: {error}"
-            write_json(failed, {"cell": cell.name, "why": why})
-            yield cell, why
-        else:
-            yield cell, None
-    save_image(samples(Study.read(study.out)), study.out / "samples.png")  # of every cell that the folder holds
+        evaluations: dict[Direction, Evaluation] = {}
+        _show_people(study)
+        for cell in study.cells:
+            failed = study.out / "failed" / f"{cell.name}.json"
+            try:
+                if not study.done(cell):
+                    _train(study, cell, quiet=quiet)
+                    _evaluate(study, cell, evaluations)
+                failed.unlink(missing_ok=True)
+            except Exception as error:  # a cell may fail in any way; the others go on, and the report says why
+                why = str(error) if isinstance(error, FacesketchError) else f"{type(error).__name__}: {error}"
+                write_json(failed, {"cell": cell.name, "why": why})
+                yield cell, why
+            else:
+                yield cell, None
+        save_image(samples(Study.read(study.out)), study.out / "samples.png")  # of every cell that the folder holds
 
 
 def _train(study: Study, cell: Cell, *, quiet: bool) -> None:
-    """Train a cell, going on where it was cut off, or where the shorter run that it extends ended."""
+    """Train a cell, resuming its own run or the shorter run that it extends."""
     folder = study.run_folder(cell)
     if not cell.learned or run.finished(folder):
         return
@@ -224,24 +208,15 @@ def _train(study: Study, cell: Cell, *, quiet: bool) -> None:
         train(cell.config(study.data), folder, quiet=quiet)
 
 
-def _evaluate(study: Study, cell: Cell, known: dict[Direction, Baselines]) -> None:
+def _evaluate(study: Study, cell: Cell, evaluations: dict[Direction, Evaluation]) -> None:
     """Measure what is not measured yet, keeping the translated test pictures and the result."""
     translator = load(study.run_folder(cell) if cell.learned else cell.method)
     for direction, name in cell.results.items():
         if study.result_file(name).exists():
             continue
-        if direction not in known:
-            known[direction] = baselines(study.data, direction=direction, metrics=study.metrics or None)
-        pictures = study.out / "pictures" / name
-        results = evaluate_model(
-            translator,
-            study.data,
-            direction=direction,
-            baselines=known[direction],
-            metrics=study.metrics or None,
-            pictures=pictures,
-            name=name,
-        )
+        if direction not in evaluations:
+            evaluations[direction] = Evaluation(study.data, direction=direction, metrics=study.metrics or None)
+        results = evaluations[direction].of(translator, name=name, pictures=study.out / "pictures" / name)
         results.save(study.result_file(name))
 
 

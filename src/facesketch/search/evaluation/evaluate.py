@@ -21,7 +21,7 @@ from facesketch.data.index import index
 from facesketch.data.pairs import Pair
 from facesketch.data.split import split as divide
 from facesketch.errors import ConfigError, DataError, FaceError, FacesketchError, nearest
-from facesketch.evaluation.evaluate import OWN, PROTOCOLS, recognise_stems, require_protocol
+from facesketch.evaluation.protocols import count_warnings, recognise, require_protocol
 from facesketch.search.embedding.describer import ROUTES, Route
 from facesketch.search.evaluation.baselines import BASELINES, baselines
 from facesketch.search.evaluation.distractors import Distractors
@@ -113,15 +113,13 @@ def read_task(folder: Path, split: TrialSplit = "test", protocol: str | None = N
         seen = f"{people or 'no'} {'person' if people == 1 else 'people'} on the {split} side"
         raise DataError(f"{folder}: {seen}", "expected two or more; type `split` all")
     counts = (len(learned), len(parts.test))
-    protocol = protocol or recognise_stems([pair.stem for pair in (*learned, *parts.test)], counts)
+    protocol = protocol or recognise([pair.stem for pair in (*learned, *parts.test)], counts)
     digest = hashlib.sha256("\n".join(pair.stem for pair in pairs).encode()).hexdigest()
     return Task(Path(folder), split, pairs, protocol, digest, tuple(_warnings(protocol, counts, split, people)))
 
 
 def _warnings(protocol: str, counts: tuple[int, int], split: TrialSplit, people: int) -> Iterator[str]:
-    expected = PROTOCOLS.get(protocol, counts)
-    if protocol != OWN and expected != counts:
-        yield f"{protocol} expects {expected[0]}/{expected[1]}, found {counts[0]}/{counts[1]}"
+    yield from count_warnings(protocol, counts)
     if split != "test":
         yield "training people among the probes: translators and embedders may have learned these very pictures"
     if people < _FEW_PEOPLE:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from facesketch.config import DIRECTIONS
 from facesketch.errors import ConfigError, DataError
 from facesketch.evaluation.results import Results
 from facesketch.files import write_text
-from facesketch.study.aggregate import WAYS, VariantResult, variant_results
+from facesketch.study.aggregate import WAYS, VariantResult, seedless, variant_results
 from facesketch.study.claims import in_numbers, ledger
 from facesketch.study.grid import PRESETS, plan
 from facesketch.study.report import curves, pictures, tables
@@ -111,6 +112,7 @@ def _subtitle(study: Study, found: Mapping[str, VariantResult]) -> str:
 def _facts(study: Study, found: Mapping[str, VariantResult]) -> dict[str, str]:
     """Return what the numbers are of: data, protocol, counts, and the hash of the test stems."""
     first = next(iter(found.values())).results
+    seeds = Counter(seedless(cell.name) for cell in study.cells if cell.learned)
     told = next((environment.get("pairs") for environment, _ in tables.environments(study)), None)
     counts = told if isinstance(told, dict) else {}
     pairs = ", ".join(f"{counts[side]} {side}" for side in ("train", "validation", "test") if side in counts)
@@ -119,7 +121,7 @@ def _facts(study: Study, found: Mapping[str, VariantResult]) -> dict[str, str]:
         "Data": study.data.name,
         "Protocol": first.protocol,
         "Preset": f"{study.preset}, {first.model.size} pixels" if first.model.size else study.preset,
-        "Seeds": str(study.seeds),
+        "Seeds": " or ".join(map(str, sorted(set(seeds.values())))) or "none",
         "Pairs": pairs or "not recorded",
         "Measured on": f"{measured}, {first.split} split",
         "Test stems": first.stems_hash,
@@ -163,7 +165,8 @@ def _left_out(results: Mapping[str, Results]) -> dict[str, str]:
 def _command(study: Study) -> str:
     """Return what to type for the same study."""
     words = ["facesketch", "study", study.data.name, "--out", study.out.resolve().name, "--preset", study.preset]
-    words += ["--seeds", str(study.seeds)] if study.seeds > 1 else []
+    varies = study.preset in PRESETS and PRESETS[study.preset].seeds
+    words += ["--seeds", str(study.seeds)] if study.seeds and (study.seeds > 1 or varies) else []
     words += ["--metrics", ",".join(study.metrics)] if _own_metrics(study) else []
     cells = [cell.name for cell in study.cells]
     try:

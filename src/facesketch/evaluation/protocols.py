@@ -1,0 +1,42 @@
+"""The splits that have a name in print, and whether a folder's counts are theirs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from facesketch.errors import ConfigError, nearest
+
+PROTOCOLS: dict[str, tuple[int, int]] = {
+    "cuhk": (88, 100),
+    "cufs": (268, 338),
+    "cufsf": (250, 944),
+    "fs2k": (1058, 1046),
+}
+"""Training and test pairs of the splits that have a name; validation pairs count as training ones."""
+OWN = "own"
+_CUHK_STEM = re.compile(r"[fm][12]?-\d{3}-\d{2}(-sz1)?")
+
+
+def require_protocol(protocol: str | None) -> None:
+    """Check that a protocol is None, `own` or a key of `PROTOCOLS`.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    if protocol is not None and protocol not in (*PROTOCOLS, OWN):
+        known = ", ".join((*PROTOCOLS, OWN))
+        raise ConfigError(f"unknown protocol '{protocol}'", nearest(protocol, PROTOCOLS, "known: " + known))
+
+
+def recognise(stems: Iterable[str], counts: tuple[int, int]) -> str:
+    """Return `cuhk` for 88 training and 100 test pairs named as CUHK's are, otherwise `own`."""
+    return "cuhk" if counts == PROTOCOLS["cuhk"] and all(map(_CUHK_STEM.fullmatch, stems)) else OWN
+
+
+def count_warnings(protocol: str, counts: tuple[int, int]) -> list[str]:
+    """Return a warning where a named protocol has other counts of training and test pairs."""
+    expected = PROTOCOLS.get(protocol, counts)
+    if expected == counts:
+        return []
+    return [f"{protocol} expects {expected[0]}/{expected[1]}, found {counts[0]}/{counts[1]}"]
