@@ -164,9 +164,6 @@ def test_unsafe_loads_are_seen(code: str) -> None:
 _FLAG = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
 _TYPED = re.compile(r"facesketch [a-z][a-z ]* --[a-z]")
 _FLAGS_ALLOWED: dict[str, set[str]] = {
-    "evaluation/baselines.py": {"--help"},
-    "evaluation/results.py": {"--out"},
-    "evaluation/task.py": {"--help"},
     "images/io.py": {"--out"},
     "inference/export/export.py": {"--half", "--int", "--model"},
     "methods/portrait.py": {"--styles"},

@@ -82,7 +82,7 @@ def _learn(inputs: Pictures, direction: Direction, references: Sequence[Pair]) -
     if len(sizes) > 1:
         such = ", ".join(f"{width}x{height}" for width, height in sizes[:_EXAMPLES])
         such += ", …" if len(sizes) > _EXAMPLES else ""
-        raise DataError(f"pictures of {such}", "this baseline needs one size, so type: facesketch faces align --help")
+        raise DataError(f"pictures of {such}", "this baseline needs one size, so type: facesketch faces align")
     return known, targets
 
 

@@ -341,7 +341,7 @@ class Evaluation:
             photo, sketch = sizes if self.direction == "photo2sketch" else sizes[::-1]
             seen = f"{stem}: photo {photo[0]}x{photo[1]}, sketch {sketch[0]}x{sketch[1]}"
             seen += f" (and {len(odd) - 1} more pairs)" if len(odd) > 1 else ""
-            raise DataError(seen, "expected one size, so align them first; type: facesketch faces align --help")
+            raise DataError(seen, "expected one size, so align them first; type: facesketch faces align")
 
     def _read(self, folder: Path) -> list[Image.Image]:
         """Return the pictures under a folder that bear the stems, in order."""
