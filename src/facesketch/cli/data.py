@@ -165,15 +165,17 @@ def _print_report(report: Report, parts: Split) -> None:
             misfits.add_row(_TITLES[name], str(len(texts)), escape(such))
     if not misfits.row_count:
         lines.append("every picture has its counterpart, can be read and has the size of the others")
-    _print(*lines)
+    _print(*lines, "")
     if misfits.row_count:
-        console().print("", misfits, "", sep="\n", end="")
+        console().print(misfits)
+        _print("")
     sides = table("split", "pairs", "subjects", "decided by", "sha256 of the stems", numbers={"pairs", "subjects"})
     for side in SIDES:
         pairs = parts.side(side)
         subjects = len({pair.subject for pair in pairs})
         sides.add_row(side, str(len(pairs)), str(subjects), _ORIGINS[parts.origin[side]], parts.hash(side)[:12])
-    console().print(sides, "", sep="\n", end="")
+    console().print(sides)
+    _print("")
     _print(*index.notes, *_advice(report, parts))
 
 

@@ -1,8 +1,8 @@
 """Faces that belong to nobody: a portrait and a pencil sketch of it, drawn from a seed.
 
-They stand where a real face must not be shown: in the demo, the tests and the documentation. A person's traits are
-drawn by chance, their photo is painted from a lit height field, and the sketch follows the photo's tones, pixel on
-pixel, so that a model can learn either direction.
+The demo, the tests and the documentation show them in place of real faces. A person's traits are drawn by chance, the
+photo is painted from a lit height field, and the sketch follows the photo's tones pixel for pixel, so that a model can
+learn either direction.
 """
 
 from __future__ import annotations
@@ -49,24 +49,27 @@ def draw_pair(rng: np.random.Generator, size: int) -> tuple[Image.Image, Image.I
     Raises:
         ConfigError: `size` is out of range.
     """
-    _check_size(size)
-    return _draw(draw_traits(rng), rng, size)
+    canvas = _canvas(size)
+    face = build_face(draw_traits(rng))
+    hair = grow_hair(face, rng)
+    scene = paint_scene(face, hair, canvas)
+    sketch = _shrink(draw_sketch(face, hair, scene, canvas, rng), size)
+    return _develop(scene.rgb, rng, size), Image.fromarray(_bytes(sketch))
 
 
 def draw_photo(rng: np.random.Generator, size: int) -> Image.Image:
-    """Draw the photo of one face alone, which takes a fifth less time; its noise is not that of `draw_pair`.
+    """Draw the photo of `draw_pair` alone, which takes a fifth less time; its noise differs.
 
     Args:
         rng: source of chance; the same state gives the same person as `draw_pair` draws.
         size: pixels of each side, 32 to 2048.
 
     Returns:
-        An `RGB` photo, `size` x `size`, with the eyes where `draw_pair` has them.
+        An `RGB` photo, `size` x `size`.
 
     Raises:
         ConfigError: `size` is out of range.
     """
-    _check_size(size)
     canvas = _canvas(size)
     face = build_face(draw_traits(rng))
     return _develop(paint_scene(face, grow_hair(face, rng), canvas).rgb, rng, size)
@@ -76,9 +79,8 @@ def write_sample(folder: Path, *, pairs: int = 40, size: int = 128, seed: int = 
     """Write a small data set: `photos/face-0001.png`, `sketches/face-0001.png` and so on, and `pairs.csv`.
 
     Face number i depends on `seed`, i and `size` alone, so a larger sample begins with the smaller one. Pixels are the
-    same on every machine, and bytes wherever the same build of Pillow writes them. Of ten faces three are for testing
-    and one for validation.
-    Running it again with the same arguments finishes what was cut off; nothing else is ever overwritten.
+    same on every machine. Of ten faces three are for testing and one for validation. A second call with the same
+    arguments finishes a sample that was cut off; nothing else is ever overwritten.
 
     Args:
         folder: a new or empty folder, or one that an earlier call with the same arguments filled.
@@ -90,48 +92,40 @@ def write_sample(folder: Path, *, pairs: int = 40, size: int = 128, seed: int = 
         ConfigError: `pairs`, `size` or `seed` is out of range.
         OutputError: `folder` is a file, holds something else, or cannot be written.
     """
-    _check_size(size)
+    _canvas(size)
     if pairs < 1:
         raise ConfigError(f"pairs = {pairs}: expected at least 1 face to draw", "give a larger `pairs`")
     if seed < 0:
         raise ConfigError(f"seed = {seed}: expected 0 or more", "give another `seed`")
-    people = [(number, draw_traits(_chance(seed, number))) for number in range(1, pairs + 1)]
+
+    def chance(number: int) -> np.random.Generator:
+        return np.random.Generator(np.random.PCG64([seed, number]))
+
+    people = {number: draw_traits(chance(number)) for number in range(1, pairs + 1)}
     table = _table(people, seed, size)
-    _check_folder(folder, table, {f"{_stem(number)}.png" for number, _ in people})
+    _check_folder(folder, table, {f"{_stem(number)}.png" for number in people})
     write_text(folder / _TABLE, table)
-    for number, _ in people:
-        for kind, image in zip(_FOLDERS, draw_pair(_chance(seed, number), size), strict=True):
-            _write(image, folder / kind / f"{_stem(number)}.png")
+    for number in people:
+        for kind, image in zip(_FOLDERS, draw_pair(chance(number), size), strict=True):
+            path = folder / kind / f"{_stem(number)}.png"
+            if not path.exists():
+                save_image(image, path)
+            elif not _shows(path, image):
+                raise OutputError(f"{path}: is there already and shows something else", "give a new or empty folder")
 
 
-def _check_size(size: int) -> None:
+def _canvas(size: int) -> Canvas:
     if not SMALLEST <= size <= LARGEST:
         raise ConfigError(f"size = {size}: expected {SMALLEST} to {LARGEST} pixels", "give another `size`")
-
-
-def _chance(seed: int, number: int) -> np.random.Generator:
-    return np.random.Generator(np.random.PCG64([seed, number]))
+    return Canvas(size if size >= 128 else 2 * size)
 
 
 def _stem(number: int) -> str:
     return f"face-{number:04d}"
 
 
-def _draw(traits: Traits, rng: np.random.Generator, size: int) -> tuple[Image.Image, Image.Image]:
-    canvas = _canvas(size)
-    face = build_face(traits)
-    hair = grow_hair(face, rng)
-    scene = paint_scene(face, hair, canvas)
-    sketch = _shrink(draw_sketch(face, hair, scene, canvas, rng), size)
-    return _develop(scene.rgb, rng, size), Image.fromarray(_bytes(sketch))
-
-
-def _canvas(size: int) -> Canvas:
-    return Canvas(size if size >= 128 else 2 * size)
-
-
 def _develop(rgb: Field, rng: np.random.Generator, size: int) -> Image.Image:
-    """Return a painted scene as a photo: with a camera's noise."""
+    """Return a painted scene as a photo, with a camera's noise."""
     photo = _shrink(rgb, size)
     grey, colour = rng.standard_normal((size, size, 1)), rng.standard_normal((size, size, 3))
     return Image.fromarray(_bytes(photo + (1.3 * grey + 0.9 * colour) / 255.0))
@@ -148,57 +142,40 @@ def _bytes(field: Field) -> NDArray[np.uint8]:
     return (np.clip(field, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8)
 
 
-def _table(people: list[tuple[int, Traits]], seed: int, size: int) -> str:
-    """Return the text of `pairs.csv`; it names the seed and the size, so it tells samples apart."""
+def _table(people: dict[int, Traits], seed: int, size: int) -> str:
+    """Return the text of `pairs.csv`, which holds the seed and the size and so tells samples apart."""
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(COLUMNS)
-    for number, traits in people:
-        split = _SIDES.get(number % 10, "train")
+    for number, traits in people.items():
         files = (f"{kind}/{_stem(number)}.png" for kind in _FOLDERS)
-        worn = (traits.skin, traits.hair if traits.style != "bald" else "none", traits.style, traits.iris)
+        hair = traits.hair if traits.style != "bald" else "none"
+        worn = (traits.skin, hair, traits.style, traits.iris, traits.glasses, traits.beard, traits.collar)
         light = "right" if traits.light > 0 else "left"
-        rows.writerow(
-            (_stem(number), split, *files, *worn, traits.glasses, traits.beard, traits.collar, light, seed, size)
-        )
+        rows.writerow((_stem(number), _SIDES.get(number % 10, "train"), *files, *worn, light, seed, size))
     return text.getvalue()
 
 
 def _check_folder(folder: Path, table: str, names: set[str]) -> None:
-    """Refuse a folder that holds anything but (part of) this very sample."""
+    """Refuse a folder that holds anything but (part of) this very sample; hidden files do not count."""
     try:
         if not folder.exists():
             require_folder_name(folder)
             return
         if not folder.is_dir():
             raise OutputError(f"{folder}: is a file", "expected a folder for the sample, so give a new or empty one")
-        claimed = (folder / _TABLE).is_file() and (folder / _TABLE).read_bytes() == table.encode()
-        stranger = _stranger(folder, names, claimed=claimed)
+        ours = (folder / _TABLE).is_file() and (folder / _TABLE).read_bytes() == table.encode()
+        strangers: list[Path] = []
+        for path in sorted(path for path in folder.iterdir() if not path.name.startswith(".")):
+            if ours and path.name in _FOLDERS and path.is_dir():
+                inner = sorted(each for each in path.iterdir() if not each.name.startswith("."))
+                strangers += [each for each in inner if each.name not in names]
+            elif not (ours and path.name == _TABLE):
+                strangers.append(path)
     except OSError as error:
         raise OutputError(*cannot_write(folder, error)) from error
-    if stranger is not None:
-        raise OutputError(f"{stranger}: is there already and not part of this sample", "give a new or empty folder")
-
-
-def _stranger(folder: Path, names: set[str], *, claimed: bool) -> Path | None:
-    """Return the first entry that this sample did not write; hidden ones are in nobody's way."""
-    for path in sorted(folder.iterdir()):
-        if path.name.startswith(".") or (claimed and path.name == _TABLE):
-            continue
-        if not (claimed and path.name in _FOLDERS and path.is_dir()):
-            return path
-        for inner in sorted(path.iterdir()):
-            if not inner.name.startswith(".") and inner.name not in names:
-                return inner
-    return None
-
-
-def _write(image: Image.Image, path: Path) -> None:
-    """Write a picture, or see that it is there already, pixel for pixel."""
-    if not path.exists():
-        save_image(image, path)
-    elif not _shows(path, image):
-        raise OutputError(f"{path}: is there already and shows something else", "give a new or empty folder")
+    if strangers:
+        raise OutputError(f"{strangers[0]}: is there already and not part of this sample", "give a new or empty folder")
 
 
 def _shows(path: Path, image: Image.Image) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from facesketch.data.synthetic.face import Face, Points, spline
+from facesketch.data.synthetic.face import Face, Points, curve, knots, mirrored
 
 _STEPS = 8
 
@@ -60,17 +60,10 @@ def grow_hair(face: Face, rng: np.random.Generator) -> Hair:
     return Hair(_back(face, rng), _front(face, rng), _beard(face, rng), _lumps(face, rng))
 
 
-Knots = list[tuple[float, float]]
-
-
-def _patch_curves(face: Face, inner: Knots, outer: Knots) -> tuple[Points, Points]:
-    """Mirror two lists of knots, given from the middle to the right, and return the curves from left to right."""
+def _patch_curves(face: Face, inner: Points, outer: Points) -> tuple[Points, Points]:
+    """Return the curves from left to right through knots that are given from the middle to the right."""
     assert len(inner) == len(outer), "the curves of a patch run side by side"
-    curves = [
-        spline([*[(-x, y) for x, y in reversed(knots[1:])], *knots], steps=_STEPS) + face.centre
-        for knots in (inner, outer)
-    ]
-    return curves[0], curves[1]
+    return mirrored(inner, steps=_STEPS) + face.centre, mirrored(outer, steps=_STEPS) + face.centre
 
 
 def _onto(inner: Points, outer: Points, u: Points, v: Points) -> Points:
@@ -78,7 +71,7 @@ def _onto(inner: Points, outer: Points, u: Points, v: Points) -> Points:
     middle = 0.5 * (inner + outer)
     lengths = np.sqrt((np.diff(middle, axis=0) ** 2).sum(axis=1))
     along = np.concatenate([[0.0], np.cumsum(lengths)]) / lengths.sum()
-    edges = [np.stack([np.interp(u, along, curve[:, axis]) for axis in (0, 1)], axis=-1) for curve in (inner, outer)]
+    edges = [np.stack([np.interp(u, along, line[:, axis]) for axis in (0, 1)], axis=-1) for line in (inner, outer)]
     return edges[0] + v[..., None] * (edges[1] - edges[0])
 
 
@@ -123,56 +116,36 @@ def _curl(rng: np.random.Generator, inner: Points, outer: Points, count: int, si
     return np.asarray(middle + radius * ring)
 
 
-def _brows_of_hairline(face: Face) -> float:
+def _hairline(face: Face) -> float:
     return -0.178 - 0.032 * face.traits.hairline - 0.02 * max(0.0, face.traits.age - 0.4)
 
 
 def _cap(face: Face, volume: float, drop: float, wide: float = 0.0) -> tuple[Points, Points]:
     """Return the curves of hair that ends above or beside the ears."""
-    h, top, line = face.half, face.crown - volume, _brows_of_hairline(face)
-    inner = [
-        (0.0, line),
-        (0.38 * h, line + 0.003),
-        (0.70 * h, line + 0.033),
-        (0.86 * h, -0.115),
-        (0.915 * h, -0.045),
-        (0.955 * h, drop),
-    ]
-    outer = [
-        (0.0, top),
-        (0.48 * h, top + 0.020),
-        (0.87 * h + wide, top + 0.095),
-        (1.045 * h + wide, -0.125),
-        (1.055 * h + wide, -0.05),
-        (1.03 * h + 0.6 * wide, drop),
-    ]
+    h, top, line = face.half, face.crown - volume, _hairline(face)
+    inner = knots(
+        (0.0, 0.38 * h, 0.70 * h, 0.86 * h, 0.915 * h, 0.955 * h),
+        (line, line + 0.003, line + 0.033, -0.115, -0.045, drop),
+    )
+    outer = knots(
+        (0.0, 0.48 * h, 0.87 * h + wide, 1.045 * h + wide, 1.055 * h + wide, 1.03 * h + 0.6 * wide),
+        (top, top + 0.020, top + 0.095, -0.125, -0.05, drop),
+    )
     return _patch_curves(face, inner, outer)
 
 
 def _curtain(face: Face, volume: float, bottom: float, flare: float) -> tuple[Points, Points]:
     """Return the curves of hair that falls beside the face to `bottom`."""
-    h, top, line = face.half, face.crown - volume, _brows_of_hairline(face)
-    b = bottom
-    inner = [
-        (0.0, line),
-        (0.38 * h, line + 0.008),
-        (0.68 * h, line + 0.045),
-        (0.87 * h, -0.095),
-        (0.95 * h, 0.0),
-        (0.965 * h, 0.35 * b),
-        (0.93 * h, 0.62 * b),
-        ((0.90 + 0.05 * flare) * h, b),
-    ]
-    outer = [
-        (0.0, top),
-        (0.50 * h, top + 0.022),
-        (0.90 * h, top + 0.095),
-        (1.11 * h, -0.125),
-        (1.18 * h, 0.0),
-        ((1.21 + 0.14 * flare) * h, 0.35 * b),
-        ((1.24 + 0.28 * flare) * h, 0.66 * b),
-        ((1.10 + 0.46 * flare) * h, b + 0.012),
-    ]
+    h, top, line, b = face.half, face.crown - volume, _hairline(face), bottom
+    inner = knots(
+        (0.0, 0.38 * h, 0.68 * h, 0.87 * h, 0.95 * h, 0.965 * h, 0.93 * h, (0.90 + 0.05 * flare) * h),
+        (line, line + 0.008, line + 0.045, -0.095, 0.0, 0.35 * b, 0.62 * b, b),
+    )
+    low = ((1.21 + 0.14 * flare) * h, (1.24 + 0.28 * flare) * h, (1.10 + 0.46 * flare) * h)
+    outer = knots(
+        (0.0, 0.50 * h, 0.90 * h, 1.11 * h, 1.18 * h, *low),
+        (top, top + 0.022, top + 0.095, -0.125, 0.0, 0.35 * b, 0.66 * b, b + 0.012),
+    )
     return _patch_curves(face, inner, outer)
 
 
@@ -180,19 +153,19 @@ def _ripple(face: Face, curves: tuple[Points, Points]) -> tuple[Points, Points]:
     """Let both edges of a curtain wave, more the lower they hang."""
     inner, outer = curves
     waves = []
-    for curve, reach in ((inner, 0.008), (outer, 0.012)):
-        hang = np.clip((curve[:, 1] - face.centre[1] + 0.10) / 0.12, 0.0, 1.0)
-        side = np.sign(curve[:, 0] - face.centre[0])
-        turn = np.sin(2 * np.pi * curve[:, 1] / 0.15 + 1.1 * side + 5 * face.traits.volume)
-        waves.append(curve + np.stack([side * reach * hang * turn, 0 * hang], axis=1))
+    for edge, reach in ((inner, 0.008), (outer, 0.012)):
+        hang = np.clip((edge[:, 1] - face.centre[1] + 0.10) / 0.12, 0.0, 1.0)
+        side = np.sign(edge[:, 0] - face.centre[0])
+        turn = np.sin(2 * np.pi * edge[:, 1] / 0.15 + 1.1 * side + 5 * face.traits.volume)
+        waves.append(edge + np.stack([side * reach * hang * turn, 0 * hang], axis=1))
     return waves[0], waves[1]
 
 
 def _fringe(face: Face, volume: float, rng: np.random.Generator) -> Patch:
     h, top = face.half, face.crown - volume
     edge = -0.062 - 0.022 * face.traits.hairline
-    inner = [(0.0, edge), (0.45 * h, edge + 0.001), (0.80 * h, edge + 0.018), (0.955 * h, edge + 0.062)]
-    outer = [(0.0, top + 0.05), (0.42 * h, top + 0.066), (0.80 * h, top + 0.125), (1.03 * h, -0.10)]
+    inner = knots((0.0, 0.45 * h, 0.80 * h, 0.955 * h), (edge, edge + 0.001, edge + 0.018, edge + 0.062))
+    outer = knots((0.0, 0.42 * h, 0.80 * h, 1.03 * h), (top + 0.05, top + 0.066, top + 0.125, -0.10))
     curves = _patch_curves(face, inner, outer)
     return Patch(*curves, _onto(*curves, *_fall(rng, 230, face.traits.parting)))
 
@@ -212,7 +185,9 @@ def _front(face: Face, rng: np.random.Generator) -> tuple[Patch, ...]:
         curves = _cap(face, 0.022 + 0.05 * volume, 0.02 + 0.07 * volume, wide)
         return (Patch(*curves, _curl(rng, *curves, 330, 0.0125)),)
     if traits.style == "bun":
-        return _gathered(face, rng)
+        curves = _cap(face, 0.008, 0.0)
+        u, v = _rise(rng, 380, 0.0, 0.6)
+        return (Patch(*curves, _onto(*curves, u + (0.5 - u) * 0.35 * v, v)),)
     curves = _cap(face, 0.016 + 0.036 * volume, 0.015 + 0.03 * traits.ear)
     if traits.style == "parted":
         return (Patch(*curves, _onto(*curves, *_sweep(rng, 330, part))),)
@@ -243,12 +218,6 @@ def _falling(face: Face, rng: np.random.Generator) -> tuple[Patch, ...]:
     part = 0.5 if traits.style == "fringe" else traits.parting
     main = Patch(*curves, _onto(*curves, *_sweep(rng, 350, part, 0.05 if traits.style == "wavy" else 0.0)))
     return (main, _fringe(face, volume, rng)) if traits.style == "fringe" else (main,)
-
-
-def _gathered(face: Face, rng: np.random.Generator) -> tuple[Patch, ...]:
-    curves = _cap(face, 0.008, 0.0)
-    u, v = _rise(rng, 380, 0.0, 0.6)
-    return (Patch(*curves, _onto(*curves, u + (0.5 - u) * 0.35 * v, v)),)
 
 
 def _back(face: Face, rng: np.random.Generator) -> tuple[Patch, ...]:
@@ -306,17 +275,8 @@ def _beard(face: Face, rng: np.random.Generator) -> tuple[Patch, ...]:
 
 def _jaw_curves(face: Face, growth: float) -> tuple[Points, Points]:
     h, (wide, y) = face.half, face.mouth
-    inner = spline(
-        [
-            (0.955 * h, 0.01),
-            (0.88 * h, 0.075),
-            (0.72 * h, y - 0.060),
-            (wide + 0.014, y - 0.016),
-            (0.6 * wide, y + 0.034),
-            (0.0, y + 0.038),
-        ],
-        steps=_STEPS,
-    )
+    x = (0.955 * h, 0.88 * h, 0.72 * h, wide + 0.014, 0.6 * wide, 0.0)
+    inner = curve(x, (0.01, 0.075, y - 0.060, y - 0.016, y + 0.034, y + 0.038), steps=_STEPS)
     inner = np.concatenate([inner, inner[-2::-1] * np.array([-1.0, 1.0])]) + face.centre
     steps = np.sqrt((np.diff(face.jaw, axis=0) ** 2).sum(axis=1))
     along = np.concatenate([[0.0], np.cumsum(steps)]) / steps.sum()
@@ -329,13 +289,10 @@ def _jaw_curves(face: Face, growth: float) -> tuple[Points, Points]:
 
 def _moustache(face: Face, rng: np.random.Generator, cover: float = 0.9) -> Patch:
     (wide, y), base = face.mouth, face.nose[1]
-    top = [
-        (0.0, 0.45 * base + 0.55 * y - 0.012),
-        (0.45 * wide, y - 0.031),
-        (1.0 * wide, y - 0.012),
-        (1.13 * wide, y + 0.008),
-    ]
-    low = [(0.0, y - 0.013), (0.45 * wide, y - 0.010), (0.95 * wide, y + 0.002), (1.08 * wide, y + 0.013)]
+    top = knots(
+        (0.0, 0.45 * wide, 1.0 * wide, 1.13 * wide), (0.45 * base + 0.55 * y - 0.012, y - 0.031, y - 0.012, y + 0.008)
+    )
+    low = knots((0.0, 0.45 * wide, 0.95 * wide, 1.08 * wide), (y - 0.013, y - 0.010, y + 0.002, y + 0.013))
     curves = _patch_curves(face, top, low)
     u, v = _sweep(rng, 170, 0.5) if cover > 0.5 else _rise(rng, 130, 0.0, 0.3)
     if cover > 0.5:
@@ -345,7 +302,7 @@ def _moustache(face: Face, rng: np.random.Generator, cover: float = 0.9) -> Patc
 
 def _goatee(face: Face, rng: np.random.Generator) -> Patch:
     (wide, y), chin = face.mouth, face.chin
-    inner = [(0.0, y + 0.036), (0.42 * wide, y + 0.038), (0.80 * wide, y + 0.022), (1.06 * wide, y + 0.005)]
-    outer = [(0.0, chin + 0.012), (0.46 * wide, chin + 0.004), (0.92 * wide, chin - 0.030), (1.20 * wide, y + 0.012)]
+    inner = knots((0.0, 0.42 * wide, 0.80 * wide, 1.06 * wide), (y + 0.036, y + 0.038, y + 0.022, y + 0.005))
+    outer = knots((0.0, 0.46 * wide, 0.92 * wide, 1.20 * wide), (chin + 0.012, chin + 0.004, chin - 0.030, y + 0.012))
     curves = _patch_curves(face, inner, outer)
     return Patch(*curves, _onto(*curves, *_rise(rng, 260, 0.0, 0.4)), cover=0.9)

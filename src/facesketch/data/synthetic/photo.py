@@ -22,8 +22,8 @@ class Scene:
 
     Attributes:
         rgb: (side, side, 3) in [0, 1].
-            head: where the head is, whatever covers it.
-    skin: where skin shows, hair: where hair does, beard: where a beard does, cloth: where clothes do.
+        head: where the head is, also where something covers it.
+        skin, hair, beard, cloth: where each of them shows.
         shade: how far the skin lies in shadow, from 0 (lit) to 1, whatever its colour.
     """
 
@@ -46,13 +46,18 @@ def paint_scene(face: Face, hair: Hair, canvas: Canvas) -> Scene:
     """Paint a face in colour."""
     lamp = light_of(face)
     tone = _skin_tone(face)
-    rgb = _backdrop(face, canvas)
+    glow = 1.04 - 0.10 * face.traits.light * (canvas.x - 0.5) - 0.16 * canvas.y  # brighter behind the lit shoulder
+    glow = glow - 0.28 * ((canvas.x - 0.5) ** 2 + (canvas.y - 0.5) ** 2)
+    rgb = np.asarray(glow[..., None] * _unit(face.traits.backdrop))
     behind = _paint_hair(rgb, face, hair.back, np.zeros((0, 3)), canvas, lamp)
     head, ears, neck = canvas.mask(face.head), canvas.mask(*face.ears), canvas.mask(face.neck)
     front = _hair_mask(hair.front, hair.lumps, canvas)
     shade = _paint_neck(rgb, face, tone, neck, head, canvas, lamp)
     cloth = _paint_clothes(rgb, face, canvas, lamp)
-    _paint_ears(rgb, face, tone, ears, canvas, lamp)
+    side = np.sign(canvas.x - face.centre[0]) + 0.0 * canvas.y
+    fold = canvas.blur(canvas.lines(face.ear_folds, 0.010), 0.0035)
+    ear = (0.58 + 0.24 * side * np.sign(lamp[0])) * (1 - 0.55 * fold)
+    _over(rgb, np.sqrt(ear[..., None] * tone * np.array([1.10, 0.94, 0.90])), ears)
     lit, gloss = _relief(face, canvas, lamp)
     cast = canvas.blur(canvas.shift(front, -0.010 * face.traits.light, 0.014), 0.010)
     lit *= (1.0 - 0.34 * cast)[..., None]
@@ -88,14 +93,6 @@ def _skin_tone(face: Face) -> Field:
     at = face.traits.tone * (len(_SKIN_TONES) - 1)
     tone = np.array([np.interp(at, np.arange(len(_SKIN_TONES)), _SKIN_TONES[:, channel]) for channel in range(3)])
     return (tone * (1.0 + np.array([0.012, 0.0, -0.05]) * face.traits.undertone)) ** 2
-
-
-def _backdrop(face: Face, canvas: Canvas) -> Field:
-    """Return a paper wall, brighter behind the lit shoulder."""
-    side = -face.traits.light
-    glow = 1.04 + 0.10 * side * (canvas.x - 0.5) - 0.16 * canvas.y
-    glow = glow - 0.28 * ((canvas.x - 0.5) ** 2 + (canvas.y - 0.5) ** 2)
-    return np.asarray(glow[..., None] * _unit(face.traits.backdrop))
 
 
 def _relief(face: Face, canvas: Canvas, lamp: Points) -> tuple[Field, Field]:
@@ -195,13 +192,6 @@ def _paint_neck(rgb: Field, face: Face, tone: Field, neck: Field, head: Field, c
     light = (0.22 + 0.70 * np.maximum((facing + 0.4) / 1.4, 0.0)) * (1.0 - 0.62 * shadow)
     _over(rgb, np.sqrt(light[..., None] * tone * np.array([1.0, 0.95, 0.92])), neck)
     return np.asarray(np.clip(1.0 - light / 0.95, 0.0, 1.0) * neck)
-
-
-def _paint_ears(rgb: Field, face: Face, tone: Field, ears: Field, canvas: Canvas, lamp: Points) -> None:
-    side = np.sign(canvas.x - face.centre[0]) + 0.0 * canvas.y
-    light = 0.58 + 0.24 * side * np.sign(lamp[0])
-    fold = canvas.blur(canvas.lines(face.ear_folds, 0.010), 0.0035)
-    _over(rgb, np.sqrt((light * (1 - 0.55 * fold))[..., None] * tone * np.array([1.10, 0.94, 0.90])), ears)
 
 
 def _paint_clothes(rgb: Field, face: Face, canvas: Canvas, lamp: Points) -> Field:

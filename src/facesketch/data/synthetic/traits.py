@@ -29,30 +29,13 @@ STYLES = ("short", "parted", "buzz", "fringe", "bob", "long", "wavy", "bun", "cu
 GLASSES = ("none", "round", "square")
 BEARDS = ("none", "stubble", "moustache", "goatee", "full")
 COLLARS = ("crew", "shirt", "vee", "turtle")
-_BACKDROPS: tuple[Colour, ...] = (
-    (150, 178, 206),
-    (176, 186, 194),
-    (196, 184, 168),
-    (158, 182, 170),
-    (184, 172, 190),
-    (128, 150, 176),
-    (206, 196, 176),
-)
-_CLOTHES: tuple[Colour, ...] = (
-    (44, 58, 88),
-    (112, 44, 52),
-    (226, 224, 218),
-    (62, 88, 76),
-    (60, 60, 66),
-    (186, 148, 84),
-    (122, 148, 178),
-    (150, 108, 128),
-)
+_BACKDROPS = ("96b2ce", "b0bac2", "c4b8a8", "9eb6aa", "b8acbe", "8096b0", "cec4b0")
+_CLOTHES = ("2c3a58", "702c34", "e2e0da", "3e584c", "3c3c42", "ba9454", "7a94b2", "966c80")
 
 
 @dataclass(frozen=True)
 class Traits:
-    """Everything about a person that the pictures show; `amount`-like numbers lie in [0, 1] unless told otherwise."""
+    """Everything about a person that the pictures show; most numbers are amounts in [0, 1]."""
 
     tone: float
     undertone: float
@@ -105,6 +88,10 @@ def draw_traits(rng: np.random.Generator) -> Traits:
     """
     chance = rng.random(64)
     amount = iter(chance[16:]).__next__
+
+    def amounts(names: str) -> dict[str, float]:
+        return {name: amount() for name in names.split()}
+
     tone = float(chance[10])
     hair = _pick(
         chance[0], tuple(HAIR_COLOURS), (0.25, 0.27, 0.18, 0.15, 0.15) if tone < 0.55 else (0.66, 0.22, 0.0, 0.0, 0.12)
@@ -128,29 +115,21 @@ def draw_traits(rng: np.random.Generator) -> Traits:
         glasses=_pick(chance[4], GLASSES, (0.75, 0.13, 0.12)),
         beard=_pick(chance[5], BEARDS, (0.42, 0.15, 0.10, 0.11, 0.22)) if bearded else "none",
         collar=_pick(chance[6], COLLARS, (0.32, 0.32, 0.2, 0.16)),
-        cloth=_CLOTHES[int(chance[7] * len(_CLOTHES))],
-        backdrop=_BACKDROPS[int(chance[8] * len(_BACKDROPS))],
+        cloth=_colour(_CLOTHES[int(chance[7] * len(_CLOTHES))]),
+        backdrop=_colour(_BACKDROPS[int(chance[8] * len(_BACKDROPS))]),
         light=(-1.0 if chance[9] < 0.5 else 1.0) * (0.6 + 0.4 * amount()),
         light_height=amount(),
         smile=amount(),
         turn=2 * amount() - 1,
-        head_width=amount(),
-        jaw=amount(),
-        chin=amount(),
-        length=amount(),
-        eye_open=amount(),
-        eye_width=amount(),
+        **amounts("head_width jaw chin length eye_open eye_width"),
         eye_tilt=2 * amount() - 1,
-        crease=amount(),
-        brow_weight=amount(),
-        brow_arch=amount(),
-        brow_height=amount(),
-        nose_width=amount(),
-        nose_length=amount(),
-        lip_full=amount(),
-        mouth_width=amount(),
-        ear=amount(),
+        **amounts("crease brow_weight brow_arch brow_height nose_width nose_length lip_full mouth_width ear"),
     )
+
+
+def _colour(digits: str) -> Colour:
+    red, green, blue = bytes.fromhex(digits)
+    return red, green, blue
 
 
 def _pick(chance: float, names: Sequence[str], weights: Sequence[float]) -> str:
