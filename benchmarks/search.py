@@ -38,7 +38,8 @@ from facesketch.devices import processors
 from facesketch.images.io import is_picture, save_image
 from facesketch.search.embedding.describer import describer
 from facesketch.search.gallery import Gallery
-from facesketch.search.storage.store import Row, Store
+from facesketch.search.storage.rows import Row
+from facesketch.search.storage.store import Store
 
 Vectors = NDArray[np.float32]
 PART = 20_000

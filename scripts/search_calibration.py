@@ -6,8 +6,8 @@ The test pairs of DATA are people of whom neither the translators nor the embedd
 for their photos in galleries of 5 to 400 people, made of these photos and of OTHERS, once with their own photo in it
 and once without. A third of the galleries are drawn at random; a third hold those who look most like the right person,
 and a third those who look most like somebody, so that it is also measured what a score says where everybody looks
-alike. The constants are those that give the truth the highest chance, over all galleries: the maximum of the
-likelihood. Photos that SFace takes for one person count as one. It prints the table that stands in `chance.py`.
+alike. The constants are those that give what is so the highest chance, over all galleries: the maximum of the
+likelihood. Photos that SFace takes for one person count as one. It prints the table of `facesketch.search.probability`.
 """
 
 from __future__ import annotations
@@ -25,14 +25,13 @@ from facesketch.data.index import index
 from facesketch.errors import FaceError
 from facesketch.faces import FaceFinder
 from facesketch.images.io import is_picture, open_image
-from facesketch.search.embedding.crop import framed, meant
-from facesketch.search.embedding.describer import ROUTES, Describer, Route, describer
+from facesketch.search.embedding.describer import ROUTES, Describer, Route, choose_face, describer, frame_face
 from facesketch.search.embedding.embedders import EMBEDDERS
 from facesketch.search.probability import Calibration, company, distances, posterior
 
 Array = NDArray[np.float64]
-Trial = tuple[Array, int | None, int]
-"""How far the nearest stand out, at which place the right one comes if it is there, and how many people more."""
+Search = tuple[Array, int | None, int]
+"""How far the nearest stand out, the place of the right one if it is there, and how many more people there are."""
 
 SIZES = (5, 20, 100, 400)
 ALIKE = 0.5  # cosine of SFace's descriptions above which two photos show one person
@@ -49,7 +48,7 @@ def photos_of(folders: list[Path]) -> list[Image.Image]:
 def described(describe: Describer, pictures: list[Image.Image]) -> Array:
     """Return the vectors of photos, all of which show a face."""
     made = [each for start in range(0, len(pictures), 32) for each in describe.gallery(pictures[start : start + 32])]
-    return np.array([each for each in made if not isinstance(each, FaceError)], dtype=np.float64)
+    return np.array([each.vector for each in made if not isinstance(each, FaceError)], dtype=np.float64)
 
 
 def galleries(probe: int, people: NDArray[np.intp], alike: Array) -> Iterator[NDArray[np.intp]]:
@@ -63,9 +62,9 @@ def galleries(probe: int, people: NDArray[np.intp], alike: Array) -> Iterator[ND
             yield others[np.argsort(-alike[centre, others])][:size]
 
 
-def trials_of(scores: Array, people: NDArray[np.intp], alike: Array, mixed: Calibration) -> list[Trial]:
+def searches_of(scores: Array, people: NDArray[np.intp], alike: Array, mixed: Calibration) -> list[Search]:
     """Return searches, each with the right one in the gallery and without."""
-    found: list[Trial] = []
+    found: list[Search] = []
     for probe, row in enumerate(scores):  # probe i and photo i show one person
         for places in galleries(probe, people, alike):
             others = np.sort(row[places])[::-1]
@@ -76,15 +75,15 @@ def trials_of(scores: Array, people: NDArray[np.intp], alike: Array, mixed: Cali
     return found
 
 
-def loss(constants: Array, trials: list[Trial]) -> float:
-    """Return the mean negative logarithm of the chance that the truth was given."""
+def loss(constants: Array, searches: list[Search]) -> float:
+    """Return the mean negative logarithm of the chance of what is so."""
     total = 0.0
-    for outstanding, right, rest in trials:
+    for outstanding, right, rest in searches:
         each, absent = posterior(np.exp(constants[0]) * outstanding + constants[1], rest, PRIOR)
         missed = max(1 - absent - each.sum(), 0) / max(rest, 1)
         said = absent if right is None else each[right] if right < len(each) else missed
         total -= np.log(max(said, 1e-12))
-    return total / len(trials)
+    return total / len(searches)
 
 
 def main() -> None:
@@ -114,7 +113,7 @@ def main() -> None:
 def who_is_who(photos: list[Image.Image]) -> NDArray[np.intp]:
     """Return a number for each photo, the same for photos that SFace takes for one person."""
     finder = FaceFinder()
-    faces = EMBEDDERS["sface"]().describe([framed(photo, meant(finder, photo)) for photo in photos], "photo")
+    faces = EMBEDDERS["sface"]().describe([frame_face(photo, choose_face(finder, photo)) for photo in photos], "photo")
     alike = faces @ faces.T > ALIKE
     numbers = np.arange(len(faces))
     for _ in range(len(faces)):  # until the smallest number has gone through every chain
@@ -129,10 +128,10 @@ def report(name: str, route: Route, scores: Array, people: NDArray[np.intp], ali
     """Print one line of the table."""
     others = [row[people != people[probe]] for probe, row in enumerate(scores)]
     mean, spread = float(np.mean([row.mean() for row in others])), float(np.mean([row.std() for row in others]))
-    trials = trials_of(scores, people, alike, Calibration(1.0, 0.0, mean, spread))
-    best = minimize(loss, (0.3, -8.0), args=(trials,), method="Nelder-Mead")
+    searches = searches_of(scores, people, alike, Calibration(1.0, 0.0, mean, spread))
+    best = minimize(loss, (0.3, -8.0), args=(searches,), method="Nelder-Mead")
     slope, offset = float(np.exp(best.x[0])), float(best.x[1])
-    said = f"{len(trials)} searches, mean log loss {best.fun:.3f}"
+    said = f"{len(searches)} searches, mean log loss {best.fun:.3f}"
     constants = f"{slope:.2f}, {offset:.2f}, {mean:.4f}, {spread:.4f}"
     print(f'    ("{name}", "{route}"): Calibration({constants}),  # {said}', flush=True)
 

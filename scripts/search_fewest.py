@@ -1,10 +1,10 @@
 """Find out how many people a gallery needs before its chances hold: `FEWEST` of `facesketch.search.probability`.
 
-    .venv/bin/python scripts/search_fewest.py --data cuhk [--embedder NAME…]
+    .venv/bin/python scripts/search_fewest.py --data cuhk [--embedder NAME…] [--route NAME…] [--galleries N]
 
 The sketches of DATA's test people look for their photos in random galleries of others, once with their own photo in it
-and once without. It prints, for each embedder, route and size, how often a stranger is told as a person with more than
-90 %, and how often a first hit told more than 90 % is right.
+and once without. The script prints, for each embedder, route and size, how many strangers get a chance of more than
+90 %, and how many first hits with such a chance are right.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facesketch.errors import FaceError
-from facesketch.search.embedding.describer import ROUTES, Describer, describer
+from facesketch.search.embedding.describer import ROUTES, Describer, Route, describer
 from facesketch.search.embedding.embedders import EMBEDDERS
 from facesketch.search.evaluation.evaluate import Task, read_task
 from facesketch.search.probability import Calibration, calibration, chances
@@ -24,33 +24,32 @@ from facesketch.search.probability import Calibration, calibration, chances
 Array = NDArray[np.float64]
 
 SIZES = (1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 40, 49, 50, 60, 80, 99)
-GALLERIES = 30  # for each sketch and size
 HIGH, PRIOR, LOOKED_AT = 0.9, 0.5, 100
 
 
-def scores_of(describe: Describer, task: Task) -> Array:
+def scores_of(describe: Describer, task: Task, routes: list[Route]) -> Array:
     """Return (R, P, P) scores by route, of each sketch with each photo; pair i shows one person."""
     rows = [describe.gallery([pair.photo.open()])[0] for pair in task.pairs]
-    photos = np.stack([row for row in rows if not isinstance(row, FaceError)])
+    photos = np.stack([row.vector for row in rows if not isinstance(row, FaceError)])
     assert len(photos) == len(task.pairs), "every photo shows a face"
     probes = [describe.probe(pair.sketch.open(), pair.stem, 1) for pair in task.pairs]
-    queries = np.array([[describe.query(probe, route) for probe in probes] for route in ROUTES], dtype=np.float64)
+    queries = np.array([[describe.query(probe, route) for probe in probes] for route in routes], dtype=np.float64)
     return np.asarray(queries @ photos.T.astype(np.float64))
 
 
 def first(scores: Array, known: Calibration) -> float:
-    """Return the chance that is told of the first hit among photos of one person each."""
+    """Return the chance of the first hit among photos of one person each."""
     best = np.sort(scores)[::-1][:LOOKED_AT]
     return float(chances(best, len(scores) - len(best), known, PRIOR, scores)[0][0])
 
 
-def told(scores: Array, size: int, known: Calibration) -> tuple[float, float]:
-    """Return the share of strangers told more than 90 %, and of first hits told so that are right."""
+def sure(scores: Array, size: int, known: Calibration, galleries: int) -> tuple[float, float]:
+    """Return the share of strangers with a chance of more than 90 %, and of first hits with such a chance the right."""
     draw, people = np.random.default_rng(0), np.arange(len(scores))
     strangers: list[bool] = []
     right: list[bool] = []
     for probe, row in enumerate(scores):
-        for _ in range(GALLERIES):
+        for _ in range(galleries):
             others = draw.choice(np.delete(people, probe), size, replace=False)
             with_own = np.append(others[:-1], probe)
             for places in (others, with_own):
@@ -67,13 +66,16 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--data", type=Path, required=True)
     arguments.add_argument("--embedder", nargs="+", default=list(EMBEDDERS))
+    arguments.add_argument("--route", nargs="+", choices=ROUTES, default=list(ROUTES))
+    arguments.add_argument("--galleries", type=int, default=30, help="for each sketch and size")
     given = arguments.parse_args()
     task = read_task(given.data, "test")
     for embedder in given.embedder:
-        for route, scores in zip(ROUTES, scores_of(describer(embedder), task), strict=True):
+        for route, scores in zip(given.route, scores_of(describer(embedder), task, given.route), strict=True):
             for size in (size for size in SIZES if size < len(scores)):
-                strangers, right = told(scores, size, calibration(embedder, route))
-                print(f"{embedder:8} {route:9} {size:3} people: strangers {strangers:6.1%}, right {right:6.1%}")
+                strangers, right = sure(scores, size, calibration(embedder, route), given.galleries)
+                line = f"{embedder:8} {route:9} {size:3} people: strangers {strangers:6.1%}, right {right:6.1%}"
+                print(line, flush=True)
 
 
 if __name__ == "__main__":

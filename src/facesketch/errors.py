@@ -61,6 +61,10 @@ class GalleryError(FacesketchError):
     """A gallery that is missing, torn, foreign, made by a newer version or with another embedder."""
 
 
+class NoGalleryError(GalleryError):
+    """A place where there is no gallery."""
+
+
 class OutputError(FacesketchError):
     """A place that cannot be written to: no rights, no room, or already something else."""
 

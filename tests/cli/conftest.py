@@ -10,15 +10,15 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from facesketch.errors import FaceError
-from facesketch.search.embedding.describer import Probe, Route
+from facesketch.errors import FaceError, SeveralFacesError
+from facesketch.search.embedding.describer import PhotoVector, Probe, Route
 from facesketch.search.gallery import Gallery
 
 PEOPLE = 30
 
 
 class ByPixels:
-    """Describes a picture by its small grey pixels; even ones show no face, and twice as wide as high means two."""
+    """Describes a picture by its small grey pixels; plain ones show no face, wide ones lie on their side."""
 
     fingerprint = "hog-pixels"
     embedder = "hog"
@@ -36,12 +36,14 @@ class ByPixels:
             raise FaceError("no face found")
         return pixels / length
 
-    def gallery(self, pictures: Sequence[Image.Image]) -> list[NDArray[np.float32] | FaceError]:
+    def gallery(self, pictures: Sequence[Image.Image]) -> list[PhotoVector | FaceError]:
         """Describe photos."""
-        found: list[NDArray[np.float32] | FaceError] = []
+        found: list[PhotoVector | FaceError] = []
         for picture in pictures:
             try:
-                found.append(np.tile(self._vector(picture), 2))
+                found.append(
+                    PhotoVector(np.tile(self._vector(picture), 2), 90 if picture.width > picture.height else 0)
+                )
             except FaceError as error:
                 found.append(error)
         return found
@@ -50,7 +52,7 @@ class ByPixels:
         """Describe a sketch."""
         if picture.width >= 2 * picture.height:
             if face is None:
-                raise FaceError(f"{name}: 2 faces; give --face 1 for the largest, or 2")
+                raise SeveralFacesError(f"{name}: 2 faces", "choose one with `face` N")
             half = picture.width // 2
             picture = picture.crop(((face - 1) * half, 0, face * half, picture.height))
         try:

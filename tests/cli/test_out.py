@@ -59,7 +59,7 @@ def test_a_folder_is_not_named_like_a_file(
     [
         (("evaluate", "pencil", "--metrics", "psnr", "--data", "{data}", "--out"), ".json"),
         (("report", "{data}", "--out"), ".html"),
-        (("search", "learn", "--data", "{data}", "--out"), ".safetensors"),
+        (("search", "fit", "--data", "{data}", "--out"), ".safetensors"),
     ],
 )
 def test_a_file_has_its_suffix(

@@ -65,7 +65,7 @@ def test_the_page_names_every_option_of_the_verbs() -> None:
     text = PAGE.read_text(encoding="utf-8")
     for option in (
         *("--gallery", "--people", "--remove", "--prune", "--embedder"),
-        *("--top", "--route", "--face", "--prior", "--sheet", "--json", "--no-audit", "--distractors"),
+        *("--top", "--route", "--face", "--prior", "--sheet", "--json", "--no-query-log", "--distractors"),
     ):
         assert option in text, option
 

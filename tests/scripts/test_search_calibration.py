@@ -53,10 +53,10 @@ def test_galleries_hold_each_other_person_once(calibrate: ModuleType) -> None:
 def test_each_search_runs_with_and_without_the_right_person(calibrate: ModuleType) -> None:
     scores = np.random.default_rng(2).normal(size=(12, 12))
     usual = Calibration(1.0, 0.0, 0.0, 1.0)
-    trials = calibrate.trials_of(scores, np.arange(12), scores @ scores.T, usual)
-    assert len(trials) == 12 * 3 * 2
-    assert [place is None for _, place, _ in trials] == [True, False] * 36
-    assert all((np.diff(outstanding) <= 0).all() for outstanding, _, _ in trials)
+    searches = calibrate.searches_of(scores, np.arange(12), scores @ scores.T, usual)
+    assert len(searches) == 12 * 3 * 2
+    assert [place is None for _, place, _ in searches] == [True, False] * 36
+    assert all((np.diff(outstanding) <= 0).all() for outstanding, _, _ in searches)
 
 
 def test_higher_chance_of_the_right_answer_loses_less(calibrate: ModuleType) -> None:

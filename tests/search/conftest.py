@@ -13,11 +13,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from facesketch.errors import FaceError
+from facesketch.search.embedding.describer import PhotoVector
 from facesketch.search.gallery import Gallery
 from facesketch.search.storage.store import Store
 
 Colour = tuple[int, int, int]
 BLACK = (0, 0, 0)
+SIDEWAYS = (90, 0, 90)
 
 
 @dataclass(frozen=True)
@@ -32,21 +34,23 @@ class Seen:
 
 
 class Colours:
-    """Describes a picture by its colour, black shows no face; `hold` is called before each batch."""
+    """Describes a picture by its colour; black shows no face, and `SIDEWAYS` lies on its side."""
 
     def __init__(self, fingerprint: str = "hog-1+photo2sketch-2+sketch2photo-3") -> None:
         self.fingerprint, self.embedder, self.dimension, self.notice = fingerprint, "hog", 6, ""
         self.described: list[Colour] = []
         self.hold: Callable[[], object] = lambda: None
 
-    def gallery(self, pictures: Sequence[Image.Image]) -> list[NDArray[np.float32] | FaceError]:
+    def gallery(self, pictures: Sequence[Image.Image]) -> list[PhotoVector | FaceError]:
         self.hold()
         return [self._one(picture) for picture in pictures]
 
-    def _one(self, picture: Image.Image) -> NDArray[np.float32] | FaceError:
+    def _one(self, picture: Image.Image) -> PhotoVector | FaceError:
         colour = _middle(picture)
         self.described.append(colour)
-        return FaceError("no face found") if colour == BLACK else np.tile(_unit(colour), 2)
+        if colour == BLACK:
+            return FaceError("no face found")
+        return PhotoVector(np.tile(_unit(colour), 2), 90 if colour == SIDEWAYS else 0)
 
     def probe(self, picture: Image.Image, name: str = "probe", face: int | None = None) -> Seen:
         colour = _middle(picture)

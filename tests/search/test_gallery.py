@@ -14,10 +14,11 @@ from PIL import Image
 
 from facesketch.errors import ConfigError, FaceError, GalleryError, ImageError
 from facesketch.search import gallery as module
-from facesketch.search.answer import hits_of
-from facesketch.search.gallery import LEAD, Answer, Gallery, Hit
+from facesketch.search.answer import LEAD, Answer, Hit
+from facesketch.search.gallery import Gallery
 from facesketch.search.storage import query_log
-from facesketch.search.storage.store import Found, Row, Store
+from facesketch.search.storage.rows import Row
+from facesketch.search.storage.store import Store
 
 REDDISH, BLACK = (240, 40, 30), (0, 0, 0)
 ORDER = ["red.png", "dark.png", "green.png", "blue.png"]  # by likeness to reddish
@@ -112,15 +113,6 @@ def test_photos_that_are_looked_at_beyond_the_top_are_not_told_but_counted(
     assert answer.elsewhere == pytest.approx(1 - 0.2 - 2 * 0.1)
 
 
-def test_hits_of_one_person() -> None:
-    found = [Found("a", "7", "Ann", 0.9), Found("b", "8", "Bob", 0.8), Found("c", "7", "Ann", 0.7)]
-    assert hits_of(found, {"7": 0.6, "8": 0.1}) == [
-        Hit(1, "a", "7", "Ann", 0.9, 0.6),
-        Hit(2, "b", "8", "Bob", 0.8, 0.1),
-        Hit(1, "c", "7", "Ann", 0.7, 0.6),
-    ]
-
-
 def test_an_empty_gallery_answers_that_nobody_is_in_it(gallery: Gallery, store: Store, sketch: Path) -> None:
     assert gallery.exists()
     answer = gallery.search(sketch)
@@ -132,13 +124,9 @@ def test_an_empty_gallery_answers_that_nobody_is_in_it(gallery: Gallery, store: 
     ("chance", "absent", "said"),
     [
         (0.9, 0.1, "Perhaps Ann (chance 90 %)."),
-        (0.999, 0.001, "Perhaps Ann (chance above 99 %)."),
+        (0.999, 0.001, "Perhaps Ann (chance > 99 %)."),
         (0.3, 0.7, "Probably not in this gallery (chance 70 %)."),
-        (
-            0.3,
-            0.005,
-            "No clear lead: Ann comes nearest (chance 30 %); that it is nobody here has a chance of below 1 %.",
-        ),
+        (0.3, 0.005, "No clear lead: Ann is nearest (chance 30 %); not in this gallery: chance < 1 %."),
     ],
 )
 def test_the_verdict_is_one_plain_sentence(chance: float, absent: float, said: str) -> None:
@@ -159,11 +147,11 @@ def test_a_sketch_may_be_a_path_bytes_or_a_picture(filled: Gallery, sketch: Path
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ({"top": 0}, "top is 0; expected at least 1"),
-        ({"route": "to-phot"}, "no route 'to-phot'; did you mean 'to-photo'?"),
-        ({"prior": 0.0}, "prior is 0; expected a chance above 0 and below 1"),
-        ({"prior": 1.0}, "prior is 1; expected"),
-        ({"prior": float("nan")}, "prior is nan"),
+        ({"top": 0}, "`top` 0; expected at least 1"),
+        ({"route": "to-phot"}, "`route` 'to-phot'; did you mean 'to-photo'?"),
+        ({"prior": 0.0}, "`prior` 0; expected a chance above 0 and below 1"),
+        ({"prior": 1.0}, "`prior` 1; expected"),
+        ({"prior": float("nan")}, "`prior` nan"),
     ],
 )
 def test_a_question_out_of_range_is_refused(filled: Gallery, sketch: Path, words: Any, said: str) -> None:
@@ -196,7 +184,7 @@ def test_what_is_not_the_best_is_told(filled: Gallery, sketch: Path, colours: An
 
 def test_a_query_is_noted_unless_it_is_not_wanted(filled: Gallery, sketch: Path, colours: Any) -> None:
     answer = filled.search(sketch, 2, route="direct", prior=0.3)
-    Gallery(filled.uri, colours, audit=False).search(sketch)
+    Gallery(filled.uri, colours, query_log=False).search(sketch)
     (line,) = Path(filled.uri, query_log.NAME).read_text().splitlines()
     noted = json.loads(line)
     assert noted.pop("time").endswith("+00:00")
@@ -221,12 +209,10 @@ def test_a_probe_is_known_again_by_its_bytes_or_pixels(filled: Gallery, sketch: 
     assert len(set(probes)) == 3
 
 
-def test_object_storage_says_that_nothing_is_noted(
-    filled: Gallery, sketch: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_object_storage_has_no_query_log(filled: Gallery, sketch: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "is_local", lambda uri: False)
-    assert filled.search(sketch).notice == "queries are not noted down, since object storage cannot add to a file"
-    filled.audit = False
+    assert filled.search(sketch).notice == "object storage has no query log"
+    filled.query_log = False
     assert filled.search(sketch).notice == ""
     assert not Path(filled.uri, query_log.NAME).exists()
 
@@ -331,7 +317,7 @@ def test_a_gallery_that_nobody_made_does_not_answer(
     gallery: Gallery, sketch: Path, colours: Any, ask: Any, given: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("facesketch.search.embedding.describer.describer", lambda name=None: pytest.fail("was loaded"))
-    with pytest.raises(GalleryError, match=r"gallery: no gallery here; type `facesketch search index"):
+    with pytest.raises(GalleryError, match=r"gallery: no gallery here; add photos"):
         ask(Gallery(gallery.uri, colours if given else None), sketch)
     assert not gallery.exists()
     assert not Path(gallery.uri).exists()
@@ -343,7 +329,7 @@ def test_a_file_is_no_place_for_a_gallery(sketch: Path, colours: Any, below: str
     for create in (True, False):
         with pytest.raises(GalleryError) as raised:
             Gallery(sketch / below, colours, create)
-        assert str(raised.value).startswith(f"{sketch}: a file, not a folder; --gallery must be a folder")
+        assert str(raised.value).startswith(f"{sketch}: a file, not a folder; `gallery` must be")
     assert sketch.read_bytes() == before
 
 
@@ -366,7 +352,7 @@ def test_a_gallery_knows_its_photos_by_any_name(
 
 def test_photos_described_otherwise_are_refused(filled: Gallery, colours: Any) -> None:
     colours.fingerprint = "hog-9"
-    with pytest.raises(GalleryError, match=r"not by hog-9.*type `facesketch search index PHOTOS `gallery` NEW`"):
+    with pytest.raises(GalleryError, match=r"not by hog-9"):
         Gallery(filled.uri, colours)
 
 

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from facesketch.search import hit_sheet as sheet
-from facesketch.search.answer import LEAD, Answer, Hit, plain
+from facesketch.search.answer import LEAD, Answer, Hit, percent, plain
 from facesketch.search.embedding.describer import Probe
-from facesketch.search.hit_sheet import ACROSS, CELL, hit_sheet, percent
+from facesketch.search.hit_sheet import ACROSS, CELL, hit_sheet
 
 SKETCH, MADE = (10, 200, 10), (200, 10, 200)
 RED = (201, 3, 3)

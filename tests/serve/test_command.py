@@ -26,7 +26,7 @@ Refused = Callable[..., str]
             "--host 0.0.0.0: other machines would be let in; give a --token",
         ),
         (["--port", "70000"], "--port 70000: expected 0 to 65535"),
-        (["--audit"], "--audit: notes searches in a gallery, and there is none; add --gallery"),
+        (["--query-log"], "--query-log needs a gallery, and there is none; add --gallery"),
         (["--token", "short"], "--token: expected 8 or more letters"),
         (["--cors", "*"], "--cors *: expected an origin, such as https://faces.example.org"),
         (["--port", "0", "--model", "nowhere.onnx"], "nowhere.onnx: no such model file"),

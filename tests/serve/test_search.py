@@ -16,8 +16,9 @@ from PIL import Image
 from tests.serve.conftest import Ask, Client, grey, pixels, problem
 
 from facesketch.errors import FaceError, GalleryError, MissingExtraError, OutputError
+from facesketch.search.answer import LEAD, Answer, Hit
 from facesketch.search.embedding.describer import ROUTES
-from facesketch.search.gallery import LEAD, Answer, Gallery, GalleryInfo, Hit
+from facesketch.search.gallery import Gallery, GalleryInfo
 from facesketch.serve import searcher as searching
 from facesketch.serve.schemas import SearchForm
 
@@ -210,7 +211,7 @@ def test_a_gallery_that_is_not_there(refused: Callable[..., str], tmp_path: Path
 def test_what_is_amiss_with_the_gallery_is_the_servers_fault_and_names_no_place(
     client: Client, gallery: Shown, kind: type[Exception], caplog: pytest.LogCaptureFixture
 ) -> None:
-    gallery.error = kind("/secret/cases/queries.jsonl: the query cannot be noted; type --no-audit")
+    gallery.error = kind("/secret/cases/queries.jsonl: the query cannot be noted; type --no-query-log")
     answer = _search(client)
     assert problem(answer, 500) == "Something went wrong on the server."
     assert "secret" not in answer.text

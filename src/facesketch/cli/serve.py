@@ -52,7 +52,7 @@ def serve(
     port: int = 8000,
     model: Annotated[tuple[str, ...], Parameter(negative=())] = (),
     gallery: str | None = None,
-    audit: Annotated[bool, Parameter(negative=())] = False,
+    query_log: Annotated[bool, Parameter(negative=())] = False,
     runs: Path | None = None,
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
     engine: Literal["auto", "torch", "onnx", "openvino", "openvino-bf16"] = "auto",
@@ -73,7 +73,7 @@ def serve(
         A run folder, a model file, or `pencil`, beside the package's own models; may be repeated.
     gallery
         A gallery of `facesketch search index` to search in.
-    audit
+    query_log
         Note every search in the gallery's `queries.jsonl`.
     runs
         A folder of trainings to show.
@@ -86,7 +86,7 @@ def serve(
         update={
             "models": model,
             "gallery": gallery,
-            "audit": audit,
+            "query_log": query_log,
             "runs": _folder(runs),
             "device": device,
             "engine": engine,

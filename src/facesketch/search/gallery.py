@@ -1,4 +1,4 @@
-"""A gallery of photos that answers a sketch: who comes nearest, how sure that is, and whether it is anybody here."""
+"""A gallery of photos that is searched with sketches."""
 
 from __future__ import annotations
 
@@ -14,22 +14,21 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from facesketch.errors import ConfigError, DataError, nearest, require
+from facesketch.errors import ConfigError, DataError, require, require_known
 from facesketch.images.io import flatten, open_image
-from facesketch.search.answer import LEAD, Answer, Hit, best_scores, hits_of
-from facesketch.search.storage import query_log as audit
-from facesketch.search.storage.indexing import Indexing, Photo, Progress, Report, listed
+from facesketch.search import probability
+from facesketch.search.answer import Answer, Hit
+from facesketch.search.storage import query_log as log
+from facesketch.search.storage.indexing import Indexing, Progress, Report, list_photos
 from facesketch.search.storage.people import Person, match, read_people
-from facesketch.search.storage.store import Known, Store, is_local
+from facesketch.search.storage.rows import Known
+from facesketch.search.storage.store import Store, is_local
 
 if TYPE_CHECKING:
     from facesketch.search.embedding.describer import Describer, Probe, Route
 
-__all__ = ["LEAD", "Answer", "Gallery", "GalleryInfo", "Hit", "Report"]
-
-_NO_AUDIT = "queries are not noted down, since object storage cannot add to a file"
-_LOOKED_AT = 100  # photos that are looked at least, so that the chances of those beyond the top are known as well
-_DRAWN = 500  # photos of a large gallery that tell what is usual in it
+_LOOKED_AT = 100  # nearest photos at least, so that chances of people beyond the top are computed too
+_DRAWN = 500  # photos whose scores say what is usual in a large gallery
 
 Source = Path | str | bytes | Image.Image
 
@@ -40,10 +39,10 @@ class GalleryInfo:
 
     Attributes:
         count: photos.
-        people: persons.
-        fingerprint: of what described the photos.
-        embedder: the first part of it, such as `hog`.
-        version: it grows with every change.
+        people: people.
+        fingerprint: of the describer of the photos.
+        embedder: its first part, such as `hog`.
+        version: grows with every change.
         indexed: photos that the index covers; 0 when every photo is compared.
         size: bytes of the photos' data.
     """
@@ -58,28 +57,28 @@ class GalleryInfo:
 
 
 class Gallery:
-    """Photos of people, in a folder or in object storage, to be searched by sketches.
+    """Photos of people in a folder or in object storage, to be searched with sketches.
 
-    Several processes may read it and write to it at once. A describer that is not given is loaded when it is needed:
-    the one that the gallery was made with or, for a new one, the best that is at hand.
+    Several processes may read and write it at once. Without `describer` one is loaded when it is needed: the one that
+    the gallery was made with or, for a new gallery, the best at hand.
 
     Args:
         uri: a folder, or a place such as `s3://bucket/gallery`.
-        describer: what makes vectors of photos and probes.
-        create: make the gallery when it is not there and the first photo is added.
-        audit: note every query in the folder's `queries.jsonl`; not done in object storage.
+        describer: turns photos and sketches into vectors.
+        create: make the gallery when the first photo is added.
+        query_log: note every query in the folder's `queries.jsonl`; object storage has no such log.
 
     Raises:
-        GalleryError: not there and not to be made, torn, of a newer version, or described otherwise.
+        GalleryError: not there and not to be made, torn, of a newer version, or of another describer.
         OutputError: the place cannot be written.
         MissingExtraError: LanceDB is not installed.
     """
 
     def __init__(
-        self, uri: str | Path, describer: Describer | None = None, create: bool = True, *, audit: bool = True
+        self, uri: str | Path, describer: Describer | None = None, create: bool = True, *, query_log: bool = True
     ) -> None:
         require("search", "search")
-        self.uri, self.audit = str(uri), audit
+        self.uri, self.query_log = str(uri), query_log
         self._describer, self._lock = describer, threading.RLock()
         self._people: tuple[int, int] | None = None
         self._drawn: tuple[int, NDArray[np.float32]] | None = None
@@ -89,7 +88,7 @@ class Gallery:
 
     @property
     def store(self) -> Store:
-        """Where the photos are kept.
+        """The table of photos.
 
         Raises:
             GalleryError: there is no gallery yet; `add` makes one.
@@ -101,21 +100,21 @@ class Gallery:
 
     @property
     def describer(self) -> Describer:
-        """What makes vectors of photos and probes, loaded when it is first asked for.
+        """The describer of the gallery, loaded on first use.
 
         Raises:
-            GalleryError: there is no gallery, or what is at hand describes otherwise than what it was made with.
+            GalleryError: there is no gallery, or the describer at hand differs from the one it was made with.
         """
         with self._lock:
             store = self.store
             if self._describer is None:
-                loaded = _best(_embedder(store))
+                loaded = _load_describer(_embedder(store))
                 store.check(loaded.fingerprint)
                 self._describer = loaded
             return self._describer
 
     def exists(self) -> bool:
-        """Tell whether there is a gallery; a new one is made when its first photo is written."""
+        """Return whether there is a gallery; the first photo that is written makes a new one."""
         return self._store is not None or Store.exists(self.uri)
 
     def add(
@@ -124,52 +123,56 @@ class Gallery:
         people: Path | str | None = None,
         progress: Progress | None = None,
     ) -> Report:
-        """Add the photos that are new, and describe those anew that have changed.
+        """Add new photos, and describe changed ones again.
 
-        A file of the size and time that the gallery knows counts as unchanged; one of another time is read, and counts
-        as unchanged when its SHA-256 is known. What cannot be used is skipped, with a reason. What is written stays
-        when the process is killed, and the same call goes on from there.
+        A file whose size and time the gallery knows is unchanged; one with another time is read, and is unchanged if
+        its SHA-256 is known. Files that cannot be used are skipped, with a reason. What is written stays when the
+        process is killed; the same call then goes on from there.
 
         Args:
             paths: photos, and folders of them.
-            people: a CSV file with columns file, id and label; relative names start at its folder or at a given one.
-                Photos that it does not name keep their id and label, and new ones stand for themselves.
-            progress: called with how many photos are done and how many are to be read.
+            people: a CSV file with the columns file, id and label; relative names start at its folder or at a given
+                one. Photos that it does not name keep their id and label; new ones become people of their own.
+            progress: called with the photos done and the photos to read.
 
         Raises:
             ImageError: a path does not exist.
-            DataError: the CSV file is not understood, or speaks of none of the photos.
+            DataError: the CSV file is not understood, or names none of the photos.
             OutputError: the gallery cannot be written.
         """
         people = None if people is None else Path(people)
         given = [Path(each) for each in ([paths] if isinstance(paths, (str, Path)) else paths)]
         table = {} if people is None else read_people(people)
-        passed: list[tuple[Path, str]] = []
-        photos, skipped = listed(given, Path(self.uri) if is_local(self.uri) else None, passed)
-        skipped, passed = (
-            [each for each in files if people is None or not _same(each[0], people)] for files in (skipped, passed)
-        )
-        report = Report(skipped=skipped, passed_over=passed)
+        report = Report()
+        photos = list_photos(given, report, Path(self.uri) if is_local(self.uri) else None, people)
         known = self.store.known() if self.exists() else {}
-        wanted = [each for each in (_changed(photo, known) for photo in photos) if each is not None]
+        wanted = [
+            replace(photo, known=known.get(photo.key))
+            for photo in photos
+            if photo.key not in known or known[photo.key][:2] != (photo.size, photo.mtime_ns)
+        ]
         report.unchanged = len(photos) - len(wanted)
         named: dict[str, Person] = {}
         if people is not None:
             keys = {photo.key for photo in photos} | known.keys()
             named, report.unmatched = match(table, keys, [people.parent, *(each for each in given if each.is_dir())])
-            _check_matched(people, table, named)
+            if table and not named:
+                raise DataError(
+                    f"{people}: names no photo that is given or in the gallery; its first is '{next(iter(table))}'",
+                    "write paths that are absolute, or that start at the folder of this file or of the photos",
+                )
         written = Indexing(self._made, self._adding(), named, report, progress).run(wanted) if wanted else set()
         self._rename({key: person for key, person in named.items() if key not in written}, known, report)
         return report
 
     def remove(self, keys_or_ids: str | Path | Iterable[str | Path]) -> int:
-        """Remove photos by their keys or paths, and all photos of persons by their ids.
+        """Remove photos by their keys or paths, and people by their ids, with all their photos.
 
-        They are found no more at once. Their bytes leave the disk when the files that they share with other photos are
-        written anew; a gallery made anew never had them.
+        Searches no longer find them. Their bytes stay on the disk until the files that they share with other photos
+        are rewritten; a gallery made from scratch never had them.
 
         Returns:
-            How many photos there are fewer.
+            How many photos were removed.
 
         Raises:
             OutputError: the gallery cannot be written.
@@ -199,26 +202,40 @@ class Gallery:
         """Find the photos that resemble a sketch most.
 
         Args:
-            picture: a path, a file's bytes, or a picture.
+            picture: a path, the bytes of a file, or a picture.
             top: how many photos to return at most.
             route: what to compare with what.
             face: which face of the sketch, 1 for the largest; needed when there are several.
-            prior: how likely it is, before looking, that the person is in the gallery; above 0 and below 1.
+            prior: how likely it is, before the search, that the person is in the gallery; above 0 and below 1.
 
         Raises:
             ImageError: the sketch cannot be read.
             FaceError: it shows no face, or several and `face` is not given.
             ConfigError: `top`, `route` or `prior` is out of range.
-            GalleryError: there is no gallery, it cannot be read, or was described otherwise.
+            GalleryError: there is no gallery, it cannot be read, or another describer made it.
             OutputError: the query cannot be noted.
         """
-        _check_asked(top, route, prior)
-        _ = self.store  # first, as nothing can be found where there is no gallery
-        image, digest, name = _opened(picture)
-        probe = self.describer.probe(image, name, face)
-        answer = self._answer(probe, top, route, prior)
-        if self.audit and is_local(self.uri):
-            self._note(answer, digest, top, prior)
+        from facesketch.search.embedding.describer import ROUTES
+
+        if top < 1:
+            raise ConfigError(f"`top` {top}", "expected at least 1")
+        require_known(route, ROUTES, "`route`")
+        if not 0 < prior < 1:
+            raise ConfigError(f"`prior` {prior:g}", "expected a chance above 0 and below 1")
+        _ = self.store  # first: without a gallery there is nothing to find
+        image, digest, name = _open_sketch(picture)
+        answer = self._answer(self.describer.probe(image, name, face), top, route, prior)
+        if self.query_log and is_local(self.uri):
+            record = {
+                "probe": digest,
+                "gallery": {"version": answer.version, "size": answer.size, "fingerprint": self.store.fingerprint},
+                "route": route,
+                "top": top,
+                "prior": prior,
+                "hits": [{"key": hit.key, "score": hit.score, "chance": hit.chance} for hit in answer.hits],
+                "absent": answer.absent,
+            }
+            log.append(Path(self.uri), record)
         return answer
 
     def thumbnail(self, key: str) -> bytes:
@@ -226,24 +243,23 @@ class Gallery:
         return self.store.thumbnail(key)
 
     def holds(self, path: Path) -> bool:
-        """Tell whether a file is one of the photos, also by another name of the same file."""
+        """Return whether a file is one of the photos, also under another name of the same file."""
         try:
             size = path.stat().st_size
         except OSError:  # there is no such file
             return False
         names = [os.path.abspath(path), str(path.resolve())]  # noqa: PTH100  links stay as they are
-        asked = [name.encode(errors="replace").decode() for name in names]  # no key is other than text
-        found = self.store.alike(size, asked)
-        return any(key in asked or _is_same_file(Path(key), path) for key in found)
+        asked = [name.encode(errors="replace").decode() for name in names]  # keys are UTF-8
+        return any(key in asked or _is_same_file(Path(key), path) for key in self.store.alike(size, asked))
 
     def info(self) -> GalleryInfo:
-        """Say what the gallery holds."""
+        """Return what the gallery holds."""
         store = self.store
         people, embedder = self._count_people(store.version), _embedder(store)
         return GalleryInfo(store.count, people, store.fingerprint, embedder, store.version, store.indexed, store.size)
 
     def _made(self) -> Store:
-        """Return where the photos are kept, made if it is not there."""
+        """Return the table of photos, made if it is not there."""
         with self._lock:
             if self._store is None:
                 made = self._adding()
@@ -251,82 +267,60 @@ class Gallery:
             return self._store
 
     def _adding(self) -> Describer:
-        """Return what describes photos to add: the gallery's describer or, where there is no gallery, the best."""
+        """Return the describer for new photos: the gallery's, or the best at hand where there is no gallery."""
         with self._lock:
-            if not self.exists():
-                self._describer = self._describer or _best()
-                return self._describer
-            return self.describer
+            if self.exists():
+                return self.describer
+            self._describer = self._describer or _load_describer()
+            return self._describer
 
     def _answer(self, probe: Probe, top: int, route: Route, prior: float) -> Answer:
-        version, size = self.store.version, self.store.count
+        store = self.store
+        version, size, people = store.version, store.count, self._count_people(store.version)
         query = self.describer.query(probe, route)
-        found = self.store.nearest(query, max(2 * top, _LOOKED_AT))
-        best, notice = best_scores(found), self._notice(probe)
-        if not found:
-            return Answer([], 1.0, 0.0, route, size, version, probe, notice)
-        told = self._chances(best, query, version, route, prior)
-        if told is None:
-            return Answer(hits_of(found[:top], dict.fromkeys(best)), None, None, route, size, version, probe, notice)
-        chance, absent = told
-        hits = hits_of(found[:top], chance)
-        shown = sum(chance[person] for person in {hit.person for hit in hits})
-        return Answer(hits, absent, max(0.0, 1.0 - absent - shown), route, size, version, probe, notice)
-
-    def _chances(
-        self, best: dict[str, float], query: NDArray[np.float32], version: int, route: Route, prior: float
-    ) -> tuple[dict[str, float], float] | None:
-        """Return each person's chance and that of nobody; None where too few people tell what is usual."""
-        from facesketch.search.probability import FEWEST, calibration, chances
-
-        people = self._count_people(version)
-        if people < FEWEST:
-            return None
-        known, drawn = calibration(self.describer.embedder, route), self._draw(version) @ query
-        rest = max(0, people - len(best))
-        each, absent = chances(np.array(list(best.values())), rest, known, prior, drawn.astype(np.float64))
-        return dict(zip(best, each.tolist(), strict=True)), absent
-
-    def _notice(self, probe: Probe) -> str:
-        turned = f"the sketch was turned by {probe.turn}° clockwise, as that shows a face upright" if probe.turn else ""
-        return "; ".join(each for each in (turned, self.describer.notice, self._unnoted()) if each)
-
-    def _unnoted(self) -> str:
-        return _NO_AUDIT if self.audit and not is_local(self.uri) else ""
+        found = store.nearest(query, max(2 * top, _LOOKED_AT))
+        best: dict[str, float] = {}  # the best score of each person, highest first
+        for each in found:
+            best.setdefault(each.person, each.score)
+        chance: dict[str, float] = {}
+        absent, elsewhere = (None, None) if found else (1.0, 0.0)
+        if found and people >= probability.FEWEST:
+            known = probability.calibration(self.describer.embedder, route)
+            drawn = (self._draw(version) @ query).astype(np.float64)
+            rest = max(0, people - len(best))
+            values, absent = probability.chances(np.array(list(best.values())), rest, known, prior, drawn)
+            chance = dict(zip(best, values.tolist(), strict=True))
+            elsewhere = max(0.0, 1.0 - absent - sum(chance[person] for person in {each.person for each in found[:top]}))
+        place = {person: number for number, person in enumerate(best, start=1)}
+        hits = [
+            Hit(place[each.person], each.key, each.person, each.label, each.score, chance.get(each.person))
+            for each in found[:top]
+        ]
+        turned = f"the sketch was turned upright, by {probe.turn}° clockwise" if probe.turn else ""
+        no_log = "" if not self.query_log or is_local(self.uri) else "object storage has no query log"
+        notice = "; ".join(filter(None, (turned, self.describer.notice, no_log)))
+        return Answer(hits, absent, elsewhere, route, size, version, probe, notice)
 
     def _count_people(self, version: int) -> int:
-        """Return how many persons there are; counted once for each version of the gallery."""
+        """Return how many people there are, counted once per version of the gallery."""
         if self._people is None or self._people[0] != version:
             self._people = version, self.store.people()
         return self._people[1]
 
     def _draw(self, version: int) -> NDArray[np.float32]:
-        """Return vectors of photos drawn at random; read once for each version of the gallery."""
+        """Return vectors of photos drawn at random, read once per version of the gallery."""
         if self._drawn is None or self._drawn[0] != version:
             self._drawn = version, self.store.vectors(_DRAWN)
         return self._drawn[1]
 
     def _rename(self, named: dict[str, Person], known: dict[str, Known], report: Report) -> None:
-        """Give photos that were there already the id and label that they have now."""
         changed = {key: person for key, person in named.items() if key in known and known[key][3:] != person}
         if changed:
             self.store.rename(changed)
         report.renamed = len(changed)
 
-    def _note(self, answer: Answer, digest: str, top: int, prior: float) -> None:
-        record = {
-            "probe": digest,
-            "gallery": {"version": answer.version, "size": answer.size, "fingerprint": self.store.fingerprint},
-            "route": answer.route,
-            "top": top,
-            "prior": prior,
-            "hits": [{"key": hit.key, "score": hit.score, "chance": hit.chance} for hit in answer.hits],
-            "absent": answer.absent,
-        }
-        audit.append(Path(self.uri), record)
 
-
-def _best(embedder: str | None = None) -> Describer:
+def _load_describer(embedder: str | None = None) -> Describer:
     from facesketch.search.embedding.describer import describer
 
     return describer(embedder)
@@ -336,16 +330,8 @@ def _embedder(store: Store) -> str:
     return store.fingerprint.partition("-")[0]
 
 
-def _changed(photo: Photo, known: dict[str, Known]) -> Photo | None:
-    """Return a photo that is to be read, with what is known of it; None when its size and time are as they were."""
-    row = known.get(photo.key)
-    if row is not None and row[:2] == (photo.size, photo.mtime_ns):
-        return None
-    return replace(photo, known=row)
-
-
 def _is_gone(path: Path) -> bool:
-    """Tell whether a file is no longer there, as far as rights allow to know; a name that is no path never was."""
+    """Return whether a file is certainly no longer there; a key that is no path never was a file."""
     try:
         path.stat()
     except (FileNotFoundError, NotADirectoryError):
@@ -358,36 +344,12 @@ def _is_gone(path: Path) -> bool:
 def _is_same_file(path: Path, other: Path) -> bool:
     try:
         return path.samefile(other)
-    except OSError:  # it is gone, or is no path
+    except OSError:  # it is gone, or the key is no path
         return False
 
 
-def _same(path: Path, other: Path) -> bool:
-    return path.absolute() == other.absolute()
-
-
-def _check_matched(people: Path, table: dict[str, Person], named: dict[str, Person]) -> None:
-    if table and not named:
-        raise DataError(
-            f"{people}: names no photo that is given or in the gallery, beginning with '{next(iter(table))}'",
-            "write paths that are absolute, or start at the folder of this file or of the photos",
-        )
-
-
-def _check_asked(top: int, route: str, prior: float) -> None:
-    from facesketch.search.embedding.describer import ROUTES
-
-    if top < 1:
-        raise ConfigError(f"top is {top}", "expected at least 1")
-    if route not in ROUTES:
-        known = f"expected {', '.join(ROUTES)}"
-        raise ConfigError(f"no route '{route}'", nearest(route, ROUTES, then=known))
-    if not 0 < prior < 1:
-        raise ConfigError(f"prior is {prior:g}", "expected a chance above 0 and below 1")
-
-
-def _opened(picture: Source) -> tuple[Image.Image, str, str]:
-    """Return a picture, the SHA-256 of its file or pixels, and what to call it."""
+def _open_sketch(picture: Source) -> tuple[Image.Image, str, str]:
+    """Return a picture, the SHA-256 of its file or pixels, and its name in errors."""
     if isinstance(picture, Image.Image):
         image = flatten(picture)
         about = f"{image.mode} {image.width} {image.height} ".encode()

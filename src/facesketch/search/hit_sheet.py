@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from facesketch.search.answer import LEAD, Answer, Hit, plain
+from facesketch.search.answer import LEAD, Answer, Hit, percent, plain
 
 ACROSS = 5
 CELL = (240, 300)  # pixels of a face, in the shape of the frame
@@ -21,13 +21,6 @@ _WARNING, _TINT = "#6e3200", "#fdf1dd"
 _BAR = 22
 
 Box = tuple[int, int, int, int]
-
-
-def percent(chance: float) -> str:
-    """Return a chance as one reads it: whole percents, and never a certainty that nobody has."""
-    if chance < 0.01:
-        return "< 1 %"
-    return "> 99 %" if chance > 0.99 else f"{chance:.0%}".replace("%", " %")
 
 
 def hit_sheet(

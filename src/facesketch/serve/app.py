@@ -47,7 +47,7 @@ def build(settings: Settings, catalogue: Catalogue | None = None, gallery: Searc
     """
     check(settings)
     if gallery is None and settings.gallery is not None:
-        gallery = open_gallery(settings.gallery, audit=settings.audit)
+        gallery = open_gallery(settings.gallery, query_log=settings.query_log)
     service = Service.build(settings, catalogue or load_catalogue(settings), gallery)
     inner: ASGIApp = Gate(_application(service), settings)
     if settings.cors:

@@ -39,7 +39,7 @@ class SearchedFor(Protocol):
         ...
 
 
-def open_gallery(uri: str, *, audit: bool) -> SearchedFor:
+def open_gallery(uri: str, *, query_log: bool) -> SearchedFor:
     """Open a gallery that exists, with all that a search in it needs.
 
     Raises:
@@ -47,7 +47,7 @@ def open_gallery(uri: str, *, audit: bool) -> SearchedFor:
     """
     from facesketch.search.gallery import Gallery
 
-    gallery = Gallery(uri, create=False, audit=audit)
+    gallery = Gallery(uri, create=False, query_log=query_log)
     _ = gallery.describer  # so that what is amiss is told at the start
     return gallery
 
@@ -187,7 +187,7 @@ class Names:
 
 
 def _lead() -> str:
-    from facesketch.search.gallery import LEAD
+    from facesketch.search.answer import LEAD
 
     return LEAD
 

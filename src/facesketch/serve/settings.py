@@ -63,7 +63,7 @@ class Settings(Frozen):
     """What runs the networks of `models`."""
     gallery: str | None = None
     """The gallery to search in."""
-    audit: bool = False
+    query_log: bool = False
     """Note every search in the gallery's folder."""
     runs: Path | None = None
     """A folder of trainings to show."""
@@ -95,8 +95,8 @@ def check(settings: Settings) -> Settings:
         ConfigError: other machines would be let in and nobody said that they may, a token cannot be one, an origin
             is none, or searches are to be noted where there is nothing to search.
     """
-    if settings.audit and settings.gallery is None:
-        raise ConfigError("`audit`: notes searches in a gallery, and there is none", "add `gallery`, or leave it out")
+    if settings.query_log and settings.gallery is None:
+        raise ConfigError("`query_log` needs a gallery, and there is none", "add `gallery`, or leave it out")
     if not settings.loopback and settings.token is None and not settings.anyone:
         raise ConfigError(
             f"`host` {settings.host}: other machines would be let in", "give a `token` they must bring, or `anyone`"

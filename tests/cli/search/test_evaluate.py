@@ -53,7 +53,7 @@ def test_routes_are_chosen_by_name(command: Run, faces: Path, tmp_path: Path) ->
 
 def test_people_are_parted_by_a_column(command: Run, faces: Path, tmp_path: Path) -> None:
     words = ("search", "evaluate", "--data", faces, "--split", "all", "--embedder", "hog", "--out", tmp_path, "--quiet")
-    answer = command(*words, "--by", "light", "--routes", "direct")
+    answer = command(*words, "--group-by", "light", "--routes", "direct")
     assert answer.code == 0, answer.err
     groups = SearchResults.load(tmp_path / "search.json").galleries["alone"].routes["direct"].groups["light"]
     assert set(groups) == {"left", "right"}
@@ -73,7 +73,7 @@ def test_what_cannot_be_done_is_said_before_a_model_is_loaded(refused: Run, face
     assert "no such folder; give a folder of photos" in said("--distractors", tmp_path / "nowhere")
     assert "unknown protocol" in said("--protocol", "mine")
     assert "sideways" in said("--routes", "sideways")
-    assert "--by gender: no column of that name; known: beard" in said("--by", "gender")
+    assert "--group-by gender: no column of that name; known: beard" in said("--group-by", "gender")
     assert "no such folder" in str(refused("search", "evaluate", "--data", tmp_path / "nowhere"))
 
 
@@ -95,5 +95,5 @@ def test_a_bar_counts_each_stage_anew(monkeypatch: pytest.MonkeyPatch, capsys: p
 
 def test_a_map_of_nothing_is_refused(faces: Path, tmp_path: Path, refused: Callable[..., str]) -> None:
     for parts in ("", ","):
-        line = refused("search", "learn", "--data", faces, "--out", tmp_path / "map.safetensors", "--parts", parts)
+        line = refused("search", "fit", "--data", faces, "--out", tmp_path / "map.safetensors", "--parts", parts)
         assert line == "--parts names none; give hog, sface, or both with a comma between"

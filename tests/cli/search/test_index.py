@@ -98,7 +98,7 @@ def test_a_file_given_as_gallery_is_told(
 ) -> None:
     monkeypatch.chdir(sketch.parent)
     said = refused("search", *verb, "--gallery", "photos/person-1.png")
-    assert said == "photos/person-1.png: a file, not a folder; --gallery must be a folder, a gallery's or a new one"
+    assert said == "photos/person-1.png: a file, not a folder; --gallery must be a folder, new or a gallery's"
 
 
 def test_index_tells_who_is_who(command: Callable[..., Any], photos: Path, place: Path, tmp_path: Path) -> None:
@@ -172,7 +172,7 @@ def test_no_gallery_there_is_told_and_none_is_made(
 ) -> None:
     monkeypatch.chdir(sketch.parent)
     said = refused("search", *verb, "--gallery", place)
-    assert said == f"{place}: no gallery here; type `facesketch search index PHOTOS --gallery {place}`"
+    assert said == f"{place}: no gallery here; type: facesketch search index PHOTOS --gallery {place}"
     assert not place.exists()
 
 
@@ -190,7 +190,7 @@ def test_a_gallery_described_otherwise_is_refused(
         said = refused("search", *words, "--gallery", gallery)
         assert "hog-pixels" in said
         assert "hog-others" in said
-        assert "facesketch search index PHOTOS --gallery" in said
+        assert "give the --embedder it was made with" in said
 
 
 def test_a_newer_gallery_is_refused(

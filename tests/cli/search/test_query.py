@@ -45,7 +45,7 @@ def test_query_lists_hits_verdict_and_warning(command: Callable[..., Any], galle
     assert "1.000" in places[0]
     assert LEAD in answer.out.splitlines()
     assert "30 photos, version" in answer.out
-    found = Gallery(gallery, audit=False).search(sketch, 3)
+    found = Gallery(gallery, query_log=False).search(sketch, 3)
     assert found.verdict in answer.out.splitlines()
 
 
@@ -56,7 +56,7 @@ def test_query_of_too_few_people_tells_no_chance(
     sheet, out = tmp_path / "hits.png", tmp_path / "hits.json"
     answer = command("search", "query", sketch, "--gallery", gallery, "--sheet", sheet, "--json", out)
     assert answer.code == 0
-    assert "Too few people in the gallery to tell a chance" in answer.out
+    assert "Too few people in the gallery" in answer.out
     assert "%" not in answer.out
     assert "chance" not in answer.out.splitlines()[0], "the table has no such column"
     said = json.loads(out.read_text(encoding="utf-8"))
@@ -129,7 +129,7 @@ def test_query_draws_a_hit_sheet(
 def test_query_notes_what_was_asked_unless_told_not_to(
     command: Callable[..., Any], gallery: Path, sketch: Path
 ) -> None:
-    command("search", "query", sketch, "--gallery", gallery, "--no-audit")
+    command("search", "query", sketch, "--gallery", gallery, "--no-query-log")
     assert _lines(gallery) == []
     command("search", "query", sketch, "--gallery", gallery, "--top", "2", "--prior", "0.2", "--route", "to-photo")
     (line,) = _lines(gallery)
@@ -181,7 +181,7 @@ def test_query_on_a_full_disk_names_the_option(
     refused: Callable[..., str], gallery: Path, sketch: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(path: Path, value: object) -> None:
-        raise OutputError(cannot_write(path, OSError(errno.ENOSPC, "full")))
+        raise OutputError(*cannot_write(path, OSError(errno.ENOSPC, "full")))
 
     monkeypatch.setattr("facesketch.files.write_json", full)
     said = refused("search", "query", sketch, "--gallery", gallery, "--json", tmp_path / "hits.json")
@@ -219,7 +219,7 @@ def test_query_takes_one_of_several_faces(
     both.paste(portrait(4).resize((40, 40)), (40, 0))
     both.save(tmp_path / "both.png")
     words = ("search", "query", tmp_path / "both.png", "--gallery", gallery, "--top", "1")
-    assert "--face 1" in refused(*words)
+    assert "2 faces; choose one with --face N" in refused(*words)
     assert _hits(command(*words, "--face", "1").out)[0][1] == "person-2"
     assert _hits(command(*words, "--face", "2").out)[0][1] == "person-4"
 

@@ -1,4 +1,4 @@
-"""The learned map: it brings a person's two pictures together, and its file is whole or refused."""
+"""The fitted map: a person's two pictures come close, and its file is whole or refused."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from facesketch.errors import CheckpointError, ConfigError, DataError
 from facesketch.faces import Face, FaceFinder
 from facesketch.faces.frame import FRAME
 from facesketch.search.embedding.embedders import EMBEDDERS, Learned, embedder_named
-from facesketch.search.embedding.lda import Map, fit, joined
-from facesketch.search.embedding.learn import learn
+from facesketch.search.embedding.fit import fit
+from facesketch.search.embedding.lda import Map, join_parts
 
 NAMES = ("hog", "sface")
 
@@ -38,10 +38,10 @@ def _found(photos: np.ndarray, sketches: np.ndarray) -> float:
     return float(((sketches @ photos.T).argmax(axis=1) == np.arange(len(photos))).mean())
 
 
-def test_who_was_not_learned_from_is_found_oftener() -> None:
-    learned = fit(NAMES, *_people(200), dimension=6)
+def test_people_it_was_not_fitted_to_are_found_more_often() -> None:
+    learned = Map.fit(NAMES, *_people(200), dimension=6)
     photos, sketches = _people(50, seed=1)
-    before = _found(joined(NAMES, photos), joined(NAMES, sketches))
+    before = _found(join_parts(NAMES, photos), join_parts(NAMES, sketches))
     after = _found(learned(photos, "photo"), learned(sketches, "sketch"))
     assert before < 0.4 < 0.8 < after
 
@@ -49,7 +49,7 @@ def test_who_was_not_learned_from_is_found_oftener() -> None:
 @pytest.mark.parametrize("kind", ["photo", "sketch"])
 def test_rows_are_unit_and_of_the_mean_of_their_kind(kind: Kind) -> None:
     sides = dict(zip(("photo", "sketch"), _people(30), strict=True))
-    learned = fit(NAMES, sides["photo"], sides["sketch"], dimension=5)
+    learned = Map.fit(NAMES, sides["photo"], sides["sketch"], dimension=5)
     rows = learned(sides[kind], kind)
     assert rows.shape == (30, 5)
     np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, rtol=1e-5)
@@ -59,7 +59,7 @@ def test_rows_are_unit_and_of_the_mean_of_their_kind(kind: Kind) -> None:
 
 def test_a_file_gives_the_same_map_in_half_precision(tmp_path: Path) -> None:
     photos, sketches = _people(40)
-    learned = fit(NAMES, photos, sketches, dimension=8)
+    learned = Map.fit(NAMES, photos, sketches, dimension=8)
     for name in ("one", "two"):
         learned.write(tmp_path / f"{name}.safetensors")
     again, other = (Map.read(tmp_path / f"{name}.safetensors") for name in ("one", "two"))
@@ -69,30 +69,30 @@ def test_a_file_gives_the_same_map_in_half_precision(tmp_path: Path) -> None:
 
 
 def test_no_more_directions_than_people_can_span() -> None:
-    assert fit(NAMES, *_people(12)).dimension == 11
-    with pytest.raises(DataError, match="9 pairs to learn from; expected at least 10"):
-        fit(NAMES, *_people(9))
+    assert Map.fit(NAMES, *_people(12)).dimension == 11
+    with pytest.raises(DataError, match="9 pairs to fit to; expected at least 10"):
+        Map.fit(NAMES, *_people(9))
 
 
-def test_photos_that_were_given_as_sketches_teach_nothing() -> None:
+def test_photos_given_as_sketches_are_refused() -> None:
     photos, _ = _people(12)
-    with pytest.raises(DataError, match="photos and sketches are the same pictures; expected drawings"):
-        fit(NAMES, photos, photos)
+    with pytest.raises(DataError, match="the same pictures"):
+        Map.fit(NAMES, photos, photos)
 
 
 @pytest.mark.parametrize("content", [b"", b"no map", b"\0" * 100])
-def test_what_is_no_map_is_refused(content: bytes, tmp_path: Path) -> None:
+def test_a_file_that_is_no_map_is_refused(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "map.safetensors"
-    with pytest.raises(CheckpointError, match="missing, torn or not a map for searching"):
+    with pytest.raises(CheckpointError, match="missing, torn or not a map for search"):
         Map.read(path)
     path.write_bytes(content)
-    with pytest.raises(CheckpointError, match="missing, torn or not a map for searching"):
+    with pytest.raises(CheckpointError, match="missing, torn or not a map for search"):
         embedder_named(str(path))
 
 
 def test_a_torn_map_and_a_newer_one_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "map.safetensors"
-    learned = fit(NAMES, *_people(20))
+    learned = Map.fit(NAMES, *_people(20))
     learned.write(path)
     path.write_bytes(path.read_bytes()[:-50])
     with pytest.raises(CheckpointError):
@@ -109,7 +109,7 @@ def test_the_best_at_hand_says_what_is_missing(monkeypatch: pytest.MonkeyPatch, 
     best = embedder_named()
     assert best.name == "lite"
     assert "facesketch models fetch sface" in best.notice
-    with pytest.raises(ConfigError, match="unknown embedder 'hogg'; did you mean 'hog'"):
+    with pytest.raises(ConfigError, match="`embedder` 'hogg'; did you mean 'hog'"):
         embedder_named("hogg")
 
 
@@ -143,12 +143,12 @@ class _Middle:
         return face
 
 
-def test_a_map_is_learned_from_pairs_and_serves_by_its_path(arrange: Callable[..., Path], tmp_path: Path) -> None:
+def test_a_map_is_fitted_to_pairs_and_loaded_by_its_path(arrange: Callable[..., Path], tmp_path: Path) -> None:
     told: list[tuple[int, int]] = []
     out, data = tmp_path / "mine.safetensors", arrange(tmp_path / "pairs", train=8, validation=3, test=1)
     progress = lambda done, total: told.append((done, total))  # noqa: E731
     Image.new("RGB", (64, 64)).save(data / "photos" / "train-face-0001.png")
-    learned, left_out = learn(data, ["hog"], finder=cast(FaceFinder, _Middle()), progress=progress)
+    learned, left_out = fit(data, ["hog"], finder=cast(FaceFinder, _Middle()), progress=progress)
     learned.write(out)
     assert told[-1] == (11, 11), "test people are not learned from"
     assert len(left_out) == 1
@@ -156,5 +156,5 @@ def test_a_map_is_learned_from_pairs_and_serves_by_its_path(arrange: Callable[..
     assert isinstance(embedder, Learned)
     assert embedder.name == "learned"
     assert embedder.id.startswith("learned-")
-    with pytest.raises(ConfigError, match="`parts` vgg: nothing is learned on that"):
-        learn(data, ["vgg"])
+    with pytest.raises(ConfigError, match="`parts` 'vgg'"):
+        fit(data, ["vgg"])

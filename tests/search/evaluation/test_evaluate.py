@@ -18,8 +18,8 @@ from PIL import Image
 from facesketch.data.index import index
 from facesketch.data.split import split
 from facesketch.errors import ConfigError, DataError, FaceError, OutputError
-from facesketch.search.embedding.describer import ROUTES, Probe
-from facesketch.search.evaluation import evaluate as trial
+from facesketch.search.embedding.describer import ROUTES, PhotoVector, Probe
+from facesketch.search.evaluation import evaluate as module
 from facesketch.search.evaluation.distractors import SyntheticFaces
 from facesketch.search.evaluation.evaluate import evaluate_search, read_task
 from facesketch.search.evaluation.plot import save_figure
@@ -48,11 +48,11 @@ class Thumbs:
             raise FaceError("no face found")
         return _unit(grey)
 
-    def gallery(self, pictures: Sequence[Image.Image]) -> list[NDArray[np.float32] | FaceError]:
-        found: list[NDArray[np.float32] | FaceError] = []
+    def gallery(self, pictures: Sequence[Image.Image]) -> list[PhotoVector | FaceError]:
+        found: list[PhotoVector | FaceError] = []
         for picture in pictures:
             try:
-                found.append(np.tile(self._look(picture), 2))
+                found.append(PhotoVector(np.tile(self._look(picture), 2)))
             except FaceError as error:
                 found.append(error)
         return found
@@ -203,13 +203,13 @@ def test_distractors_without_a_face_are_told_of(faces: Path, tmp_path: Path) -> 
 
 def test_people_are_parted_by_what_the_data_says_of_them(faces: Path) -> None:
     task = read_task(faces, "all")
-    found = evaluate_search(Thumbs(), task, by=("skin", "glasses"), divisions=2)  # type: ignore[arg-type]
+    found = evaluate_search(Thumbs(), task, group_by=("skin", "glasses"), divisions=2)  # type: ignore[arg-type]
     for route in found.galleries["alone"].routes.values():
         for column in ("skin", "glasses"):
             says = [pair.attributes[column] for pair in task.pairs]
             assert {value: group.sketches for value, group in route.groups[column].items()} == Counter(says)
-    with pytest.raises(ConfigError, match="`by` skim: no column of that name; did you mean 'skin'"):
-        evaluate_search(Thumbs(), task, by=("skim",))  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="`group_by` skim: no column of that name; did you mean 'skin'"):
+        evaluate_search(Thumbs(), task, group_by=("skim",))  # type: ignore[arg-type]
 
 
 def test_pictures_of_several_sizes_have_no_baselines(faces: Path, tmp_path: Path) -> None:
@@ -224,7 +224,7 @@ def test_without_a_calibration_the_rest_is_measured(faces: Path, monkeypatch: py
     def unknown(embedder: str, route: str) -> None:
         raise ConfigError(f"{embedder}, {route}: nothing measured")
 
-    monkeypatch.setattr(trial, "calibration", unknown)
+    monkeypatch.setattr(module, "calibration", unknown)
     others = SyntheticFaces(24, seed=9)
     found = evaluate_search(Thumbs(), read_task(faces, "all"), distractors=others, divisions=1)  # type: ignore[arg-type]
     assert found.left_out["chances of fused"] == "hog, fused: nothing measured"
@@ -246,7 +246,7 @@ def test_results_come_back_as_they_were_written(results: SearchResults, tmp_path
     assert SearchResults.load(path) == results
     value = json.loads(path.read_text())
     path.write_text(json.dumps(value | {"seed": "many"}))
-    with pytest.raises(DataError, match=r"damaged results \(seed = 'many'.*\); evaluate once more"):
+    with pytest.raises(DataError, match=r"damaged results \(seed = 'many'.*\)"):
         SearchResults.load(path)
     path.write_text(json.dumps(value | {"format": "facesketch results 1"}))
     with pytest.raises(DataError, match="expected 'facesketch search results 1'"):

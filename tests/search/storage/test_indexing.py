@@ -18,8 +18,9 @@ import pytest
 from PIL import Image
 
 from facesketch.errors import DataError, ImageError, OutputError
-from facesketch.search.gallery import Gallery, Report
+from facesketch.search.gallery import Gallery
 from facesketch.search.storage import indexing
+from facesketch.search.storage.indexing import Report
 from facesketch.search.storage.store import Store
 
 RED, GREEN, BLUE, DARK = (250, 20, 20), (20, 250, 20), (20, 20, 250), (60, 60, 60)
@@ -94,7 +95,7 @@ def test_a_photo_that_became_useless_keeps_what_it_showed(gallery: Gallery, phot
     (photos / "red.png").write_text("hello")
     for _ in range(2):  # it is told every time, as it may be mended any time
         report = gallery.add(photos)
-        assert report.skipped[0][1].endswith("; the gallery keeps what it showed before")
+        assert report.skipped[0][1].endswith("; the gallery keeps its older version")
         assert (report.unchanged, gallery.store.count) == (3, 4)
 
 
@@ -147,6 +148,12 @@ def test_a_large_photo_is_shrunk_and_its_thumbnail_is_small(gallery: Gallery, tm
     assert (small.format, small.size) == ("JPEG", (224, 134))
 
 
+def test_photos_that_were_turned_upright_are_named(gallery: Gallery, photos: Path, draw: Any) -> None:
+    lying = draw(photos / "lying.png", (90, 0, 90))
+    assert gallery.add(photos) == Report(added=5, turned=[(lying, 90)])
+    assert gallery.add(photos) == Report(unchanged=5)
+
+
 def _table(folder: Path, *lines: str) -> Path:
     path = folder / "people.csv"
     path.write_text("\n".join(["file,id,label", *lines]))
@@ -194,7 +201,7 @@ def test_a_table_alone_names_photos_that_are_there(gallery: Gallery, photos: Pat
 def test_a_table_of_other_photos_is_refused_before_anything_is_described(
     gallery: Gallery, photos: Path, tmp_path: Path, colours: Any
 ) -> None:
-    with pytest.raises(DataError, match=r"names no photo that is given or in the gallery, beginning with 'x\.png'"):
+    with pytest.raises(DataError, match=r"names no photo that is given or in the gallery; its first is 'x\.png'"):
         gallery.add(photos, _table(tmp_path, "x.png,7,Ann"))
     assert colours.described == []
 
@@ -311,7 +318,7 @@ import lancedb
 sys.path.insert(0, sys.argv[1])
 from pathlib import Path
 from conftest import Colours
-from facesketch.search import indexing
+from facesketch.search.storage import indexing
 from facesketch.search.gallery import Gallery
 
 indexing.BATCH = 8
@@ -331,7 +338,7 @@ def running(tmp_path: Path, many: Path) -> Iterator[Callable[[], subprocess.Pope
     started: list[subprocess.Popen[str]] = []
 
     def start() -> subprocess.Popen[str]:
-        words = [Path(__file__).parent, many, tmp_path / "gallery", tmp_path / "described", tmp_path / "go"]
+        words = [Path(__file__).parents[1], many, tmp_path / "gallery", tmp_path / "described", tmp_path / "go"]
         command = [sys.executable, "-c", SCRIPT, *map(str, words)]
         started.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
         return started[-1]

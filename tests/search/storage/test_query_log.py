@@ -80,7 +80,7 @@ def test_a_writer_waits_for_another_to_finish(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_written_is_said_in_one_line(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="type `audit=False`"):
+    with pytest.raises(OutputError, match="`query_log=False`"):
         query_log.append(tmp_path / "nowhere", {})
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from facesketch.search.evaluation.results import Chances, GalleryScore, RouteScore, SearchResults
 
 Embedder = str
-"""`learned`, `lite`, `sface`, `hog`, or a file that `search learn` wrote."""
+"""`learned`, `lite`, `sface`, `hog`, or a file that `search fit` wrote."""
 Route = Literal["direct", "to-photo", "to-sketch", "fused"]
 
 _WIDTH = 120  # columns where the output is not a terminal
@@ -42,7 +42,7 @@ def evaluate(
     split: Literal["test", "train", "all"] = "test",
     protocol: str | None = None,
     routes: Annotated[list[Route] | None, Parameter(consume_multiple=True, negative=())] = None,
-    by: Annotated[list[str] | None, Parameter(consume_multiple=True, negative=())] = None,
+    group_by: Annotated[list[str] | None, Parameter(consume_multiple=True, negative=())] = None,
     photo2sketch: str | None = None,
     sketch2photo: str | None = None,
     out: Path | None = None,
@@ -65,8 +65,8 @@ def evaluate(
         What the split is called in print: cuhk, cufs, cufsf, fs2k or own. Other counts give a warning.
     routes
         Which ways to compare; all when left out.
-    by
-        Columns of the data's pairs.csv, such as gender: how often these people are found, and taken for others.
+    group_by
+        Columns of the data's pairs.csv, such as gender: how often the people of each group are found, and mistaken.
     photo2sketch
         A run folder or model file that makes the photos sketches; the package's own when left out.
     sketch2photo
@@ -91,7 +91,7 @@ def evaluate(
         forbid_overwriting(data, [file_of(out), file_of(out).with_suffix(".png")])
     with Stages(quiet) as progress:
         results = _evaluate(
-            Question(data, split, protocol, routes, distractors, tuple(by or ()), seed),
+            Question(data, split, protocol, routes, distractors, tuple(group_by or ()), seed),
             lambda: _describer(embedder, photo2sketch, sketch2photo),
             progress,
         )
@@ -109,7 +109,7 @@ class Question:
     protocol: str | None
     routes: list[Route] | None
     distractors: str | None
-    by: tuple[str, ...]
+    group_by: tuple[str, ...]
     seed: int
 
 
@@ -120,7 +120,7 @@ def _evaluate(asked: Question, load: Callable[[], Describer], progress: Stages) 
     from facesketch.search.evaluation.evaluate import evaluate_search, read_task
 
     task = read_task(asked.data, asked.split, asked.protocol)
-    task.groups(asked.by)
+    task.groups(asked.group_by)
     others = None
     if asked.distractors is not None:
         others = distractors(asked.distractors, besides=[pair.photo.path for pair in task.pairs], seed=asked.seed)
@@ -129,7 +129,7 @@ def _evaluate(asked: Question, load: Callable[[], Describer], progress: Stages) 
         task,
         routes=[route for route in ROUTES if asked.routes is None or route in asked.routes],
         distractors=others,
-        by=asked.by,
+        group_by=asked.group_by,
         seed=asked.seed,
         progress=progress,
     )

@@ -14,9 +14,9 @@ from cyclopts import Parameter
 
 from facesketch.cli.console import Bar, print_json, read_pipe, say_passed_over
 from facesketch.cli.search import evaluate as search_evaluate
-from facesketch.cli.search import learn as search_learn
+from facesketch.cli.search import fit as search_fit
 from facesketch.cli.search.evaluate import Route
-from facesketch.errors import ConfigError, GalleryError, OutputError, nearest
+from facesketch.errors import ConfigError, GalleryError, NoGalleryError, OutputError, nearest
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 app = cyclopts.App(name="search", help="Find a person in a gallery of photos from a sketch.")
 
 app.command(search_evaluate.evaluate)
-app.command(search_learn.learn)
+app.command(search_fit.fit)
 
 _EXAMPLES = 10  # left out photos to name
 _WIDTH = 110  # columns where the output is not a terminal
@@ -45,7 +45,7 @@ def _no_option(_kind: Any, sketch: Path) -> None:
     """
     if sketch != _PIPE and str(sketch).startswith("-") and not sketch.exists():
         word = str(sketch).partition("=")[0]
-        known = [f"--{name}" for name in (*inspect.signature(query).parameters, "no-audit") if name != "sketch"]
+        known = [f"--{name}" for name in (*inspect.signature(query).parameters, "no-query-log") if name != "sketch"]
         raise ConfigError(f"unknown option {word}", nearest(word, known, then="type --help to see them all"))
 
 
@@ -106,7 +106,7 @@ def query(
     sheet: Path | None = None,
     json: Annotated[Path | None, Parameter(allow_leading_hyphen=True)] = None,
     embedder: str | None = None,
-    audit: bool = True,
+    query_log: bool = True,
 ) -> None:
     """List the people of a gallery who look most like a sketch, each with the chance that it is the right one.
 
@@ -133,11 +133,11 @@ def query(
         Write the answer into this file, NAME.json; `-` prints it instead of the table.
     embedder
         The learned map's file that the gallery was made with, if it was; a gallery knows the others.
-    audit
-        `--no-audit` leaves no line in the gallery's queries.jsonl.
+    query_log
+        `--no-query-log` leaves no line in the gallery's queries.jsonl.
     """
     _check(sketch, top, face, sheet, json)
-    opened = _open(gallery, embedder, create=False, audit=audit)
+    opened = _open(gallery, embedder, create=False, query_log=query_log)
     if sheet is not None and opened.holds(sheet):
         raise ConfigError(f"--sheet {sheet}: is a photo of the gallery", "give another name, such as hits.png")
     drawn = read_pipe("facesketch search query - … < sketch.png") if sketch == _PIPE else sketch
@@ -168,15 +168,19 @@ def info(*, gallery: str) -> None:
     _print(f"version {found.version:,}; {covered}")
 
 
-def _open(gallery: str, embedder: str | None = None, *, create: bool, audit: bool = True) -> Gallery:
+def _open(gallery: str, embedder: str | None = None, *, create: bool, query_log: bool = True) -> Gallery:
     """Open a gallery; what describes faces is loaded only when it is needed, unless it is named."""
     from facesketch.search.gallery import Gallery
 
-    if embedder is None:
-        return Gallery(gallery, create=create, audit=audit)
-    from facesketch.search.embedding.describer import describer
+    describe = None
+    if embedder is not None:
+        from facesketch.search.embedding.describer import describer
 
-    return Gallery(gallery, describer(embedder), create, audit=audit)
+        describe = describer(embedder)
+    try:
+        return Gallery(gallery, describe, create, query_log=query_log)
+    except NoGalleryError as error:
+        raise GalleryError(error.seen, f"type: facesketch search index PHOTOS --gallery {gallery}") from error
 
 
 def _take_out(gallery: Gallery, remove: tuple[str, ...], prune: bool) -> None:
@@ -241,6 +245,10 @@ def _tell(report: Report) -> None:
     if left > _EXAMPLES:
         _note(f"and {left - _EXAMPLES:,} more")
     say_passed_over(report.passed_over)
+    for path, turn in report.turned[:_EXAMPLES]:
+        _note(f"turned upright {path}: by {turn}° clockwise")
+    if len(report.turned) > _EXAMPLES:
+        _note(f"and {len(report.turned) - _EXAMPLES:,} more turned upright")
     if report.unmatched:
         names = ", ".join(report.unmatched[:_EXAMPLES]) + (", …" if len(report.unmatched) > _EXAMPLES else "")
         _note(f"note: {_count(len(report.unmatched), 'name')} of --people led to no photo: {names}")
@@ -291,9 +299,8 @@ def _draw(gallery: Gallery, answer: Answer, name: str, sketch: Path, out: Path) 
 
 def _write_json(answer: Answer, gallery: str, sketch: Path, prior: float, out: Path) -> None:
     from facesketch.files import write_json
-    from facesketch.search.answer import told
 
-    said = told(answer, sketch=str(sketch), gallery=gallery, prior=prior)
+    said = answer.to_json(sketch=str(sketch), gallery=gallery, prior=prior)
     if out == _PIPE:
         print_json(said)
     else:
@@ -304,8 +311,7 @@ def _show(answer: Answer, written: list[Path]) -> None:
     """Print the hits, the verdict, the warning, and what they rest on."""
     from rich.markup import escape
 
-    from facesketch.search.answer import LEAD, plain
-    from facesketch.search.hit_sheet import percent
+    from facesketch.search.answer import LEAD, percent, plain
 
     console = _console()
     console.print(_table(answer))
@@ -328,8 +334,7 @@ def _table(answer: Answer) -> Any:
     from rich.markup import escape
     from rich.table import Table
 
-    from facesketch.search.answer import plain
-    from facesketch.search.hit_sheet import percent
+    from facesketch.search.answer import percent, plain
 
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     table.add_column("", justify="right", no_wrap=True)

@@ -1,8 +1,8 @@
-"""Pictures become vectors: find the face, frame it, translate it, and describe both.
+"""From a picture to a vector: find the face, frame it, translate it, and describe both.
 
-A gallery's photo gives two descriptions in one vector, that of the photo and that of its sketch; a probe gives two as
-well, that of the sketch and that of its photo. What a route compares is then an inner product, so one vector per photo
-serves every route:
+A gallery photo becomes one vector of two halves, which describe the photo and the sketch made of it. A probe becomes
+two descriptions, of the sketch and of the photo made of it. Every route is then an inner product, so one vector per
+photo serves all of them:
 
     direct       the sketch with the photos
     to-photo     the photo made of the sketch with the photos
@@ -13,6 +13,7 @@ serves every route:
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -27,11 +28,12 @@ from PIL import Image
 from facesketch.checkpoints.header import model_file
 from facesketch.config import Direction
 from facesketch.devices import processors
-from facesketch.errors import ConfigError, FaceError
-from facesketch.faces import FaceFinder
+from facesketch.errors import FaceError, SeveralFacesError, require_known
+from facesketch.faces import Face, FaceFinder, align
+from facesketch.faces.finder import upright_in
+from facesketch.faces.frame import FRAME
 from facesketch.faces.turns import Turn
 from facesketch.inference.translator import Translator, load
-from facesketch.search.embedding.crop import framed, meant
 from facesketch.search.embedding.embedders import Embedder, embedder_named
 from facesketch.weights import shipped
 
@@ -48,20 +50,22 @@ _WEIGHTS: dict[Route, tuple[float, float, float]] = {
     "to-sketch": (0, 0, 1),
     "fused": (1 / 3, 1 / 3, 1 / 3),
 }
-"""What the sketch with the photos, its photo with the photos, and the sketch with their sketches count in a route."""
-_AT_ONCE = 8  # pictures that go through the network together
+"""The weight of each of the first three routes in a route."""
+_BATCH = 8  # pictures that go through a network together
+_PASSER_BY = 0.25  # of the largest face's area: smaller faces are people in the background
+_AS_CROPPED = 0.2  # of the eye distance: 10 pixels
 
 
 @dataclass(frozen=True, eq=False)
 class Probe:
-    """A sketch that somebody is looked for with.
+    """The sketch of a search, described.
 
     Attributes:
-        sketch: (D,) of the sketch as it is, unit length.
+        sketch: (D,) of the sketch, unit length.
         photo: (D,) of the photo made of it, unit length.
         framed: the sketch in the frame.
         translated: the photo made of it.
-        turn: how many degrees clockwise the sketch was turned to stand upright.
+        turn: degrees clockwise by which the sketch was turned upright.
     """
 
     sketch: Vector
@@ -71,15 +75,28 @@ class Probe:
     turn: Turn = 0
 
 
+@dataclass(frozen=True, eq=False)
+class PhotoVector:
+    """A photo of a gallery, described.
+
+    Attributes:
+        vector: (2 D,) of the photo and of the sketch made of it, both halves of unit length.
+        turn: degrees clockwise by which the photo was turned upright.
+    """
+
+    vector: Vector
+    turn: Turn = 0
+
+
 class Describer:
-    """Makes vectors of pictures of any size.
+    """Turns pictures of any size into vectors.
 
     Args:
-        embedder: what describes framed faces.
-        photo2sketch: a model that makes sketches of photos in the frame.
-        sketch2photo: a model that makes photos of sketches.
-        models: what to call the two in the fingerprint.
-        finder: what finds faces.
+        embedder: describes framed faces.
+        photo2sketch: makes sketches of framed photos.
+        sketch2photo: makes photos of framed sketches.
+        models: the names of the two in the fingerprint.
+        finder: finds faces.
     """
 
     def __init__(
@@ -101,39 +118,47 @@ class Describer:
     def _threads(self) -> ThreadPoolExecutor:
         return ThreadPoolExecutor(self._workers, thread_name_prefix="describe")
 
-    def gallery(self, pictures: Sequence[Image.Image]) -> list[Vector | FaceError]:
+    def gallery(self, pictures: Sequence[Image.Image]) -> list[PhotoVector | FaceError]:
         """Describe photos, each by its largest face.
 
         Args:
             pictures: `L` or `RGB`, of any size.
 
         Returns:
-            For each picture a vector (2 D,), both halves of unit length, or, where it shows no face, the error.
+            For each picture what it became, or the error where it shows no face.
         """
-        found = list(self._threads.map(self._framed, pictures))
-        faces = [face for face in found if isinstance(face, Image.Image)]
-        sketches = self._translated(faces, "photo2sketch")
-        rows = iter(np.concatenate([self._described(faces, "photo"), self._described(sketches, "sketch")], axis=1))
-        return [next(rows) if isinstance(face, Image.Image) else face for face in found]
+
+        def frame(picture: Image.Image) -> tuple[Image.Image, Turn] | FaceError:
+            try:
+                face = choose_face(self._finder, picture)
+            except FaceError as error:
+                return error
+            return frame_face(picture, face), face.turn
+
+        found = list(self._threads.map(frame, pictures))
+        photos = [each[0] for each in found if not isinstance(each, FaceError)]
+        sketches = self._translate(photos, "photo2sketch")
+        rows = iter(np.concatenate([self._describe(photos, "photo"), self._describe(sketches, "sketch")], axis=1))
+        return [each if isinstance(each, FaceError) else PhotoVector(next(rows), each[1]) for each in found]
 
     def probe(self, picture: Image.Image, name: str = "probe", face: int | None = None) -> Probe:
         """Describe a sketch.
 
         Args:
             picture: `L` or `RGB`, of any size.
-            name: what to call it in errors.
+            name: what errors call it.
             face: which of its faces, 1 for the largest; needed where it shows several.
 
         Raises:
             FaceError: no face, several without `face`, or none of that number.
         """
         try:
-            found = meant(self._finder, picture, face, only=True)
+            found = choose_face(self._finder, picture, face, only=True)
         except FaceError as error:
-            raise FaceError(f"{name}: {error}") from error
-        sketch = framed(picture, found)
-        (photo,) = self._translated([sketch], "sketch2photo")
-        vectors = self._described([sketch], "sketch")[0], self._described([photo], "photo")[0]
+            raise type(error)(f"{name}: {error.seen}", error.hint) from error
+        sketch = frame_face(picture, found)
+        (photo,) = self._translate([sketch], "sketch2photo")
+        vectors = self._describe([sketch], "sketch")[0], self._describe([photo], "photo")[0]
         return Probe(*vectors, sketch, photo, found.turn)
 
     def query(self, probe: Probe, route: Route) -> Vector:
@@ -142,27 +167,20 @@ class Describer:
         Raises:
             ConfigError: there is no such route.
         """
-        if route not in _WEIGHTS:
-            raise ConfigError(f"unknown route '{route}'", f"expected one of {', '.join(ROUTES)}")
+        require_known(route, ROUTES, "`route`")
         direct, to_photo, to_sketch = _WEIGHTS[route]
         halves = [direct * probe.sketch + to_photo * probe.photo, to_sketch * probe.sketch]
         return np.concatenate(halves).astype(np.float32)
 
-    def _framed(self, picture: Image.Image) -> Image.Image | FaceError:
-        try:
-            return framed(picture, meant(self._finder, picture))
-        except FaceError as error:
-            return error
-
-    def _translated(self, faces: Sequence[Image.Image], direction: Direction) -> list[Image.Image]:
-        starts = range(0, len(faces), _AT_ONCE)
+    def _translate(self, faces: Sequence[Image.Image], direction: Direction) -> list[Image.Image]:
         translate = self._translators[direction].translate
-        return [made for start in starts for made in translate(faces[start : start + _AT_ONCE], direction)]
+        starts = range(0, len(faces), _BATCH)
+        return [made for start in starts for made in translate(faces[start : start + _BATCH], direction)]
 
-    def _described(self, faces: Sequence[Image.Image], kind: Kind) -> Vector:
+    def _describe(self, faces: Sequence[Image.Image], kind: Kind) -> Vector:
         if not faces:
             return np.zeros((0, self._embedder.dimension), np.float32)
-        share = -(-len(faces) // self._workers)  # each thread's faces together: a map read for many is read once
+        share = -(-len(faces) // self._workers)  # one call per thread, as each call of a map reads all of it
         shares = [faces[start : start + share] for start in range(0, len(faces), share)]
         return np.concatenate(list(self._threads.map(lambda some: self._embedder.describe(some, kind), shares)))
 
@@ -174,27 +192,67 @@ def describer(
     sketch2photo: str | Path | None = None,
     finder: FaceFinder | None = None,
 ) -> Describer:
-    """Return what describes pictures.
+    """Load a describer.
 
     Args:
-        embedder: one of `EMBEDDERS`, or a file that `search learn` wrote; None for the best that is at hand.
-        photo2sketch: a model file or run folder to make sketches of photos with; None for the package's own.
+        embedder: one of `EMBEDDERS`, or a file that `search fit` wrote; None for the best at hand.
+        photo2sketch: a model file or run folder that makes sketches of photos; None for the package's own.
         sketch2photo: the same for the other direction.
-        finder: what finds faces; None for a `FaceFinder`.
+        finder: finds faces; None for a `FaceFinder`.
 
     Raises:
         ConfigError: no such embedder, or a model of another direction.
         CheckpointError: a file is missing, torn or foreign.
         MissingExtraError: the embedder needs weights that are not there.
     """
-    to_sketch, first = _loaded("photo2sketch", photo2sketch)
-    to_photo, second = _loaded("sketch2photo", sketch2photo)
+    to_sketch, first = _load("photo2sketch", photo2sketch)
+    to_photo, second = _load("sketch2photo", sketch2photo)
     return Describer(embedder_named(embedder), to_sketch, to_photo, (first, second), finder or FaceFinder())
 
 
-def _loaded(direction: Direction, given: str | Path | None) -> tuple[Translator, str]:
-    """Return a translator and the first digits of its file's sha256, which tell it from every other."""
+def _load(direction: Direction, given: str | Path | None) -> tuple[Translator, str]:
+    """Return a translator and the first digits of its file's sha256, by which the fingerprint names it."""
     path = shipped.path(direction) if given is None else Path(given)
     translator = load(str(path))
     translator.choose(direction)
     return translator, hashlib.sha256(model_file(path).read_bytes()).hexdigest()[:12]
+
+
+def choose_face(finder: FaceFinder, picture: Image.Image, number: int | None = None, *, only: bool = False) -> Face:
+    """Return one face of a picture.
+
+    Args:
+        finder: finds the faces.
+        picture: `L` or `RGB`, of any size.
+        number: which face, 1 for the largest; None for the largest.
+        only: without a number, refuse a picture with several large faces.
+
+    Raises:
+        SeveralFacesError: several large faces, and `only`.
+        FaceError: no face, or none of that number.
+    """
+    faces = finder.look(picture)
+    if not faces:
+        raise FaceError("no face found", "give a picture that shows one from the front, as large as possible")
+    if number is None:
+        large = sum(face.area >= _PASSER_BY * faces[0].area for face in faces)
+        if only and large > 1:
+            raise SeveralFacesError(f"{large} faces", "choose one with `face` N, 1 being the largest, or crop it")
+    elif not 1 <= number <= len(faces):
+        there = "1 face" if len(faces) == 1 else f"{len(faces)} faces"
+        raise FaceError(f"there is no face {number}: {there} found", f"give `face` 1 to {len(faces)}")
+    return finder.refine(picture, faces[(number or 1) - 1])
+
+
+def frame_face(picture: Image.Image, face: Face) -> Image.Image:
+    """Return a face of a picture in the frame, 200x250.
+
+    A picture of the frame's size with its eyes nearly in place was cropped before, and stays as it is: a person's photo
+    and sketch share the error of that crop, and levelling each by itself would undo it differently.
+    """
+    upright, there = upright_in(picture, face)
+    cropped = upright.size == (FRAME.width, FRAME.height) and all(
+        math.dist(found, place) <= _AS_CROPPED * FRAME.eye_distance
+        for found, place in zip(there.eyes, FRAME.eyes, strict=True)
+    )
+    return upright if cropped else align(upright, there).image

@@ -1,4 +1,4 @@
-"""What describes a framed face by one unit vector, so that pictures of one person are alike."""
+"""Embedders: each describes a framed face by one unit vector, so that pictures of one person are alike."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ Vector = NDArray[np.float32]
 
 
 class Embedder(Protocol):
-    """Describes framed faces; one may serve several threads.
+    """Describes framed faces, from any thread.
 
     Attributes:
         name: a key of `EMBEDDERS`.
-        id: the name and what tells its weights from others; vectors of one id can be compared.
-        dimension: D, numbers in a description.
-        notice: one line for the user when something better could be had, else empty.
+        id: the name and a digest of its weights; only vectors of one id can be compared.
+        dimension: D, the numbers in a description.
+        notice: one line for the user when a better embedder could be had, else empty.
     """
 
     name: str
@@ -43,17 +43,17 @@ class Embedder(Protocol):
 
 
 class Gradients:
-    """Oriented gradients, which need no weights."""
+    """Oriented gradients, without weights; the same for photos and sketches."""
 
     name, id, dimension, notice = "hog", "hog-1", soft_hog.DIMENSION, ""
 
     def describe(self, faces: Sequence[Image.Image], kind: Kind) -> Vector:
-        """Return (N, D) unit rows; sketches are described as photos are."""
+        """Return (N, D) unit rows."""
         return soft_hog.describe(faces)
 
 
 class Recognition:
-    """SFace, a network that was trained on photos.
+    """SFace, a network trained on photos; the same for photos and sketches.
 
     Raises:
         MissingExtraError: its weights are not there.
@@ -68,20 +68,20 @@ class Recognition:
         self.id = f"sface-{hashlib.sha256(path.read_bytes()).hexdigest()[:12]}"
 
     def describe(self, faces: Sequence[Image.Image], kind: Kind) -> Vector:
-        """Return (N, 128) unit rows; sketches are described as photos are."""
+        """Return (N, 128) unit rows."""
         return self._network.describe([np.asarray(face.convert("RGB")) for face in faces]).astype(np.float32)
 
 
 class Learned:
-    """A linear map of other descriptions into a space where a person's sketch and photo meet.
+    """A map of other embedders' descriptions into a space where a person's sketch and photo are close.
 
     Args:
-        path: a file that `search learn` wrote.
-        name: what it is called.
+        path: a file that `search fit` wrote.
+        name: the name of the embedder.
 
     Raises:
         CheckpointError: missing, torn or foreign.
-        MissingExtraError: it stands on SFace, whose weights are not there.
+        MissingExtraError: it uses SFace, whose weights are not there.
     """
 
     notice = ""
@@ -102,14 +102,14 @@ EMBEDDERS: dict[str, Callable[[], Embedder]] = {
     "sface": Recognition,
     "hog": Gradients,
 }
-"""The best first; `learned` stands on gradients and SFace, `lite` on gradients alone, so it needs no weights."""
+"""The best first; `learned` uses gradients and SFace, `lite` gradients alone, so it needs no weights."""
 
 
 def embedder_named(name: str | None = None) -> Embedder:
-    """Return an embedder.
+    """Load an embedder.
 
     Args:
-        name: one of `EMBEDDERS`, or a file that `search learn` wrote; None for the best that is at hand.
+        name: one of `EMBEDDERS`, or a file that `search fit` wrote; None for the best at hand.
 
     Raises:
         ConfigError: there is none of that name.
@@ -117,21 +117,15 @@ def embedder_named(name: str | None = None) -> Embedder:
         MissingExtraError: it needs weights that are not there.
     """
     if name is None:
-        return _best()
+        try:
+            return EMBEDDERS["learned"]()
+        except MissingExtraError as error:
+            best = EMBEDDERS["lite"]()
+            best.notice = f"faces are compared by their gradients alone: {error}"
+            return best
     if name in EMBEDDERS:
         return EMBEDDERS[name]()
     if Path(name).is_file():
         return Learned(Path(name))
-    known = f"known: {', '.join(EMBEDDERS)}"
-    raise ConfigError(
-        f"unknown embedder '{name}'", f"{nearest(name, EMBEDDERS, known)}, or give a file of `search learn`"
-    )
-
-
-def _best() -> Embedder:
-    try:
-        return EMBEDDERS["learned"]()
-    except MissingExtraError as error:
-        best = EMBEDDERS["lite"]()
-        best.notice = f"faces are compared by their gradients alone: {error}"
-        return best
+    known = f"expected {', '.join(EMBEDDERS)}, or a file that `facesketch search fit` wrote"
+    raise ConfigError(f"`embedder` {name!r}", nearest(name, EMBEDDERS, known))

@@ -1,10 +1,10 @@
-"""A linear map of descriptions into a space where a person's sketch and photo meet, learned from pairs.
+"""A linear map of descriptions into a space where a person's sketch and photo are close, fitted to pairs.
 
-Descriptions of photos and of sketches each lose their own mean. Then directions are sought in which the two of one
-person differ little while people differ much: linear discriminant analysis with two samples a class, whose within-class
-scatter is shrunk towards the identity, as there are more numbers in a description than people to learn from. Without
-shrinking it is null-space analysis (Chen et al., Pattern Recognition 2000). docs/search.md compares them, and small
-networks.
+The mean of the photos is subtracted from photos, that of the sketches from sketches. Linear discriminant analysis, with
+a person's photo and sketch as one class, then finds the directions in which the two differ little and people differ
+much. Its within-class scatter is shrunk towards the identity, as a description has more numbers than there are people;
+without shrinking it is null-space analysis (Chen et al., Pattern Recognition 2000). docs/search.md compares these with
+small networks.
 """
 
 from __future__ import annotations
@@ -32,19 +32,19 @@ SHIPPED = Path(__file__).with_name("learned.safetensors")
 """The map that comes with the package, of oriented gradients and SFace."""
 SHIPPED_LITE = Path(__file__).with_name("lite.safetensors")
 """The map that comes with the package, of oriented gradients alone."""
-SHARES = {"hog": 1.0, "sface": 0.5}
-"""How much each part counts in what is mapped; SFace at full length drowns the gradients, and finds fewer."""
+WEIGHTS = {"hog": 1.0, "sface": 0.5}
+"""The weight of each part; with SFace at full weight the gradients hardly count, and fewer people are found."""
 _SHRINKAGE = 1.0  # of the mean variance within people
-_KEPT = 600  # principal axes, beyond which there is little but noise
-_LEAST = 10
+_KEPT = 600  # principal axes; the rest is mostly noise
+_LEAST = 10  # pairs
 
 
 @dataclass(frozen=True, eq=False)
 class Map:
-    """What takes descriptions to (N, D) unit rows.
+    """A map of descriptions to (N, D) unit rows.
 
     Attributes:
-        parts: the embedders whose descriptions it takes, in their order.
+        parts: the embedders whose descriptions it takes, in order.
         photo: (F,) mean of photos.
         sketch: (F,) mean of sketches.
         projection: (F, D).
@@ -59,13 +59,49 @@ class Map:
 
     @property
     def dimension(self) -> int:
-        """Return D."""
+        """D."""
         return int(self.projection.shape[1])
 
     def __call__(self, parts: Sequence[Vector], kind: Kind) -> Vector:
-        """Map the descriptions that each part gives of the same N pictures, (N, F_i), to (N, D) unit rows."""
-        rows = (joined(self.parts, parts) - (self.photo if kind == "photo" else self.sketch)) @ self.projection
+        """Map what each part says of the same N pictures, (N, F_i), to (N, D) unit rows."""
+        rows = (join_parts(self.parts, parts) - (self.photo if kind == "photo" else self.sketch)) @ self.projection
         return _unit(np.asarray(rows, dtype=np.float32))
+
+    @classmethod
+    def fit(
+        cls, names: Sequence[str], photos: Sequence[Vector], sketches: Sequence[Vector], dimension: int = 256
+    ) -> Map:
+        """Fit a map to pairs.
+
+        Args:
+            names: the embedders.
+            photos: their descriptions of P photos, (P, F_i) each.
+            sketches: the same of the P sketches, in the same order.
+            dimension: D; at most P - 1.
+
+        Raises:
+            DataError: fewer than ten pairs, or sketches that are the photos.
+        """
+        x, y = join_parts(names, photos), join_parts(names, sketches)
+        if len(x) < _LEAST:
+            raise DataError(f"{len(x)} pairs to fit to", f"expected at least {_LEAST}")
+        photo, sketch = x.mean(axis=0), y.mean(axis=0)
+        x, y = (rows.astype(np.float64) for rows in (x - photo, y - sketch))
+        axes = np.linalg.svd(np.concatenate([x, y]), full_matrices=False)[2][:_KEPT].T  # (F, K)
+        x, y = x @ axes, y @ axes
+        within = (x - y).T @ (x - y) / (2 * len(x))  # (K, K)
+        if not np.trace(within) > 0:
+            raise DataError(
+                "photos and sketches are the same pictures", "expected drawings of the people in the photos"
+            )
+        within += _SHRINKAGE * np.trace(within) / len(within) * np.eye(len(within))
+        people = (x + y) / 2
+        whiten = np.linalg.inv(np.linalg.cholesky(within))  # lower triangular
+        spread, directions = np.linalg.eigh(whiten @ (people.T @ people / len(people)) @ whiten.T)
+        widest = directions[:, np.argsort(-spread)[: min(dimension, len(x) - 1, axes.shape[1])]]
+        projection = axes @ whiten.T @ widest
+        projection /= np.abs(projection).max()  # half precision has little room, and only directions matter
+        return cls(tuple(names), photo, sketch, projection.astype(np.float32))
 
     def write(self, path: Path) -> None:
         """Write the map as safetensors, in half precision."""
@@ -74,7 +110,8 @@ class Map:
             "sketch": self.sketch.astype(np.float32),
             "projection": np.ascontiguousarray(self.projection.astype(np.float16)),
         }
-        about = {"about": json.dumps({"format": FORMAT, "parts": self.parts})}  # one entry: several come in any order
+        # one entry: the order of several may vary
+        about = {"about": json.dumps({"format": FORMAT, "parts": self.parts})}
         with atomic(path) as file:
             file.write(safetensors.numpy.save(tensors, metadata=about))
 
@@ -90,53 +127,21 @@ class Map:
             tensors = safetensors.numpy.load(content)
             with safetensors.safe_open(path, framework="np") as file:
                 about = parse_json((file.metadata() or {})["about"])
-            if about["format"] != FORMAT or not set(about["parts"]) <= SHARES.keys():
+            if about["format"] != FORMAT or not set(about["parts"]) <= WEIGHTS.keys():
                 raise ValueError(about["format"])
             if tensors["photo"].ndim != 1 or tensors["projection"].shape[:1] != tensors["photo"].shape:
                 raise ValueError("vectors of other lengths")
             shape = {name: tensors[name].astype(np.float32) for name in ("photo", "sketch", "projection")}
         except (OSError, KeyError, TypeError, ValueError, safetensors.SafetensorError) as error:
             raise CheckpointError(
-                f"{path}: missing, torn or not a map for searching", "give a file that `facesketch search learn` wrote"
+                f"{path}: missing, torn or not a map for search", "give a file that `facesketch search fit` wrote"
             ) from error
         return cls(tuple(about["parts"]), **shape, digest=hashlib.sha256(content).hexdigest())
 
 
-def joined(names: Sequence[str], parts: Sequence[Vector]) -> Vector:
-    """Return (N, F) unit rows: the parts side by side, each in its share."""
-    return _unit(np.concatenate([SHARES[name] * part for name, part in zip(names, parts, strict=True)], axis=1))
-
-
-def fit(names: Sequence[str], photos: Sequence[Vector], sketches: Sequence[Vector], dimension: int = 256) -> Map:
-    """Learn a map from pairs.
-
-    Args:
-        names: the embedders.
-        photos: what each of them gives of P photos, (P, F_i).
-        sketches: the same of their sketches, in the same order.
-        dimension: D; never more than there are pairs less one.
-
-    Raises:
-        DataError: fewer than ten pairs, or sketches that are the photos.
-    """
-    x, y = joined(names, photos), joined(names, sketches)
-    if len(x) < _LEAST:
-        raise DataError(f"{len(x)} pairs to learn from", f"expected at least {_LEAST}")
-    photo, sketch = x.mean(axis=0), y.mean(axis=0)
-    x, y = (rows.astype(np.float64) for rows in (x - photo, y - sketch))
-    axes = np.linalg.svd(np.concatenate([x, y]), full_matrices=False)[2][:_KEPT].T  # (F, K)
-    x, y = x @ axes, y @ axes
-    within = (x - y).T @ (x - y) / (2 * len(x))  # (K, K)
-    if not np.trace(within) > 0:
-        raise DataError("photos and sketches are the same pictures", "expected drawings of the people in the photos")
-    within += _SHRINKAGE * np.trace(within) / len(within) * np.eye(len(within))
-    people = (x + y) / 2
-    whiten = np.linalg.inv(np.linalg.cholesky(within))  # lower triangular
-    spread, directions = np.linalg.eigh(whiten @ (people.T @ people / len(people)) @ whiten.T)
-    widest = directions[:, np.argsort(-spread)[: min(dimension, len(x) - 1, axes.shape[1])]]
-    projection = axes @ whiten.T @ widest
-    projection /= np.abs(projection).max()  # half precision has little room, and only directions matter
-    return Map(tuple(names), photo, sketch, projection.astype(np.float32))
+def join_parts(names: Sequence[str], parts: Sequence[Vector]) -> Vector:
+    """Return (N, F) unit rows: the parts side by side, each with its weight."""
+    return _unit(np.concatenate([WEIGHTS[name] * part for name, part in zip(names, parts, strict=True)], axis=1))
 
 
 def _unit(rows: Vector) -> Vector:

@@ -1,9 +1,8 @@
-"""Oriented gradients of an aligned face that bear being a few pixels off: to compare faces by without any weights.
+"""Oriented gradients of an aligned face that tolerate a shift of a few pixels; they need no weights.
 
-The classic histogram (Dalal & Triggs, CVPR 2005) counts each pixel in one cell, so a sketch whose eyes lie three pixels
-beside those of the photo finds its person more rarely. Here the picture is blurred first, and cells overlap softly:
-every gradient counts in all cells near it, by a Gaussian. Both are sums over rows and columns with fixed weights, so
-they are done as products of small matrices.
+The classic histogram (Dalal & Triggs, CVPR 2005) counts each pixel in one cell, and finds fewer people when the eyes of
+sketch and photo are three pixels apart. Here the picture is blurred first, and every gradient counts in all cells near
+it, weighted by a Gaussian. Both are sums over rows and columns with fixed weights: products of small matrices.
 """
 
 from __future__ import annotations
@@ -21,10 +20,10 @@ Vector = NDArray[np.float32]
 
 _CELL = 16  # pixels from one cell's centre to the next
 _SPREAD = 4.0  # pixels, the Gaussian by which a gradient counts in the cells around it
-_BLUR = 2.0  # pixels, the Gaussian before gradients are taken; hatching and skin's grain go with it
+_BLUR = 2.0  # pixels, the Gaussian before gradients are taken; it removes hatching and the grain of skin
 _ORIENTATIONS = 9
 _CLIP = 0.2
-_SMALL_PRODUCT = 1 << 18  # multiplications up to which OpenBLAS does not wake its threads
+_SMALL_PRODUCT = 1 << 18  # multiplications up to which OpenBLAS uses one thread
 _ROWS, _COLUMNS = FRAME.height // _CELL, FRAME.width // _CELL
 DIMENSION = (_ROWS - 1) * (_COLUMNS - 1) * 4 * _ORIENTATIONS
 """Numbers in a description."""
@@ -37,8 +36,8 @@ def describe(faces: Sequence[Image.Image]) -> Vector:
         faces: N pictures in the frame, 200x250, of any mode.
 
     Returns:
-        (N, DIMENSION); the inner product of two is 1 for the same picture, and at least 0. A picture of one grey gives
-        zeros.
+        (N, DIMENSION); the inner product of two is between 0 and 1, and 1 for the same picture. A picture of one grey
+        gives zeros.
     """
     rows = [_described(np.asarray(face.convert("L"), dtype=np.float32)) for face in faces]
     return np.stack(rows) if rows else np.zeros((0, DIMENSION), np.float32)
@@ -80,8 +79,8 @@ def _cells(channels: Vector) -> Vector:
 def _times(rows: Vector, matrix: Vector) -> Vector:
     """Return rows @ matrix, a few rows at a time.
 
-    Larger products BLAS divides among threads of its own, and where several faces are described at once these wait for
-    each other longer than they work.
+    BLAS splits larger products among threads of its own, which mostly wait for each other when several faces are
+    described at once.
     """
     few = max(1, _SMALL_PRODUCT // matrix.size)
     return np.concatenate([rows[start : start + few] @ matrix for start in range(0, len(rows), few)])
@@ -94,7 +93,7 @@ def _unit(blocks: Vector) -> Vector:
 
 @cache
 def _blurring(size: int) -> Vector:
-    """Return (size, size): each row a Gaussian round its own place, weighing what lies in the picture."""
+    """Return (size, size): each row a Gaussian around its own place, normalised within the picture."""
     places = np.arange(size, dtype=np.float32)
     return _gaussian(places, places, _BLUR)
 

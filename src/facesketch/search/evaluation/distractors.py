@@ -1,4 +1,4 @@
-"""Photos of people whom nobody looks for: from a folder, or drawn on the spot."""
+"""Photos of people who are not searched for: from a folder, or drawn."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from facesketch.images.io import is_picture
 
 SYNTHETIC = "synthetic"
 _SIDE = 208  # pixels of a drawn square in which the eyes are as far apart as in the frame
-_ACROSS = (_SIDE - FRAME.width) // 2  # columns to cut off on either side
+_ACROSS = (_SIDE - FRAME.width) // 2  # columns to cut off on each side
 _ABOVE = round(FRAME.left_eye[1] - 0.48 * _SIDE)  # rows to add, so that the eyes lie where the frame has them
 _CHUNK = 8  # pictures that one worker makes at a time
 _FEW = 64  # drawn faces below which starting processes takes longer than drawing
@@ -31,26 +31,26 @@ _Job = TypeVar("_Job")
 
 
 class Distractors(Protocol):
-    """Photos to hide the right ones among."""
+    """Photos to add to a gallery."""
 
     @property
     def title(self) -> str:
-        """What they are, for print."""
+        """Their name in print."""
 
     @property
     def count(self) -> int:
         """How many there are, unreadable ones included."""
 
     def chunks(self) -> Iterator[list[Image.Image | ImageError]]:
-        """Yield the photos in order, a few at a time; in the place of one that cannot be read, the reason."""
+        """Yield the photos in order, a few at a time; the error in place of one that cannot be read."""
 
 
 def distractors(what: str, *, besides: Iterable[Path] = (), seed: int = 0) -> Distractors:
-    """Return the distractors that a user names.
+    """Return the distractors of a name.
 
     Args:
-        what: `synthetic:N` for N drawn faces, or a folder: of pairs, whose photos are taken, or else of photos.
-        besides: pictures that are in the gallery already and are left out.
+        what: `synthetic:N` for N drawn faces, or a folder, of pairs or of photos.
+        besides: pictures that are in the gallery already, and are left out.
         seed: which faces are drawn.
 
     Raises:
@@ -60,25 +60,25 @@ def distractors(what: str, *, besides: Iterable[Path] = (), seed: int = 0) -> Di
     kind, colon, number = what.partition(":")
     if kind == SYNTHETIC and colon:
         if not number.isdecimal() or int(number) < 1:
-            raise ConfigError(f"`distractors` {what}: expected a number of faces, such as synthetic:10000")
+            raise ConfigError(f"`distractors` {what}", "expected a number of faces, such as synthetic:10000")
         return SyntheticFaces(int(number), seed)
     return folder_of_photos(Path(what), besides)
 
 
 @dataclass(frozen=True)
 class SyntheticFaces:
-    """Drawn faces of nobody in the frame of aligned faces; number i depends on the seed and i alone."""
+    """Drawn faces in the frame; face i depends on the seed and i alone."""
 
     count: int
     seed: int = 0
 
     @property
     def title(self) -> str:
-        """What they are."""
+        """Their name in print."""
         return f"{self.count:,} synthetic faces"
 
     def chunks(self) -> Iterator[list[Image.Image | ImageError]]:
-        """Draw them, on every processor when there are many."""
+        """Draw them, with all processors when there are many."""
         starts = range(1, self.count + 1, _CHUNK)
         jobs = [(self.seed, start, min(start + _CHUNK, self.count + 1)) for start in starts]
         if self.count < _FEW:

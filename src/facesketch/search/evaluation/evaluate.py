@@ -1,7 +1,7 @@
-"""Measure search on pairs: each sketch is a probe, the photos are the gallery, alone and hidden among others.
+"""Measure search on pairs: each sketch is a probe, the photos are the gallery, alone and among distractors.
 
-The open-set rates come from galleries from which a half of the people is left out, so that half of the searches are for
-somebody who is not there. The bar of an alarm is set over all those galleries at once, as one bar is in use.
+The open-set rates come from galleries without half of the people, so that half of the searches are for a person who is
+not there. One bar holds for all those galleries, as in use.
 """
 
 from __future__ import annotations
@@ -9,21 +9,23 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image
 
 from facesketch.data.index import index
-from facesketch.data.pairs import Pair
+from facesketch.data.pairs import Pair, Source
 from facesketch.data.split import split as divide
 from facesketch.errors import ConfigError, DataError, FaceError, FacesketchError, nearest
 from facesketch.evaluation.protocols import count_warnings, recognise, require_protocol
-from facesketch.search.embedding.describer import ROUTES, Route
-from facesketch.search.evaluation.baselines import BASELINES, baselines
+from facesketch.images.io import to_array
+from facesketch.metrics.descriptors import hog, raw_pixels
+from facesketch.search.embedding.describer import ROUTES, PhotoVector, Route
 from facesketch.search.evaluation.distractors import Distractors
 from facesketch.search.evaluation.measure import DIVISIONS, Chance, Meter
 from facesketch.search.evaluation.results import ALARMS, ALONE, AMONG, RANKS, GalleryScore, RouteScore, SearchResults
@@ -33,35 +35,37 @@ from facesketch.search.probability import FEWEST, calibration, chances
 if TYPE_CHECKING:
     from facesketch.search.embedding.describer import Describer
 
-TrialSplit = Literal["test", "train", "all"]
+Split = Literal["test", "train", "all"]
 Progress = Callable[[int, int, str], None]
-"""Told (steps done, steps in all, what is done now)."""
+"""Called with the steps done, the steps in all, and the name of the stage."""
 TITLES: dict[Route, str] = {
     "direct": "direct",
     "to-photo": "sketch to photo",
     "to-sketch": "photos to sketches",
     "fused": "fused",
 }
+BASELINES = {"pixels": ("raw pixels", raw_pixels), "hog": ("oriented gradients", hog)}
 PRIOR = 0.5
 _BATCH = 16
+_LARGEST = 512  # pixels of a side up to which baselines are cheap
 _FEW_PEOPLE = 10
 
 
 @dataclass(frozen=True)
 class Task:
-    """The pairs to search with, and what to call them.
+    """The pairs to search with.
 
     Attributes:
         folder: where they are.
         split: which side; `train` counts validation pairs too, as protocols do.
         pairs: sorted by stem.
-        protocol: the name of the split in print.
+        protocol: the name of the split in print, such as `cuhk`.
         stems_hash: sha256 of the sorted stems, one a line.
         warnings: one sentence each.
     """
 
     folder: Path
-    split: TrialSplit
+    split: Split
     pairs: tuple[Pair, ...]
     protocol: str
     stems_hash: str
@@ -78,7 +82,7 @@ class Task:
         return np.asarray(np.unique(self.subjects, return_inverse=True)[1], dtype=np.intp)
 
     def groups(self, columns: Sequence[str]) -> dict[str, tuple[str, ...]]:
-        """Return, by column, what it says of each pair.
+        """Return the values of some columns of the pairs, one for each pair; empty where a pair has none.
 
         Raises:
             ConfigError: no pair has such a column.
@@ -87,11 +91,11 @@ class Task:
         for name in columns:
             if name not in there:
                 known = f"known: {', '.join(there)}" if there else "this data has none; add columns to its pairs.csv"
-                raise ConfigError(f"`by` {name}: no column of that name", nearest(name, there, known))
+                raise ConfigError(f"`group_by` {name}: no column of that name", nearest(name, there, known))
         return {name: tuple(pair.attributes.get(name, "") for pair in self.pairs) for name in columns}
 
 
-def read_task(folder: Path, split: TrialSplit = "test", protocol: str | None = None) -> Task:
+def read_task(folder: Path, split: Split = "test", protocol: str | None = None) -> Task:
     """Find the pairs of one side of a split, or all of them.
 
     Args:
@@ -111,14 +115,14 @@ def read_task(folder: Path, split: TrialSplit = "test", protocol: str | None = N
     people = len({pair.subject for pair in pairs})
     if people < 2:
         seen = f"{people or 'no'} {'person' if people == 1 else 'people'} on the {split} side"
-        raise DataError(f"{folder}: {seen}", "expected two or more; type `split` all")
+        raise DataError(f"{folder}: {seen}", "expected two or more; give `split` all")
     counts = (len(learned), len(parts.test))
     protocol = protocol or recognise([pair.stem for pair in (*learned, *parts.test)], counts)
     digest = hashlib.sha256("\n".join(pair.stem for pair in pairs).encode()).hexdigest()
     return Task(Path(folder), split, pairs, protocol, digest, tuple(_warnings(protocol, counts, split, people)))
 
 
-def _warnings(protocol: str, counts: tuple[int, int], split: TrialSplit, people: int) -> Iterator[str]:
+def _warnings(protocol: str, counts: tuple[int, int], split: Split, people: int) -> Iterator[str]:
     yield from count_warnings(protocol, counts)
     if split != "test":
         yield "training people among the probes: translators and embedders may have learned these very pictures"
@@ -126,7 +130,7 @@ def _warnings(protocol: str, counts: tuple[int, int], split: TrialSplit, people:
         yield f"only {people} people: the intervals are too narrow to rely on"
     if people * min(ALARMS) < 1:
         least = f"{100 * min(ALARMS):.0f} % of {people} people is less than one"
-        yield f"{least}: the bar for so few false alarms rests on a single person"
+        yield f"{least}: the bar for so few false alarms depends on one person"
 
 
 def evaluate_search(
@@ -135,35 +139,35 @@ def evaluate_search(
     *,
     routes: Sequence[Route] = ROUTES,
     distractors: Distractors | None = None,
-    by: Sequence[str] = (),
+    group_by: Sequence[str] = (),
     divisions: int = DIVISIONS,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> SearchResults:
     """Search for the photo of every sketch by every route, alone and among distractors.
 
-    Every picture is described once, and the routes share it. A picture without a face counts against us: its person is
-    not found. Of a sketch with several faces the largest is meant.
+    Every picture is described once for all routes. A person counts as not found where a picture shows no face. Of a
+    sketch with several faces the largest counts.
 
     Args:
-        describer: what makes vectors of pictures.
-        task: the pairs, as `read_task` finds them.
-        routes: which ways to compare.
-        distractors: others to hide the right photos among.
-        by: columns of `pairs.csv`, such as `gender`, to part the people by.
-        divisions: how often people are divided into halves for the open-set rates; each serves twice.
+        describer: turns pictures into vectors.
+        task: the pairs, from `read_task`.
+        routes: what to compare with what.
+        distractors: photos of others to add to the gallery.
+        group_by: columns of `pairs.csv`, such as `gender`, to group the people by.
+        divisions: how often the people are divided into halves for the open-set rates; each division serves twice.
         seed: of the divisions and the bootstrap.
-        progress: told of each step.
+        progress: called at each step.
 
     Raises:
         ConfigError: the data has no column of that name.
         ImageError: a picture of a pair cannot be read.
     """
-    groups = task.groups(by)
-    trial = _Trial(describer, task, tuple(routes), progress or (lambda done, total, what: None))
-    scores = trial.compare(distractors)
+    groups = task.groups(group_by)
+    run = _Run(describer, task, tuple(routes), progress or (lambda done, total, what: None))
+    scores = run.compare(distractors)
     meter = Meter(task.subjects, len(set(task.subjects)), divisions=divisions, seed=seed, groups=groups)
-    galleries = trial.measure(scores, meter, distractors)
+    galleries = run.measure(scores, meter, distractors)
     return SearchResults(
         embedder=describer.embedder,
         fingerprint=describer.fingerprint,
@@ -177,26 +181,22 @@ def evaluate_search(
         seed=seed,
         halves=len(meter.masks),
         prior=PRIOR,
-        warnings=(*task.warnings, *trial.warnings),
+        warnings=(*task.warnings, *run.warnings),
         galleries=galleries,
-        left_out=trial.left_out,
-        seconds={name: round(value, 3) for name, value in trial.seconds.items()},
+        left_out=run.left_out,
+        seconds={name: round(value, 3) for name, value in run.seconds.items()},
     )
 
 
-@dataclass
-class _Trial:
-    """One evaluation under way."""
+class _Run:
+    """One evaluation in progress, with its warnings, what it left out and why, and the seconds of each stage."""
 
-    describer: Describer
-    task: Task
-    routes: tuple[Route, ...]
-    progress: Progress
-    warnings: list[str] = field(default_factory=list)
-    left_out: dict[str, str] = field(default_factory=dict)
-    seconds: dict[str, float] = field(default_factory=dict)
-    kept: int = 0
-    """Distractors that show a face."""
+    def __init__(self, describer: Describer, task: Task, routes: tuple[Route, ...], progress: Progress) -> None:
+        self.describer, self.task, self.routes, self.progress = describer, task, routes, progress
+        self.warnings: list[str] = []
+        self.left_out: dict[str, str] = {}
+        self.seconds: dict[str, float] = {}
+        self.kept = 0  # distractors that show a face
 
     def compare(self, distractors: Distractors | None) -> dict[Route, Scores]:
         """Describe all pictures and return the scores by route."""
@@ -212,7 +212,7 @@ class _Trial:
         return {route: Scores(people[:, place], person, strangers[:, place]) for place, route in enumerate(self.routes)}
 
     def _queries(self) -> NDArray[np.float32]:
-        """Return (P, routes, 2D) queries; not a number where the sketch shows no face."""
+        """Return (P, routes, 2D) queries; NaN where the sketch shows no face."""
         started, pairs = time.perf_counter(), self.task.pairs
         found = np.full((len(pairs), len(self.routes), self.describer.dimension), np.nan, dtype=np.float32)
         faceless = []
@@ -229,16 +229,17 @@ class _Trial:
         return found
 
     def _photos(self) -> NDArray[np.float32]:
-        """Return (P, 2D) vectors of the gallery; not a number where the photo shows no face."""
-        started, pairs, rows = time.perf_counter(), self.task.pairs, []
+        """Return (P, 2D) vectors of the gallery; NaN where the photo shows no face."""
+        started, pairs = time.perf_counter(), self.task.pairs
+        rows: list[PhotoVector | FaceError] = []
         for start in range(0, len(pairs), _BATCH):
             self.progress(start, len(pairs), "photos")
             rows += self.describer.gallery([pair.photo.open() for pair in pairs[start : start + _BATCH]])
-        nothing = np.full(self.describer.dimension, np.nan, dtype=np.float32)
         faceless = [pair.stem for pair, row in zip(pairs, rows, strict=True) if isinstance(row, FaceError)]
         self._faceless(faceless, "photo", "photos")
         self.seconds["photos"] = time.perf_counter() - started
-        return np.stack([nothing if isinstance(row, FaceError) else row for row in rows])
+        nothing = np.full(self.describer.dimension, np.nan, dtype=np.float32)
+        return np.stack([nothing if isinstance(row, FaceError) else row.vector for row in rows])
 
     def _faceless(self, stems: Sequence[str], one: str, several: str) -> None:
         if stems:
@@ -246,12 +247,12 @@ class _Trial:
             self.warnings.append(f"no face found in {such}: counted as not found")
 
     def _strangers(self, distractors: Distractors, queries: NDArray[np.float32]) -> Iterator[NDArray[np.float64]]:
-        """Yield the scores of the distractors, a few at a time, so that their vectors need not be kept."""
+        """Yield the scores of the distractors chunk by chunk, so that their vectors need not be kept."""
         started, done, unusable = time.perf_counter(), 0, 0
         for chunk in distractors.chunks():
             self.progress(done, distractors.count, "distractors")
-            pictures = [each for each in chunk if isinstance(each, Image.Image)]
-            vectors = [each for each in self.describer.gallery(pictures) if not isinstance(each, FaceError)]
+            described = self.describer.gallery([each for each in chunk if isinstance(each, Image.Image)])
+            vectors = [each.vector for each in described if not isinstance(each, FaceError)]
             done, unusable = done + len(chunk), unusable + len(chunk) - len(vectors)
             if vectors:
                 yield alike(queries, np.stack(vectors))
@@ -266,37 +267,32 @@ class _Trial:
         """Return the numbers of every gallery."""
         started = time.perf_counter()
         people = len(set(self.task.subjects))
-        names = [ALONE, AMONG] if distractors is not None and self.kept else [ALONE]
         galleries = {}
-        for name in names:
-            found: dict[str, RouteScore] = {}
-            others = self.kept if name == AMONG else 0
-            for place, route in enumerate(self.routes):
-                self.progress(names.index(name) * len(self.routes) + place, len(names) * len(self.routes), "measuring")
-                chosen = scores[route].alone() if name == ALONE else scores[route]
-                found[route] = meter.measure(TITLES[route], chosen, self._chance(route, people // 2 + others))
-            title = f"{people:,} people" + (f" among {self._among(distractors)}" if others else "")
+        sizes = {ALONE: 0} if distractors is None or not self.kept else {ALONE: 0, AMONG: self.kept}
+        for number, (name, others) in enumerate(sizes.items()):
+            routes: dict[str, RouteScore] = {}
+            for place, route in enumerate(self.routes, start=number * len(self.routes)):
+                self.progress(place, len(sizes) * len(self.routes), "measuring")
+                chosen = scores[route] if others else scores[route].alone()
+                routes[route] = meter.measure(TITLES[route], chosen, self._chance(route, people // 2 + others))
+            title = f"{people:,} people"
+            if others and distractors is not None:
+                title += f" among {f'{others:,} of ' if others < distractors.count else ''}{distractors.title}"
             galleries[name] = GalleryScore(
                 title=title,
                 people=people,
                 distractors=others,
                 chance={str(k): min(1.0, k / (people + others)) for k in RANKS},
-                routes=found,
-                baselines=self._baselines(meter) if name == ALONE else {},
+                routes=routes,
+                baselines={} if others else self._baselines(meter),
             )
         self.seconds["measuring"] = time.perf_counter() - started
         return galleries
 
-    def _among(self, distractors: Distractors | None) -> str:
-        """Return what the distractors are, and how many of them are used where that is not all."""
-        assert distractors is not None, "there are some"
-        part = f"{self.kept:,} of " if self.kept < distractors.count else ""
-        return f"{part}{distractors.title}"
-
     def _chance(self, route: Route, smallest: int) -> Chance | None:
-        """Return what tells the chances of a route, if the smallest gallery has enough people and it was measured."""
+        """Return the chances of a route, unless the smallest gallery has too few people or nothing was measured."""
         if smallest < FEWEST:
-            self.left_out[f"chances of {smallest} people"] = f"too few to tell any: there must be {FEWEST} or more"
+            self.left_out[f"chances of {smallest} people"] = f"too few for chances: there must be {FEWEST} or more"
             return None
         try:
             known = calibration(self.describer.embedder, route)
@@ -306,10 +302,37 @@ class _Trial:
         return lambda top, rest, whole: chances(top, rest, known, PRIOR, whole)
 
     def _baselines(self, meter: Meter) -> dict[str, RouteScore]:
-        """Return what raw pixels and oriented gradients find in the pictures as they are, where these have one size."""
+        """Return what the baselines find: the cosine of the sketch and the photos, both as they are."""
         try:
-            found = baselines(self.task.pairs, self.task.person)
+            photos = _baseline_rows([pair.photo for pair in self.task.pairs])
+            sketches = _baseline_rows([pair.sketch for pair in self.task.pairs])
         except DataError as error:
             self.left_out["baselines"] = str(error)
             return {}
-        return {name: meter.measure(BASELINES[name], scores) for name, scores in found.items()}
+        person, nobody = self.task.person, np.zeros((len(self.task.pairs), 0))
+        return {
+            name: meter.measure(
+                title, Scores(best_of_people(alike(sketches[name], photos[name]), person), person, nobody)
+            )
+            for name, (title, _) in BASELINES.items()
+        }
+
+
+def _baseline_rows(sources: Sequence[Source]) -> dict[str, NDArray[np.float32]]:
+    """Return (N, F) unit rows of some pictures by baseline, if the pictures have one small size."""
+    rows: dict[str, list[NDArray[np.float32]]] = {name: [] for name in BASELINES}
+    size: tuple[int, int] | None = None
+    for start in range(0, len(sources), _BATCH):
+        pictures = [source.open() for source in sources[start : start + _BATCH]]
+        size = size or pictures[0].size
+        for odd in (picture.size for picture in pictures if picture.size != size):
+            seen = f"pictures of {size[0]}x{size[1]} and {odd[0]}x{odd[1]}"
+            raise DataError(seen, "these need one size, so align them with `facesketch faces align`")
+        if max(size) > _LARGEST:
+            raise DataError(f"pictures of {size[0]}x{size[1]}", f"these take {_LARGEST} pixels a side at most")
+        grey = torch.from_numpy(np.stack([to_array(picture, 1) for picture in pictures])).permute(0, 3, 1, 2)
+        for name, (_, describe) in BASELINES.items():
+            found = describe(grey)
+            length = np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12)
+            rows[name].append((found / length).astype(np.float32))
+    return {name: np.concatenate(parts) for name, parts in rows.items()}

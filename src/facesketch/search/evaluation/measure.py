@@ -1,4 +1,4 @@
-"""From scores to numbers: rank-k, open-set rates and how true the chances are, each with its interval over subjects."""
+"""From scores to numbers: rank-k, open-set rates and the calibration of chances, with intervals over subjects."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from facesketch.search.evaluation.scores import HalfGalleries, Mask, Scores, bes
 
 Array = NDArray[np.float64]
 Chance = Callable[[Array, int, Array], tuple[Array, float]]
-"""Takes a search's best scores, best first, how many more people there are, and the scores of all; returns the chance
-of each of the best to be the right person, and the chance that the person is not in the gallery."""
+"""Takes a search's best scores, highest first, how many more people there are, and all scores; returns the chance of
+each of the best to be the right person, and the chance that the person is not in the gallery."""
 
 DIVISIONS = 50
-_JUDGED = 20  # galleries for which chances are worked out, which takes longer than comparing
-_LOOKED_AT = 100  # best scores that chances are worked out from, as many as a search of a gallery takes
-_BAR_OF_GROUPS = 0.1  # share of false alarms at which groups are compared: at 1 % a group would have hardly any
+_JUDGED = 20  # galleries for which chances are computed, which takes longer than comparing
+_LOOKED_AT = 100  # best scores that chances are computed from, as in a search of a gallery
+_BAR_OF_GROUPS = 0.1  # share of false alarms at which groups are compared: at 1 % a group has hardly any
 _CURVE = 100  # places of a cumulative match curve that are kept
 _ALONG = sorted({*np.geomspace(0.001, 1, 46).tolist(), *ALARMS})  # shares of false alarms along a curve
 
 
 class Meter:
-    """Measures any route over the same probes: all meet the same resamples, and the same people left out.
+    """Measures routes over the same probes, with the same resamples and the same people left out.
 
     Args:
         subjects: who each probe shows, by name.
         people: how many people there are, at least 2.
         divisions: how often they are divided into halves.
         seed: of resamples and divisions.
-        groups: by the name of a column, what it says of each probe; empty where it says nothing.
+        groups: by the name of a column, its value for each probe; empty where it has none.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Meter:
         seed: int = 0,
         groups: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
-        assert people > 1, "there must be somebody to find and somebody to leave out"
+        assert people > 1, "one person to find, and one to leave out"
         self._subjects, self._seed, self._groups = np.asarray(subjects), seed, groups or {}
         self._bootstrap = Bootstrap(subjects, seed=seed)
         self._probes = len(subjects)
@@ -57,9 +57,9 @@ class Meter:
         """Return what a route found, or what a baseline did.
 
         Args:
-            title: what to call it.
-            scores: of every probe with everybody.
-            chance: what tells the chances; None where nothing does.
+            title: its name in print.
+            scores: of every probe with every person.
+            chance: computes the chances; None to leave them out.
         """
         places = scores.places()
         found = leave_out(scores, self.masks)
@@ -74,11 +74,11 @@ class Meter:
             alarms=tuple(zip(_ALONG, detection_curve(found.searches(), _ALONG).tolist(), strict=True)),
             first=None if answers is None else self._chances(answers.first, answers.right),
             absent=None if answers is None else self._chances(answers.absent, answers.missing),
-            groups={column: self._parted(says, places, found) for column, says in self._groups.items()},
+            groups={column: self._by_group(says, places, found) for column, says in self._groups.items()},
         )
 
-    def _parted(self, says: Sequence[str], places: NDArray[np.int64], found: HalfGalleries) -> dict[str, GroupScore]:
-        """Return what was found for each group of people, under one bar for all."""
+    def _by_group(self, says: Sequence[str], places: NDArray[np.int64], found: HalfGalleries) -> dict[str, GroupScore]:
+        """Return what was found for each group of people, at one bar for all."""
         height = detection(found.searches(), _BAR_OF_GROUPS).bar
         alarms = ((found.others > height) & ~found.known).sum(axis=0) / (~found.known).sum(axis=0)  # (P,)
         groups = {}
@@ -90,7 +90,7 @@ class Meter:
         return groups
 
     def _open_set(self, found: HalfGalleries, alarms: float) -> OpenSet:
-        """Return the rate at a share of false alarms; every resample sets a bar of its own."""
+        """Return the rate at a share of false alarms; every resample sets its own bar."""
         value = detection(found.searches(), alarms)
         probe = np.broadcast_to(np.arange(self._probes), found.known.shape)
         order = np.argsort(-found.others[~found.known], kind="stable")
@@ -121,7 +121,7 @@ class Meter:
 
 @dataclass(frozen=True, eq=False)
 class _Answers:
-    """What R galleries say of P probes, each (R, P): two chances, and whether what they are the chances of is so."""
+    """What R galleries answer to P probes, each (R, P): two chances, and whether each of them came true."""
 
     first: Array
     right: Mask
@@ -130,7 +130,7 @@ class _Answers:
 
 
 def _ask(scores: Scores, masks: Sequence[Mask], chance: Chance) -> _Answers:
-    """Return the chances that a search in each gallery tells; a probe without a face has no answer, so chance 0."""
+    """Return the chances of a search in each gallery; a probe without a face has no answer, so chance 0."""
     found = leave_out(scores, masks)
     first, absent = np.zeros(found.known.shape), np.ones(found.known.shape)
     for row, out in enumerate(masks):
@@ -145,6 +145,6 @@ def _ask(scores: Scores, masks: Sequence[Mask], chance: Chance) -> _Answers:
 
 
 def _rate(found: Interval) -> Interval:
-    """Return an interval of a share: none of its ends is outside of 0 to 1."""
+    """Return the interval of a share, clipped to 0 to 1."""
     low, high = (min(1.0, max(0.0, end)) for end in (found.low, found.high))
     return Interval(value=found.value, low=low, high=high)

@@ -1,4 +1,4 @@
-"""The figure of an evaluation: cumulative match curves, and what is found at every share of false alarms."""
+"""The figure of an evaluation: cumulative match curves, and the detection rate by the share of false alarms."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from matplotlib.ticker import FuncFormatter, NullLocator
 from facesketch.files import atomic
 from facesketch.search.evaluation.results import ALARMS, GalleryScore, RouteScore, SearchResults
 
-_NEAR = 20  # places that are drawn
+_PLACES = 20  # that are drawn
 _PANEL = (5.4, 4.1)
 _DOTS = 160
 _INK, _RULE = "#222222", "#d5d5d5"
@@ -34,7 +34,7 @@ _LOOKS = {
     "hog": _Look("#777777", "--", ""),
     "pixels": _Look("#777777", ":", ""),
 }
-"""Okabe and Ito's colours, which stay apart for the colour-blind; markers and dashes tell the lines apart without."""
+"""Okabe and Ito's colours, which colour-blind people can tell apart; markers and dashes differ too."""
 _STYLE: dict[Any, Any] = {
     "font.size": 10.0,
     "axes.edgecolor": _INK,
@@ -46,11 +46,7 @@ _STYLE: dict[Any, Any] = {
 
 
 def save_figure(results: SearchResults, path: Path) -> None:
-    """Draw the curves of all routes as a PNG: a row for each gallery, matching on the left, open set on the right.
-
-    Args:
-        results: of one evaluation.
-        path: where the picture goes.
+    """Draw the curves of all routes as a PNG: one row per gallery, matching on the left, open set on the right.
 
     Raises:
         OutputError: the place cannot be written.
@@ -61,14 +57,10 @@ def save_figure(results: SearchResults, path: Path) -> None:
         for row, gallery in enumerate(results.galleries.values()):
             _matches(figure.add_subplot(rows, 2, 2 * row + 1), gallery)
             _alarms(figure.add_subplot(rows, 2, 2 * row + 2), gallery, results)
-        figure.suptitle(_headline(results), fontsize=11, ha="left", x=0.012)
+        people = f"{len(results.stems):,} sketches of {len(set(results.subjects)):,} people"
+        title = f"Search by sketch on {results.data}, {results.split} split: {people}; embedder {results.embedder}"
+        figure.suptitle(title, fontsize=11, ha="left", x=0.012)
         figure.savefig(file, format="png", dpi=_DOTS, metadata={"Software": None})
-
-
-def _headline(results: SearchResults) -> str:
-    people = len(set(results.subjects))
-    said = f"{results.data}, {results.split} split: {len(results.stems):,} sketches of {people:,} people"
-    return f"Search by sketch on {said}; embedder {results.embedder}"
 
 
 def _lines(gallery: GalleryScore) -> Mapping[str, RouteScore]:
@@ -84,7 +76,7 @@ def _percent(rate: float, digits: int = 0) -> str:
 def _matches(axes: Axes, gallery: GalleryScore) -> None:
     """Draw the share of people among the first so many."""
     for name, found in _lines(gallery).items():
-        rates = found.curve[:_NEAR]
+        rates = found.curve[:_PLACES]
         _line(axes, name, f"{found.title}, {_percent(found.rank['1'].value, 1)} first", range(1, len(rates) + 1), rates)
     axes.set_title(gallery.title, loc="left", fontsize=10, fontweight="bold")
     _finish(axes, "place", "found among the first so many")
@@ -118,7 +110,7 @@ def _line(axes: Axes, name: str, label: str, x: Any, y: Any) -> None:
         markersize=4,
         markevery=(0, max(1, len(list(x)) // 5)),
         linewidth=2.2 if name == "fused" else 1.5,
-        zorder=2 if name == "fused" else 3,  # the others stay visible where they coincide with it
+        zorder=2 if name == "fused" else 3,  # the others stay visible where they coincide
         label=label,
     )
 

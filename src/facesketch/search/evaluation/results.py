@@ -1,4 +1,4 @@
-"""What an evaluation of search found, as it lies on the disk."""
+"""The results of an evaluation of search, and their file."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ class OpenSet(Interval):
 
 
 class Chances(Frozen):
-    """Whether the chances that a search tells are true: the expected calibration error, and the reliability table."""
+    """How well chances are calibrated: the expected calibration error, and the reliability table."""
 
     error: Interval
     steps: tuple[Bin, ...]
 
 
 class GroupScore(Frozen):
-    """What a route found for the people of one group, searched for among all.
+    """What a route found for the people of one group, in the gallery of all.
 
     Attributes:
         sketches: how many sketches show them.
@@ -57,7 +57,7 @@ class RouteScore(Frozen):
     """What one route, or one baseline, found.
 
     Attributes:
-        title: what to call it.
+        title: its name in print.
         ranks: the place of each probe's own person, in the order of the stems.
         rank: rank-k by k.
         curve: the cumulative match curve up to place 100.
@@ -65,7 +65,7 @@ class RouteScore(Frozen):
         alarms: (share of false alarms, detection and identification rate) along the whole curve.
         first: the chance of the first hit to be the right person.
         absent: the chance that the person is not in the gallery.
-        groups: by column of the data, by what it says, what was found for these people.
+        groups: by column of the data and by its value, what was found for these people.
     """
 
     title: str
@@ -88,7 +88,7 @@ class GalleryScore(Frozen):
         distractors: how many others there are.
         chance: rank-k of guessing, by k.
         routes: what each route found.
-        baselines: what search without any of this would find.
+        baselines: what the baselines found.
     """
 
     title: str
@@ -100,9 +100,9 @@ class GalleryScore(Frozen):
 
 
 class SearchResults(Frozen):
-    """All that one evaluation of search found.
+    """The results of one evaluation of search.
 
-    `galleries` holds `alone`, the people of the data, and `distractors`, the same among others, where there were some.
+    `galleries` holds `alone`, the people of the data, and, with distractors, `distractors`, the same people among them.
     """
 
     format: Literal["facesketch search results 1"] = "facesketch search results 1"
@@ -117,16 +117,16 @@ class SearchResults(Frozen):
     stems_hash: str
     seed: int
     halves: int
-    """Galleries with a half of the people left out that the open-set rates rest on."""
+    """How many galleries without half of the people the open-set rates come from."""
     prior: float
-    """The chance, before the search, that the person is in the gallery; in the half galleries it is true."""
+    """The chance, before the search, that the person is in the gallery; it holds in these galleries."""
     warnings: tuple[str, ...] = ()
     galleries: dict[str, GalleryScore]
     left_out: dict[str, str] = Field(default_factory=dict)
     seconds: dict[str, float] = Field(default_factory=dict)
 
     def save(self, place: Path) -> Path:
-        """Write a file that ends in `.json`, or else `search.json` into a folder, and return where it is.
+        """Write the file `place` if it ends in `.json`, otherwise `search.json` in that folder, and return its path.
 
         Raises:
             OutputError: the place cannot be written.
@@ -142,7 +142,7 @@ class SearchResults(Frozen):
         Raises:
             DataError: missing, not JSON, not results of a search, or damaged.
         """
-        what = "give a file that `facesketch search evaluate --out` wrote"
+        what = "give a file that `facesketch search evaluate` wrote"
         try:
             value = parse_json(read_file(Path(path)))
         except (OSError, ValueError) as error:
@@ -154,9 +154,9 @@ class SearchResults(Frozen):
         try:
             return cls.model_validate(value)
         except ValidationError as error:
-            raise DataError(f"{path}: damaged results ({explain(error, cls)})", "evaluate once more") from error
+            raise DataError(f"{path}: damaged results ({explain(error, cls)})", "evaluate again") from error
 
 
 def file_of(place: Path) -> Path:
-    """Return the file of the results that `--out` names: itself where it ends in `.json`, or else one in the folder."""
+    """Return `place` if it ends in `.json`, otherwise `search.json` in that folder."""
     return place if place.suffix.lower() == ".json" and not place.is_dir() else place / FILE

@@ -1,4 +1,4 @@
-"""The scores of every probe with every person, and what they say: places, and searches with people left out."""
+"""The scores of every probe with every person: places, and searches in galleries with people left out."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _DIGITS = 6  # of a score; float32 adds up to no more
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """How alike each probe is to each person; of a person's photos the best counts.
+    """The likeness of each probe to each person; of a person's photos the best counts.
 
     Attributes:
         people: (P, S), larger for more alike, -inf where a picture shows no face.
@@ -44,7 +44,7 @@ class Scores:
         return replace(self, distractors=self.distractors[:, :0])
 
     def places(self) -> NDArray[np.int64]:
-        """Return at which place each probe's person comes, 1 to `size`; whoever is level with it comes before it."""
+        """Return the place of each probe's person, 1 to `size`; people with the same score come before it."""
         mates = self.mates[:, None]
         before = (self.people >= mates).sum(axis=1) - 1 + (self.distractors >= mates).sum(axis=1)
         return np.asarray(1 + before, dtype=np.int64)
@@ -53,7 +53,7 @@ class Scores:
 def alike(probes: NDArray[np.float32], gallery: NDArray[np.float32]) -> Array:
     """Return the (P, G) inner products of (P, D) and (G, D), rounded so that equal pictures tie.
 
-    A row that is not all numbers stands for a picture without a face and is -inf from all.
+    A row with NaN stands for a picture without a face and scores -inf with all.
     """
     products = (probes @ gallery.T).astype(np.float64).round(_DIGITS)
     return np.where(np.isnan(products), -np.inf, products)
@@ -74,8 +74,8 @@ def best_of_people(scores: Array, subjects: NDArray[np.intp]) -> Array:
 def halves(people: int, divisions: int, seed: int) -> Iterator[Mask]:
     """Yield (S,) masks of the people who are left out of the gallery.
 
-    Each division into halves, drawn by `default_rng(seed).permutation`, serves twice, with either half left out, so
-    that everybody is left out equally often. Of an odd number of people the first mask leaves out the fewer.
+    Each division into halves serves twice, with either half left out, so that everybody is left out equally often. Of
+    an odd number of people the first mask leaves out the smaller half.
     """
     draw = np.random.default_rng(seed)
     for _ in range(divisions):
@@ -87,11 +87,11 @@ def halves(people: int, divisions: int, seed: int) -> Iterator[Mask]:
 
 @dataclass(frozen=True, eq=False)
 class HalfGalleries:
-    """Every probe in R galleries from which a half of the people is left out; all distractors are in each.
+    """Every probe in R galleries without half of the people; all distractors are in each.
 
     Attributes:
         mates: (P,) the score of each probe with its own person.
-        others: (R, P) the best score of anybody else in the gallery; -inf where there is nobody.
+        others: (R, P) the best score of another person in the gallery; -inf where there is none.
         known: (R, P) whether the probe's person is in the gallery.
     """
 
@@ -125,13 +125,13 @@ def leave_out(scores: Scores, masks: Sequence[Mask]) -> HalfGalleries:
 
 
 def best_scores(scores: Scores, out: Mask, most: int) -> Array:
-    """Return (P, K) the best scores in a gallery from which people are left out, best first; K at most `most`."""
+    """Return (P, K) the best scores in a gallery with people left out, highest first; K is at most `most`."""
     found = [_best(scores.people[:, ~out], most), _best(scores.distractors, most)]
     return _best(np.concatenate(found, axis=1), most)
 
 
 def _best(scores: Array, most: int) -> Array:
-    """Return the best scores of each row, best first."""
+    """Return the best scores of each row, highest first."""
     if scores.shape[1] > most:
         scores = np.partition(scores, scores.shape[1] - most, axis=1)[:, -most:]
     return np.asarray(np.sort(scores, axis=1)[:, ::-1])

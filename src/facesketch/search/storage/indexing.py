@@ -1,7 +1,7 @@
-"""Read, describe and write photos at the same time, with a bounded number of them on their way.
+"""Index photos: read, describe and write them at the same time, with a bounded number in memory.
 
-Threads read ahead, the thread that asks describes batches, and one more thread writes the batch before. What was
-written stays: a run that is killed loses what it had read or described and not written yet.
+Threads read ahead, the calling thread describes batches, and one more thread writes the previous batch. A crash loses
+only what was read or described and not yet written.
 """
 
 from __future__ import annotations
@@ -16,25 +16,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from facesketch.devices import processors
 from facesketch.errors import FaceError, ImageError
 from facesketch.images.io import EXPECTED, irregular, is_picture, open_image, unread_picture, why_passed_over
-from facesketch.search.storage.store import Known, Row, Store
+from facesketch.search.storage.rows import Known, Row
+from facesketch.search.storage.store import Store
 
 if TYPE_CHECKING:
     from facesketch.search.embedding.describer import Describer
 
-BATCH = 32  # photos that are described and written together, and the most that a killed run loses twice
-_HELD = 128 << 20  # bytes of pixels above which a batch is not filled further
+BATCH = 32  # photos that are described and written together
+_HELD = 128 << 20  # bytes of pixels at which a batch is full
 _AHEAD = 16  # photos that are read while others are described
 _READERS = 4
-_LONGEST = 2048  # pixels of the longer side above which a photo is shrunk when it is read
+_LONGEST = 2048  # pixels of the longer side; larger photos are shrunk when they are read
 _SMALL = 224  # pixels of the longer side of a thumbnail
-_JOINED = 128  # batches after which the store's small files are joined; many of them slow it down
+_JOINED = 128  # batches after which the store's small files are joined, as many of them slow it down
 
 Skipped = tuple[Path, str]
 Progress = Callable[[int, int], object]
@@ -45,10 +44,10 @@ class Photo:
     """A file that is new, or may have changed.
 
     Attributes:
-        path: where it lies.
+        path: the file.
         key: its absolute path.
-        size: the file's bytes.
-        mtime_ns: when it was changed last, in nanoseconds.
+        size: its bytes.
+        mtime_ns: when it was last changed, in nanoseconds.
         known: what the gallery knows of it, or None.
     """
 
@@ -61,30 +60,27 @@ class Photo:
 
 @dataclass(eq=False, slots=True)
 class _Read:
-    """A photo that was read; without a picture when it had not changed or could not be read."""
+    """A photo that was read; without a picture if it is unchanged or cannot be read."""
 
     photo: Photo
     sha256: str = ""
     picture: Image.Image | None = None
     reason: str = ""
 
-    @property
-    def held(self) -> int:
-        return 0 if self.picture is None else self.picture.width * self.picture.height * len(self.picture.getbands())
-
 
 @dataclass
 class Report:
-    """What became of the photos that were given.
+    """What became of the photos.
 
     Attributes:
         added: new ones that were described and written.
-        refreshed: changed ones that were described anew and written.
+        refreshed: changed ones that were described and written again.
         unchanged: ones that the gallery holds as they are.
         renamed: ones that only got another id or label.
         skipped: files that are not in the gallery, or not as they are now, each with the reason.
-        unmatched: names in the table of people that led to no photo.
+        unmatched: names in the table of people that match no photo.
         passed_over: files in the folders that are not read as photos, each with the reason.
+        turned: photos that were turned upright, each with the degrees clockwise.
     """
 
     added: int = 0
@@ -94,58 +90,59 @@ class Report:
     skipped: list[Skipped] = field(default_factory=list)
     unmatched: list[str] = field(default_factory=list)
     passed_over: list[Skipped] = field(default_factory=list)
+    turned: list[tuple[Path, int]] = field(default_factory=list)
 
 
-def listed(
-    paths: Iterable[Path], avoid: Path | None = None, passed_over: list[Skipped] | None = None
-) -> tuple[list[Photo], list[Skipped]]:
-    """List the files under some paths as they lie on the disk, each once.
+def list_photos(
+    paths: Iterable[Path], report: Report, gallery: Path | None = None, people: Path | None = None
+) -> list[Photo]:
+    """List the photos under some paths, each once and sorted within each folder.
 
     Args:
-        paths: photos and folders; links to folders are not followed below them, hidden files are passed over.
-        avoid: a folder to pass over, such as the gallery's own.
-        passed_over: takes the files of the folders that are not read as photos, each with the reason.
-
-    Returns:
-        Pictures by their names, sorted within each folder, and what else there is, with the reason to skip it.
+        paths: photos and folders; hidden files, and links to folders below a folder, are left out.
+        report: takes the files that are skipped and those that are no photos, with the reasons.
+        gallery: the folder of the gallery, which is left out.
+        people: the table of people, which is left out.
 
     Raises:
         ImageError: a path that does not exist.
     """
     photos: dict[str, Photo] = {}
-    skipped: list[Skipped] = []
+    table = None if people is None else people.absolute()
     for path in paths:
         if not path.exists():
             raise ImageError(f"{path}: no such file or folder", "give photos or folders of them")
-        for file in _files(path, avoid, skipped, [] if passed_over is None else passed_over):
+        for file in _files(path, report, gallery):
             key = os.path.abspath(file)  # noqa: PTH100  links stay as they are
+            if file.absolute() == table:
+                continue
             try:
-                photos[key] = _seen(file, key)
+                photos[key] = _photo(file, key)
             except (ImageError, OSError) as error:
-                skipped.append((file, getattr(error, "strerror", None) or str(error)))
-    return list(photos.values()), skipped
+                report.skipped.append((file, getattr(error, "strerror", None) or str(error)))
+    report.passed_over = [each for each in report.passed_over if each[0].absolute() != table]
+    return list(photos.values())
 
 
-def _files(path: Path, avoid: Path | None, skipped: list[Skipped], passed_over: list[Skipped]) -> Iterator[Path]:
+def _files(path: Path, report: Report, gallery: Path | None) -> Iterator[Path]:
     if not path.is_dir():
         yield path
         return
 
     def refused(error: OSError) -> None:
-        skipped.append((Path(error.filename), f"cannot be read ({error.strerror})"))
+        report.skipped.append((Path(error.filename), f"cannot be read ({error.strerror})"))
 
-    own = None if avoid is None else avoid.resolve()
+    own = None if gallery is None else gallery.resolve()
     for folder, below, names in os.walk(path, onerror=refused):
         below[:] = sorted(name for name in below if not name.startswith(".") and Path(folder, name).resolve() != own)
-        files = (Path(folder, name) for name in sorted(names) if not name.startswith("."))
-        for file in files:
+        for file in (Path(folder, name) for name in sorted(names) if not name.startswith(".")):
             if reason := why_passed_over(file):
-                passed_over.append((file, reason))
+                report.passed_over.append((file, reason))
             else:
                 yield file
 
 
-def _seen(file: Path, key: str) -> Photo:
+def _photo(file: Path, key: str) -> Photo:
     if not is_picture(file):
         raise ImageError(unread_picture(file) or "not a photo by its name", f"expected {EXPECTED}")
     if reason := irregular(file):
@@ -159,15 +156,14 @@ def _seen(file: Path, key: str) -> Photo:
 
 
 class Indexing:
-    """Brings photos into a store; made for one run.
+    """One run that brings photos into a store.
 
     Args:
-        store: gives the place where they go; asked for first when there is something to write, so that a run that finds
-            nothing makes no place.
-        describer: what makes vectors of pictures; used by one thread at a time.
-        people: (id, label) by key; photos that are not in it keep theirs, or stand for themselves.
-        report: where to note what becomes of them.
-        progress: called with how many photos are done and how many there are, after each batch is written.
+        store: gives the store; called only when there is something to write, so that nothing is made for nothing.
+        describer: turns pictures into vectors; used by one thread at a time.
+        people: (id, label) by key; other photos keep theirs, or become people of their own.
+        report: takes what becomes of the photos.
+        progress: called with the photos done and the photos in all, after each batch is written.
     """
 
     def __init__(
@@ -185,10 +181,9 @@ class Indexing:
         self._known: set[str] = set()
 
     def run(self, photos: Sequence[Photo]) -> set[str]:
-        """Read, describe and write photos; on an error or interrupt the batch that is being written is still finished.
+        """Index photos, and return the keys of those that were written.
 
-        Returns:
-            The keys of those that were described and written.
+        On an error or interrupt the batch that is being written is still finished.
 
         Raises:
             OutputError: the store cannot be written.
@@ -213,36 +208,35 @@ class Indexing:
         return self._written
 
     def _describe(self, batch: list[_Read]) -> tuple[list[Row], dict[str, int]]:
-        """Return rows to write, and the times of files that were only written anew."""
-        rows, touched = [], {}
-        shown = [each for each in batch if each.picture is not None]
-        vectors = self._describer.gallery([each.picture for each in shown if each.picture]) if shown else []
-        for each, vector in zip(shown, vectors, strict=True):
-            if isinstance(vector, FaceError):
-                each.reason = str(vector)
-            else:
-                rows.append(self._row(each, vector))
+        """Return rows to write, and the new times of files with the same bytes."""
+        rows = []
+        pictures = [each.picture for each in batch if each.picture is not None]
+        vectors = iter(self._describer.gallery(pictures) if pictures else [])
+        touched = {}
         for each in batch:
+            photo, known = each.photo, each.photo.known
+            if each.picture is not None:
+                found = next(vectors)
+                if isinstance(found, FaceError):
+                    each.reason = found.seen
+                else:
+                    own = (photo.key, photo.path.stem) if known is None else (known.person, known.label)
+                    person, label = self._people.get(photo.key, own)
+                    small = _thumbnail(each.picture)
+                    rows.append(
+                        Row(photo.key, person, label, photo.size, photo.mtime_ns, each.sha256, found.vector, small)
+                    )
+                    if found.turn:
+                        self._report.turned.append((photo.path, found.turn))
+            elif not each.reason:
+                touched[photo.key] = photo.mtime_ns
             if each.reason:
-                self._skip(each)
-            elif each.picture is None:
-                touched[each.photo.key] = each.photo.mtime_ns
+                kept = "; the gallery keeps its older version" if known else ""
+                self._report.skipped.append((photo.path, each.reason + kept))
         return rows, touched
 
-    def _row(self, read: _Read, vector: NDArray[np.float32]) -> Row:
-        photo, known = read.photo, read.photo.known
-        own = (photo.key, photo.path.stem) if known is None else (known.person, known.label)
-        person, label = self._people.get(photo.key, own)
-        assert read.picture is not None, "only a picture is described"
-        small = _thumbnail(read.picture)
-        return Row(photo.key, person, label, photo.size, photo.mtime_ns, read.sha256, vector, small)
-
-    def _skip(self, read: _Read) -> None:
-        kept = "; the gallery keeps what it showed before" if read.photo.known else ""
-        self._report.skipped.append((read.photo.path, read.reason + kept))
-
     def _write(self, rows: list[Row], touched: dict[str, int], done: int, count: int) -> None:
-        """Write a batch, note what became of its photos, and join files of the store when there are many."""
+        """Write a batch, report it, and join the small files of the store when there are many."""
         if rows or touched:
             self._store().upsert(rows)
             self._store().touch(touched)
@@ -259,7 +253,7 @@ class Indexing:
 
 
 def _ahead(readers: ThreadPoolExecutor, photos: Iterable[Photo]) -> Iterator[_Read]:
-    """Yield photos in their order as they are read, some of them in advance."""
+    """Read photos in order, some in advance."""
     waiting: deque[Future[_Read]] = deque()
     for photo in photos:
         waiting.append(readers.submit(_read, photo))
@@ -271,17 +265,20 @@ def _ahead(readers: ThreadPoolExecutor, photos: Iterable[Photo]) -> Iterator[_Re
 
 def _batches(reads: Iterable[_Read]) -> Iterator[list[_Read]]:
     batch: list[_Read] = []
+    held = 0  # bytes of pixels
     for read in reads:
         batch.append(read)
-        if len(batch) == BATCH or sum(each.held for each in batch) > _HELD:
+        if (shown := read.picture) is not None:
+            held += shown.width * shown.height * len(shown.getbands())
+        if len(batch) == BATCH or held > _HELD:
             yield batch
-            batch = []
+            batch, held = [], 0
     if batch:
         yield batch
 
 
 def _read(photo: Photo) -> _Read:
-    """Read a photo whose size or time is new; it is decoded only when its bytes are new too."""
+    """Read a photo whose size or time is new, and decode it if its bytes are new too."""
     try:
         with photo.path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,4 +1,4 @@
-"""Who the photos of a gallery show, from a table that the user keeps."""
+"""Read `people.csv`, which says whom the photos of a gallery show."""
 
 from __future__ import annotations
 
@@ -16,15 +16,10 @@ _EXPECTED = "expected a first line `file,id,label` and a line for each photo"
 
 
 def read_people(path: Path) -> dict[str, Person]:
-    """Read who each photo shows.
+    """Return (id, label) by file name from a CSV file in UTF-8.
 
-    The first line names the columns `file`, `id` and, if wanted, `label`; others are passed over.
-
-    Args:
-        path: a CSV file in UTF-8.
-
-    Returns:
-        (id, label) by the file's name as it is written there; the label is the id where none is given.
+    The first line names the columns `file`, `id` and optionally `label`; other columns are ignored. Without a label the
+    id stands for it.
 
     Raises:
         DataError: not there, not such a table, a line without file or id, or a file with two ids.
@@ -43,23 +38,25 @@ def read_people(path: Path) -> dict[str, Person]:
 def match(
     people: dict[str, Person], keys: Collection[str], folders: Sequence[Path]
 ) -> tuple[dict[str, Person], list[str]]:
-    """Find the photos that a table speaks of.
+    """Find the photos that a table names.
+
+    As in `pairs.csv`, letter case, Unicode normal form and the direction of slashes do not matter where exactly one
+    photo matches.
 
     Args:
-        people: as `read_people` gives them.
+        people: from `read_people`.
         keys: the photos' absolute paths.
-        folders: where a relative name may start; the first where it leads to a photo counts.
+        folders: where a relative name may start; the first that leads to a photo counts.
 
     Returns:
-        (id, label) by key, and the names that led to no photo. As in `pairs.csv`, letter case, Unicode's forms and the
-        direction of slashes do not matter where just one photo answers.
+        (id, label) by key, and the names that match no photo.
 
     Raises:
-        DataError: two names lead to one photo and give it two ids.
+        DataError: two names match one photo and give it two ids.
     """
     folded: dict[str, str | None] = {}
     for key in keys:
-        folded[fold(key)] = None if fold(key) in folded else key  # of two that differ in letter case alone, neither
+        folded[fold(key)] = None if fold(key) in folded else key  # None: two differ in letter case only
     found: dict[str, Person] = {}
     unmatched = []
     for name, person in people.items():

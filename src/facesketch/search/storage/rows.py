@@ -1,4 +1,4 @@
-"""What a gallery's table holds of each photo, and how that is laid out."""
+"""The rows of a gallery's table: one per photo, and their columns."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 FORMAT = 1
-_UNIQUE = "lance-schema:unenforced-primary-key:position"  # by which two writers notice that they add the same key
+_UNIQUE = "lance-schema:unenforced-primary-key:position"  # by it two writers notice that they add the same key
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +25,11 @@ class Row:
     """A photo of the gallery.
 
     Attributes:
-        key: the photo's absolute path or a given name; no two rows have the same.
+        key: the photo's absolute path or a given name, unique in the table.
         person: who it shows; photos of one person share it.
-        label: what to call the person in answers.
+        label: the person's name in print.
         size: the file's bytes.
-        mtime_ns: when the file was changed last, in nanoseconds.
+        mtime_ns: when the file was last changed, in nanoseconds.
         sha256: of the file, in hexadecimal digits.
         vector: (2D,) float32.
         thumbnail: a small JPEG, or empty.
@@ -46,7 +46,7 @@ class Row:
 
 
 class Known(NamedTuple):
-    """What a row says of its photo besides the vector; the fields are those of `Row`."""
+    """The fields of a `Row` without its vector."""
 
     size: int
     mtime_ns: int
@@ -57,14 +57,7 @@ class Known(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A photo near a query.
-
-    Attributes:
-        key: the photo's.
-        person: who it shows.
-        label: what to call the person.
-        score: inner product of its vector and the query.
-    """
+    """A photo near a query, with the fields of its `Row`; `score` is the inner product of vector and query."""
 
     key: str
     person: str
@@ -73,7 +66,7 @@ class Found:
 
 
 def schema(fingerprint: str, dimension: int) -> pa.Schema:
-    """Return the columns of a table, which says by what its vectors were made."""
+    """Return the columns of a table; its metadata name the format and the fingerprint of its describer."""
     import pyarrow as pa
 
     about = json.dumps({"format": FORMAT, "fingerprint": fingerprint})
@@ -91,7 +84,11 @@ def schema(fingerprint: str, dimension: int) -> pa.Schema:
 
 
 def described(uri: str, found: pa.Schema) -> tuple[str, int]:
-    """Return fingerprint and dimension of a table of ours."""
+    """Return the fingerprint and the dimension of a table.
+
+    Raises:
+        GalleryError: it was made by a newer version, or is no gallery.
+    """
     try:
         about = parse_json((found.metadata or {}).get(b"facesketch", b"{}"))
     except ValueError:
@@ -101,16 +98,15 @@ def described(uri: str, found: pa.Schema) -> tuple[str, int]:
     if isinstance(made, int) and made > FORMAT:
         raise GalleryError(
             f"{uri}: made by a newer facesketch (format {made}, this one reads {FORMAT})",
-            "type `pip install --upgrade facesketch`",
+            "type: pip install --upgrade facesketch",
         )
     if not isinstance(made, int) or not isinstance(fingerprint, str):
-        raise GalleryError(f"{uri}: holds a LanceDB table, but no gallery of facesketch", "give another `gallery`")
+        raise GalleryError(f"{uri}: holds a LanceDB table, but no gallery of facesketch", "give another place")
     dimension = getattr(found.field("vector").type, "list_size", 0) if "vector" in found.names else 0
     for column in schema(fingerprint, dimension):
         if column.name not in found.names or found.field(column.name).type != column.type:
-            raise GalleryError(
-                f"{uri}: no column '{column.name}' of {column.type} in it", "index the photos into a new one"
-            )
+            seen = f"{uri}: no column '{column.name}' of {column.type} in it"
+            raise GalleryError(seen, "index the photos into a new gallery")
     return fingerprint, dimension
 
 
@@ -120,7 +116,7 @@ def columns(rows: Sequence[Row], schema: pa.Schema) -> pa.Table:
 
     vectors = np.stack([row.vector for row in rows]).astype(np.float32, copy=False)
     width = schema.field("vector").type.list_size
-    assert vectors.shape == (len(rows), width), "a row's vector is as long as the table's"
+    assert vectors.shape == (len(rows), width), "the table's dimension"
     arrays = {
         name: pa.array([getattr(row, name) for row in rows], schema.field(name).type)
         for name in schema.names

@@ -1,7 +1,7 @@
-"""Vectors of photos with what is known of each, in one LanceDB table: a folder, or a place in object storage.
+"""The table of a gallery: vectors and facts of photos in LanceDB, in a folder or in object storage.
 
-A table is a sequence of versions, each of which is whole: a writer that is killed leaves the version before, a reader
-sees one version beside a writer, and of two writers the later one builds on what the other wrote.
+A table is a sequence of whole versions: a killed writer leaves the previous one, a reader sees one version while others
+write, and of two writers the later one builds on the other.
 """
 
 from __future__ import annotations
@@ -18,32 +18,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facesketch.devices import processors
-from facesketch.errors import GalleryError, OutputError, require
-from facesketch.search.storage.rows import FORMAT, Found, Known, Row, among, columns, described, matrix, schema
+from facesketch.errors import GalleryError, NoGalleryError, OutputError, require
+from facesketch.search.storage.rows import Found, Known, Row, among, columns, described, matrix, schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["FORMAT", "INDEX_FROM", "Found", "Known", "Row", "Store", "index_from", "is_local"]
-
-INDEX_FROM = 100_000  # photos from which an index is built; fewer are all compared, which is exact
+INDEX_FROM = 100_000  # photos from which on an index is built; fewer are all compared, which is exact
 _NUMBERS = 25_600_000  # the same for long vectors: numbers in all vectors, from 10,000 photos on
 _TABLE, _FOLDER = "photos", "photos.lance"
-_KEPT = timedelta(minutes=10)  # how long versions of the past are kept for those who are reading them
+_KEPT = timedelta(minutes=10)  # how long old versions are kept for their readers
 _AT_ONCE = 500  # keys in one condition
 _INDEX = "by_vector"
-_PIECES = 8  # every refresh adds a piece to the index; with more than these it is built anew
+_PIECES = 8  # every refresh adds a piece to the index; with more than these it is rebuilt
 _CELL = 4096  # photos in a cell of the index
-_PROBES, _SHARE = 64, 3  # a query looks into 64 cells, or a third of them when that is more
-_REFINED = 40  # photos that are at least taken from the index and compared by their whole vectors
+_PROBES, _SHARE = 64, 3  # a query visits 64 cells, or a third of them when that is more
+_REFINED = 40  # photos at least that are taken from the index and compared by their whole vectors
 
 
 class Store:
-    """One table of photos; made by `open` or `create`, and safe to use from several threads.
+    """One table of photos, from `open` or `create`; safe to use from several threads.
 
     Attributes:
         uri: the folder, or the place in object storage.
-        fingerprint: of what made the vectors.
+        fingerprint: of the describer that made the vectors.
         dimension: numbers in a vector.
     """
 
@@ -53,30 +51,31 @@ class Store:
 
     @classmethod
     def open(cls, uri: str | Path, fingerprint: str | None = None) -> Self:
-        """Open a table that is there.
+        """Open an existing table.
 
         Args:
             uri: a folder, or a place in object storage such as `s3://bucket/gallery`.
-            fingerprint: of what is going to make the queries; None to make none.
+            fingerprint: of the describer to use with it; None for none.
 
         Raises:
-            GalleryError: there is none, it is torn, made by a newer version, or its vectors were made otherwise.
+            NoGalleryError: there is none.
+            GalleryError: it is torn, made by a newer version, or another describer made its vectors.
             MissingExtraError: LanceDB is not installed.
         """
         where = str(uri)
         table = _opened(where)
         if table is None:
-            raise GalleryError(f"{where}: no gallery here", f"type `facesketch search index PHOTOS --gallery {where}`")
+            raise NoGalleryError(f"{where}: no gallery here", "add photos to make one")
         store = cls(where, table)
         store.check(fingerprint)
         return store
 
     @classmethod
     def create(cls, uri: str | Path, fingerprint: str, dimension: int) -> Self:
-        """Make an empty table, or open the one that somebody else has just made.
+        """Make an empty table, or open the one that another writer has just made.
 
         Raises:
-            GalleryError: there is one already, of a newer version or with vectors made otherwise.
+            GalleryError: there is one already, of a newer version or another describer.
             OutputError: the place cannot be written.
             MissingExtraError: LanceDB is not installed.
         """
@@ -91,11 +90,11 @@ class Store:
 
     @staticmethod
     def exists(uri: str | Path) -> bool:
-        """Tell whether there is a table at a place, without making anything there."""
+        """Return whether there is a table at a place, without making anything there."""
         return _opened(str(uri)) is not None
 
     def check(self, fingerprint: str | None) -> None:
-        """Refuse queries or photos that are described otherwise than those of the table.
+        """Refuse a describer other than the one that made the table's vectors.
 
         Raises:
             GalleryError: the fingerprints differ.
@@ -108,35 +107,35 @@ class Store:
 
     @property
     def count(self) -> int:
-        """Return how many photos there are."""
+        """How many photos there are."""
         with _reading(self.uri):
             return int(self._table.count_rows())
 
     @property
     def version(self) -> int:
-        """Return the number of the table's version; it grows with every change."""
+        """The number of the table's version; it grows with every change."""
         with _reading(self.uri):
             return int(self._table.version)
 
     @property
     def size(self) -> int:
-        """Return the bytes of the photos' data, without index and versions of the past."""
+        """The bytes of the photos' data, without the index and old versions."""
         with _reading(self.uri):
             return int(self._table.stats()["total_bytes"])
 
     @property
     def indexed(self) -> int:
-        """Return how many photos the index covers; those that it does not are compared one by one."""
+        """How many photos the index covers; the others are compared one by one."""
         with _reading(self.uri):
             index = self._index()
         return 0 if index is None else int(index.num_indexed_rows)
 
     def upsert(self, rows: Sequence[Row]) -> None:
-        """Add rows, and replace those of the same keys: all of them or, when it fails, none.
+        """Add rows, and replace those with the same keys: all of them or, on failure, none.
 
         Raises:
             OutputError: the place cannot be written, or the disk is full.
-            GalleryError: the table was made anew with vectors made otherwise.
+            GalleryError: the table was replaced by one of another describer.
         """
         if not rows:
             return
@@ -146,7 +145,7 @@ class Store:
             merge.execute(columns(rows, self._table.schema))
 
     def rename(self, people: dict[str, tuple[str, str]]) -> None:
-        """Give photos another person and label, by their keys; their vectors stay.
+        """Give photos another person and label, by their keys.
 
         Raises:
             OutputError: the place cannot be written.
@@ -155,7 +154,7 @@ class Store:
         self._update({"key": list(people), "person": persons, "label": labels})
 
     def touch(self, stamps: dict[str, int]) -> None:
-        """Note when unchanged files were written last, by their keys.
+        """Note the new times of unchanged files, by their keys.
 
         Raises:
             OutputError: the place cannot be written.
@@ -163,10 +162,7 @@ class Store:
         self._update({"key": list(stamps), "mtime_ns": list(stamps.values())})
 
     def delete(self, keys: Sequence[str], persons: Sequence[str] = ()) -> int:
-        """Remove photos by their keys, and all photos of persons; what is not there is passed over.
-
-        Returns:
-            How many photos there are fewer.
+        """Remove photos by their keys, and all photos of some people, and return how many were removed.
 
         Raises:
             OutputError: the place cannot be written.
@@ -190,13 +186,13 @@ class Store:
         return dict(zip(found["key"].to_pylist(), map(Known._make, rows), strict=True))
 
     def people(self) -> int:
-        """Return how many persons there are."""
+        """Return how many people there are."""
         import pyarrow.compute as pc
 
         return int(pc.count_distinct(self._all("person")["person"]).as_py())
 
     def vectors(self, number: int, seed: int = 0) -> NDArray[np.float32]:
-        """Return (N, 2D) vectors drawn without replacement, or all of them when there are not as many."""
+        """Return (N, 2D) vectors drawn without replacement, or all of them when there are fewer."""
         with _reading(self.uri):
             count = self._table.count_rows()
             drawn = np.random.default_rng(seed).permutation(count)[:number]
@@ -212,21 +208,21 @@ class Store:
         return bytes(found["thumbnail"][0].as_py() or b"") if found.num_rows else b""
 
     def alike(self, size: int, keys: Sequence[str]) -> list[str]:
-        """Return the keys of the photos that have one of these keys, or whose files had so many bytes."""
+        """Return the keys of the photos with one of these keys or of this size in bytes."""
         with _reading(self.uri):
             found = self._table.search().where(f"size = {size} OR {among('key', keys)}")
             return list(found.select(["key"]).limit(None).to_arrow()["key"].to_pylist())
 
     def nearest(self, vector: NDArray[np.float32], k: int) -> list[Found]:
-        """Return the k photos of the largest inner product with a (2D,) query, largest first.
+        """Return the k photos with the largest inner products with a (2D,) query, largest first.
 
-        Exact without an index; with one, at least 98 of 100 of the ten nearest are found on average, and the scores of
-        those found are exact.
+        Without an index the result is exact. With one, at least 98 % of the ten nearest are found on average, with
+        exact scores.
 
         Raises:
-            GalleryError: the table cannot be read, or was made anew with vectors made otherwise.
+            GalleryError: the table cannot be read, or was replaced by one of another describer.
         """
-        assert vector.shape == (self.dimension,), "a query is as long as the vectors"
+        assert vector.shape == (self.dimension,), "the table's dimension"
         with _reading(self.uri):
             self._unchanged()
             query = self._table.search(vector, vector_column_name="vector").distance_type("dot").limit(k)
@@ -238,9 +234,9 @@ class Store:
         return [Found(*each) for each in zip(*names, scores.tolist(), strict=True)]
 
     def optimise(self) -> None:
-        """Join small files, drop versions of the past, and build or refresh the index when there is enough to index.
+        """Join small files, drop old versions, and build or refresh the index when there are enough photos.
 
-        What another writer is joining at the same time is left to it.
+        Files that another writer is joining at the same time are left to it.
 
         Raises:
             OutputError: the place cannot be written, or the disk is full.
@@ -248,30 +244,31 @@ class Store:
         with _writing(self.uri):
             count = int(self._table.count_rows())
             outgrown = count >= index_from(self.dimension) and self._index_is_outgrown()
-            with _left_to_another_writer():
+            try:
                 self._table.optimize(cleanup_older_than=_KEPT)
                 if outgrown:
-                    self._build_index(count)
+                    from lancedb.index import BTree, IvfSq
+
+                    cells = max(1, count // _CELL)
+                    self._table.create_index("key", config=BTree())  # finds a key without reading all keys
+                    config = IvfSq(distance_type="dot", num_partitions=cells)
+                    self._table.create_index("vector", config=config, name=_INDEX)
+            except (OSError, RuntimeError) as error:
+                if "conflict" not in str(error).lower():
+                    raise
 
     def _index(self) -> Any | None:
         return next((each for each in self._table.list_indices() if each.name == _INDEX), None)
 
     def _index_is_outgrown(self) -> bool:
-        """Tell whether there is no index, or one laid out for much fewer photos, or in more pieces than is quick."""
+        """Return whether there is no index, or one made for far fewer photos, or in too many pieces."""
         index = self._index()
         if index is None:
             return True
         return bool(index.num_unindexed_rows > index.num_indexed_rows or index.num_segments > _PIECES)
 
-    def _build_index(self, count: int) -> None:
-        from lancedb.index import BTree, IvfSq
-
-        cells = max(1, count // _CELL)
-        self._table.create_index("key", config=BTree())  # finds a photo by its key without reading all keys
-        self._table.create_index("vector", config=IvfSq(distance_type="dot", num_partitions=cells), name=_INDEX)
-
     def _update(self, changed: dict[str, list[Any]]) -> None:
-        """Replace some columns of the rows with these keys; keys that are not there are passed over."""
+        """Replace some columns of the rows with these keys, and ignore keys that are not there."""
         import pyarrow as pa
 
         if changed["key"]:
@@ -285,25 +282,25 @@ class Store:
             return self._table.search().select(list(names)).limit(None).to_arrow()
 
     def _unchanged(self) -> None:
-        """Refuse to go on with a table that was removed and made anew with another embedder since it was opened."""
+        """Refuse a table that was replaced by one of another describer since it was opened."""
         fingerprint, dimension = described(self.uri, self._table.schema)
         if (fingerprint, dimension) != (self.fingerprint, self.dimension):
-            raise GalleryError(f"{self.uri}: was made anew with {fingerprint} meanwhile", "open it anew")
+            raise GalleryError(f"{self.uri}: was replaced by a gallery of {fingerprint}", "open it again")
 
 
 def index_from(dimension: int) -> int:
-    """Return how many photos with vectors of a length an index is built for; fewer are all compared, which is exact."""
+    """Return the number of photos from which on an index is built, for vectors of a length."""
     return min(INDEX_FROM, max(10_000, _NUMBERS // dimension))
 
 
 def is_local(uri: str | Path) -> bool:
-    """Tell whether a gallery lies in a folder of this machine rather than in object storage."""
+    """Return whether a gallery lies in a folder of this machine rather than in object storage."""
     return "://" not in str(uri)
 
 
 def _connect(uri: str) -> Any:
-    os.environ.setdefault("LANCEDB_LOG", "error")  # it warns of conflicts that it settles by itself
-    os.environ.setdefault("LANCE_CPU_THREADS", str(processors()))  # by itself it leaves two processors idle
+    os.environ.setdefault("LANCEDB_LOG", "error")  # it warns of conflicts that it resolves itself
+    os.environ.setdefault("LANCE_CPU_THREADS", str(processors()))  # its default leaves two processors idle
     require("search", "search")
     import lancedb
 
@@ -328,14 +325,14 @@ def _check_place(place: Path) -> None:
     """Refuse a place where no folder can be made, because it or what it lies in is a file."""
     there = next((each for each in (place, *place.parents) if each.exists() or each.is_symlink()), None)
     if there is not None and not there.is_dir():
-        raise GalleryError(f"{there}: a file, not a folder", "`gallery` must be a folder, a gallery's or a new one")
+        raise GalleryError(f"{there}: a file, not a folder", "`gallery` must be a folder, new or a gallery's")
 
 
 def _created(uri: str, layout: pa.Schema) -> Any:
-    """Make an empty table, unless somebody else has just made it.
+    """Make an empty table, unless another writer has just made it.
 
-    In a folder it is made aside and then takes its name: of two tables that are made in one place at once, LanceDB lets
-    the later one replace the earlier, with what was written to it.
+    In a folder it is made under a temporary name and renamed: if two writers make a table in one place at once, LanceDB
+    lets the later one replace the earlier, with what was written to it.
     """
     if is_local(uri):
         Path(uri).mkdir(parents=True, exist_ok=True)
@@ -350,12 +347,12 @@ def _created(uri: str, layout: pa.Schema) -> Any:
 
 @contextmanager
 def _reading(uri: str) -> Iterator[None]:
-    """Say in one line what LanceDB says of a table that cannot be read."""
+    """Turn LanceDB's errors into one line."""
     try:
         yield
     except (OSError, RuntimeError, ValueError) as error:
-        way_out = "index the photos into a new one" if is_local(uri) else "check its address and your rights"
-        raise GalleryError(f"{uri}: the gallery cannot be read ({_reason(error)})", way_out) from error
+        hint = "index the photos into a new gallery" if is_local(uri) else "check its address and your rights"
+        raise GalleryError(f"{uri}: the gallery cannot be read ({_reason(error)})", hint) from error
 
 
 @contextmanager
@@ -367,16 +364,6 @@ def _writing(uri: str) -> Iterator[None]:
 
 
 def _reason(error: Exception) -> str:
-    """Return the first line of what LanceDB says, without the places in its source."""
+    """Return the first line of LanceDB's message, without the places in its source."""
     said = str(error).partition("\n")[0].removeprefix("lance error: ")
     return said.partition(", /")[0].strip() or type(error).__name__
-
-
-@contextmanager
-def _left_to_another_writer() -> Iterator[None]:
-    """Pass over that another writer joins the same files at the same time."""
-    try:
-        yield
-    except (OSError, RuntimeError) as error:
-        if "conflict" not in str(error).lower():
-            raise

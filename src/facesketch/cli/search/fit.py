@@ -1,4 +1,4 @@
-"""`facesketch search learn`: learn from pairs how a person's sketch and photo meet."""
+"""`facesketch search fit`: fit a map to your own pairs, for `--embedder`."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from facesketch.cli.search.evaluate import Stages
 from facesketch.errors import ConfigError
 
 
-def learn(
+def fit(
     *,
     data: Path,
     out: Path,
     parts: str = "hog,sface",
     quiet: Annotated[bool, Parameter(negative=())] = False,
 ) -> None:
-    """Learn from pairs how sketch and photo of one person meet, for --embedder of index and evaluate.
+    """Fit a map to your own pairs, for --embedder of index, query and evaluate.
 
-    Test people are left out, and pairs in which a picture shows no face. Some minutes for a thousand pairs.
+    Test people are left out, and pairs with a picture that shows no face. A thousand pairs take some minutes.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ def learn(
     out
         The file to write, NAME.safetensors.
     parts
-        What to compare faces by: hog, sface, or both with a comma; sface needs its weights.
+        The embedders to fit it on: hog, sface, or both with a comma; sface needs its weights.
     quiet
         Show no progress.
     """
@@ -38,11 +38,11 @@ def learn(
     names = [name.strip() for name in parts.split(",") if name.strip()]
     if not names:
         raise ConfigError("--parts names none", "give hog, sface, or both with a comma between")
-    from facesketch.search.embedding.learn import learn as learn_map
+    from facesketch.search.embedding.fit import fit as fit_map
 
     with Stages(quiet) as progress:
-        learned, left_out = learn_map(data, names, progress=lambda done, total: progress(done, total, "describe pairs"))
-    learned.write(out)
+        fitted, left_out = fit_map(data, names, progress=lambda done, total: progress(done, total, "describe pairs"))
+    fitted.write(out)
     if left_out:
-        print(f"left out for want of a face: {len(left_out)} pairs, the first {left_out[0]}")  # noqa: T201
-    print(f"{out}: maps to {learned.dimension} numbers; type: facesketch search evaluate --data DIR --embedder {out}")  # noqa: T201
+        print(f"left out, no face found: {len(left_out)} pairs, the first {left_out[0]}")  # noqa: T201
+    print(f"{out}: maps to {fitted.dimension} numbers; type: facesketch search evaluate --data DIR --embedder {out}")  # noqa: T201
