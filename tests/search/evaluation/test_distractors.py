@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -80,7 +79,7 @@ def test_nothing_is_read_before_it_is_needed(tmp_path: Path, monkeypatch: pytest
         (tmp_path / f"{number:03d}.png").touch()
     read: list[int] = []
     monkeypatch.setattr(module, "_read", lambda sources: read.append(len(sources)) or [])
-    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(module, "_AHEAD", 8)
     chunks = distractors(str(tmp_path)).chunks()
     next(chunks)
     assert sum(read) <= 9 * 8

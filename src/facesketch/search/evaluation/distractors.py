@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 import numpy as np
 from PIL import Image
@@ -17,6 +16,7 @@ from PIL import Image
 from facesketch.data.index import index
 from facesketch.data.pairs import NoPairsError, Source
 from facesketch.data.synthetic.draw import draw_photo
+from facesketch.devices import ThreadedMap
 from facesketch.errors import ConfigError, DataError, ImageError
 from facesketch.faces.frame import FRAME
 from facesketch.images.io import is_picture
@@ -26,8 +26,8 @@ _SIDE = 208  # pixels of a drawn square in which the eyes are as far apart as in
 _ACROSS = (_SIDE - FRAME.width) // 2  # columns to cut off on each side
 _ABOVE = round(FRAME.left_eye[1] - 0.48 * _SIDE)  # rows to add, so that the eyes lie where the frame has them
 _CHUNK = 8  # pictures that one worker makes at a time
+_AHEAD = 4 * (os.cpu_count() or 1)  # chunks that are made ahead
 _FEW = 64  # drawn faces below which starting processes takes longer than drawing
-_Job = TypeVar("_Job")
 
 
 class Distractors(Protocol):
@@ -84,8 +84,11 @@ class SyntheticFaces:
         if self.count < _FEW:
             yield from map(_drawn, jobs)
             return
-        with ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as pool:
-            yield from _ahead(pool, _drawn, jobs)
+        with (
+            ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as pool,
+            ThreadedMap(lambda job: pool.submit(_drawn, job).result(), jobs, threads=_AHEAD, most=_AHEAD) as drawn,
+        ):
+            yield from drawn
 
 
 def draw_framed(seed: int, number: int) -> Image.Image:
@@ -114,8 +117,8 @@ class FolderOfPhotos:
     def chunks(self) -> Iterator[list[Image.Image | ImageError]]:
         """Read them, some ahead of the one that is asked for."""
         jobs = [self.sources[start : start + _CHUNK] for start in range(0, self.count, _CHUNK)]
-        with ThreadPoolExecutor() as pool:
-            yield from _ahead(pool, _read, jobs)
+        with ThreadedMap(_read, jobs, most=_AHEAD) as read:
+            yield from read
 
 
 def folder_of_photos(folder: Path, besides: Iterable[Path] = ()) -> FolderOfPhotos:
@@ -143,25 +146,10 @@ def folder_of_photos(folder: Path, besides: Iterable[Path] = ()) -> FolderOfPhot
 
 
 def _read(sources: tuple[Source, ...]) -> list[Image.Image | ImageError]:
-    return [_opened(source) for source in sources]
-
-
-def _opened(source: Source) -> Image.Image | ImageError:
-    try:
-        return source.open()
-    except ImageError as error:
-        return error
-
-
-def _ahead(
-    pool: Executor, work: Callable[[_Job], list[Image.Image | ImageError]], jobs: Iterable[_Job]
-) -> Iterator[list[Image.Image | ImageError]]:
-    """Yield what work makes of each job, in order, with a bounded number of them begun."""
-    waiting: deque[Future[list[Image.Image | ImageError]]] = deque()
-    most = 4 * (os.cpu_count() or 1)
-    for job in jobs:
-        if len(waiting) >= most:
-            yield waiting.popleft().result()
-        waiting.append(pool.submit(work, job))
-    while waiting:
-        yield waiting.popleft().result()
+    read: list[Image.Image | ImageError] = []
+    for source in sources:
+        try:
+            read.append(source.open())
+        except ImageError as error:
+            read.append(error)
+    return read

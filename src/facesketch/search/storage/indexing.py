@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from facesketch.devices import processors
+from facesketch.devices import ThreadedMap, processors
 from facesketch.errors import FaceError, ImageError
 from facesketch.images.io import EXPECTED, irregular, is_picture, open_image, unread_picture, why_passed_over
 from facesketch.search.storage.rows import Known, Row
@@ -189,20 +188,18 @@ class Indexing:
             OutputError: the store cannot be written.
         """
         self._known = {photo.key for photo in photos if photo.known is not None}
-        readers = ThreadPoolExecutor(min(_READERS, processors()), "read")
-        writer = ThreadPoolExecutor(1, "write")
         writing: Future[None] | None = None
-        try:
-            for batch in _batches(_ahead(readers, photos)):
+        with (
+            ThreadPoolExecutor(1, "write") as writer,
+            ThreadedMap(_read, photos, threads=min(_READERS, processors()), most=_AHEAD, name="read") as reads,
+        ):
+            for batch in _batches(reads):
                 rows, touched = self._describe(batch)
                 if writing is not None:
                     writing.result()
                 writing = writer.submit(self._write, rows, touched, len(batch), len(photos))
             if writing is not None:
                 writing.result()
-        finally:
-            readers.shutdown(wait=True, cancel_futures=True)
-            writer.shutdown(wait=True)
         if self._written:
             self._store().optimise()
         return self._written
@@ -250,17 +247,6 @@ class Indexing:
             self._progress(self._done, count)
         if self._batches % _JOINED == 0 and self._written:
             self._store().optimise()
-
-
-def _ahead(readers: ThreadPoolExecutor, photos: Iterable[Photo]) -> Iterator[_Read]:
-    """Read photos in order, some in advance."""
-    waiting: deque[Future[_Read]] = deque()
-    for photo in photos:
-        waiting.append(readers.submit(_read, photo))
-        if len(waiting) > _AHEAD:
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()
 
 
 def _batches(reads: Iterable[_Read]) -> Iterator[list[_Read]]:
