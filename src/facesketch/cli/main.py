@@ -26,13 +26,13 @@ from facesketch.cli import (
     methods,
     models,
     report,
+    search,
     serve,
     study,
     train,
     translate,
 )
 from facesketch.cli.console import accept_any_text, in_flags, note
-from facesketch.cli.search import index_query as search
 from facesketch.config import RunConfig, explain
 from facesketch.errors import FacesketchError
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from facesketch.cli.search.evaluate import Stages
 from facesketch.search.answer import LEAD
 from facesketch.search.evaluation.results import SearchResults
 
@@ -75,22 +74,6 @@ def test_what_cannot_be_done_is_said_before_a_model_is_loaded(refused: Run, face
     assert "sideways" in said("--routes", "sideways")
     assert "--group-by gender: no column of that name; known: beard" in said("--group-by", "gender")
     assert "no such folder" in str(refused("search", "evaluate", "--data", tmp_path / "nowhere"))
-
-
-def test_a_bar_counts_each_stage_anew(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
-    with Stages() as stages:
-        stages(0, 4, "sketches")
-        stages(3, 4, "sketches")
-        assert stages._bar is not None
-        (task,) = stages._bar.tasks
-        assert (task.description, task.completed, task.total) == ("sketches", 3, 4)
-        stages(1, 9, "photos")
-        (task,) = stages._bar.tasks
-        assert (task.description, task.completed, task.total) == ("photos", 1, 9)
-    with Stages(quiet=True) as silent:
-        silent(1, 2, "sketches")
-        assert silent._bar is None
 
 
 def test_a_map_of_nothing_is_refused(faces: Path, tmp_path: Path, refused: Callable[..., str]) -> None:

@@ -1,4 +1,4 @@
-"""`facesketch search index` and `info`, and how every verb of search refuses a gallery that does not fit."""
+"""`facesketch search index` and `info`, and how the verbs of search refuse a gallery that does not fit."""
 
 from __future__ import annotations
 
@@ -65,6 +65,15 @@ def test_index_names_only_some_of_many(command: Callable[..., Any], photos: Path
     assert answer.err.splitlines()[-1] == "and 3 more"
 
 
+def test_index_names_photos_that_it_turned_upright(
+    command: Callable[..., Any], photos: Path, place: Path, portrait: Callable[[int], Image.Image]
+) -> None:
+    portrait(40).rotate(90, expand=True).save(photos / "lying.png")
+    answer = command("search", "index", photos, "--gallery", place)
+    assert answer.out.splitlines()[0] == "31 added, 1 turned upright"
+    assert answer.err == f"turned upright {photos / 'lying.png'}: by 90° clockwise\n"
+
+
 def test_index_of_no_faces_at_all_is_refused(refused: Callable[..., str], tmp_path: Path, place: Path) -> None:
     Image.new("L", (40, 50), 200).save(tmp_path / "wall.png")
     said = refused("search", "index", tmp_path / "wall.png", "--gallery", place)
@@ -107,24 +116,24 @@ def test_index_tells_who_is_who(command: Callable[..., Any], photos: Path, place
     answer = command("search", "index", photos, "--gallery", place, "--people", people)
     assert answer.code == 0
     assert answer.out.splitlines() == ["30 added", f"{place}: 30 photos of 29 people"]
-    assert answer.err == "note: 1 name of --people led to no photo: gone.png\n"
+    assert answer.err == "note: 1 name of --people matched no photo: gone.png\n"
     people.write_text(f"file,id,label\n{photos / 'person-1.png'},p9,Carla\n", encoding="utf-8")
     answer = command("search", "index", "--gallery", place, "--people", people)
     assert answer.out.splitlines() == ["1 renamed", f"{place}: 30 photos of 30 people"]
 
 
-def test_index_takes_out_people_photos_and_what_is_gone(
+def test_index_removes_people_photos_and_what_is_gone(
     command: Callable[..., Any], photos: Path, gallery: Path, tmp_path: Path
 ) -> None:
     people = tmp_path / "people.csv"
     people.write_text(f"file,id\n{photos / 'person-0.png'},p7\n{photos / 'person-1.png'},p7\n", encoding="utf-8")
     assert command("search", "index", "--gallery", gallery, "--people", people).code == 0
     answer = command("search", "index", "--gallery", gallery, "--remove", "p7", photos / "person-2.png")
-    assert answer.out.splitlines() == ["3 photos taken out", f"{gallery}: 27 photos of 27 people"]
+    assert answer.out.splitlines() == ["3 photos removed", f"{gallery}: 27 photos of 27 people"]
     (photos / "person-3.png").unlink()
     answer = command("search", "index", "--gallery", gallery, "--prune")
     assert answer.out.splitlines() == [
-        "1 photo taken out, gone from the disk",
+        "1 photo removed, gone from the disk",
         f"{gallery}: 2 photos of 2 people",
     ]
 
@@ -219,7 +228,7 @@ def test_the_fake_is_called_as_the_real_one(method: str, by_pixels: Any) -> None
 LIGHT = """
 import json, sys
 from facesketch.cli.main import main
-from facesketch.cli.search.index_query import app
+from facesketch.cli.search import app
 verbs = [name for name in app if not name.startswith("-")]
 for words in (["search"], *(["search", verb, "--help"] for verb in verbs)):
     try:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from facesketch.cli.search.evaluate import Stages
+from facesketch.cli.console import Bar, count
 from facesketch.errors import ConfigError
 
 
@@ -34,15 +35,16 @@ def fit(
         Show no progress.
     """
     if out.suffix != ".safetensors" or out.is_dir():
-        raise ConfigError(f"--out {out}: expected a file to write whose name ends in .safetensors")
+        raise ConfigError(f"--out {out}", "expected a file to write whose name ends in .safetensors")
     names = [name.strip() for name in parts.split(",") if name.strip()]
     if not names:
         raise ConfigError("--parts names none", "give hog, sface, or both with a comma between")
     from facesketch.search.embedding.fit import fit as fit_map
 
-    with Stages(quiet) as progress:
-        fitted, left_out = fit_map(data, names, progress=lambda done, total: progress(done, total, "describe pairs"))
+    with Bar("describing pairs", quiet=quiet) as progress:
+        fitted, left_out = fit_map(data, names, progress=progress)
     fitted.write(out)
     if left_out:
-        print(f"left out, no face found: {len(left_out)} pairs, the first {left_out[0]}")  # noqa: T201
-    print(f"{out}: maps to {fitted.dimension} numbers; type: facesketch search evaluate --data DIR --embedder {out}")  # noqa: T201
+        sys.stdout.write(f"left out, no face found: {count(len(left_out), 'pair')}, the first {left_out[0]}\n")
+    use = f"facesketch search evaluate --data DIR --embedder {out}"
+    sys.stdout.write(f"{out}: maps to {fitted.dimension} numbers; type: {use}\n")

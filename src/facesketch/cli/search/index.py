@@ -1,0 +1,114 @@
+"""`facesketch search index`: make a gallery of photos, or bring it up to date."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from facesketch.cli.console import Bar, count, note, note_some, say_passed_over
+from facesketch.cli.search.info import open_gallery, say
+from facesketch.errors import ConfigError, GalleryError
+
+if TYPE_CHECKING:
+    from facesketch.search.gallery import Gallery
+    from facesketch.search.storage.indexing import Report
+
+_EXAMPLES = 10  # names in one line
+
+
+def index(
+    *photos: Path,
+    gallery: str,
+    people: Path | None = None,
+    remove: Annotated[tuple[str, ...], Parameter(negative=(), consume_multiple=True, show_default=False)] = (),
+    prune: Annotated[bool, Parameter(negative=())] = False,
+    embedder: str | None = None,
+    quiet: Annotated[bool, Parameter(negative=())] = False,
+) -> None:
+    """Make a gallery of photos, or bring one up to date: only new and changed photos are read.
+
+    Run it again after an interruption and it goes on with what is missing. It names the photos that it leaves out, such
+    as those without a face, and ends with exit code 1 if there are any.
+
+    Parameters
+    ----------
+    photos
+        Photos and folders of photos.
+    gallery
+        The gallery's folder, made if it is not there, or its address in object storage, s3://BUCKET/NAME.
+    people
+        A CSV with the columns file, id and label: who the photos show, both new ones and those in the gallery.
+    remove
+        Remove these: photos by their path, people by their id, with all their photos.
+    prune
+        Remove the photos that are no longer on the disk.
+    embedder
+        What compares faces in a new gallery: learned, lite, sface, hog or a file of `search fit`; by default the best
+        at hand.
+    quiet
+        Show no progress.
+    """
+    if not (photos or people or remove or prune):
+        raise ConfigError("nothing to do", f"type: facesketch search index PHOTOS --gallery {gallery}")
+    opened = open_gallery(gallery, embedder, create=bool(photos))
+    if remove:
+        _remove(opened, remove)
+    if prune:
+        gone = opened.prune() if opened.exists() else []
+        say(f"{count(len(gone), 'photo')} removed, gone from the disk")
+    skipped = 0
+    if photos or people:
+        with Bar("reading photos", quiet=quiet) as progress:
+            report = opened.add(photos, people, progress)
+        _check(opened, photos, report)
+        _print(report)
+        if (report.added or report.refreshed) and opened.describer.notice:
+            note(f"note: {opened.describer.notice}")
+        skipped = len(report.skipped)
+    found = opened.info()
+    say(f"{gallery}: {count(found.count, 'photo')} of {count(found.people, 'person', 'people')}")
+    if skipped:
+        raise SystemExit(1)
+
+
+def _remove(gallery: Gallery, names: tuple[str, ...]) -> None:
+    removed = gallery.remove(names)
+    if not removed:
+        ids = sorted({known.person for known in gallery.store.known().values() if known.label in names})
+        labels = f"those are labels, so give ids: {' '.join(ids[:5])}"
+        hint = labels if ids else "give paths or ids, as `search query` with --json prints them"
+        raise GalleryError(f"{gallery.uri}: no photo and no person {', '.join(names)}", hint)
+    say(f"{count(removed, 'photo')} removed")
+
+
+def _check(gallery: Gallery, photos: tuple[Path, ...], report: Report) -> None:
+    """Refuse a run that found no photo, or left a gallery empty because it could use none."""
+    left = len(report.skipped)
+    if photos and not (left or report.added or report.refreshed or report.unchanged):
+        seen = "; {}: {}".format(*report.passed_over[0]) if report.passed_over else ""
+        raise GalleryError(f"no photo in {', '.join(map(str, photos))}{seen}", "give photos or folders of them")
+    if left and not (gallery.exists() and gallery.store.count):
+        path, reason = report.skipped[0]
+        raise GalleryError(f"nothing to put into {gallery.uri}: {count(left, 'photo')} left out", f"{path}: {reason}")
+
+
+def _print(report: Report) -> None:
+    from facesketch.search.answer import plain
+
+    numbers = {
+        "added": report.added,
+        "refreshed": report.refreshed,
+        "renamed": report.renamed,
+        "unchanged": report.unchanged,
+        "left out": len(report.skipped),
+        "turned upright": len(report.turned),
+    }
+    say(", ".join(f"{number:,} {word}" for word, number in numbers.items() if number) or "nothing to change")
+    note_some([plain(f"left out {path}: {reason}") for path, reason in report.skipped])
+    note_some([plain(f"turned upright {path}: by {turn}° clockwise") for path, turn in report.turned])
+    say_passed_over(report.passed_over)
+    if report.unmatched:
+        names = ", ".join(report.unmatched[:_EXAMPLES]) + (", …" if len(report.unmatched) > _EXAMPLES else "")
+        note(plain(f"note: {count(len(report.unmatched), 'name')} of --people matched no photo: {names}"))

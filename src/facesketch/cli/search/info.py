@@ -1,0 +1,53 @@
+"""`facesketch search info`: what a gallery holds; and how every verb of search opens one."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from facesketch.cli.console import count
+from facesketch.errors import GalleryError, NoGalleryError
+
+if TYPE_CHECKING:
+    from facesketch.search.gallery import Gallery
+
+
+def info(*, gallery: str) -> None:
+    """Say what is in a gallery, what compares its faces and how much room it takes.
+
+    Parameters
+    ----------
+    gallery
+        The gallery's folder or address.
+    """
+    found = open_gallery(gallery, create=False).info()
+    say(f"{count(found.count, 'photo')} of {count(found.people, 'person', 'people')} in {found.size / 1e6:,.1f} MB")
+    say(f"embedder {found.embedder}, described by {found.fingerprint}")
+    covered = f"an index covers {found.indexed:,} of the photos" if found.indexed else "every photo is compared"
+    say(f"version {found.version:,}; {covered}")
+
+
+def open_gallery(gallery: str, embedder: str | None = None, *, create: bool, query_log: bool = True) -> Gallery:
+    """Open a gallery, with the describer of an embedder or, without one, with its own when it is needed.
+
+    Raises:
+        GalleryError: there is none and `create` is False, with the command that makes one.
+    """
+    from facesketch.search.gallery import Gallery
+
+    made_by = None
+    if embedder is not None:
+        from facesketch.search.embedding.describer import describer
+
+        made_by = describer(embedder)
+    try:
+        return Gallery(gallery, made_by, create, query_log=query_log)
+    except NoGalleryError as error:
+        raise GalleryError(error.seen, f"type: facesketch search index PHOTOS --gallery {gallery}") from error
+
+
+def say(line: str) -> None:
+    """Print one line, whatever characters the names in it hold."""
+    from facesketch.search.answer import plain
+
+    sys.stdout.write(f"{plain(line)}\n")
