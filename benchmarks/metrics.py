@@ -1,10 +1,11 @@
-"""Time the picture metrics: FSIM and Scoot beside plain Python loops, and all of them on 100 pairs.
+"""Time the fidelity metrics: FSIM and Scoot beside plain Python loops, and all of them on 100 pairs.
 
     python benchmarks/metrics.py [--threads N] [--pairs N]
 
-The pictures are drawn on the spot, at the 200x250 of the aligned face sets. Each loop is the metric as one would first
-write it: numpy's FFT and filters made once, then pixel by pixel (FSIM) or block by block (Scoot). Their values are
-compared too. Ratios want a quiet machine: on a busy one the threads of the batch wait for each other; try --threads 1.
+The pictures are drawn for the benchmark, at the 200x250 of the aligned face sets. Each loop is a first, simple version
+of the metric: FFT and filters from numpy, computed once, then pixel by pixel (FSIM) or block by block (Scoot). The
+values are compared as well. Run this on a quiet machine: on a busy one the threads wait for each other, so try
+--threads 1.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ WIDTH, HEIGHT = 200, 250
 
 
 def draw(pairs: int, channels: int) -> tuple[Tensor, Tensor]:
-    """Return photos and their sketches, (pairs, channels, 250, 200) uint8; sides of the drawn squares are cut off."""
+    """Return photos and their sketches, (pairs, channels, 250, 200) uint8, cut from the middle of the drawn squares."""
     rng, left = np.random.default_rng(0), (HEIGHT - WIDTH) // 2
     drawn = [draw_pair(rng, HEIGHT) for _ in range(pairs)]
     photos, sketches = (
@@ -99,10 +100,10 @@ def loop_gradient(image: Array) -> Array:
     return found
 
 
-def loop_fsim(result: Array, truth: Array, filters: list[list[Array]]) -> float:
+def loop_fsim(result: Array, target: Array, filters: list[list[Array]]) -> float:
     """Return FSIM, pixel by pixel."""
-    phases = loop_phase(result, filters), loop_phase(truth, filters)
-    slopes = loop_gradient(result), loop_gradient(truth)
+    phases = loop_phase(result, filters), loop_phase(target, filters)
+    slopes = loop_gradient(result), loop_gradient(target)
     above, below = 0.0, 0.0
     for index in np.ndindex(result.shape):
         p, q, g, h = (float(values[index]) for values in (*phases, *slopes))
@@ -124,11 +125,11 @@ def loop_block(block: list[list[int]]) -> tuple[float, float]:
     return contrast, sum(count**2 for row in rounded for count in row) / total**2
 
 
-def loop_scoot(result: Array, truth: Array) -> float:
+def loop_scoot(result: Array, target: Array) -> float:
     """Return Scoot, block by block."""
     square = 0.0
     rows, columns = ([length * block // 4 for block in range(5)] for length in result.shape)
-    levels = [np.minimum(image * 6 // 255, 5).astype(int) for image in (result, truth)]
+    levels = [np.minimum(image * 6 // 255, 5).astype(int) for image in (result, target)]
     for i in range(4):
         for j in range(4):
             cut = slice(rows[i], rows[i + 1]), slice(columns[j], columns[j + 1])
@@ -137,26 +138,28 @@ def loop_scoot(result: Array, truth: Array) -> float:
     return 1 / (1 + math.sqrt(square))
 
 
-def timed(compute: Compute, result: Tensor, truth: Tensor) -> tuple[float, list[float]]:
-    """Return seconds and values."""
+def timed(compute: Compute, result: Tensor, target: Tensor) -> tuple[float, list[float]]:
+    """Return the seconds taken, and the values."""
     start = time.perf_counter()
-    values = compute(result, truth).tolist()
+    values = compute(result, target).tolist()
     return time.perf_counter() - start, values
 
 
-def compare(name: str, loop: Callable[[Array, Array], float], result: Tensor, truth: Tensor) -> None:
-    """Print the seconds of one metric by loop and by batch, their ratio and how far the values are apart."""
+def compare(name: str, loop: Callable[[Array, Array], float], result: Tensor, target: Tensor) -> None:
+    """Print the seconds of a metric by loop and by batch, their ratio, and the largest difference of the values."""
 
-    def looped(result: Tensor, truth: Tensor) -> Tensor:
-        pairs = zip(result[:, 0].double().numpy(), truth[:, 0].double().numpy(), strict=True)
+    def looped(result: Tensor, target: Tensor) -> Tensor:
+        pairs = zip(result[:, 0].double().numpy(), target[:, 0].double().numpy(), strict=True)
         return torch.tensor([loop(*pair) for pair in pairs], dtype=torch.float64)
 
     compute = FIDELITY[name].compute
-    compute(result[:1], truth[:1])  # filters and indices are made once per size; the loops' are made beforehand too
-    slow, expected = timed(looped, result, truth)
-    fast, found = min(timed(compute, result, truth) for _ in range(5))
+    compute(result[:1], target[:1])  # filters and indices are made once per size, those of the loops beforehand too
+    slow, expected = timed(looped, result, target)
+    fast, found = min(timed(compute, result, target) for _ in range(5))
     apart = max(abs(a - b) for a, b in zip(found, expected, strict=True))
-    print(f"{name:8} loop {slow:7.2f} s   batch {fast:6.3f} s   ratio {slow / fast:6.1f}   values apart {apart:.1e}")
+    print(
+        f"{name:8} loop {slow:7.2f} s   batch {fast:6.3f} s   ratio {slow / fast:6.1f}   largest difference {apart:.1e}"
+    )
 
 
 def main() -> None:
@@ -168,12 +171,12 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     print(f"{WIDTH}x{HEIGHT}, {arguments.threads} threads, torch {torch.__version__}")
     filters = frequency_filters(HEIGHT, WIDTH)
-    compare("fsim", lambda result, truth: loop_fsim(result, truth, filters), *draw(2, 1))
+    compare("fsim", lambda result, target: loop_fsim(result, target, filters), *draw(2, 1))
     compare("scoot", loop_scoot, *draw(8, 1))
-    result, truth = draw(arguments.pairs, 3)
+    result, target = draw(arguments.pairs, 3)
     total = 0.0
     for name, metric in FIDELITY.items():
-        seconds, _ = timed(metric.compute, result, truth)
+        seconds, _ = timed(metric.compute, result, target)
         total += seconds
         print(f"{name:8} {arguments.pairs} pairs {seconds:6.2f} s")
     print(f"all      {arguments.pairs} pairs {total:6.2f} s")

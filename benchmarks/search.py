@@ -1,22 +1,21 @@
-"""Time the making of a gallery, and queries in a large one beside exact search.
+"""Time indexing a gallery, and queries in a large one beside exact search.
 
     python benchmarks/search.py index [--photos FOLDER] [--embedder NAME] [--count 200]
     python benchmarks/search.py query [--vectors 1000000] [--dimension 128] [--clusters 2000] [--queries 200]
                                       [--folder FOLDER]
 
-`index` adds photos to a new gallery, from the file to the row: opened, faces found and framed, translated, described,
-written and flushed. Drawn faces are saved as JPEG photos first. What is printed is photos per second, the time to load
-the models left out.
+`index` adds photos to a new gallery and prints photos per second. It opens each file, finds and frames the face,
+translates and embeds it, and writes the row. Without `--photos` it draws faces and saves them as JPEG first. The time
+to load the models is not counted.
 
-`query` fills a store with made-up vectors of unit length in clusters, as faces of people who look alike would be, and
-asks it for neighbours of some of them, disturbed. With `--clusters 0` they lie in all directions alike, which is the
-worst case for an index. What is printed is how long filling and indexing took, the median and
-the 95th percentile of a query's time, one query after the other, and recall at 10: how many of the ten nearest, as a
-comparison with every vector finds them, are among the ten that the store gives. The vectors are drawn again, a part at
-a time, where they are needed, so that memory does not depend on how many there are. With `--folder` the store is kept,
-and used again when it is full.
+`query` fills a store with random unit vectors and searches for neighbours of some of them, with noise added. The
+vectors lie in clusters, as those of similar faces do. With `--clusters 0` they spread evenly over all directions, the
+worst case for an index. It prints the time of filling and indexing, the median and the 95th percentile of the time per
+query, one query at a time, and recall at 10: the share of the ten nearest vectors that the store returns. The vectors
+are drawn again in parts where they are needed, so memory does not depend on their number. `--folder` keeps the store
+and reuses it once it is full.
 
-Both print processor time too, which a busy machine changes less than it does the time one waits.
+Both also print processor time, which depends less on other programs than elapsed time does.
 """
 
 from __future__ import annotations
@@ -43,24 +42,24 @@ from facesketch.search.storage.store import Store
 
 Vectors = NDArray[np.float32]
 PART = 20_000
-"""Vectors that are made, written and compared at a time."""
-SPREAD, DISTURBED = 0.8, 0.4
-"""How far vectors lie from the middle of their cluster, and queries from a vector, in lengths of a vector."""
+"""Vectors drawn, written and compared at a time."""
+SPREAD, NOISE = 0.8, 0.4
+"""Distance of a vector from the middle of its cluster, and of a query from its vector; vectors have length 1."""
 NEAREST = 10
 LOOKED_AT = 100
-"""Photos that a search of a gallery takes from the store."""
+"""Photos that a search takes from the store."""
 
 
 @dataclass(frozen=True)
 class Cloud:
-    """Made-up vectors, the same whenever they are drawn."""
+    """Random vectors, the same each time they are drawn."""
 
     count: int
     dimension: int
     clusters: int
 
     def parts(self) -> Iterator[tuple[int, Vectors]]:
-        """Yield the place of a part's first vector, and its (N, D) vectors."""
+        """Yield the number of a part's first vector, and its (N, D) vectors."""
         middles = unit(np.random.default_rng(0).standard_normal((max(1, self.clusters), self.dimension)))
         for place in range(0, self.count, PART):
             draw, size = np.random.default_rng([1, place]), min(PART, self.count - place)
@@ -69,12 +68,12 @@ class Cloud:
 
 
 def main() -> None:
-    """Run what was asked for."""
+    """Run the chosen benchmark."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     verbs = parser.add_subparsers(required=True)
     index = verbs.add_parser("index", help="photos per second from file to row")
-    index.add_argument("--photos", type=Path, help="a folder; drawn faces when left out")
-    index.add_argument("--embedder", help="learned, lite, sface, hog or a file; the best that is at hand when left out")
+    index.add_argument("--photos", type=Path, help="a folder; default: drawn faces")
+    index.add_argument("--embedder", help="learned, lite, sface, hog or a file; default: the best one available")
     index.add_argument("--count", type=int, default=200)
     index.add_argument("--size", type=int, default=512, help="pixels of a drawn face")
     index.set_defaults(run=time_indexing)
@@ -83,26 +82,28 @@ def main() -> None:
     query.add_argument("--dimension", type=int, default=128)
     query.add_argument("--clusters", type=int, default=2_000)
     query.add_argument("--queries", type=int, default=200)
-    query.add_argument("--folder", type=Path, help="where the store is kept; a temporary folder when left out")
+    query.add_argument("--folder", type=Path, help="where to keep the store; default: a temporary folder")
     query.set_defaults(run=time_queries)
-    asked = parser.parse_args()
+    args = parser.parse_args()
     with ExitStack() as stack:
-        asked.scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        asked.run(asked)
-    print(f"{processors()} processors, {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB at most")
+        args.scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        args.run(args)
+    print(
+        f"{processors()} processors, {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB peak memory"
+    )
 
 
-def time_indexing(asked: argparse.Namespace) -> None:
+def time_indexing(args: argparse.Namespace) -> None:
     """Print photos per second."""
-    if asked.photos is None:
-        paths = drawn(asked.scratch / "photos", asked.count, asked.size)
-        what = f"drawn faces of {asked.size} pixels"
+    if args.photos is None:
+        paths = drawn(args.scratch / "photos", args.count, args.size)
+        what = f"drawn faces of {args.size} pixels"
     else:
-        paths = sorted(path for path in asked.photos.rglob("*") if is_picture(path))[: asked.count]
-        what = f"photos of {asked.photos}"
-    describe = describer(asked.embedder)
-    Gallery(asked.scratch / "warm", describe).add(paths[:4])
-    gallery = Gallery(asked.scratch / "gallery", describe)
+        paths = sorted(path for path in args.photos.rglob("*") if is_picture(path))[: args.count]
+        what = f"photos of {args.photos}"
+    describe = describer(args.embedder)
+    Gallery(args.scratch / "warm", describe).add(paths[:4])
+    gallery = Gallery(args.scratch / "gallery", describe)
     start, spent = time.perf_counter(), time.process_time()
     report = gallery.add(paths)
     taken, spent = time.perf_counter() - start, time.process_time() - spent
@@ -110,12 +111,12 @@ def time_indexing(asked: argparse.Namespace) -> None:
     gallery.add(paths)
     print(f"{describe.fingerprint} {describe.notice}".strip())
     print(f"{report.added} of {len(paths)} {what}: {len(paths) / taken:.1f} photos/s, {taken:.1f} s")
-    print(f"{1000 * spent / len(paths):.0f} ms of a processor's time for each")
-    print(f"all once more, none changed: {time.perf_counter() - start:.2f} s")
+    print(f"{1000 * spent / len(paths):.0f} ms of processor time each")
+    print(f"again, with nothing changed: {time.perf_counter() - start:.2f} s")
 
 
 def drawn(folder: Path, count: int, size: int) -> list[Path]:
-    """Draw some faces, and save each several times over, as JPEG photos would be."""
+    """Draw some faces and save each several times, as JPEG photos."""
     different = [draw_photo(np.random.default_rng(seed), size) for seed in range(min(count, 16))]
     paths = [folder / f"{number:05}.jpg" for number in range(count)]
     for number, path in enumerate(paths):
@@ -123,29 +124,29 @@ def drawn(folder: Path, count: int, size: int) -> list[Path]:
     return paths
 
 
-def time_queries(asked: argparse.Namespace) -> None:
-    """Print the times of filling and of queries, and recall at 10."""
-    cloud = Cloud(asked.vectors, asked.dimension, asked.clusters)
-    store = filled(asked.folder or asked.scratch / "gallery", cloud)
-    queries = disturbed(cloud, asked.queries)
-    truth = exact(queries, cloud)
+def time_queries(args: argparse.Namespace) -> None:
+    """Print the time of filling and of queries, and recall at 10."""
+    cloud = Cloud(args.vectors, args.dimension, args.clusters)
+    store = filled(args.folder or args.scratch / "gallery", cloud)
+    queries = with_noise(cloud, args.queries)
+    nearest = exact(queries, cloud)
     for vector in queries[:5]:
         store.nearest(vector, NEAREST)
-    for most in (NEAREST, LOOKED_AT):
+    for count in (NEAREST, LOOKED_AT):
         times, hits, spent = [], 0, time.process_time()
-        for vector, keys in zip(queries, truth, strict=True):
+        for vector, keys in zip(queries, nearest, strict=True):
             start = time.perf_counter()
-            found = store.nearest(vector, most)
+            found = store.nearest(vector, count)
             times.append(1000 * (time.perf_counter() - start))
             hits += len({int(each.key) for each in found[:NEAREST]} & set(keys.tolist()))
         recall, each = hits / (NEAREST * len(queries)), 1000 * (time.process_time() - spent) / len(queries)
         median, late = np.percentile(times, [50, 95])
-        print(f"{most:3} nearest: median {median:.1f} ms, 95 % within {late:.1f} ms, recall@10 {recall:.4f}")
-        print(f"             {each:.1f} ms of a processor's time for each")
+        print(f"{count:3} nearest: median {median:.1f} ms, 95th percentile {late:.1f} ms, recall@10 {recall:.4f}")
+        print(f"             {each:.1f} ms of processor time each")
 
 
 def filled(folder: Path, cloud: Cloud) -> Store:
-    """Return a store of all the vectors, indexed."""
+    """Return a store that holds all the vectors, indexed."""
     count, dimension = cloud.count, cloud.dimension
     store = Store.create(folder, f"benchmark-{cloud.clusters}", dimension)
     if store.count < count:
@@ -162,28 +163,26 @@ def filled(folder: Path, cloud: Cloud) -> Store:
 
 
 def row(number: int, vector: Vectors) -> Row:
-    """Return a row as a photo's would be, but for the small picture."""
+    """Return a row like a photo's, without a thumbnail."""
     return Row(f"{number:09}", f"person-{number}", "", 100_000, number, f"{number:064x}", vector)
 
 
 def unit(rows: NDArray[np.floating]) -> Vectors:
-    """Return rows at unit length, float32."""
+    """Return rows scaled to unit length, float32."""
     return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), dtype=np.float32)
 
 
-def disturbed(cloud: Cloud, queries: int) -> Vectors:
-    """Return (Q, D) stored vectors, spread over all of them, each moved a little."""
+def with_noise(cloud: Cloud, queries: int) -> Vectors:
+    """Return (Q, D) stored vectors, evenly spaced in the store, with noise added."""
     chosen, found = np.linspace(0, cloud.count - 1, queries).astype(int), []
     for place, part in cloud.parts():
         found.append(part[[each - place for each in chosen if place <= each < place + len(part)]])
-    noise = np.random.default_rng(2).standard_normal((queries, cloud.dimension)) * (
-        DISTURBED / np.sqrt(cloud.dimension)
-    )
+    noise = np.random.default_rng(2).standard_normal((queries, cloud.dimension)) * (NOISE / np.sqrt(cloud.dimension))
     return unit(np.concatenate(found) + noise.astype(np.float32))
 
 
 def exact(queries: Vectors, cloud: Cloud) -> NDArray[np.int64]:
-    """Return (Q, 10) numbers of the vectors with the largest inner products, by comparing with all of them."""
+    """Return (Q, 10) numbers of the vectors with the largest inner products, by comparing with all vectors."""
     start, rows = time.perf_counter(), np.arange(len(queries))[:, None]
     best, keys = np.full((len(queries), NEAREST), -np.inf), np.zeros((len(queries), NEAREST), dtype=np.int64)
     for place, part in cloud.parts():
@@ -191,7 +190,7 @@ def exact(queries: Vectors, cloud: Cloud) -> NDArray[np.int64]:
         numbers = np.concatenate([keys, np.broadcast_to(place + np.arange(len(part)), (len(queries), len(part)))], 1)
         top = np.argpartition(-scores, NEAREST, axis=1)[:, :NEAREST]
         best, keys = scores[rows, top], numbers[rows, top]
-    print(f"compared with all of them in {time.perf_counter() - start:.0f} s, drawing them anew included")
+    print(f"compared with all vectors in {time.perf_counter() - start:.0f} s, including drawing them again")
     return keys
 
 

@@ -1,16 +1,15 @@
-"""Load a server of its own beside the bare translator, and watch its memory.
+"""Time a server beside the translator alone, or watch the server's memory.
 
     python benchmarks/serve.py [--pictures FOLDER] [--model MODEL] [--clients 1 8 64] [--count 64] [--rounds 3]
     python benchmarks/serve.py --soak 5000
 
-Both sides get the same files' bytes and give PNG bytes, in turn: the bare translator in a plain loop in this process,
-the server in a process of its own, over HTTP on the loopback, with so many clients that each send their next picture
-when they have the answer to the last. What is printed is the median over the rounds of pictures per second, of the
-95th percentile of the time that one picture takes, and of the ratio to the bare translator. The clients run on the same
-processors.
+Both sides take the bytes of the same files and return PNG bytes, in turn: the translator in a plain loop in this
+process, and the server in another process over HTTP on the loopback. Each client sends its next picture as soon as it
+has the answer to the last. The benchmark prints medians over the rounds of pictures per second, the 95th percentile of
+the time per picture, and the ratio to the translator alone. The clients run on the same processors.
 
-The soak sends pictures of ever other sizes from 8 clients, and prints the server's resident memory as it goes; the
-growth is that from a tenth of the requests to their end, which has to stay under 5 %.
+The soak sends pictures of changing sizes from 8 clients and prints the server's resident memory. From the first tenth
+of the requests to the last it must grow by less than 5 %.
 """
 
 from __future__ import annotations
@@ -37,12 +36,12 @@ from facesketch.inference.model import Model, load
 from facesketch.inference.translator import png
 
 Timing = tuple[float, float]
-"""Pictures per second, and the 95th percentile of one picture's seconds."""
+"""Pictures per second, and the 95th percentile of the seconds per picture."""
 _MOST_GROWTH = 0.05
 
 
 def drawn(count: int, size: int) -> list[bytes]:
-    """Return some faces as the bytes of JPEG files, as a phone would send them."""
+    """Return drawn faces as JPEG bytes, as a phone would send them."""
     files = []
     for seed in range(min(count, 8)):
         buffer = io.BytesIO()
@@ -57,7 +56,7 @@ def summary(seconds: Sequence[float], taken: float) -> Timing:
 
 
 def bare(model: Model, align: bool, files: Sequence[bytes]) -> Timing:
-    """Translate one picture after the other."""
+    """Translate one picture after another."""
     seconds, start = [], time.perf_counter()
     for file in files:
         begun = time.perf_counter()
@@ -67,7 +66,7 @@ def bare(model: Model, align: bool, files: Sequence[bytes]) -> Timing:
 
 
 async def loaded(url: str, files: Sequence[bytes], clients: int, fields: dict[str, str]) -> Timing:
-    """Send pictures from so many clients at once."""
+    """Send pictures from several clients at once."""
     waiting, seconds = list(files), list[float]()
     room = httpx.Limits(max_connections=clients, max_keepalive_connections=clients)
 
@@ -86,9 +85,9 @@ async def loaded(url: str, files: Sequence[bytes], clients: int, fields: dict[st
 
 @contextmanager
 def server(model: str | None) -> Iterator[str]:
-    """Run `facesketch serve` on a free port, and give its address."""
-    words = [sys.executable, "-m", "facesketch", "serve", "--port", "0", "--queue", "256", "--timeout", "300"]
-    process = subprocess.Popen([*words, *(["--model", model] if model else [])], stderr=subprocess.PIPE, text=True)
+    """Run `facesketch serve` on a free port and yield its address."""
+    command = [sys.executable, "-m", "facesketch", "serve", "--port", "0", "--queue", "256", "--timeout", "300"]
+    process = subprocess.Popen([*command, *(["--model", model] if model else [])], stderr=subprocess.PIPE, text=True)
     try:
         assert process.stderr is not None
         line = process.stderr.readline()
@@ -98,26 +97,26 @@ def server(model: str | None) -> Iterator[str]:
     finally:
         process.terminate()
         process.communicate(timeout=60)
-    assert process.returncode == 0, "it ends cleanly"
+    assert process.returncode == 0, "the server must exit cleanly"
 
 
-def compare(model: Model, url: str, files: Sequence[bytes], asked: argparse.Namespace) -> None:
-    """Print a line for each number of clients."""
-    fields = {"direction": asked.direction, "align": str(asked.pictures is not None).lower()}
-    if asked.model:
+def compare(model: Model, url: str, files: Sequence[bytes], args: argparse.Namespace) -> None:
+    """Print one line per number of clients."""
+    fields = {"direction": args.direction, "align": str(args.pictures is not None).lower()}
+    if args.model:
         fields["model"] = httpx.get(f"{url}/v1/models").json()[-1]["id"]
-    align = asked.pictures is not None
+    align = args.pictures is not None
     bare(model, align, files[:8])
     asyncio.run(loaded(url, files[:8], 8, fields))
-    rounds: dict[int, list[Timing]] = {clients: [] for clients in asked.clients}
+    rounds: dict[int, list[Timing]] = {clients: [] for clients in args.clients}
     alone: list[Timing] = []
-    for _ in range(asked.rounds):
+    for _ in range(args.rounds):
         alone.append(bare(model, align, files))
-        for clients in asked.clients:
+        for clients in args.clients:
             rounds[clients].append(asyncio.run(loaded(url, files, clients, fields)))
     print(f"{'':16} {'pictures/s':>10} {'95th percentile':>16} {'ratio':>6}")
     rate, slow = (statistics.median(column) for column in zip(*alone, strict=True))
-    print(f"{'bare translator':16} {rate:10.1f} {slow:14.3f} s")
+    print(f"{'translator alone':16} {rate:10.1f} {slow:14.3f} s")
     for clients, timings in rounds.items():
         rate, slow = (statistics.median(column) for column in zip(*timings, strict=True))
         ratios = [timing[0] / base[0] for timing, base in zip(timings, alone, strict=True)]
@@ -127,7 +126,7 @@ def compare(model: Model, url: str, files: Sequence[bytes], asked: argparse.Name
 
 
 def soak(url: str, count: int) -> None:
-    """Send many pictures, and print how the server's memory grows."""
+    """Send many pictures and print how the server's memory grows."""
     files = [file for size in range(96, 416, 32) for file in drawn(3, size)]
     tenth = max(1, count // 10)
     sizes = []
@@ -143,38 +142,38 @@ def soak(url: str, count: int) -> None:
 
 
 def resident(url: str) -> int:
-    """Return the bytes that the server holds in memory."""
+    """Return the server's resident memory in bytes."""
     found = re.search(r"^process_resident_memory_bytes (\d+)$", httpx.get(f"{url}/v1/metrics").text, re.MULTILINE)
-    assert found, "only Linux tells"
+    assert found, "only Linux reports resident memory"
     return int(found[1])
 
 
 def main() -> None:
-    """Compare, or soak."""
+    """Compare or soak."""
     assert __doc__ is not None
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--pictures", type=Path, help="a folder; drawn faces when left out, which are not looked for")
-    parser.add_argument("--model", help="a run folder or a model file; the package's own when left out")
+    parser.add_argument("--pictures", type=Path, help="a folder; default: drawn faces, used without face detection")
+    parser.add_argument("--model", help="a run folder or a model file; default: the package's own")
     parser.add_argument("--direction", default="photo2sketch")
     parser.add_argument("--clients", type=int, nargs="+", default=[1, 8, 64])
     parser.add_argument("--count", type=int, default=128)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--size", type=int, default=512, help="pixels of a drawn face")
-    parser.add_argument("--soak", type=int, metavar="REQUESTS", help="watch the memory over so many requests instead")
-    asked = parser.parse_args()
-    with server(asked.model) as url:
-        if asked.soak:
-            soak(url, asked.soak)
+    parser.add_argument("--soak", type=int, metavar="REQUESTS", help="watch the memory over this many requests instead")
+    args = parser.parse_args()
+    with server(args.model) as url:
+        if args.soak:
+            soak(url, args.soak)
             return
-        if asked.pictures is None:
-            files = drawn(asked.count, asked.size)
-            what = f"drawn faces of {asked.size} pixels"
+        if args.pictures is None:
+            files = drawn(args.count, args.size)
+            what = f"drawn faces of {args.size} pixels"
         else:
-            paths = sorted(path for path in asked.pictures.rglob("*") if is_picture(path))[: asked.count]
+            paths = sorted(path for path in args.pictures.rglob("*") if is_picture(path))[: args.count]
             files, what = [path.read_bytes() for path in paths], "pictures, faces found and framed"
-        print(f"{len(files)} {what}, {processors()} processors, median of {asked.rounds} rounds")
-        model = load(asked.model or asked.direction)
-        compare(model, url, files, asked)
+        print(f"{len(files)} {what}, {processors()} processors, median of {args.rounds} rounds")
+        model = load(args.model or args.direction)
+        compare(model, url, files, args)
 
 
 if __name__ == "__main__":

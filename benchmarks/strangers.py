@@ -1,17 +1,18 @@
-"""Measure a model on people it has never seen, beside what the artist drew of them.
+"""Measure a model on people it was not trained on, beside the artists' sketches of them.
 
     python benchmarks/strangers.py --data DIR --model RUN_OR_ONNX [--style NAME|own] [--direction photo2sketch]
         [--seen DIR] [--out FOLDER] [--sface SFACE.onnx]
 
-DIR holds aligned pairs, 200x250 with the eyes at (75, 125) and (125, 125), and a `pairs.csv`; its columns style, hair,
-gender, smile and frontal_face, where there, part people into groups. Skin is grouped by what the photo shows: thirds,
-and the darkest tenth, of the CIELAB lightness of cheeks and forehead, so shade counts as skin does. Intervals are 95 %
-bootstrap intervals over people. A group's figure is `weak` below 0.85 of everybody's mean; for cleanliness the figure
-is the share of the background that is clean, one minus the share of dark pixels. Where pictures are measured is told in
-`strangers_measures.py`. With `--style own` each person is drawn in the hand that `style` names, which is what is done
-when the model has all these hands and no style is asked for. Photos that SFace takes for one person are drawn together
-in the bootstrap. `--seen` names the pairs that the model was trained on: who has another photo there is no stranger,
-and the groups `met` and `never met` tell whether that mattered. FOLDER gets `strangers.json` and `sheet.png`.
+DIR holds aligned pairs, 200x250 with the eyes at (75, 125) and (125, 125), and a `pairs.csv`. Its columns style, hair,
+gender, smile and frontal_face, if present, define groups of people. Skin is grouped by the CIELAB lightness of cheeks
+and forehead in the photo, in thirds and the darkest tenth, so shade counts as well as skin. A group's figure is `weak`
+if it is below 0.85 of the mean of all people. For cleanliness the figure is one minus the share of dark pixels in the
+background. `strangers_measures.py` says where pictures are measured. Intervals are 95 % bootstrap intervals over
+people, and photos that SFace takes for one person count as one.
+
+`--style own` draws each person in the style that `pairs.csv` names, which is the default if the model has all these
+styles. `--seen` names the pairs that the model was trained on. The groups `seen` and `not seen` then separate people
+of whom those pairs hold another photo. FOLDER gets `strangers.json` and `sheet.png`.
 """
 
 from __future__ import annotations
@@ -68,9 +69,9 @@ _USUAL = ((71.5, 127.0), (124.5, 127.0), (97.5, 156.0), (75.0, 177.5), (121.0, 1
 
 @dataclass(frozen=True)
 class People:
-    """Everybody who is measured: both pictures of them, where their faces are, and what SFace makes of the photos.
+    """The people to measure: their pictures, the places in their faces, and SFace's embeddings of the photos.
 
-    `met` tells who was met in training, where that was asked.
+    `seen` says who was seen in training, if `--seen` is given.
     """
 
     pairs: Sequence[Pair]
@@ -78,11 +79,11 @@ class People:
     sketches: Sequence[Image.Image]
     places: Sequence[Places]
     faces: Array
-    met: NDArray[np.bool_] | None
+    seen: NDArray[np.bool_] | None
 
     @cached_property
     def names(self) -> NDArray[np.intp]:
-        """Return who each picture shows."""
+        """Return a number for the person in each picture."""
         return same_people(self.faces)
 
 
@@ -104,12 +105,12 @@ def read(folder: Path, embed: Embed, seen: Path | None) -> People:
             )
     finder = FaceFinder()
     faces = embed(photos)
-    met = None if seen is None else (faces @ embed(training_photos(seen)).T).max(axis=1) > ALIKE
-    return People(pairs, photos, sketches, [find(finder, photo) for photo in photos], faces, met)
+    known = None if seen is None else (faces @ embed(training_photos(seen)).T).max(axis=1) > ALIKE
+    return People(pairs, photos, sketches, [find(finder, photo) for photo in photos], faces, known)
 
 
 def training_photos(folder: Path) -> list[Image.Image]:
-    """Return the photos of the pairs that are for training.
+    """Return the photos of the training pairs.
 
     Raises:
         DataError: there are none.
@@ -129,7 +130,7 @@ def find(finder: FaceFinder, photo: Image.Image) -> Places:
 
 
 def translate(translator: Translator, people: People, direction: Direction, style: str | None) -> list[Image.Image]:
-    """Translate everybody, `style="own"` in the hand that drew them."""
+    """Translate all people, `style="own"` in the style of their artist."""
     sources = people.photos if direction == "photo2sketch" else people.sketches
     drawn = [pair.attributes.get("style", "") for pair in people.pairs]
     styles = drawn if style == "own" else [style] * len(drawn)
@@ -144,7 +145,7 @@ def translate(translator: Translator, people: People, direction: Direction, styl
 
 
 def measure_sketches(people: People, ours: Sequence[Image.Image], embed: Embed) -> dict[str, Array]:
-    """Return one number per person: of our sketch, and of the artist's."""
+    """Return one number per person for our sketch and for the artist's."""
     found = identities(people.faces, ours=embed(ours), artist=embed(people.sketches))
     for who, sketches in (("ours", ours), ("artist", people.sketches)):
         both = list(zip(sketches, people.places, strict=True))
@@ -156,9 +157,9 @@ def measure_sketches(people: People, ours: Sequence[Image.Image], embed: Embed) 
 
 
 def measure_photos(people: People, ours: Sequence[Image.Image], embed: Embed) -> dict[str, Array]:
-    """Return one number per person: of our photo, and of the true one (for identity: of the sketch itself).
+    """Return one number per person for our photo and for the target; identity compares with the sketch instead.
 
-    Identity asks whether our photo is like the true one, likeness whether it is as like the sketch as the true one is.
+    Identity is the similarity of our photo and the target, likeness that of our photo and the sketch.
     """
     faces, sketches = embed(ours), embed(people.sketches)
     found = identities(people.faces, ours=faces, sketch=sketches)
@@ -177,32 +178,32 @@ def measure_photos(people: People, ours: Sequence[Image.Image], embed: Embed) ->
     return found
 
 
-def identities(truth: Array, **others: Array) -> dict[str, Array]:
-    """Return the cosine similarity of everybody's true photo with other pictures of them."""
-    return {f"identity, {who}": (truth * rows).sum(axis=1) for who, rows in others.items()}
+def identities(targets: Array, **others: Array) -> dict[str, Array]:
+    """Return the cosine similarity of each person's target photo with other pictures of them."""
+    return {f"identity, {who}": (targets * rows).sum(axis=1) for who, rows in others.items()}
 
 
 def summarise(people: People, values: Mapping[str, Array]) -> dict[str, dict[str, float]]:
-    """Return the mean and the interval of each measure, of ours less the yardstick, and the ratio of their means."""
+    """Return mean and interval of each measure, of its difference from the reference, and of the ratio of the means."""
     found = {name: interval(people, each) for name, each in values.items()}
     for name, each in values.items():
         kind, who = name.rsplit(", ", 1)
         if who != "ours":
             mine = values[f"{kind}, ours"]
-            found[f"{kind}, ours less {who}"] = interval(people, mine - each)
+            found[f"{kind}, ours minus {who}"] = interval(people, mine - each)
             found[f"{kind}, ours over {who}"] = ratio(people, mine, each)
     return found
 
 
 def interval(people: People, values: Array) -> dict[str, float]:
-    """Return the mean over people who have a number, its interval, and how many they are."""
+    """Return the mean over people who have a number, its interval, and their count."""
     known = np.flatnonzero(np.isfinite(values))
     found = Bootstrap([str(name) for name in people.names[known]]).mean(values[known])
     return {"value": found.value, "low": found.low, "high": found.high, "n": len(known)}
 
 
 def ratio(people: People, ours: Array, other: Array) -> dict[str, float]:
-    """Return the mean of ours over the mean of the others', and its interval."""
+    """Return the ratio of the means, and its interval."""
     known = np.flatnonzero(np.isfinite(ours) & np.isfinite(other))
     draws = Bootstrap([str(name) for name in people.names[known]])
     many = [draws.rows(number) for number in range(1000)]
@@ -213,7 +214,7 @@ def ratio(people: People, ours: Array, other: Array) -> dict[str, float]:
 
 
 def groups(people: People) -> dict[str, NDArray[np.bool_]]:
-    """Return who belongs to which group: by what the photo shows of the skin, and by the columns of `pairs.csv`."""
+    """Return the members of each group: by skin in the photo, and by the columns of `pairs.csv`."""
     colours = zip(people.photos, people.places, strict=True)
     light = np.array([skin_colour(photo, at)[0] for photo, at in colours])
     low, high = np.percentile(light, [100 / 3, 200 / 3])
@@ -223,8 +224,8 @@ def groups(people: People) -> dict[str, NDArray[np.bool_]]:
         "skin, middle third": (light > low) & (light <= high),
         "skin, light third": light > high,
     }
-    if people.met is not None:
-        found |= {"met": people.met, "never met": ~people.met}
+    if people.seen is not None:
+        found |= {"seen": people.seen, "not seen": ~people.seen}
     for column in COLUMNS:
         given = np.array([pair.attributes.get(column, "") for pair in people.pairs])
         found |= {f"{column} {name}": given == name for name in sorted(set(given) - {""})}
@@ -232,14 +233,14 @@ def groups(people: People) -> dict[str, NDArray[np.bool_]]:
 
 
 def evenness(people: People, values: Mapping[str, Array], direction: Direction) -> dict[str, dict[str, Any]]:
-    """Return each group's figures over everybody's, for ours and the yardstick, and which are weak."""
-    yardstick = "artist" if direction == "photo2sketch" else "sketch"
-    figures = {f"identity, {who}": values[f"identity, {who}"] for who in ("ours", yardstick)}
+    """Return each group's figures divided by those of all people, for ours and the reference, and which are weak."""
+    reference = "artist" if direction == "photo2sketch" else "sketch"
+    figures = {f"identity, {who}": values[f"identity, {who}"] for who in ("ours", reference)}
     extra = ("skin ink",) if direction == "photo2sketch" else ("skin's lightness", "blotches")
     if direction == "sketch2photo":
         figures["likeness, ours"] = values["likeness to the sketch, ours"]
     if direction == "photo2sketch":
-        figures |= {f"clean, {who}": 1 - values[f"outside {DARK}, {who}"] for who in ("ours", yardstick)}
+        figures |= {f"clean, {who}": 1 - values[f"outside {DARK}, {who}"] for who in ("ours", reference)}
     table: dict[str, dict[str, Any]] = {}
     for group, rows in groups(people).items():
         row: dict[str, Any] = {"n": int(rows.sum())}
@@ -257,7 +258,7 @@ def show(measured: Mapping[str, Mapping[str, float]], even: Mapping[str, Mapping
     for name, each in measured.items():
         print(f"{name:44} {each['value']:8.4f}   [{each['low']:8.4f},{each['high']:8.4f}] {each['n']:5}")
     columns = [name for name in next(iter(even.values())) if name not in {"n", "weak"}]
-    print("\nBy group; identity, likeness and clean as shares of everybody's mean, the others as they are:")
+    print("\nBy group; identity, likeness and clean as shares of the mean of all people, the rest unscaled:")
     print(f"{'group':22} {'n':>4} " + " ".join(f"{name:>{max(8, len(name))}}" for name in columns))
     for group, row in even.items():
         numbers = " ".join(f"{row[name]:{max(8, len(name))}.3f}" for name in columns)
@@ -266,7 +267,7 @@ def show(measured: Mapping[str, Mapping[str, float]], even: Mapping[str, Mapping
 
 
 def contact_sheet(people: People, ours: Sequence[Image.Image], direction: Direction, across: int = 5) -> Image.Image:
-    """Return 40 people evenly from the list, each as photo, sketch and ours."""
+    """Return a sheet of 40 people, evenly spaced in the list: photo, sketch and ours."""
     chosen = np.unique(np.linspace(0, len(ours) - 1, min(SHOWN, len(ours))).round().astype(int)).tolist()
     cells: list[Image.Image | None] = []
     for row in chosen:
@@ -277,19 +278,19 @@ def contact_sheet(people: People, ours: Sequence[Image.Image], direction: Direct
     return sheet(rows, names * across, cell=(WIDTH, HEIGHT))
 
 
-def choose_style(asked: str | None, translator: Translator, people: People) -> str | None:
-    """Return the style to draw in: the one asked for, or everybody's own where the model has them all."""
+def choose_style(given: str | None, translator: Translator, people: People) -> str | None:
+    """Return the style to draw in: the given one, or each artist's own if the model has them all."""
     drawn = {pair.attributes.get("style", "") for pair in people.pairs}
-    if asked == "own" and not drawn <= set(translator.preprocessing.styles):
+    if given == "own" and not drawn <= set(translator.preprocessing.styles):
         known = ", ".join(translator.preprocessing.styles) or "none"
         raise DataError(
             f"styles {', '.join(sorted(drawn))} in pairs.csv, the model has {known}; give --style one of these"
         )
-    return "own" if asked is None and drawn <= set(translator.preprocessing.styles) else asked
+    return "own" if given is None and drawn <= set(translator.preprocessing.styles) else given
 
 
 def embedding(sface: Path | None) -> Embed:
-    """Return what gives SFace's embeddings of pictures."""
+    """Return a function that computes SFace's embeddings of pictures."""
     faces = FaceEmbedding(locate("sface", sface), shipped.YUNET)
 
     def embed(pictures: Sequence[Image.Image]) -> Array:
@@ -299,32 +300,32 @@ def embedding(sface: Path | None) -> Embed:
     return embed
 
 
-def run(asked: argparse.Namespace) -> None:
-    """Measure, print, and write what is asked for."""
-    embed, translator = embedding(asked.sface), load(asked.model)
-    people = read(asked.data, embed, asked.seen)
-    direction = translator.choose(asked.direction)
-    style = choose_style(asked.style, translator, people)
+def run(args: argparse.Namespace) -> None:
+    """Measure, print and write the results."""
+    embed, translator = embedding(args.sface), load(args.model)
+    people = read(args.data, embed, args.seen)
+    direction = translator.choose(args.direction)
+    style = choose_style(args.style, translator, people)
     ours = translate(translator, people, direction, style)
     measure = measure_sketches if direction == "photo2sketch" else measure_photos
     values = measure(people, ours, embed)
     measured, even = summarise(people, values), evenness(people, values, direction)
-    hand, count = style or "the model's first or only one", len(set(people.names.tolist()))
-    print(f"{asked.model}, {direction}, style: {hand}; {len(ours)} pictures of {count} people")
+    drawn, count = style or "the model's first", len(set(people.names.tolist()))
+    print(f"{args.model}, {direction}, style: {drawn}; {len(ours)} pictures of {count} people")
     show(measured, even)
-    if asked.out is not None:
+    if args.out is not None:
         rows = {
             name: [None if np.isnan(value) else round(float(value), 5) for value in each]
             for name, each in values.items()
         }
         stems = [pair.stem for pair in people.pairs]
-        about = {"model": str(asked.model), "direction": direction, "style": style, "stems": stems}
-        write_json(asked.out / "strangers.json", about | {"measures": measured, "groups": even, "values": rows})
-        save_image(contact_sheet(people, ours, direction), asked.out / "sheet.png")
+        about = {"model": str(args.model), "direction": direction, "style": style, "stems": stems}
+        write_json(args.out / "strangers.json", about | {"measures": measured, "groups": even, "values": rows})
+        save_image(contact_sheet(people, ours, direction), args.out / "sheet.png")
 
 
 def main() -> int:
-    """Read the command line; a user's mistake is one line and code 2."""
+    """Read the command line; a user's mistake prints one line and gives exit code 2."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--model", required=True)

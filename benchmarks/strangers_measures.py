@@ -1,17 +1,17 @@
-"""What is measured on a picture of a stranger: ink outside the head, ink along the border, and the colour of skin.
+"""Measures on a picture of a stranger: ink outside the head, ink along the border, and the colour of skin.
 
-Places are found on the true photo, which is aligned to 200x250 with the eyes at (75, 125) and (125, 125), and are the
-same for our picture and the artist's. With `s` the larger of the distance between the eyes and that from the eyes to
-the mouth, and x along the eyes:
+Places are found on the real photo, which is aligned to 200x250 with the eyes at (75, 125) and (125, 125), and are the
+same for our picture and the artist's. Let `s` be the distance between the eyes or that from the eyes to the mouth,
+whichever is larger, and let x run along the eyes:
 
-- The head's outline is an arch: an ellipse of half-width 1.55 s around a point 0.3 s above the middle of the eyes, that
-  reaches 2.05 s above the eyes, and straight down from its widest row. Where the nose lies to one side of the eyes'
-  middle the arch moves the other way by 0.75 of it, because the back of a turned head is there. Hair on the head and
-  hair that falls over the shoulders are inside. The background is what lies outside the arch and above the mouth;
-  below are shoulders. Of FS2K's artists' ink above the mouth 95 % is inside.
-- The border is the outermost 6 columns and rows above the mouth, as far as they are background.
-- Skin is a disc on either cheek, half-way from the eye to the corner of the mouth, and one on the forehead, 0.55 s
-  above the eyes; the chin is a disc 0.42 s below the mouth. Radius 0.16 s.
+- The head's outline is an arch: an ellipse of half-width 1.55 s around a point 0.3 s above the middle of the eyes,
+  which reaches 2.05 s above the eyes and continues straight down from its widest row. If the nose lies to one side of
+  the middle of the eyes, the arch moves to the other side by 0.75 of that distance, because the back of a turned head
+  is there. Hair on the head and over the shoulders is inside. The background lies outside the arch and above the
+  mouth; below are the shoulders. 95 % of the ink above the mouth in FS2K's sketches is inside.
+- The border is the part of the background in the outermost 6 columns and rows.
+- Skin is a disc on each cheek, halfway from the eye to the corner of the mouth, and one on the forehead, 0.55 s above
+  the eyes. The chin is a disc 0.42 s below the mouth. The radius is 0.16 s.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ WIDTH, HEIGHT = 200, 250
 BORDER = 6
 DARK, DARKER = 128, 96
 ALIKE = 0.5
-"""SFace similarity above which two photos are taken to show one person; Zhong et al. put the line at 0.363."""
+"""SFace similarity above which two photos count as one person; Zhong et al. use 0.363."""
 LEAST = 0.01
-"""Of the frame that has to be background for the ink in it to be counted."""
+"""Share of the frame that must be background for its ink to be measured."""
 _ACROSS, _ABOVE, _CENTRE, _TURN = 1.55, 2.05, 0.3, 0.75
 _CHEEK, _FOREHEAD, _CHIN, _RADIUS = 0.5, 0.55, 0.42, 0.16
 _SMOOTH = 1.5  # pixels: blotches are wider than a camera's noise
@@ -42,7 +42,7 @@ _SMOOTH = 1.5  # pixels: blotches are wider than a camera's noise
 
 @dataclass(frozen=True)
 class Places:
-    """Where things are in an aligned frame, from YuNet's five points: eyes, nose, corners of the mouth."""
+    """Parts of an aligned face, from YuNet's five points: eyes, nose, corners of the mouth."""
 
     points: Array
 
@@ -72,27 +72,27 @@ class Places:
 
     @cached_property
     def border(self) -> Mask:
-        """Return the background's part of the outermost columns and rows, (250, 200)."""
+        """Return the outermost columns and rows of the background, (250, 200)."""
         inner = np.zeros((HEIGHT, WIDTH), dtype=bool)
         inner[BORDER:-BORDER, BORDER:-BORDER] = True
         return self.background & ~inner
 
     @cached_property
     def cheeks(self) -> tuple[Mask, ...]:
-        """Return both cheeks, as far as they are in the frame."""
+        """Return the parts of both cheeks inside the frame."""
         left, right, _, left_mouth, right_mouth = self.points
         return self._discs(left + _CHEEK * (left_mouth - left), right + _CHEEK * (right_mouth - right))
 
     @cached_property
     def skin(self) -> Mask:
-        """Return cheeks and forehead together, (250, 200)."""
+        """Return cheeks and forehead, (250, 200)."""
         up = (self._eyes - self._mouth) / max(float(np.hypot(*(self._eyes - self._mouth))), 1e-6)
         forehead = self._discs(self._eyes + _FOREHEAD * self.scale * up)
         return np.asarray(np.any([*self.cheeks, *forehead], axis=0))
 
     @cached_property
     def smooth_parts(self) -> tuple[Mask, ...]:
-        """Return the places where skin has one colour: the cheeks and the chin."""
+        """Return the cheeks and the chin, where skin has one colour."""
         down = (self._mouth - self._eyes) / max(float(np.hypot(*(self._mouth - self._eyes))), 1e-6)
         return (*self.cheeks, *self._discs(self._mouth + _CHIN * self.scale * down))
 
@@ -106,14 +106,14 @@ class Places:
 
 
 def dark_share(sketch: Image.Image, where: Mask, level: int = DARK) -> float:
-    """Return the share of pixels darker than `level` among those of `where`, or NaN where there are too few."""
+    """Return the share of pixels in `where` darker than `level`, or NaN if they are too few."""
     if where.mean() < LEAST:
         return float("nan")
     return float((grey(sketch)[where] < level).mean())
 
 
 def border_share(sketch: Image.Image, places: Places) -> float:
-    """Return the share of dark pixels along the border, or NaN where the head covers it."""
+    """Return the share of dark pixels along the border, or NaN if the head covers it."""
     return float((grey(sketch)[places.border] < DARK).mean()) if places.border.sum() > WIDTH else float("nan")
 
 
@@ -139,10 +139,9 @@ def skin_colour(photo: Image.Image, places: Places) -> Array:
 
 
 def blotchiness(photo: Image.Image, places: Places) -> float:
-    """Return how much colour varies where skin has one: the standard deviation of a and b around a plane, in CIELAB.
+    """Return how much the colour of skin varies: the standard deviation of a and b around a plane, in CIELAB.
 
-    The mean over both cheeks and the chin, of pictures smoothed a little, so that neither noise nor JPEG's squares
-    count.
+    It is the mean over both cheeks and the chin, slightly smoothed, so that neither noise nor JPEG blocks count.
     """
     chroma = np.asarray(cv2.GaussianBlur(lab(photo)[..., 1:], (0, 0), _SMOOTH), dtype=np.float64)
     return float(np.mean([_around_plane(chroma, part) for part in places.smooth_parts]))
@@ -156,7 +155,7 @@ def _around_plane(values: Array, where: Mask) -> float:
 
 
 def same_people(faces: Array) -> NDArray[np.intp]:
-    """Return a number for each of (N, 128) embeddings, one for all that are alike, directly or through others."""
+    """Return a number for each of (N, 128) embeddings, equal for all that are alike, directly or through others."""
     alike = faces @ faces.T > ALIKE
     numbers = np.arange(len(faces))
     while True:

@@ -2,10 +2,10 @@
 
     python benchmarks/translate.py [--pictures FOLDER] [--model MODEL] [--count 200] [--rounds 3]
 
-Both sides use the same loaded model on the same pictures, in turn, in this process; what is printed is the median of
-each side's pictures per second, their ratio, and the share of the time that the network was at work. A share near 1
-says that nothing but the network is waited for. The plain side does what one writes first, one thing after the other;
-ours flushes every file to the disk, which the plain side does not.
+Both sides use the same loaded model on the same pictures, in turn, in this process. The benchmark prints the median
+pictures per second of each side, their ratio, and the share of the time that the network was busy. Near 1, only the
+network limits the speed. The plain loop does one thing after another. Only the folder job flushes every file to the
+disk.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from facesketch.inference.folders.plan import plan
 from facesketch.inference.model import FramedFace, Model, Request, load
 
 Timing = tuple[float, float]
-"""Pictures per second, and the share of the time inside the network."""
+"""Pictures per second, and the share of the time spent in the network."""
 
 
 def drawn(folder: Path, count: int, size: int) -> list[Path]:
-    """Draw some faces, and save each several times over, as JPEG photos of a phone would be."""
+    """Draw some faces and save each several times, as JPEG photos."""
     folder.mkdir()
     different = [draw_pair(np.random.default_rng(seed), size)[0] for seed in range(min(count, 8))]
     paths = [folder / f"{number:05}.jpg" for number in range(count)]
@@ -41,22 +41,22 @@ def drawn(folder: Path, count: int, size: int) -> list[Path]:
     return paths
 
 
-def plain(model: Model, asked: Request, paths: list[Path], out: Path) -> None:
-    """Open, translate and save one picture after the other."""
+def plain(model: Model, request: Request, paths: list[Path], out: Path) -> None:
+    """Open, translate and save one picture after another."""
     out.mkdir()
     for path in paths:
-        for number, face in enumerate(model.prepare(open_image(path), asked, str(path))):
+        for number, face in enumerate(model.prepare(open_image(path), request, str(path))):
             (array,) = model.run([face])
             model.restore(array, face).picture.save(out / f"{path.stem}-{number}.png")
 
 
-def ours(model: Model, asked: Request, paths: list[Path], out: Path) -> None:
-    """Do the same as a folder job does."""
-    for job, error, _ in run(plan(paths, out), model, asked):
+def ours(model: Model, request: Request, paths: list[Path], out: Path) -> None:
+    """Do the same as a folder job."""
+    for job, error, _ in run(plan(paths, out), model, request):
         assert error is None, f"{job.source}: {error}"
 
 
-def timed(side: Callable[..., None], model: Model, asked: Request, paths: list[Path], out: Path) -> Timing:
+def timed(side: Callable[..., None], model: Model, request: Request, paths: list[Path], out: Path) -> Timing:
     """Return how fast one side is, and how busy it keeps the network."""
     inside = 0.0
     run_network = model.run
@@ -70,45 +70,45 @@ def timed(side: Callable[..., None], model: Model, asked: Request, paths: list[P
 
     model.run = counted  # type: ignore[method-assign]
     start = time.perf_counter()
-    side(model, asked, paths, out)
+    side(model, request, paths, out)
     taken = time.perf_counter() - start
     model.run = run_network  # type: ignore[method-assign]
     return len(paths) / taken, inside / taken
 
 
 def compare(
-    model: Model, asked: Request, paths: list[Path], folder: Path, rounds: int
+    model: Model, request: Request, paths: list[Path], folder: Path, rounds: int
 ) -> tuple[list[Timing], list[Timing]]:
-    """Return the timings of both sides, taken in turn; a first short round warms up."""
-    plain(model, asked, paths[:4], folder / "plain-warm")
-    ours(model, asked, paths[:4], folder / "ours-warm")
+    """Return the timings of both sides, taken in turn after a short warm-up."""
+    plain(model, request, paths[:4], folder / "plain-warm")
+    ours(model, request, paths[:4], folder / "ours-warm")
     sides: tuple[list[Timing], list[Timing]] = ([], [])
     for number in range(rounds):
         for side, timings in zip((plain, ours), sides, strict=True):
-            timings.append(timed(side, model, asked, paths, folder / f"{side.__name__}-{number}"))
+            timings.append(timed(side, model, request, paths, folder / f"{side.__name__}-{number}"))
     return sides
 
 
 def main() -> None:
-    """Print pictures per second of both sides, their ratio, and how busy the network was."""
+    """Print pictures per second of both sides, their ratio, and the share of the network."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--pictures", type=Path, help="a folder; drawn faces when left out, which are not looked for")
-    parser.add_argument("--model", help="a run folder or a model file; the package's own when left out")
+    parser.add_argument("--pictures", type=Path, help="a folder; default: drawn faces, used without face detection")
+    parser.add_argument("--model", help="a run folder or a model file; default: the package's own")
     parser.add_argument("--direction", default="photo2sketch")
     parser.add_argument("--engine", default="auto")
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--size", type=int, default=1024, help="pixels of a drawn face")
-    asked = parser.parse_args()
-    model, request = load(asked.model, engine=asked.engine), Request(asked.direction, align=asked.pictures is not None)
+    args = parser.parse_args()
+    model, request = load(args.model, engine=args.engine), Request(args.direction, align=args.pictures is not None)
     with tempfile.TemporaryDirectory() as folder:
-        if asked.pictures is None:
-            paths = drawn(Path(folder) / "in", asked.count, asked.size)
+        if args.pictures is None:
+            paths = drawn(Path(folder) / "in", args.count, args.size)
         else:
-            paths = sorted(path for path in asked.pictures.rglob("*") if is_picture(path))[: asked.count]
-        sides = compare(model, request, paths, Path(folder), asked.rounds)
-    what = f"drawn faces of {asked.size} pixels" if asked.pictures is None else "pictures, faces found and framed"
-    print(f"{len(paths)} {what}, {processors()} processors, median of {asked.rounds} rounds")
+            paths = sorted(path for path in args.pictures.rglob("*") if is_picture(path))[: args.count]
+        sides = compare(model, request, paths, Path(folder), args.rounds)
+    what = f"drawn faces of {args.size} pixels" if args.pictures is None else "pictures, faces found and framed"
+    print(f"{len(paths)} {what}, {processors()} processors, median of {args.rounds} rounds")
     print(f"{'':11} {'pictures/s':>10} {'in the network':>14}")
     for name, timings in zip(("plain loop", "folder job"), sides, strict=True):
         rate, share = (statistics.median(column) for column in zip(*timings, strict=True))
