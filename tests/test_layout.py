@@ -165,7 +165,6 @@ _FLAG = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
 _TYPED = re.compile(r"facesketch [a-z][a-z ]* --[a-z]")
 _FLAGS_ALLOWED: dict[str, set[str]] = {
     "images/io.py": {"--out"},
-    "inference/export/export.py": {"--half", "--int", "--model"},
     "methods/portrait.py": {"--styles"},
     "methods/registry.py": {"--model"},
     "search/evaluation/baselines.py": {"--help"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -295,6 +296,12 @@ def test_a_folder_may_be_called_like_a_version(tmp_path: Path, command: Callable
     for name in ("results.2026", "there.txt"):
         assert command("translate", picture, *PENCIL, "--out", tmp_path / name).code == 0
         assert (tmp_path / name / "a.png").exists()
+
+
+def test_a_named_pipe_is_refused_with_what_to_type(tmp_path: Path, refused: Callable[..., str]) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    line = refused("translate", tmp_path / "pipe", *PENCIL, "--out", tmp_path / "out.png")
+    assert line.startswith(f"{tmp_path / 'pipe'}: is a pipe; type `-`")
 
 
 def test_an_empty_pipe(tmp_path: Path) -> None:

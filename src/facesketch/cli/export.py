@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
-
-from cyclopts import Parameter
+from typing import Literal
 
 from facesketch.config import Direction
-from facesketch.errors import ConfigError, require
+from facesketch.errors import require
 
 
 def export(
@@ -16,14 +14,13 @@ def export(
     /,
     *,
     out: Path,
-    half: Annotated[bool, Parameter(negative="")] = False,
-    int8: Annotated[bool, Parameter(negative="")] = False,
+    precision: Literal["fp32", "fp16", "int8"] = "fp32",
     direction: Direction | None = None,
     weights: Literal["best", "last"] = "best",
 ) -> None:
     """Write a trained model as ONNX, for any batch and size, once it agrees with PyTorch.
 
-    The file holds all that translating needs, and `facesketch translate --model FILE.onnx` runs it without PyTorch.
+    `facesketch translate --model FILE.onnx` runs the file without PyTorch.
 
     Parameters
     ----------
@@ -31,21 +28,16 @@ def export(
         A run folder, or a .safetensors file.
     out
         The .onnx file; a model that serves both directions gives one for each, named after it.
-    half
-        Keep weights in 16 bits: half the size, the same pictures but for rounding.
-    int8
-        Compute in 8 bits: a quarter of the size, and a difference that is measured and printed.
+    precision
+        `fp16` halves the file and draws the same but for rounding; `int8` quarters it and draws a little differently.
     direction
         One direction of a model that serves both.
     weights
         Which of a run's weights: the best on its validation pairs, or the last.
     """
-    if half and int8:
-        raise ConfigError("--half and --int8 are two ways to make one file smaller", "give one of them")
     require("export", "export")
     from facesketch.inference.export.export import export as write
 
-    precision: Literal["fp32", "fp16", "int8"] = "fp16" if half else "int8" if int8 else "fp32"
     for made in write(run, out, direction=direction, weights=weights, precision=precision):
         shown = "drawn faces" if made.drawn else "pictures it learned from"
         print(f"{made.path}: {made.direction}, {made.precision}, {made.size / 1e6:.2f} MB")  # noqa: T201

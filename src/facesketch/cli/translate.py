@@ -86,7 +86,7 @@ def translate(
     quiet
         Show no progress.
     """
-    _no_options(paths)
+    _check_paths(paths)
     model, faces = model or ModelOptions(), faces or FaceOptions()
     loading: dict[str, Any] = {
         "path": model.model,
@@ -125,22 +125,17 @@ def translate(
         raise SystemExit(1)
 
 
-def _no_options(paths: Sequence[Path]) -> None:
-    """Refuse a misspelt option, which the list of paths would take for a path.
-
-    Raises:
-        ConfigError: a path begins like an option and is not there; the nearest option is suggested.
-    """
-    names = [
-        *inspect.signature(translate).parameters,
-        *(each.name for kind in (ModelOptions, FaceOptions) for each in fields(kind)),
-    ]
+def _check_paths(paths: Sequence[Path]) -> None:
+    """Refuse addresses, pipes, and misspelt options, which the list of paths would take for paths."""
+    options = [each.name for kind in (ModelOptions, FaceOptions) for each in fields(kind)]
+    names = [*inspect.signature(translate).parameters, *options, "no-align"]
     for path in paths:
         if str(path).startswith(("http:/", "https:/")) and not path.exists():
             raise ConfigError("that is an address, and nothing is fetched", "save the picture and give its path")
-    known = [f"--{name}" for name in (*names, "no-align") if name != "paths"]
-    for path in paths:
+        if path.is_fifo():
+            raise ConfigError(f"{path}: is a pipe", "type `-` and pipe the picture to standard input")
         if str(path).startswith("--") and not path.exists():
+            known = [f"--{name}" for name in names if name != "paths"]
             raise ConfigError(f"unknown option {path}", nearest(str(path), known))
 
 

@@ -108,7 +108,7 @@ def export(
 
 def _require(source: Path, out: Path) -> None:
     if untrained(str(source)):
-        raise ConfigError(f"{source}: learns nothing and needs no file", f"type: facesketch translate --model {source}")
+        raise ConfigError(f"{source}: learns nothing and needs no file", "translate with it by its name")
     if source.suffix.lower() == ONNX_SUFFIX:
         raise ConfigError(f"{source}: is exported already", "give the run folder or its .safetensors file")
     require_name(out)
@@ -146,7 +146,7 @@ def _refuse(out: Path, precision: Precision, largest: float, mean: float) -> Non
     if largest <= allowed[0] and mean <= allowed[1]:  # and not a number is refused
         return
     seen = f"differs from PyTorch by up to {largest:.2f}/255, {mean:.3f}/255 on average"
-    advice = "leave out --half or --int8" if precision != "fp32" else "this model cannot be exported"
+    advice = "give `precision` fp32" if precision != "fp32" else "this model cannot be exported"
     raise ConfigError(
         f"{out}: not written: {precision} {seen}", f"at most {allowed[0]:g} and {allowed[1]:g} are allowed, so {advice}"
     )
