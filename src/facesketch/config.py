@@ -1,7 +1,7 @@
-"""The one tree of settings behind the TOML file, the flags and the header of a model file.
+"""The tree of settings behind the TOML file, the flags and the header of a model file.
 
-Every model is frozen and refuses unknown keys. What belongs to one method alone (its loss, its widths) stands in that
-method's own `Options`; here it travels as `MethodConfig.options` and is checked when the method is looked up.
+Every section is frozen and refuses unknown keys. The options of one method alone (its loss, its widths) are
+`MethodConfig.options` here, and are checked by the method's own `Options` when it is looked up.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from facesketch.files import read_file
 
 Direction = Literal["photo2sketch", "sketch2photo"]
 Kind = Literal["photo", "sketch"]
-_SHORT = reprlib.Repr()  # for what a stranger's file holds, which may be long or deep
+_SHORT = reprlib.Repr()  # for values from a file, which may be long or deep
 _SHORT.maxstring = _SHORT.maxother = 200
 DIRECTIONS: tuple[Direction, ...] = ("photo2sketch", "sketch2photo")
 
 
 class Frozen(BaseModel):
-    """A settings model that cannot change, takes no unknown key and no number that is not finite."""
+    """A section of settings that cannot change, with no unknown keys and only finite numbers."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -34,7 +34,7 @@ class DataConfig(Frozen):
     """Which pictures, at what size, and how many are kept for validation."""
 
     folder: Path | None = None
-    """The folder of pairs; `data check` tells how it is understood."""
+    """The folder of pairs; `data check` shows how it is read."""
     layout: str = "auto"
     """How the folder is laid out; `auto` tries the known ones."""
     size: Annotated[int, Field(ge=16, le=2048)] = 256
@@ -160,7 +160,7 @@ def parse(value: dict[str, Any], origin: str) -> RunConfig:
 
     Args:
         value: sections as in the TOML file.
-        origin: what to name in an error, such as the file's path.
+        origin: what errors name, such as the file's path.
 
     Raises:
         ConfigError: an unknown key (the nearest known one is named) or a value out of range.
@@ -180,7 +180,7 @@ def configure(method: str | None, settings: dict[str, Any], file: Path | None = 
     Args:
         method: the method's name, or None to take the file's.
         settings: `direction`, keys of any section, and otherwise options of the method.
-        file: a TOML file whose values hold where `settings` has none.
+        file: a TOML file of values that `settings` override.
 
     Raises:
         ConfigError: no method named, an unknown key or a value out of range.
@@ -212,7 +212,7 @@ def explain(error: ValidationError, model: type[BaseModel]) -> str:
     if first["type"] == "extra_forbidden":
         known = _keys(model, [str(part) for part in first["loc"][:-1]])
         others = [] if model is RunConfig else [key for section in SECTIONS.values() for key in section.model_fields]
-        near = nearest(str(first["loc"][-1]), [*known, *others])  # Python's `train` takes them all side by side
+        near = nearest(str(first["loc"][-1]), [*known, *others])  # in Python, `train` takes the keys of all sections
         return f"unknown key '{where}'; {near or 'known: ' + ', '.join(sorted(known))}"
     message = first["msg"].removeprefix("Value error, ")
     message = message[0].lower() + message[1:]

@@ -1,8 +1,7 @@
-"""One tree of exceptions for everything a user can get wrong.
+"""One tree of exceptions for everything a user can get wrong; our own mistakes are `assert`s and stay tracebacks.
 
-An error is data: `seen` says what was wrong, and `hint` how to mend it. Each door renders the two in its own words. A
-parameter stands in backticks under its Python name, such as `batch_size` or `align=False`, and the command line prints
-it as a flag. Our own mistakes are `assert`s and stay tracebacks.
+An error is data: `seen` says what was wrong and `hint` how to mend it. A parameter stands in backticks under its Python
+name, such as `batch_size` or `align=False`, and the command line prints it as a flag.
 """
 
 from __future__ import annotations
@@ -54,11 +53,11 @@ class DataError(FacesketchError):
 
 
 class CheckpointError(FacesketchError):
-    """A model file or training state that is torn, foreign or missing."""
+    """A model file or training state that is torn, missing or not one of ours."""
 
 
 class GalleryError(FacesketchError):
-    """A gallery that is missing, torn, foreign, made by a newer version or with another embedder."""
+    """A gallery that is missing, torn, not one of ours, or made by a newer version or with another embedder."""
 
 
 class NoGalleryError(GalleryError):
@@ -74,7 +73,7 @@ class ResourceError(FacesketchError):
 
 
 class MissingExtraError(FacesketchError):
-    """A part of the program that needs an extra that is not installed, or weights that were not fetched."""
+    """An extra that is not installed, or weights that were not fetched."""
 
 
 def nearest(name: str, known: Iterable[str], then: str = "") -> str:
@@ -84,10 +83,10 @@ def nearest(name: str, known: Iterable[str], then: str = "") -> str:
 
 
 def require_known(value: object, known: Iterable[str], what: str) -> None:
-    """Refuse a value that is none of the known ones.
+    """Refuse an unknown value.
 
     Raises:
-        ConfigError: with the known ones, and the nearest of them.
+        ConfigError: with the known values, and the nearest of them.
     """
     known = tuple(known)
     if value not in known:
@@ -110,7 +109,7 @@ def require(extra: str, what: str) -> None:
 
     Args:
         extra: a key of `EXTRAS`.
-        what: what needs it, to begin the line with.
+        what: what needs it, to begin the message with.
 
     Raises:
         MissingExtraError: a part of it is missing.

@@ -1,4 +1,4 @@
-"""Files that are either whole or not there: written under a temporary name, flushed, then renamed."""
+"""Read whole files, and write files that are whole or not there."""
 
 from __future__ import annotations
 
@@ -19,21 +19,11 @@ from facesketch.errors import OutputError
 
 _LONG = 200  # bytes of a name, of the 255 that most systems allow
 _OF_FILES = {
-    ".json",
-    ".csv",
-    ".html",
-    ".png",
-    ".jpg",
-    ".jpeg",
-    ".webp",
-    ".tif",
-    ".onnx",
-    ".safetensors",
-    ".toml",
-    ".zip",
+    *(".json", ".csv", ".html", ".toml", ".zip", ".onnx", ".safetensors"),
+    *(".png", ".jpg", ".jpeg", ".webp", ".tif"),
 }
 _PART = re.compile(r"\..+\.(?P<pid>\d+)\.part")
-_IN_FLIGHT = 1.0  # seconds that a part of another machine's process may be young
+_IN_FLIGHT = 1.0  # seconds; a younger part may be written by another machine's process
 _swept: set[Path] = set()
 
 
@@ -41,9 +31,9 @@ _swept: set[Path] = set()
 def atomic(path: Path) -> Iterator[IO[bytes]]:
     """Open a binary file that appears under `path` only once it is complete.
 
-    The bytes go to `.NAME.PID.part` in the same folder, are flushed to the disk, and the file is then renamed over
-    `path`. When the block raises, nothing is left behind and an older `path` stays as it was. The first time that a
-    process writes into a folder, what dead processes of this user left half-written in it goes.
+    The bytes go to `.NAME.PID.part` in the same folder and are flushed to the disk; the file is then renamed to `path`.
+    When the block raises, nothing is left behind and an older `path` stays as it was. Its first write into a folder
+    also removes the parts that this user's dead processes left there.
 
     Raises:
         OutputError: the folder cannot be made or written, or the disk is full.
@@ -66,20 +56,20 @@ def atomic(path: Path) -> Iterator[IO[bytes]]:
 
 
 def require_name(path: Path) -> None:
-    """Check that a path names a file that may be written, be it there or not.
+    """Check that a path can name a file.
 
     Raises:
-        OutputError: it is a folder, or like `.` and `/` can be nothing else.
+        OutputError: it is a folder, or can only be one, such as `.`.
     """
     if not path.name or path.name == ".." or path.is_dir():
         raise OutputError(f"{path}: is a folder", "give the name of a file in it")
 
 
 def require_folder_name(path: Path) -> None:
-    """Check that a path may name a folder to write: one that is there, or a new one that is not called like a file.
+    """Check that a path names a folder, or a new one that is not named like a file.
 
     Raises:
-        OutputError: it is a file, or ends in the suffix of one that this program writes.
+        OutputError: it is a file, or has the suffix of a file that this program writes.
     """
     if path.is_dir():
         return
@@ -90,31 +80,31 @@ def require_folder_name(path: Path) -> None:
 
 
 def part_name(name: str) -> str:
-    """Return what stands for a file's name in that of its part, which is longer; of a long name a digest."""
+    """Return a file's name, or a digest of a name that is too long to be part of a longer one."""
     encoded = os.fsencode(name)
     return name if len(encoded) <= _LONG else hashlib.sha256(encoded).hexdigest()
 
 
 def sweep(folder: Path) -> None:
-    """Remove what killed processes left half-written below a folder, in which nobody else may be writing."""
+    """Remove every part below a folder, in which no other process may be writing."""
     for part in folder.rglob(".*.part"):
         part.unlink(missing_ok=True)
 
 
 def _sweep_once(folder: Path) -> None:
-    if folder in _swept or sys.platform == "win32":  # where to ask for a process by its number may end it
+    """Remove this user's parts that dead processes left in a folder."""
+    if folder in _swept or sys.platform == "win32":  # where signal 0 may end a process
         return
     _swept.add(folder)
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             part = _PART.fullmatch(entry.name)
-            if part and not _is_alive(int(part["pid"])) and _is_left(entry.stat(follow_symlinks=False)):
+            if not part or _is_alive(int(part["pid"])):
+                continue
+            status = entry.stat(follow_symlinks=False)
+            own = stat.S_ISREG(status.st_mode) and status.st_uid == os.getuid()
+            if own and time.time() - status.st_mtime > _IN_FLIGHT:
                 Path(entry).unlink(missing_ok=True)
-
-
-def _is_left(status: os.stat_result) -> bool:
-    own = stat.S_ISREG(status.st_mode) and status.st_uid == os.getuid()
-    return own and time.time() - status.st_mtime > _IN_FLIGHT
 
 
 def _is_alive(pid: int) -> bool:
@@ -122,7 +112,7 @@ def _is_alive(pid: int) -> bool:
         os.kill(pid, 0)
     except (ProcessLookupError, OverflowError):
         return False
-    except PermissionError:  # somebody else's
+    except PermissionError:  # another user's
         pass
     return True
 
@@ -139,7 +129,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def cannot_write(path: Path, error: OSError) -> tuple[str, str]:
-    """Return what happened to a failed write, and what would help."""
+    """Return why a write failed, and a hint."""
     if error.errno == errno.ENOSPC:
         return f"{path}: the disk is full", "free some room or give another `out`"
     reason = error.strerror or str(error) or type(error).__name__
@@ -147,7 +137,7 @@ def cannot_write(path: Path, error: OSError) -> tuple[str, str]:
 
 
 def parse_json(content: bytes | str) -> Any:
-    """Return what JSON says; all JSON that this program reads comes through here.
+    """Parse JSON; this program parses it nowhere else.
 
     Raises:
         ValueError: it is not UTF-8, not JSON, or nested too deeply.
@@ -193,7 +183,7 @@ def require_regular(path: Path) -> None:
 
 
 def is_folder(entry: os.DirEntry[str]) -> bool:
-    """Tell whether an entry is a folder or a link to one; a link to itself, of which an entry raises, is none."""
+    """Tell whether an entry is a folder or a link to one; a link to itself is not."""
     try:
         return entry.is_dir()
     except OSError:

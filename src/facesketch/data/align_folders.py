@@ -5,10 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import math
-import os
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path, PurePosixPath
@@ -20,6 +18,7 @@ from PIL import Image
 from facesketch.data.index import index
 from facesketch.data.layouts.tree import fold, walk
 from facesketch.data.pairs import NoPairsError, Pair, Source
+from facesketch.devices import ThreadedMap, processors
 from facesketch.errors import DataError, FaceError, ImageError, OutputError
 from facesketch.faces import FaceFinder, FaceFrame, align, choose
 from facesketch.faces.frame import FRAME
@@ -157,19 +156,15 @@ def align_folders(
     def work(unit: Unit) -> tuple[list[Measured], str]:
         return _align_unit(unit, out, finder, frame, scale, number)
 
-    with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
-        try:
-            for unit, (pictures, reason) in zip(units, pool.map(work, units), strict=True):
-                measured += pictures
-                if reason:
-                    left_out.append((unit.name, reason))
-                else:
-                    kept.append(unit)
-                if progress is not None:
-                    progress(len(kept) + len(left_out), len(units))
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+    with ThreadedMap(work, units, threads=min(4, processors())) as results:
+        for unit, (pictures, reason) in zip(units, results, strict=True):
+            measured += pictures
+            if reason:
+                left_out.append((unit.name, reason))
+            else:
+                kept.append(unit)
+            if progress is not None:
+                progress(len(kept) + len(left_out), len(units))
     passed = tuple((folder / path, reason) for folder in folders for path, reason in walk(folder).passed_over)
     done = AlignedFolders(tuple(kept), tuple(left_out), tuple(measured), passed)
     if not kept:

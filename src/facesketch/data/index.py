@@ -6,13 +6,13 @@ import hashlib
 import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from facesketch.data.layouts.registry import LAYOUTS
 from facesketch.data.layouts.tree import Tree, walk
 from facesketch.data.pairs import Found, NoPairsError, Pair, Source
+from facesketch.devices import ThreadedMap, processors
 from facesketch.errors import DataError, ImageError, nearest
 from facesketch.images.io import NO_PICTURE
 
@@ -178,8 +178,8 @@ def check(folder: Path, layout: str = "auto", *, progress: Callable[[int, int], 
     found = index(folder, layout)
     files = sorted({source.path for pair in found.pairs for source in (pair.photo, pair.sketch)})
     read: dict[Path, _Read] = {}
-    with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
-        for path, one in zip(files, pool.map(_read, files), strict=True):
+    with ThreadedMap(_read, files, threads=min(4, processors())) as results:
+        for path, one in zip(files, results, strict=True):
             read[path] = one
             if progress is not None:
                 progress(len(read), len(files))
