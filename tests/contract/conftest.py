@@ -1,4 +1,4 @@
-"""Every method goes through the same checks; here stands what makes each of them small enough for a test."""
+"""Every method passes the same tests; these fixtures make each one small enough."""
 
 from __future__ import annotations
 
@@ -27,14 +27,16 @@ NARROW: dict[str, dict[str, Any]] = {
     "lle": {"overlap": 10, "neighbours": 3},
     "mrf": {"neighbours": 3, "rounds": 2},
 }
-"""Options that make a method small. Those of a new method may be missing here: it is then trained as it is."""
+"""Options that make a method small. A method that is missing here is trained at its own size."""
 
 SMALL: dict[str, Any] = {"size": 32, "batch_size": 2, "device": "cpu", "precision": "fp32", "samples": 2}
 LEARNED = [name for name in METHODS if family(name).learned]
 STEPWISE = [name for name in LEARNED if not family(name).exemplars]
 EXEMPLARS = [name for name in LEARNED if family(name).exemplars]
-WAYS = [
-    (name, way) for name in LEARNED for way in (family(name).directions[:1] if family(name).both_ways else DIRECTIONS)
+TASKS = [
+    (name, direction)
+    for name in LEARNED
+    for direction in (family(name).directions[:1] if family(name).both_ways else DIRECTIONS)
 ]
 
 Trained = Callable[..., Path]
@@ -42,25 +44,25 @@ Trained = Callable[..., Path]
 
 @pytest.fixture(params=LEARNED)
 def learned(request: pytest.FixtureRequest) -> str:
-    """Name each method that learns."""
+    """Return each method that learns."""
     return str(request.param)
 
 
 @pytest.fixture(params=STEPWISE)
 def stepwise(request: pytest.FixtureRequest) -> str:
-    """Name each method that learns by gradients, and so has losses and a network."""
+    """Return each method that learns by gradients, with losses and a network."""
     return str(request.param)
 
 
 @pytest.fixture(params=EXEMPLARS)
 def exemplar(request: pytest.FixtureRequest) -> str:
-    """Name each method that keeps its training pairs, and so has neither."""
+    """Return each method that keeps its training pairs and has no network."""
     return str(request.param)
 
 
-@pytest.fixture(params=WAYS, ids=lambda way: "-".join(way))
-def way(request: pytest.FixtureRequest) -> tuple[str, Direction]:
-    """Name each method that learns with each direction; one that learns both at once comes once."""
+@pytest.fixture(params=TASKS, ids=lambda task: "-".join(task))
+def task(request: pytest.FixtureRequest) -> tuple[str, Direction]:
+    """Return each method with each direction; a method that learns both at once comes once."""
     name, direction = request.param
     return name, direction
 
@@ -89,7 +91,7 @@ def config(settings: Callable[..., dict[str, Any]]) -> Callable[..., RunConfig]:
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory, settings: Callable[..., dict[str, Any]]) -> Trained:
-    """Return what trains a method and gives its run folder; the same request is trained once."""
+    """Return a function that trains a method and returns its run folder; equal requests share a run."""
     runs: dict[str, Path] = {}
 
     def run(name: str, **changes: Any) -> Path:
@@ -104,5 +106,5 @@ def trained(tmp_path_factory: pytest.TempPathFactory, settings: Callable[..., di
 
 @pytest.fixture
 def no_estimate(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Start trainings at once, without counting what a step costs."""
+    """Start runs at once, without estimating the cost of a step."""
     monkeypatch.setattr(trainer, "estimate", lambda config, half: Estimate(1, 1, 1))

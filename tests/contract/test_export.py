@@ -1,4 +1,4 @@
-"""Whatever the method: as an ONNX file it draws the same pictures as with PyTorch, at any size."""
+"""For every method: its ONNX file draws the same pictures as PyTorch, at any size."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from facesketch.methods.registry import build
 
 SIZES = [(37, 53), (64, 41), (40, 40), (130, 9)]
 
-# The parts that translate, where a method has others beside them.
+# The parts that translate, for methods that have other parts
 DRAWN = {
     "cyclegan": ("to_{target}",),
     "portrait": ("averaged",),
@@ -49,7 +49,7 @@ def _numbers(part: nn.Module) -> int:
 
 @pytest.fixture(scope="session")
 def exported(trained: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], list[Exported]]:
-    """Return what exports a trained method, once."""
+    """Return a function that exports a trained method, once."""
     made: dict[str, list[Exported]] = {}
 
     def files(name: str) -> list[Exported]:
@@ -61,7 +61,7 @@ def exported(trained: Callable[..., Path], tmp_path_factory: pytest.TempPathFact
     return files
 
 
-def test_the_same_pictures_come_out(
+def test_exported_model_draws_the_same_pictures(
     stepwise: str, trained: Callable[..., Path], exported: Callable[[str], list[Exported]]
 ) -> None:
     expected = load(trained(stepwise, direction="photo2sketch"), device="cpu")
@@ -72,12 +72,12 @@ def test_the_same_pictures_come_out(
         for size in SIZES:
             pictures = [_picture(size, seed) for seed in (1, 2, 3)]
             results = translator.translate(pictures)
-            for result, truth in zip(results, expected.translate(pictures, made.direction), strict=True):
-                assert (result.size, result.mode) == (truth.size, truth.mode)
-                assert np.abs(np.asarray(result).astype(int) - np.asarray(truth)).max() <= 2
+            for result, target in zip(results, expected.translate(pictures, made.direction), strict=True):
+                assert (result.size, result.mode) == (target.size, target.mode)
+                assert np.abs(np.asarray(result).astype(int) - np.asarray(target)).max() <= 2
 
 
-def test_sizes_are_open_where_the_network_s_are(
+def test_exported_model_takes_the_sizes_of_the_network(
     stepwise: str, trained: Callable[..., Path], exported: Callable[[str], list[Exported]]
 ) -> None:
     made = exported(stepwise)[0]
@@ -87,11 +87,11 @@ def test_sizes_are_open_where_the_network_s_are(
             translator(_picture((75, 90)), resolution="native")
         return
     result = translator(_picture((75, 90)), resolution="native")
-    truth = expected(_picture((75, 90)), "photo2sketch", resolution="native")
-    assert np.abs(np.asarray(result).astype(int) - np.asarray(truth)).max() <= 2
+    target = expected(_picture((75, 90)), "photo2sketch", resolution="native")
+    assert np.abs(np.asarray(result).astype(int) - np.asarray(target)).max() <= 2
 
 
-def test_the_header_holds_what_the_run_s_does_but_no_path(
+def test_header_equals_that_of_the_run_without_paths(
     stepwise: str, trained: Callable[..., Path], exported: Callable[[str], list[Exported]]
 ) -> None:
     run = read_header(trained(stepwise, direction="photo2sketch") / "best.safetensors")
@@ -107,11 +107,11 @@ def test_the_header_holds_what_the_run_s_does_but_no_path(
         assert (compared["largest_difference"], compared["mean_difference"]) <= LIMITS["fp32"]
         content = made.path.read_bytes()
         assert made.size == len(content)
-        for secret in (str(Path(__file__).parents[2]).encode(), str(run.config.data.folder).encode(), b"site-packages"):
-            assert secret not in content
+        for path in (str(Path(__file__).parents[2]).encode(), str(run.config.data.folder).encode(), b"site-packages"):
+            assert path not in content
 
 
-def test_only_what_translates_is_in_the_file(stepwise: str, exported: Callable[[str], list[Exported]]) -> None:
+def test_file_holds_only_the_parts_that_translate(stepwise: str, exported: Callable[[str], list[Exported]]) -> None:
     for made in exported(stepwise):
         graph = onnx.load(made.path).graph
         numbers = sum(int(np.prod(tensor.dims)) for tensor in graph.initializer)
@@ -119,11 +119,11 @@ def test_only_what_translates_is_in_the_file(stepwise: str, exported: Callable[[
         source, target = made.direction.split("2")
         parts = [part.format(source=source, target=target) for part in DRAWN.get(stepwise, ("generator",))]
         expected = sum(_numbers(method.get_submodule(part)) for part in parts)
-        assert numbers <= expected + 1500, "another network, or weights that are kept twice"
+        assert numbers <= expected + 1500, "another network, or duplicate weights"
         assert not any(node.domain for node in graph.node), "every operator is ONNX's own"
 
 
-def test_what_has_no_network_is_refused_in_one_line(
+def test_method_without_network_is_refused_in_one_line(
     exemplar: str, trained: Callable[..., Path], tmp_path: Path
 ) -> None:
     with pytest.raises(ConfigError, match=f"{exemplar} draws with its training pairs and has no network to export"):
@@ -132,13 +132,13 @@ def test_what_has_no_network_is_refused_in_one_line(
 
 
 @pytest.mark.parametrize("name", [name for name, kind in FAMILIES.items() if not kind.learned])
-def test_what_learns_nothing_is_not_exported(name: str, tmp_path: Path) -> None:
+def test_method_without_training_is_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=f"{name}: learns nothing and needs no file; type: facesketch translate"):
         export(Path(name), tmp_path / "model.onnx")
 
 
-def test_a_translator_is_one_whatever_runs_it(way: tuple[str, Direction], config: Callable[..., object]) -> None:
-    name, direction = way
+def test_staged_translation_equals_one_call(task: tuple[str, Direction], config: Callable[..., object]) -> None:
+    name, direction = task
     settings = config(name, direction=direction)
     method = build(settings)
     engine = TorchEngine(method, settings)

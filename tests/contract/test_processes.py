@@ -1,4 +1,4 @@
-"""Several processes together learn what one process learns from batches that are so much larger."""
+"""Several processes learn what one process learns from correspondingly larger batches."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from facesketch import train
 from facesketch.training.log import read_log
 from facesketch.training.trainer import resume
 
-# Noise, pools and batch statistics are each process's own, so they are left out of what has to be equal.
+# Noise, pools and batch statistics differ by process, so they are switched off here
 WITHOUT_NOISE: dict[str, dict[str, Any]] = {
     "dense-ae": {},
     "pix2pix": {"dropout": 0.0},
@@ -42,7 +42,7 @@ for name, out, settings in runs:
     train(name, out, **settings)
 resume(runs[0][1], epochs=2)
 name, out, settings = runs[-1]
-settings["pool"] = 2  # pictures that each process remembers for itself
+settings["pool"] = 2  # each process keeps its own pool
 train(name, out + "-whole", **settings | {"epochs": 2})
 train(name, out + "-resumed", **settings)
 resume(out + "-resumed", epochs=2)
@@ -51,7 +51,7 @@ resume(out + "-resumed", epochs=2)
 
 @pytest.fixture(scope="session")
 def together(tmp_path_factory: pytest.TempPathFactory, settings: Callable[..., dict[str, Any]]) -> Path:
-    """Return a folder of runs, one a method, each trained by two processes."""
+    """Return a folder with one run per method, each trained by two processes."""
     folder = tmp_path_factory.mktemp("together")
     runs = []
     for name, changes in WITHOUT_NOISE.items():
@@ -71,7 +71,7 @@ def together(tmp_path_factory: pytest.TempPathFactory, settings: Callable[..., d
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", WITHOUT_NOISE)
-def test_two_processes_lose_what_one_with_twice_the_batch_loses(
+def test_two_processes_equal_one_with_twice_the_batch(
     name: str, together: Path, tmp_path: Path, settings: Callable[..., dict[str, Any]]
 ) -> None:
     small = settings(name, epochs=1, batch_size=4, **WITHOUT_NOISE[name])
@@ -86,11 +86,13 @@ def test_two_processes_lose_what_one_with_twice_the_batch_loses(
             assert line.get(part, {}) == pytest.approx(other.get(part, {}), rel=2e-3, abs=2e-4)
     weights, others = (safetensors.torch.load_file(run / "weights.safetensors") for run in (together / name, alone))
     for key in others:
-        torch.testing.assert_close(weights[key], others[key], rtol=0.0, atol=2e-3)  # Adam enlarges roundings to steps
+        torch.testing.assert_close(
+            weights[key], others[key], rtol=0.0, atol=2e-3
+        )  # Adam turns rounding errors into steps
 
 
 @pytest.mark.slow
-def test_every_process_takes_up_what_it_remembered_itself(together: Path) -> None:
+def test_each_process_resumes_its_own_pool(together: Path) -> None:
     files = [together / f"cyclegan-{name}" / "weights.safetensors" for name in ("whole", "resumed")]
     weights, expected = (safetensors.torch.load_file(file) for file in files)
     for key in expected:
@@ -98,7 +100,7 @@ def test_every_process_takes_up_what_it_remembered_itself(together: Path) -> Non
 
 
 @pytest.mark.slow
-def test_only_one_process_writes_and_speaks(together: Path) -> None:
+def test_only_one_process_writes_and_prints(together: Path) -> None:
     for name in WITHOUT_NOISE:
         steps = [line["step"] for line in read_log(together / name / "log.jsonl") if line["event"] == "step"]
         assert steps == ([1, 2, 3, 4] if name == "dense-ae" else [1, 2])
@@ -108,6 +110,6 @@ def test_only_one_process_writes_and_speaks(together: Path) -> None:
 
 
 @pytest.mark.slow
-def test_every_process_leaves_the_group_before_the_interpreter_is_taken_down(together: Path) -> None:
-    """A thread of gloo that outlives the interpreter ends about one run in five by SIGABRT, after all is written."""
+def test_processes_leave_the_group_before_the_interpreter_exits(together: Path) -> None:
+    """A gloo thread that outlives the interpreter ends one run in five with SIGABRT, after everything is written."""
     assert [path.read_text() for path in sorted(together.glob("at-exit-*"))] == ["left", "left"]

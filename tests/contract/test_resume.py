@@ -1,4 +1,4 @@
-"""A training that was cut off goes on to the very weights that the uninterrupted one gives."""
+"""A resumed run gives exactly the weights of the uninterrupted run."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ from facesketch.training.state import Training
 EPOCHS = 3
 
 
-class PowerCut(Exception):  # noqa: N818 - it is nobody's error
-    """The power goes."""
+class PowerCut(Exception):  # noqa: N818 - not an error
+    """The process stops here."""
 
 
 def _same_run(run: Path, whole: Path) -> None:
@@ -42,11 +42,11 @@ def _same_run(run: Path, whole: Path) -> None:
     assert lines == expected
     pages, others = ({path.name: path.read_bytes() for path in (each / "samples").iterdir()} for each in (run, whole))
     assert pages == others
-    assert not list(run.glob(".*")), "no half-written file is left"
+    assert not list(run.glob(".*")), "a half-written file is left"
 
 
 @pytest.mark.usefixtures("no_estimate")
-def test_cut_at_every_kind_of_place(
+def test_run_resumes_from_every_kind_of_stop(
     learned: str,
     tmp_path: Path,
     trained: Callable[..., Path],
@@ -87,13 +87,13 @@ def test_cut_at_every_kind_of_place(
 
 
 @pytest.mark.usefixtures("no_estimate")
-def test_a_run_made_longer_is_the_longer_run(learned: str, tmp_path: Path, settings: Callable[..., Any]) -> None:
+def test_extended_run_equals_the_longer_run(learned: str, tmp_path: Path, settings: Callable[..., Any]) -> None:
     small = settings(learned, batch_size=4)
     whole = train(learned, tmp_path / "whole", quiet=True, epochs=2, **small)
     run = train(learned, tmp_path / "run", quiet=True, epochs=1, **small)
     short = (run / "weights.safetensors").read_bytes()
     assert trainer.resume(run, quiet=True) == run
-    assert (run / "weights.safetensors").read_bytes() == short, "a finished run stays as it is"
+    assert (run / "weights.safetensors").read_bytes() == short, "resuming changed a finished run"
     trainer.resume(run, quiet=True, epochs=2)
     assert (run / "config.toml").read_bytes() == (whole / "config.toml").read_bytes()
     weights, expected = (safetensors.torch.load_file(each / "weights.safetensors") for each in (run, whole))
@@ -107,11 +107,11 @@ def _flags(small: dict[str, Any]) -> list[str]:
 
 
 def _kill(process: BaseProcess | subprocess.Popen[bytes], state: Path, after: int, delay: float) -> None:
-    """Send SIGKILL a moment after the state on the disk has been replaced so many times."""
+    """Send SIGKILL shortly after the state on the disk has been replaced `after` times."""
     seen: set[int] = set()
     until = time.monotonic() + 120
     while len(seen) < after and time.monotonic() < until:
-        with suppress(FileNotFoundError):  # not there yet, or just between two names
+        with suppress(FileNotFoundError):  # absent, or about to be renamed
             seen.add(state.stat().st_mtime_ns)
         time.sleep(0.0005)
     time.sleep(delay)
@@ -120,12 +120,12 @@ def _kill(process: BaseProcess | subprocess.Popen[bytes], state: Path, after: in
 
 
 @pytest.mark.slow
-def test_killed_for_real_at_random_moments(
+def test_killed_at_random_moments(
     learned: str, tmp_path: Path, trained: Callable[..., Path], settings: Callable[..., dict[str, Any]]
 ) -> None:
     small = settings(learned, epochs=6, checkpoint_seconds=0.0)
     whole = trained(learned, steps=None, epochs=6, checkpoint_seconds=0.0)
-    processes = multiprocessing.get_context("forkserver")  # torch is imported once, not in every process
+    processes = multiprocessing.get_context("forkserver")  # imports torch only once
     processes.set_forkserver_preload(["facesketch.training.trainer", "facesketch.cli.main"])
     chance, run = random.Random(learned), tmp_path / "run"
     words = ["train", learned, "--out", str(run), "--quiet", *_flags(small)]
@@ -134,7 +134,7 @@ def test_killed_for_real_at_random_moments(
         process.start()
         _kill(process, run / "state.ckpt", chance.randint(2, 7), chance.uniform(0.0, 0.03))
         process.join()
-        assert process.exitcode == -signal.SIGKILL, "the training was over before it could be killed"
+        assert process.exitcode == -signal.SIGKILL, "the run ended before it could be killed"
         words = ["train", "--resume", str(run), "--quiet"]
     process = processes.Process(target=main, args=(words,))
     process.start()
@@ -144,7 +144,7 @@ def test_killed_for_real_at_random_moments(
 
 
 @pytest.mark.slow
-def test_a_killed_command_goes_on(
+def test_killed_command_resumes(
     tmp_path: Path, trained: Callable[..., Path], settings: Callable[..., dict[str, Any]]
 ) -> None:
     whole = trained("dense-ae", steps=None, epochs=6, checkpoint_seconds=0.0)

@@ -1,4 +1,4 @@
-"""Whatever the method: a training leaves a folder that explains itself, starts fresh and learns."""
+"""For every method: a run explains itself, starts from fresh weights and learns."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from facesketch.training.run_folder import read_split
 NAMES = {"config.toml", "weights.safetensors", "best.safetensors", "state.ckpt", "log.jsonl", "samples"}
 NAMES |= {"environment.json"}
 
-# What falls while a method learns, where it is not the loss of its only phase: a GAN's losses rise and fall.
+# The loss that falls while a method learns; the others of a GAN rise and fall
 FALLS = {"pix2pix": "l1", "cyclegan": "cycle", "portrait": "generator"}
 FALLS |= {"cogan": "reconstruction", "unit": "reconstruction"}
 
@@ -46,12 +46,12 @@ def _batch(config: RunConfig, method: Method, count: int = 2, direction: Directi
     return Batch(photo, sketch, stems, stems, (Placement((side, side), (side, side), (0, 0)),) * count, direction)
 
 
-def test_a_run_folder_explains_itself(way: tuple[str, Direction], trained: Callable[..., Path], data: Path) -> None:
-    name, direction = way
+def test_run_folder_explains_itself(task: tuple[str, Direction], trained: Callable[..., Path], data: Path) -> None:
+    name, direction = task
     run = trained(name, direction=direction)
     assert {path.name for path in run.iterdir()} - {"state.previous.ckpt"} == NAMES
     config = parse(tomllib.loads((run / "config.toml").read_text()), "config.toml")
-    assert config == resolve(config), "a run's file leaves nothing open"
+    assert config == resolve(config), "config.toml leaves settings open"
     assert (config.method.name, config.direction, config.data.folder) == (name, direction, data)
     assert set(config.method.options) >= {key for key in family(name).Options.model_fields if key != "encoder_weights"}
     for file in ("weights.safetensors", "best.safetensors"):
@@ -63,8 +63,8 @@ def test_a_run_folder_explains_itself(way: tuple[str, Direction], trained: Calla
     assert len(environment["data"]) == len(environment["split"]["test"]) == 64
 
 
-def test_a_run_shows_samples(way: tuple[str, Direction], trained: Callable[..., Path]) -> None:
-    name, direction = way
+def test_run_draws_samples(task: tuple[str, Direction], trained: Callable[..., Path]) -> None:
+    name, direction = task
     pages = list((trained(name, direction=direction) / "samples").iterdir())
     assert [page.name for page in pages] == ["epoch-0001.png"]
     with Image.open(pages[0]) as page:
@@ -73,8 +73,8 @@ def test_a_run_shows_samples(way: tuple[str, Direction], trained: Callable[..., 
         assert page.size[1] > rows * 32
 
 
-def test_every_loss_is_finite_and_logged(way: tuple[str, Direction], trained: Callable[..., Path]) -> None:
-    name, direction = way
+def test_losses_are_finite_and_logged(task: tuple[str, Direction], trained: Callable[..., Path]) -> None:
+    name, direction = task
     lines = read_log(trained(name, direction=direction) / "log.jsonl")
     assert [line["event"] for line in lines] == ["step", "step", "epoch", "end"]
     for line in lines[:2]:
@@ -89,9 +89,9 @@ def test_every_loss_is_finite_and_logged(way: tuple[str, Direction], trained: Ca
     assert all(math.isfinite(value) for value in epoch["validation"].values())
 
 
-def test_each_training_starts_from_fresh_weights_of_its_seed(stepwise: str, trained: Callable[..., Path]) -> None:
+def test_seed_decides_the_first_weights(stepwise: str, trained: Callable[..., Path]) -> None:
     first = _weights(trained(stepwise, direction="photo2sketch"))
-    again = _weights(trained(stepwise, direction="photo2sketch", sample_every=7))  # the same but for its samples
+    again = _weights(trained(stepwise, direction="photo2sketch", sample_every=7))  # differs only in its samples
     other = _weights(trained(stepwise, direction="photo2sketch", seed=1))
     assert first.keys() == again.keys() == other.keys()
     assert all(torch.equal(first[key], again[key]) for key in first)
@@ -100,7 +100,7 @@ def test_each_training_starts_from_fresh_weights_of_its_seed(stepwise: str, trai
     assert not any(torch.equal(first[key], other[key]) for key in drawn)
 
 
-def test_what_keeps_its_pairs_keeps_each_of_them_once(exemplar: str, trained: Callable[..., Path], data: Path) -> None:
+def test_exemplar_method_keeps_each_pair_once(exemplar: str, trained: Callable[..., Path], data: Path) -> None:
     config = read_header(trained(exemplar, direction="photo2sketch") / "weights.safetensors").config
     pairs = PairDataset(read_split(config).train, config.data, None, frame=build(config).frame)
     for run in (trained(exemplar, direction="photo2sketch"), trained(exemplar, steps=None, epochs=3)):
@@ -122,10 +122,10 @@ def test_thirty_steps_lower_the_loss(stepwise: str, trained: Callable[..., Path]
     assert epochs[-1][name] < 0.9 * epochs[0][name], [epoch[name] for epoch in epochs]
 
 
-def test_a_phase_moves_what_its_optimiser_holds_and_nothing_else(
-    way: tuple[str, Direction], config: Callable[..., RunConfig]
+def test_phase_moves_only_the_parameters_of_its_optimiser(
+    task: tuple[str, Direction], config: Callable[..., RunConfig]
 ) -> None:
-    name, direction = way
+    name, direction = task
     settings = config(name, direction=direction)
     method = build(settings).train()
     optimisers = method.optimisers(1e-3)
@@ -136,18 +136,18 @@ def test_a_phase_moves_what_its_optimiser_holds_and_nothing_else(
         seen.append(phase.name)
         phase.loss.backward()
         reached = {id(p) for p in method.parameters() if p.grad is not None}
-        assert reached == held[phase.name], f"{phase.name}: gradients reach other parameters than its optimiser's"
-        assert all(p.requires_grad for p in method.parameters()), "what was frozen for a loss is free again"
+        assert reached == held[phase.name], f"{phase.name}: gradients reach parameters of another optimiser"
+        assert all(p.requires_grad for p in method.parameters()), "parameters that a loss froze stay frozen"
         method.zero_grad(set_to_none=True)
     assert seen == list(dict.fromkeys(seen))
     assert set(seen) == set(optimisers)
 
 
 @pytest.mark.parametrize("channels", [(1, 1), (1, 3), (3, 3)])
-def test_any_channels_train_and_translate(
-    way: tuple[str, Direction], channels: tuple[int, int], config: Callable[..., RunConfig]
+def test_all_channel_counts_train_and_translate(
+    task: tuple[str, Direction], channels: tuple[int, int], config: Callable[..., RunConfig]
 ) -> None:
-    name, direction = way
+    name, direction = task
     settings = config(name, direction=direction, photo_channels=channels[0], sketch_channels=channels[1])
     method = build(settings).train()
     batch = _batch(settings, method, direction=direction)
@@ -160,17 +160,17 @@ def test_any_channels_train_and_translate(
 
 
 def _wild(method: Method) -> Method:
-    """Give every weight a large random value, as no training would."""
+    """Give every weight a large random value, larger than after any training."""
     for parameter in method.parameters():
         torch.nn.init.normal_(parameter, std=3.0)
     return method
 
 
 @pytest.mark.parametrize("weights", ["fresh", "wild"])
-def test_translating_repeats_itself_and_stays_in_range(
-    way: tuple[str, Direction], weights: str, config: Callable[..., RunConfig]
+def test_translation_is_deterministic_and_in_range(
+    task: tuple[str, Direction], weights: str, config: Callable[..., RunConfig]
 ) -> None:
-    name, direction = way
+    name, direction = task
     settings = config(name, direction=direction)
     torch.manual_seed(5)
     method = (_wild(build(settings)) if weights == "wild" else build(settings)).eval()
@@ -186,7 +186,7 @@ def test_translating_repeats_itself_and_stays_in_range(
         torch.testing.assert_close(result, alone, rtol=1e-3, atol=1e-3)
 
 
-def test_settings_are_those_asked_for(learned: str, config: Callable[..., RunConfig]) -> None:
+def test_settings_are_the_given_ones(learned: str, config: Callable[..., RunConfig]) -> None:
     filled: dict[str, Any] = config(learned).train.model_dump()
     assert filled["batch_size"] == 2
     assert filled["epochs"] == family(learned).defaults.epochs

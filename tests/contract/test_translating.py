@@ -1,4 +1,4 @@
-"""Whatever the method: its model file alone turns any picture into one of the same size."""
+"""For every method: its model file alone translates any picture into one of the same size."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ def _other(direction: Direction) -> Direction:
 
 @pytest.mark.parametrize("mode", ["L", "RGB"])
 @pytest.mark.parametrize("channels", [(3, 1), (1, 3)], ids=["grey-sketches", "grey-photos"])
-def test_any_size_comes_back_in_that_size(
-    way: tuple[str, Direction], mode: str, channels: tuple[int, int], config: Callable[..., object]
+def test_result_has_the_size_of_the_input(
+    task: tuple[str, Direction], mode: str, channels: tuple[int, int], config: Callable[..., object]
 ) -> None:
-    name, direction = way
+    name, direction = task
     settings = config(name, direction=direction, photo_channels=channels[0], sketch_channels=channels[1])
     translator = Translator(TorchEngine(build(settings), settings))
     for served in translator.directions:
@@ -47,10 +47,8 @@ def test_any_size_comes_back_in_that_size(
             assert (result.size, result.mode) == (size, kind)
 
 
-def test_native_resolution_works_where_the_network_can(
-    way: tuple[str, Direction], trained: Callable[..., Path]
-) -> None:
-    name, direction = way
+def test_native_resolution_without_a_fixed_size(task: tuple[str, Direction], trained: Callable[..., Path]) -> None:
+    name, direction = task
     translator = load(trained(name, direction=direction))
     picture = _picture((75, 90), "RGB")
     if translator.preprocessing.frame is not None:
@@ -62,10 +60,8 @@ def test_native_resolution_works_where_the_network_can(
     assert np.asarray(native).tolist() != np.asarray(translator(picture, direction)).tolist()
 
 
-def test_a_model_file_alone_translates(
-    way: tuple[str, Direction], trained: Callable[..., Path], tmp_path: Path
-) -> None:
-    name, direction = way
+def test_model_file_alone_translates(task: tuple[str, Direction], trained: Callable[..., Path], tmp_path: Path) -> None:
+    name, direction = task
     run = trained(name, direction=direction)
     copy, picture, out = tmp_path / "model.safetensors", tmp_path / "in.png", tmp_path / "out.png"
     shutil.copyfile(run / "weights.safetensors", copy)
@@ -78,10 +74,8 @@ def test_a_model_file_alone_translates(
         assert np.array_equal(np.asarray(result), np.asarray(expected))
 
 
-def test_a_direction_that_is_not_served_is_refused_in_one_line(
-    way: tuple[str, Direction], trained: Callable[..., Path]
-) -> None:
-    name, direction = way
+def test_other_direction_is_refused_in_one_line(task: tuple[str, Direction], trained: Callable[..., Path]) -> None:
+    name, direction = task
     translator = load(trained(name, direction=direction))
     if family(name).both_ways:
         with pytest.raises(ConfigError, match=r"serves both directions; say which with `direction`") as caught:
@@ -93,10 +87,8 @@ def test_a_direction_that_is_not_served_is_refused_in_one_line(
     assert len(str(caught.value).splitlines()) == 1
 
 
-def test_pictures_of_one_size_make_a_batch_that_changes_nothing(
-    way: tuple[str, Direction], trained: Callable[..., Path]
-) -> None:
-    name, direction = way
+def test_batch_equals_single_pictures(task: tuple[str, Direction], trained: Callable[..., Path]) -> None:
+    name, direction = task
     translator = load(trained(name, direction=direction))
     pictures = [_picture((40, 50), "RGB"), _picture((40, 50), "RGB").rotate(180), _picture((33, 20), "L")]
     together = translator.translate(pictures, direction)
@@ -104,11 +96,11 @@ def test_pictures_of_one_size_make_a_batch_that_changes_nothing(
     for picture, *results in zip(pictures, together, [*same, together[2]], strict=True):
         alone = np.asarray(translator(picture, direction)).astype(int)
         for result in results:
-            assert np.abs(np.asarray(result) - alone).max() <= 1  # a batch may round otherwise
+            assert np.abs(np.asarray(result) - alone).max() <= 1  # a batch may round differently
     assert translator.translate([], direction) == []
 
 
-def test_translating_leaves_the_random_state_alone(learned: str, trained: Callable[..., Path]) -> None:
+def test_translation_keeps_the_random_state(learned: str, trained: Callable[..., Path]) -> None:
     translator = load(trained(learned, direction="photo2sketch"))
     before = torch.get_rng_state()
     translator(_picture((40, 40), "RGB"), "photo2sketch")
@@ -116,7 +108,7 @@ def test_translating_leaves_the_random_state_alone(learned: str, trained: Callab
 
 
 @pytest.mark.parametrize("name", [name for name, kind in FAMILIES.items() if not kind.learned])
-def test_a_method_that_learns_nothing_translates_without_a_model(name: str, tmp_path: Path, data: Path) -> None:
+def test_method_without_training_translates_without_a_model(name: str, tmp_path: Path, data: Path) -> None:
     translator = load(name)
     assert translator.directions == FAMILIES[name].directions
     for size in [*SIZES, (300, 200)]:

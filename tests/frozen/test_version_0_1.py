@@ -1,4 +1,4 @@
-"""Files that version 0.1 wrote are still read: a run folder, a model file, a gallery, results and a study."""
+"""Files of version 0.1 stay readable: a run folder, a model file, a gallery, results and a study."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from facesketch.cli.main import main
 FROZEN = Path(__file__).with_name("version_0_1")
 PHOTO, SKETCH = FROZEN / "pairs/photos/face-0001.png", FROZEN / "pairs/sketches/face-0001.png"
 TOLERANCE = 3
-"""Levels of 255 by which processors may differ."""
+"""Grey levels by which processors may differ."""
 
 
 def copied(name: str, folder: Path) -> Path:
@@ -23,7 +23,7 @@ def copied(name: str, folder: Path) -> Path:
 
 
 @pytest.mark.parametrize(("model", "drawn"), [("run", "run.png"), ("model.onnx", "onnx.png")])
-def test_a_model_draws_what_it_drew(model: str, drawn: str, tmp_path: Path) -> None:
+def test_model_draws_the_same_picture(model: str, drawn: str, tmp_path: Path) -> None:
     out = tmp_path / "out.png"
     main(["translate", str(PHOTO), "--model", str(FROZEN / model), "--no-align", "--out", str(out)])
     now, then = (np.asarray(Image.open(path), dtype=float) for path in (out, FROZEN / drawn))
@@ -31,14 +31,14 @@ def test_a_model_draws_what_it_drew(model: str, drawn: str, tmp_path: Path) -> N
     assert np.abs(now - then).max() <= TOLERANCE
 
 
-def test_a_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
+def test_run_resumes(tmp_path: Path) -> None:
     run = copied("run", tmp_path)
     main(["train", "--resume", str(run), "--data", str(FROZEN / "pairs"), "--epochs", "2", "--quiet"])
     lines = [json.loads(line) for line in (run / "log.jsonl").read_text(encoding="utf-8").splitlines()]
     assert max(line["epoch"] for line in lines if "epoch" in line) == 2
 
 
-def test_a_gallery_finds_whom_it_found(tmp_path: Path) -> None:
+def test_gallery_finds_the_same_person(tmp_path: Path) -> None:
     gallery, out = copied("gallery", tmp_path), tmp_path / "query.json"
     main(["search", "query", str(SKETCH), "--gallery", str(gallery), "--json", str(out)])
     now, then = (json.loads(path.read_text(encoding="utf-8"))["hits"] for path in (out, FROZEN / "query.json"))
@@ -53,7 +53,7 @@ def test_results_compare(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert "SSIM" in capsys.readouterr().out
 
 
-def test_a_study_is_reported(tmp_path: Path) -> None:
+def test_study_gets_a_report(tmp_path: Path) -> None:
     study = copied("study", tmp_path)
     main(["report", str(study)])
     assert "pencil" in (study / "report.html").read_text(encoding="utf-8")
