@@ -22,5 +22,5 @@ demo: install  ## Try everything on drawn faces; DATA=folder takes your own pair
 	$(FACESKETCH) study "$(or $(DATA),demo/faces)" --out "demo/study-of-$(notdir $(abspath $(or $(DATA),faces)))"
 
 clean:  ## Remove what these targets made, including .venv
-	rm -rf .venv build dist demo .coverage .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv build dist demo .coverage .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis tests/web/node_modules
 	find src tests benchmarks -name __pycache__ -prune -exec rm -rf {} +

@@ -143,9 +143,9 @@ def soak(url: str, count: int) -> None:
 
 def resident(url: str) -> int:
     """Return the server's resident memory in bytes."""
-    found = re.search(r"^process_resident_memory_bytes (\d+)$", httpx.get(f"{url}/v1/metrics").text, re.MULTILINE)
+    found = re.search(r"^process_resident_memory_bytes (\S+)$", httpx.get(f"{url}/v1/metrics").text, re.MULTILINE)
     assert found, "only Linux reports resident memory"
-    return int(found[1])
+    return int(float(found[1]))
 
 
 def main() -> None:

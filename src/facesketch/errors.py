@@ -17,15 +17,17 @@ class FacesketchError(Exception):
     Args:
         seen: what was wrong, on one line.
         hint: what to do about it; empty where `seen` says it all.
+        where: the file or folder it is about, where several are worked on.
     """
 
-    def __init__(self, seen: str, hint: str = "") -> None:
-        super().__init__(seen, hint)
-        self.seen, self.hint = seen, hint
+    def __init__(self, seen: str, hint: str = "", where: str = "") -> None:
+        super().__init__(seen, hint, where)
+        self.seen, self.hint, self.where = seen, hint, where
 
     def __str__(self) -> str:
-        """Return both on one line."""
-        return f"{self.seen}; {self.hint}" if self.hint else self.seen
+        """Return all on one line."""
+        line = f"{self.seen}; {self.hint}" if self.hint else self.seen
+        return f"{self.where}: {line}" if self.where else line
 
 
 class ConfigError(FacesketchError):
@@ -97,7 +99,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "train": ("torch", "lightning_fabric", "torchmetrics", "matplotlib", "jinja2", "tomli_w"),
     "export": ("torch", "onnx", "onnxscript"),
     "search": ("lancedb", "pyarrow", "matplotlib"),
-    "serve": ("fastapi", "uvicorn", "python_multipart"),
+    "serve": ("fastapi", "uvicorn", "python_multipart", "prometheus_client"),
     "openvino": ("openvino",),
     "bulk": ("ray",),
 }

@@ -26,8 +26,8 @@ from facesketch.checkpoints.preprocessing import Preprocessing
 from facesketch.config import DIRECTIONS, Direction, MethodConfig, RunConfig
 from facesketch.inference.translator import Translator
 from facesketch.serve.app import build
-from facesketch.serve.catalogue import Catalogue, Offered
-from facesketch.serve.middleware import Guard
+from facesketch.serve.catalogue import Catalogue, ServedModel
+from facesketch.serve.middleware import OuterMiddleware
 from facesketch.serve.server import Server, listen
 from facesketch.serve.settings import Settings
 
@@ -83,13 +83,13 @@ def network() -> Network:
 
 def catalogue(network: Network, name: str = "negative") -> Catalogue:
     translator = Translator(network, name=name)
-    return Catalogue([Offered(name, "Negative", dict.fromkeys(network.directions, translator))])
+    return Catalogue([ServedModel(name, "Negative", dict.fromkeys(network.directions, translator))])
 
 
 class Client:
     """Asks an application in this process, from any thread; its event loop has a thread of its own."""
 
-    def __init__(self, app: Guard, url: str = "http://localhost:8000") -> None:
+    def __init__(self, app: OuterMiddleware, url: str = "http://localhost:8000") -> None:
         self.app, self._loop = app, asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._http = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=url, timeout=60)
@@ -176,7 +176,7 @@ class Running:
 
     url: str
     port: int
-    guard: Guard
+    guard: OuterMiddleware
 
 
 @contextmanager
@@ -289,11 +289,11 @@ def pixels(content: bytes) -> NDArray[np.uint8]:
 
 
 def problem(response: httpx.Response, status: int) -> str:
-    """Return the sentence of an answer that says why there is no other, once it is of the right shape."""
+    """Return what a problem says was wrong, once its shape has been checked."""
     assert response.status_code == status, response.text
-    assert response.headers["content-type"] == "application/json"
+    assert response.headers["content-type"] == "application/problem+json"
     told = response.json()
-    assert told.keys() == {"error", "hint"}, told
-    assert told["error"].endswith((".", "!", "?")), told
+    assert told.keys() - {"field"} == {"seen", "hint"}, told
+    assert told["seen"].endswith((".", "!", "?")), told
     assert told["hint"], told
-    return str(told["error"])
+    return str(told["seen"])

@@ -43,7 +43,7 @@ def test_without_the_token_nothing_of_the_api_is_told(serve: Ask, headers: dict[
     client = serve(token=_TOKEN)
     for path in _ROUTES:
         answer = client.get(path, headers=headers)
-        assert problem(answer, 401) == "This server wants a token."
+        assert problem(answer, 401) == "This server asks for a token."
         assert answer.headers["www-authenticate"] == "Bearer"
     for path in ("/v1/translate", "/v1/search"):
         problem(client.post(path, files={"file": grey(1)}, headers=headers), 401)
@@ -92,7 +92,7 @@ def test_a_name_may_be_allowed(serve: Ask) -> None:
     problem(client.get("/v1/health", headers={"Host": "example.org"}), 400)
     anywhere = serve(host="0.0.0.0", token=_TOKEN)
     assert anywhere.get("/v1/health", headers={"Host": "any.example.org", **_RIGHT}).status_code == 200
-    problem(serve(host="0.0.0.0", anyone=True).get("/v1/health", headers={"Host": "any.example.org"}), 400)
+    problem(serve(host="0.0.0.0", no_auth=True).get("/v1/health", headers={"Host": "any.example.org"}), 400)
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://localhost:9000", "http://[", "x"])
@@ -201,10 +201,10 @@ def test_the_page_is_the_files_that_come_with_the_package(serve: Ask) -> None:
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.9", "example.org"])
 def test_other_machines_are_let_in_only_when_somebody_says_so(host: str) -> None:
-    with pytest.raises(ConfigError, match=r"other machines would be let in; give a `token` .* or `anyone`"):
+    with pytest.raises(ConfigError, match=r"other machines would be let in; give a `token` .* or `no_auth`"):
         check(Settings(host=host))
     check(Settings(host=host, token=_TOKEN))
-    check(Settings(host=host, anyone=True))
+    check(Settings(host=host, no_auth=True))
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])

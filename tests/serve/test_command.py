@@ -38,7 +38,7 @@ Refused = Callable[..., str]
         (["--max-upload", "1e-9"], "--max-upload 1e-09: expected MiB above 0"),
         (["--timeout", "nan"], "--timeout nan: expected seconds above 0"),
         (["--timeout", "-0.5"], "--timeout -0.5: expected seconds above 0"),
-        (["--host", "203.0.113.7", "--anyone"], "--host 203.0.113.7 --port 8000: cannot listen there"),
+        (["--host", "203.0.113.7", "--no-auth"], "--host 203.0.113.7 --port 8000: cannot listen there"),
     ],
 )
 def test_mistakes_are_told_in_one_line(refused: Refused, words: list[str], said: str) -> None:

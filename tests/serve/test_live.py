@@ -196,4 +196,4 @@ def test_a_signal_lets_running_requests_end_and_refuses_new_ones(tmp_path: Path,
 
 def test_a_taken_port_is_told_of_in_one_line(process: Process, refused: Callable[..., str]) -> None:
     said = refused("serve", "--port", process.port)
-    assert "cannot listen there (address already in use); give another `port`" in said
+    assert "cannot listen there (address already in use); give another --port" in said

@@ -19,7 +19,7 @@ import pytest
 from PIL import Image
 from tests.serve.conftest import Ask, children, grey, pixels, png, problem
 
-from facesketch.serve.admission import Desk
+from facesketch.serve.admission import Admission
 
 _BOUNDARY = "edge"
 _TYPE = f"multipart/form-data; boundary={_BOUNDARY}"
@@ -188,6 +188,7 @@ def _form(*parts: tuple[str, bytes], end: bool = True) -> bytes:
 
 
 _FILE = ("file", grey(9))
+_BOUNDS = "A field has no name or more than 256 bytes, or there are more than 16."
 
 
 @pytest.mark.parametrize(
@@ -195,12 +196,22 @@ _FILE = ("file", grey(9))
     [
         (_form(), 422, "No picture was sent as the field 'file'."),
         (_form(("face", b"1")), 422, "No picture was sent as the field 'file'."),
+        (_form(_FILE).replace(b'; filename="me.png"', b""), 422, "No picture was sent as the field 'file'."),
+        (_form(_FILE, *[_FILE] * 16), 422, _BOUNDS),
+        (_form(_FILE).replace(b'; name="file"', b""), 422, _BOUNDS),
+        (
+            _form(_FILE).replace(
+                b"--edge--", b'--edge\r\nContent-Disposition: form-data; name="face"; filename="a"\r\n\r\n1\r\n--edge--'
+            ),
+            422,
+            "A field other than 'file' holds a file.",
+        ),
         (_form(_FILE, _FILE), 422, "More than one picture was sent as the field 'file'."),
         (_form(("file", b"")), 400, "The file is empty."),
         (_form(_FILE, ("face", b"1"), ("face", b"2")), 422, "A field was sent twice."),
-        (_form(_FILE, ("model", b"m" * 300)), 422, "A field is longer than 256 bytes."),
-        (_form(_FILE, ("model", b"\xff\xfe")), 422, "A field is not UTF-8 text."),
-        (_form(_FILE, *((f"f{number}", b"") for number in range(40))), 422, "There are too many fields."),
+        (_form(_FILE, ("model", b"m" * 300)), 422, _BOUNDS),
+        (_form(_FILE, ("model", b"\xff\xfe")), 400, "There is no model with this id."),
+        (_form(_FILE, *((f"f{number}", b"") for number in range(40))), 422, _BOUNDS),
         (_form(_FILE, end=False), 400, "The multipart body is torn."),
         (_form(_FILE)[:-20], 400, "The multipart body is torn."),
         (b"", 400, "The multipart body is torn."),
@@ -243,8 +254,8 @@ def test_all_uploads_together_have_a_limit(serve: Ask) -> None:
 
 
 def test_a_desk_forgets_what_has_left() -> None:
-    desk = Desk(places=1, room=10)
-    with desk.ticket() as ticket:
-        ticket.carry(7)
-        assert (desk.taken, desk.held) == (1, 7)
-    assert (desk.taken, desk.held) == (0, 0)
+    admission = Admission(requests=1, size=10)
+    with admission.admit() as ticket:
+        ticket.reserve(7)
+        assert (admission.active, admission.held) == (1, 7)
+    assert (admission.active, admission.held) == (0, 0)

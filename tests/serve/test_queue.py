@@ -15,9 +15,9 @@ from tests.serve.conftest import Ask, Client, Network, grey, pixels, problem
 
 from facesketch.images.fit import Placement
 from facesketch.inference.translator import Prepared, Translator
-from facesketch.serve.admission import Desk
+from facesketch.serve.admission import Admission
 from facesketch.serve.batching import Batcher
-from facesketch.serve.codec import Darkroom
+from facesketch.serve.codec import ImageDecoder
 from facesketch.serve.problems import ProblemError
 
 
@@ -28,7 +28,7 @@ def test_when_all_places_are_taken_one_is_told_when_to_come_again(serve: Ask, ne
         waiting = [pool.submit(client.send, grey(value)) for value in (1, 2, 3)]
         _until(lambda: client.get("/v1/health").json()["queue"] == 3)
         answer = client.send(grey(4))
-        assert problem(answer, 429) == "The server has as much to do as it can hold."
+        assert problem(answer, 429) == "The server is busy."
         assert 1 <= int(answer.headers["retry-after"]) <= 30
         assert client.get("/v1/models").status_code == 200, "what costs nothing is answered"
         network.go.set()
@@ -88,7 +88,7 @@ def _one_and_eight(client: Client, network: Network) -> list[httpx.Response]:
         first = pool.submit(client.send, grey(0))
         assert network.begun.wait(10)
         rest = [pool.submit(client.send, grey(value)) for value in range(1, 9)]
-        _until(lambda: "facesketch_network_waiting 8\n" in client.get("/v1/metrics").text)
+        _until(lambda: "facesketch_network_waiting 8.0\n" in client.get("/v1/metrics").text)
         network.go.set()
         return [each.result() for each in (first, *rest)]
 
@@ -109,7 +109,7 @@ def test_a_picture_that_cannot_be_worked_on_ends_its_own_request_only(
     assert [each.status_code for each in answers] == [200] * 4 + [500] + [200] * 4
     said = problem(answers[4], 500)
     assert "worked on" not in said, "what went wrong inside is for the log"
-    assert "facesketch_crashes_total 1\n" in client.get("/v1/metrics").text
+    assert "facesketch_crashes_total 1.0\n" in client.get("/v1/metrics").text
     assert "a picture that cannot be worked on" in caplog.text
     assert answers[4].headers["content-security-policy"]
 
@@ -166,12 +166,12 @@ def test_a_batcher_that_is_closed_finishes_what_waits(network: Network) -> None:
 
 
 def test_no_more_pixels_are_decoded_at_once_than_may_be_and_none_is_overtaken() -> None:
-    darkroom, names = Darkroom(300, 10), ("small", "large", "late")
+    decoder, names = ImageDecoder(300, 10), ("small", "large", "late")
     sizes = {"small": (8, 8), "large": (16, 16), "late": (8, 9)}
     inside, leave = ({name: threading.Event() for name in names} for _ in range(2))
 
     def work(name: str) -> None:
-        with darkroom.open(grey(1, sizes[name])):
+        with decoder.open(grey(1, sizes[name])):
             inside[name].set()
             assert leave[name].wait(10)
 
@@ -192,13 +192,13 @@ def test_no_more_pixels_are_decoded_at_once_than_may_be_and_none_is_overtaken() 
 
 def test_the_wait_that_is_told_grows_with_the_line() -> None:
     told = []
-    for places in (1, 100, 100_000):
-        desk = Desk(places, 10)
-        tickets = [desk.ticket() for _ in range(places)]
+    for requests in (1, 100, 100_000):
+        admission = Admission(requests, 10)
+        tickets = [admission.admit() for _ in range(requests)]
         with pytest.raises(ProblemError) as caught:
-            desk.ticket()
+            admission.admit()
         told.append(int(caught.value.headers["Retry-After"]))
-        assert len(tickets) == desk.taken
+        assert len(tickets) == admission.active
     assert told == [1, 10, 30]
 
 

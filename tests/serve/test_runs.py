@@ -23,7 +23,7 @@ from tests.serve.conftest import Ask, grey, problem
 
 from facesketch.config import DataConfig, MethodConfig, RunConfig, TrainConfig, to_toml
 from facesketch.serve.reading import Root
-from facesketch.serve.runs import CONFIG, LOG, SAMPLES, Shelf, thinned
+from facesketch.serve.runs import CONFIG, LOG, SAMPLES, RunStore, thinned
 from facesketch.serve.schemas import Run
 from facesketch.training import log as logs
 from facesketch.training import run_folder
@@ -173,9 +173,9 @@ def test_to_look_at_a_training_does_not_keep_it_from_starting(tmp_path: Path) ->
     """A lock that was made a moment ago is left alone: to try it might keep its maker from taking it."""
     folder = write_run(tmp_path / "one", _steps(3))
     (folder / LOCK).touch()
-    assert [run.state for run in Shelf(tmp_path).runs()] == ["running"]
+    assert [run.state for run in RunStore(tmp_path).runs()] == ["running"]
     os.utime(folder / LOCK, (1, 1))
-    assert [run.state for run in Shelf(tmp_path).runs()] == ["stopped"]
+    assert [run.state for run in RunStore(tmp_path).runs()] == ["stopped"]
     with hold(folder):
         pass
 
@@ -243,13 +243,13 @@ def _as_toml(value: Any) -> str:
 
 def _check_shown(folder: Path) -> Run:
     """Check that a training `good` is shown whatever lies beside it, and return what is shown of `bad`."""
-    shelf = Shelf(folder)
-    listed = {run.id: run for run in shelf.runs()}
+    run_store = RunStore(folder)
+    listed = {run.id: run for run in run_store.runs()}
     assert listed.keys() == {"good", "bad"}
     assert listed["good"].state == "stopped"
     bad = listed["bad"]
     assert (bad.state == "unreadable") == bool(bad.reason)
-    for each in (bad, shelf.details("bad")):
+    for each in (bad, run_store.details("bad")):
         json.dumps(each.model_dump(mode="json"), allow_nan=False, ensure_ascii=False).encode()
     return bad
 
@@ -283,7 +283,7 @@ def test_a_pipe_in_place_of_a_file_is_not_waited_for(tmp_path: Path) -> None:
         folder = write_run(tmp_path / f"without-{name}", _steps(3))
         (folder / name).unlink(missing_ok=True)
         os.mkfifo(folder / name)
-    assert [run.state for run in Shelf(tmp_path).runs()].count("unreadable") == 2, "a lock can be left out"
+    assert [run.state for run in RunStore(tmp_path).runs()].count("unreadable") == 2, "a lock can be left out"
 
 
 def test_a_folder_whose_name_is_no_text(serve: Ask, tmp_path: Path) -> None:
@@ -373,12 +373,12 @@ def test_thinning_keeps_both_ends_and_the_order() -> None:
 def test_a_log_is_read_again_only_when_it_has_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = write_run(tmp_path / "one", _steps(3))
     write_run(tmp_path / "two", _steps(3))
-    shelf, read = Shelf(tmp_path), []
+    run_store, read = RunStore(tmp_path), []
     lines = logs._lines
     monkeypatch.setattr(logs, "_lines", lambda file: read.append(file) or lines(file))
-    assert [run.step for run in shelf.runs() + shelf.runs()] == [3] * 4
+    assert [run.step for run in run_store.runs() + run_store.runs()] == [3] * 4
     assert len(read) == 2
     with (folder / LOG).open("a") as file:
         file.write(json.dumps(_steps(1, 4)[0]) + "\n")
-    assert {run.id: run.step for run in shelf.runs()} == {"one": 4, "two": 3}
+    assert {run.id: run.step for run in run_store.runs()} == {"one": 4, "two": 3}
     assert len(read) == 3

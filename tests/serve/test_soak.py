@@ -86,9 +86,9 @@ async def _dawdle(port: int, kind: str) -> None:
 
 def memory(process: Process) -> float:
     """Return the MiB that a server's own process holds."""
-    found = re.search(r"^process_resident_memory_bytes (\d+)", httpx.get(f"{process.url}/v1/metrics").text, re.M)
+    found = re.search(r"^process_resident_memory_bytes (\S+)", httpx.get(f"{process.url}/v1/metrics").text, re.M)
     assert found
-    return int(found[1]) / (1 << 20)
+    return float(found[1]) / (1 << 20)
 
 
 def wrong(answers: list[tuple[int, bytes]]) -> Iterator[int]:

@@ -20,7 +20,7 @@ from facesketch.inference.model import load
 from facesketch.serve.app import build
 from facesketch.serve.catalogue import load_catalogue
 from facesketch.serve.settings import Settings
-from facesketch.serve.translating import _headers
+from facesketch.serve.translating import Job
 from facesketch.weights import shipped
 
 
@@ -79,7 +79,7 @@ def test_a_sketch_is_told_from_a_photo(own: Client) -> None:
     assert pixels(answer.content).shape == (200, 200, 3)
 
 
-def test_a_hand_is_meant_for_sketches_unless_the_direction_is_named(own: Client) -> None:
+def test_a_style_applies_to_sketches_unless_the_direction_is_named(own: Client) -> None:
     sketch = png(draw_pair(np.random.default_rng(1), 200)[1])
     for named, style in (({}, "cuhk"), ({"direction": "sketch2photo"}, "fs2k-2")):
         answer = own.send(sketch, align="false", style="fs2k-2", **named)
@@ -95,7 +95,7 @@ def test_a_picture_without_a_face_is_refused_in_plain_words(own: Client) -> None
 
 def test_a_face_that_is_not_there(own: Client, face: bytes) -> None:
     assert problem(own.send(face, face="2"), 400) == "The picture shows one face, so there is no face 2."
-    assert problem(own.send(face, face="2", align="false"), 400).startswith("No faces are looked for")
+    assert problem(own.send(face, face="2", align="false"), 400).startswith("The model looks for no faces")
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_what_is_asked_reaches_the_network() -> None:
         assert client.send(grey(30), direction="sketch2photo").headers["x-facesketch-style"] == "soft"
         assert client.send(grey(30), direction="photo2sketch", style="hard").headers["x-facesketch-style"] == "hard"
         assert problem(client.send(grey(30), style="harder"), 400)
-        assert problem(client.send(grey(30), model="negativ"), 400) == "There is no model of this id."
+        assert problem(client.send(grey(30), model="negativ"), 400) == "There is no model with this id."
     assert network.asked == [("sketch2photo", "soft"), ("photo2sketch", "hard")]
 
 
@@ -215,13 +215,8 @@ def test_there_is_no_other_example(own: Client) -> None:
     problem(own.get("/v1/example/portrait"), 422)
 
 
-def test_a_hand_of_any_name_goes_into_a_header() -> None:
-    piece = SimpleNamespace(
-        style="鉛筆",
-        kind="photo",
-        model=SimpleNamespace(id="m"),
-        sitting=SimpleNamespace(direction="photo2sketch", face=None),
-    )
-    told = _headers(piece)  # type: ignore[arg-type]
-    assert unquote(told["X-Facesketch-Style"]) == "鉛筆"
-    assert all(value.isascii() for value in told.values())
+def test_the_style_of_any_name_goes_into_a_header() -> None:
+    framed, model = SimpleNamespace(direction="photo2sketch", face=None), SimpleNamespace(id="m")
+    headers = Job(framed, None, model, None, "鉛筆", 0).headers()
+    assert unquote(headers["X-Facesketch-Style"]) == "鉛筆"
+    assert all(value.isascii() for value in headers.values())

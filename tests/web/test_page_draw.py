@@ -35,7 +35,7 @@ _SETTLED = "!document.getElementById('drawn-photo').hidden && !document.querySel
 
 
 @pytest.fixture
-def desk(page: Any) -> Any:
+def board(page: Any) -> Any:
     """Return the page with blank paper."""
     page.get(_COUNTED)
     page.click("nav a[href='#draw']")
@@ -68,82 +68,82 @@ def test_it_begins_with_a_face_and_its_photo(page: Any) -> None:
     assert page.complaints == []
 
 
-def test_strokes_are_taken_back_and_made_again(desk: Any) -> None:
-    _stroke(desk, 0.3)
-    one = desk.get(_INK)
+def test_strokes_are_taken_back_and_made_again(board: Any) -> None:
+    _stroke(board, 0.3)
+    one = board.get(_INK)
     assert one > 500
-    _stroke(desk, 0.6)
-    two = desk.get(_INK)
+    _stroke(board, 0.6)
+    two = board.get(_INK)
     assert two > 1.8 * one
-    desk.click("[aria-label=Undo]")
-    assert desk.get(_INK) == one
-    desk.press("z", control=True)
-    assert desk.get(_INK) == 0
-    desk.press("z", control=True, shift=True)
-    desk.click("[aria-label=Redo]")
-    assert desk.get(_INK) == two
-    assert desk.get("document.querySelector('[aria-label=Redo]').disabled")
-    desk.click("[aria-label='Take all strokes away']")
-    assert desk.get(_INK) == 0
-    desk.click("[aria-label=Undo]")
-    assert desk.get(_INK) == two
+    board.click("[aria-label=Undo]")
+    assert board.get(_INK) == one
+    board.press("z", control=True)
+    assert board.get(_INK) == 0
+    board.press("z", control=True, shift=True)
+    board.click("[aria-label=Redo]")
+    assert board.get(_INK) == two
+    assert board.get("document.querySelector('[aria-label=Redo]').disabled")
+    board.click("[aria-label='Clear all strokes']")
+    assert board.get(_INK) == 0
+    board.click("[aria-label=Undo]")
+    assert board.get(_INK) == two
 
 
-def test_the_eraser_takes_away_what_it_passes_over(desk: Any) -> None:
-    _stroke(desk, 0.5)
-    drawn = desk.get(_INK)
-    desk.press("e")
-    left, top, across, down = desk.place("#paper")
-    desk.drag([(left + across * share, top + down * 0.5) for share in (0.5, 0.7, 0.9)])
-    assert 0.3 * drawn < desk.get(_INK) < 0.75 * drawn
+def test_the_eraser_takes_away_what_it_passes_over(board: Any) -> None:
+    _stroke(board, 0.5)
+    drawn = board.get(_INK)
+    board.press("e")
+    left, top, across, down = board.place("#paper")
+    board.drag([(left + across * share, top + down * 0.5) for share in (0.5, 0.7, 0.9)])
+    assert 0.3 * drawn < board.get(_INK) < 0.75 * drawn
 
 
-def test_a_pen_that_is_pressed_harder_draws_wider_and_darker(desk: Any) -> None:
+def test_a_pen_that_is_pressed_harder_draws_wider_and_darker(board: Any) -> None:
     darkest = _INK.replace("sum += 255 - data[place]", "sum = Math.max(sum, 255 * (255 - data[place]))")
-    _stroke(desk, 0.4, pointerType="pen", force=0.1)
-    soft, grey = desk.get(_INK), desk.get(darkest)
-    _stroke(desk, 0.6, pointerType="pen", force=0.9)
-    assert desk.get(_INK) - soft > 4 * soft
-    assert desk.get(darkest) > grey + 40
+    _stroke(board, 0.4, pointerType="pen", force=0.1)
+    soft, grey = board.get(_INK), board.get(darkest)
+    _stroke(board, 0.6, pointerType="pen", force=0.9)
+    assert board.get(_INK) - soft > 4 * soft
+    assert board.get(darkest) > grey + 40
 
 
-def test_it_can_be_drawn_with_keys_alone(desk: Any) -> None:
-    desk.get("document.getElementById('paper').focus()")
+def test_it_can_be_drawn_with_keys_alone(board: Any) -> None:
+    board.get("document.getElementById('paper').focus()")
     for _ in range(5):
-        desk.press("ArrowRight", shift=True)
-    assert desk.get(_INK) == 0, "the pencil is not down yet"
-    desk.press(" ")
+        board.press("ArrowRight", shift=True)
+    assert board.get(_INK) == 0, "the pencil is not down yet"
+    board.press(" ")
     for _ in range(5):
-        desk.press("ArrowDown", shift=True)
-    down = desk.get(_INK)
+        board.press("ArrowDown", shift=True)
+    down = board.get(_INK)
     assert down > 300
-    desk.press(" ")
-    desk.press("ArrowDown", shift=True)
-    assert desk.get(_INK) == down
-    desk.press("z", control=True)
-    assert desk.get(_INK) == 0
+    board.press(" ")
+    board.press("ArrowDown", shift=True)
+    assert board.get(_INK) == down
+    board.press("z", control=True)
+    assert board.get(_INK) == 0
 
 
-def test_one_request_flies_at_a_time_and_the_last_stroke_is_seen(desk: Any) -> None:
-    desk.get("window.delay = 900")
-    before = desk.get("window.sent.length")
+def test_one_request_flies_at_a_time_and_the_last_stroke_is_seen(board: Any) -> None:
+    board.get("window.delay = 900")
+    before = board.get("window.sent.length")
     for height in (0.3, 0.4, 0.5, 0.6, 0.7):
-        _stroke(desk, height)
+        _stroke(board, height)
         time.sleep(0.35)  # longer than it waits for another stroke, and shorter than an answer takes
-    _stroke(desk, 0.2)
-    desk.wait("window.flying === 1")
-    _stroke(desk, 0.8)
-    last = desk.get("performance.now()")
-    desk.wait(f"window.sent.at(-1) > {last} && window.flying === 0 && {_SETTLED}", seconds=10)
-    assert desk.get("window.most") == 1
-    assert 3 <= desk.get("window.sent.length") - before < 7, "strokes that came meanwhile share a request"
+    _stroke(board, 0.2)
+    board.wait("window.flying === 1")
+    _stroke(board, 0.8)
+    last = board.get("performance.now()")
+    board.wait(f"window.sent.at(-1) > {last} && window.flying === 0 && {_SETTLED}", seconds=10)
+    assert board.get("window.most") == 1
+    assert 3 <= board.get("window.sent.length") - before < 7, "strokes that came meanwhile share a request"
 
 
-def test_a_picture_of_ones_own_is_traced(desk: Any, portraits: Path) -> None:
-    desk.files("#desk input[type=file]", portraits / "photos" / "face-0001.png")
-    desk.wait("document.getElementById('draw-start').value === 'own'")
-    desk.wait(_SETTLED)
-    assert desk.get(_INK) > 10_000
+def test_a_picture_of_ones_own_is_traced(board: Any, portraits: Path) -> None:
+    board.files("#draw-board input[type=file]", portraits / "photos" / "face-0001.png")
+    board.wait("document.getElementById('draw-start').value === 'own'")
+    board.wait(_SETTLED)
+    assert board.get(_INK) > 10_000
 
 
 @pytest.mark.parametrize("chosen", ["own", "blank"])
@@ -152,7 +152,7 @@ def test_an_example_that_comes_late_leaves_what_was_chosen_meanwhile(page: Any, 
     page.click("nav a[href='#draw']")
     page.wait("held.length === 1")
     if chosen == "own":
-        page.files("#desk input[type=file]", portraits / "photos" / "face-0001.png")
+        page.files("#draw-board input[type=file]", portraits / "photos" / "face-0001.png")
     else:
         _choose(page, "draw-start", chosen)
     page.wait(f"document.getElementById('draw-start').value === '{chosen}'")
@@ -171,7 +171,7 @@ def test_a_face_that_is_given_before_the_server_answers_stays(
     page = new_page()
     page.hold("/v1/health")
     page.go(f"{everything}#draw", ready="held.length === 1")
-    page.files("#desk input[type=file]", portraits / "photos" / "face-0001.png")
+    page.files("#draw-board input[type=file]", portraits / "photos" / "face-0001.png")
     page.wait("document.getElementById('draw-start').value === 'own'")
     before = page.get(_INK)
     page.let_go(0)
@@ -180,34 +180,37 @@ def test_a_face_that_is_given_before_the_server_answers_stays(
     assert not any(url.endswith("/v1/example/sketch") for url in page.requests)
 
 
-def test_a_stroke_under_way_is_whole_though_a_face_arrives(desk: Any) -> None:
-    desk.hold("/v1/translate", "example.png")
-    _choose(desk, "draw-start", "example")
-    desk.wait("held.length === 1")
-    left, top, across, down = desk.place("#paper")
+def test_a_stroke_under_way_is_whole_though_a_face_arrives(board: Any) -> None:
+    board.hold("/v1/translate", "example.png")
+    _choose(board, "draw-start", "example")
+    board.wait("held.length === 1")
+    left, top, across, down = board.place("#paper")
     points = [(left + across * share, top + down * 0.5) for share in (0.2, 0.4, 0.6, 0.8)]
-    desk.mouse("mousePressed", *points[0], buttons=1)
-    desk.mouse("mouseMoved", *points[1], buttons=1)
-    assert desk.get(_INK) > 100
-    desk.let_go(0)
-    assert desk.get(_INK) > 10_000, "the face is there"
+    board.mouse("mousePressed", *points[0], buttons=1)
+    board.mouse("mouseMoved", *points[1], buttons=1)
+    assert board.get(_INK) > 100
+    board.let_go(0)
+    assert board.get(_INK) > 10_000, "the face is there"
     for point in points[2:]:
-        desk.mouse("mouseMoved", *point, buttons=1)
-    desk.mouse("mouseReleased", *points[-1])
-    drawn = desk.get(_INK)
+        board.mouse("mouseMoved", *point, buttons=1)
+    board.mouse("mouseReleased", *points[-1])
+    drawn = board.get(_INK)
     for name in ("Undo", "Redo"):
-        desk.click(f"[aria-label={name}]")
-    assert desk.get(_INK) == drawn, "it was whole before it was drawn again"
+        board.click(f"[aria-label={name}]")
+    assert board.get(_INK) == drawn, "it was whole before it was drawn again"
 
 
-def test_drawing_and_photo_are_saved_and_searched_with(desk: Any, tmp_path: Path) -> None:
-    _stroke(desk, 0.5)
-    desk.wait(_SETTLED)
-    desk.keep_downloads(tmp_path / "downloads")
-    desk.click("[aria-label='Download the photo']")
-    desk.click("[aria-label='Download the drawing']")
-    with Image.open(desk.downloaded("drawn-photo.png")) as photo, Image.open(desk.downloaded("drawing.png")) as drawing:
+def test_drawing_and_photo_are_saved_and_searched_with(board: Any, tmp_path: Path) -> None:
+    _stroke(board, 0.5)
+    board.wait(_SETTLED)
+    board.keep_downloads(tmp_path / "downloads")
+    board.click("[aria-label='Download the photo']")
+    board.click("[aria-label='Download the drawing']")
+    with (
+        Image.open(board.downloaded("drawn-photo.png")) as photo,
+        Image.open(board.downloaded("drawing.png")) as drawing,
+    ):
         assert photo.mode == "RGB"
         assert photo.width / photo.height == drawing.width / drawing.height == 0.8
-    desk.click("[aria-label='Search the gallery with this drawing']")
-    desk.wait("location.hash === '#search' && document.querySelectorAll('.hit').length === 4")
+    board.click("[aria-label='Search the gallery with this drawing']")
+    board.wait("location.hash === '#search' && document.querySelectorAll('.hit').length === 4")

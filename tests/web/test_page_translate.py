@@ -107,7 +107,7 @@ def test_several_at_once_become_one_zip(page: Any, portraits: Path, tmp_path: Pa
     page.files(_INPUT, *photos, torn)
     page.wait("document.querySelectorAll('.film.done').length === 3 && document.querySelector('.film.failed')")
     assert page.get("document.getElementById('films-words').textContent") == (
-        "All 4 are through: 3 ready, 1 not translated"
+        "All 4 finished: 3 ready, 1 not translated"
     )
     page.click("#save-zip")
     with zipfile.ZipFile(page.downloaded("facesketch.zip")) as archive:

@@ -17,7 +17,7 @@ def _text(page: Any, selector: str) -> str:
     return page.get(f"document.querySelector('{selector}').innerText")
 
 
-def test_one_picture_goes_through_every_hand(page: Any, tmp_path: Path) -> None:
+def test_one_picture_goes_through_every_style(page: Any, tmp_path: Path) -> None:
     page.keep_downloads(tmp_path / "downloads")
     page.click("nav a[href='#compare']")
     page.click("#compare-example")

@@ -175,19 +175,20 @@ def header(data: bytes, most: int = MAX_PIXELS) -> Iterator[tuple[Image.Image, i
 def _told(name: str, data: bytes) -> Iterator[None]:
     """Make one line of whatever a picture does not like about itself."""
     if not data:
-        raise ImageError(f"{name}: the file is empty", f"expected a picture ({', '.join(FORMATS)})")
+        raise ImageError("the file is empty", f"expected a picture ({', '.join(FORMATS)})", name)
     try:
         yield
     except ImageError as error:
-        raise type(error)(f"{name}: {error}") from error
+        error.where = name
+        raise
     except UnidentifiedImageError as error:
         if _is_heic(data):
-            raise ImageError(f"{name}: a HEIC picture, which cannot be read here", _HEIC) from error
-        raise ImageError(f"{name}: not a picture that can be read", f"expected {', '.join(FORMATS)}") from error
+            raise ImageError("a HEIC picture, which cannot be read here", _HEIC, name) from error
+        raise ImageError("not a picture that can be read", f"expected {', '.join(FORMATS)}", name) from error
     except Image.DecompressionBombError as error:
-        raise TooLargeError(f"{name}: too many pixels", f"expected at most {MAX_PIXELS:,}") from error
+        raise TooLargeError("too many pixels", f"expected at most {MAX_PIXELS:,}", name) from error
     except _DAMAGED as error:
-        raise ImageError(f"{name}: the picture is damaged or cut short ({error})", "save it anew") from error
+        raise ImageError(f"the picture is damaged or cut short ({error})", "save it again", name) from error
 
 
 def _is_heic(data: bytes) -> bool:

@@ -310,7 +310,8 @@ class Model:
         try:
             faces = choose(self._finder.find(image, most=most), which)
         except FaceError as error:
-            raise FaceError(f"{name}: {error.seen}", error.hint) from error
+            error.where = name
+            raise
         framed = []
         for face in faces:
             scale = useful_scale(frame, face)

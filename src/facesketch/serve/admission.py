@@ -1,4 +1,4 @@
-"""Who is let in: so many requests at once and so many bytes of uploads, and the rest are told when to come again."""
+"""Admission control: a limit on requests at once and on the bytes of their uploads; further ones get a 429."""
 
 from __future__ import annotations
 
@@ -13,76 +13,75 @@ from facesketch.serve.problems import ProblemError
 _LONGEST_WAIT = 30
 
 
-class Desk:
+class Admission:
     """Counts the requests that are being received, waiting or worked on.
 
     Attributes:
-        taken: how many there are now.
+        active: how many there are now.
         held: bytes of their uploads.
 
     Args:
-        places: most requests at once.
-        room: most bytes of uploads at once.
+        requests: the most requests at once.
+        size: the most bytes of uploads at once.
     """
 
-    def __init__(self, places: int, room: int) -> None:
-        self._places, self._room = places, room
-        self.taken, self.held = 0, 0
-        self._pace = 0.1  # seconds that a request adds to the wait of those behind it, a running mean
+    def __init__(self, requests: int, size: int) -> None:
+        self._requests, self._size = requests, size
+        self.active, self.held = 0, 0
+        self._pace = 0.1  # seconds by which each request delays the next, a running mean
         self._lock = threading.Lock()
 
-    def ticket(self) -> Ticket:
-        """Let one more request in.
+    def admit(self) -> Ticket:
+        """Admit one more request.
 
         Raises:
             ProblemError: 429, there are too many.
         """
         with self._lock:
-            if self.taken >= self._places:
+            if self.active >= self._requests:
                 raise self._full()
-            self.taken += 1
+            self.active += 1
         return Ticket(self)
 
-    def passed(self, seconds: float) -> None:
-        """Note how long the work on one request took, by which the wait is told."""
+    def record(self, seconds: float) -> None:
+        """Record how long the work on one request took; `Retry-After` is estimated from it."""
         with self._lock:
             self._pace += 0.05 * (seconds - self._pace)
 
     def _full(self) -> ProblemError:
-        wait = min(_LONGEST_WAIT, max(1, math.ceil(self.taken * self._pace)))
-        hint = f"Send it again in {wait} s."
-        return ProblemError(429, "The server has as much to do as it can hold.", hint, {"Retry-After": str(wait)})
+        wait = min(_LONGEST_WAIT, max(1, math.ceil(self.active * self._pace)))
+        return ProblemError(429, "The server is busy.", f"Try again in {wait} s.", {"Retry-After": str(wait)})
 
     def _take(self, count: int) -> None:
         with self._lock:
-            if self.held + count > self._room:
+            if self.held + count > self._size:
                 raise self._full()
             self.held += count
 
     def _leave(self, held: int) -> None:
         with self._lock:
-            self.taken -= 1
+            self.active -= 1
             self.held -= held
 
 
 class Ticket:
-    """One request's place; given back when the block ends and nothing that was begun for it is still running.
+    """The place of one request, released when the block ends and no work started for it is still running.
 
-    A thread cannot be stopped. When a request runs out of time while one works for it, its place stays taken until
-    that thread is done, so that no more work piles up than there are places.
+    Python cannot stop a thread. When a request times out while a thread works for it, its place stays taken until that
+    thread is done, so that work never piles up beyond the limit.
     """
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk, self._held = desk, 0
+    def __init__(self, admission: Admission) -> None:
+        self._admission, self._held = admission, 0
         self._work: list[Future[Any]] = []
 
-    def carry(self, count: int) -> None:
-        """Take room for so many bytes more.
+    def reserve(self, count: int) -> None:
+        """Count more bytes of the upload.
 
         Raises:
             ProblemError: 429, all uploads together are too large.
         """
-        self._desk._take(count)
+        self._admission._take(count)
         self._held += count
 
     def attach(self, work: Future[Any]) -> None:
@@ -103,4 +102,4 @@ class Ticket:
             if not work.done():
                 work.add_done_callback(lambda _: self._release())
                 return
-        self._desk._leave(self._held)
+        self._admission._leave(self._held)

@@ -1,4 +1,4 @@
-"""One thread that runs the networks, on as many waiting pictures of a kind as there are."""
+"""Dynamic batching: one thread runs the networks, each time on all waiting pictures of one kind."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from facesketch.inference.translator import Prepared, Translator
 
 Pixels = NDArray[np.uint8]
 _BATCH_PIXELS = 8 * 256 * 256
-Told = Callable[[int, float], None]
+Report = Callable[[int, float], None]
 
 
 @dataclass(frozen=True)
@@ -41,19 +41,19 @@ class _Waiting:
 
 
 class Batcher:
-    """Owns the networks: whatever waits for the same one, in one shape, goes through it together.
+    """Owns the networks: pictures of one shape that wait for the same network go through it together.
 
-    An idle network takes what there is rather than wait for more; batches fill up while it is at work. Of several
-    kinds the one that came first goes first. Where a batch fails, its pictures are tried one by one, so that only the
-    request whose picture cannot be worked on fails.
+    An idle network takes what there is and does not wait for more; batches fill up while it works. Of several kinds
+    the oldest goes first. If a batch fails, its pictures are tried one by one, so that only the request with the bad
+    picture fails.
 
     Args:
         most: pictures in a batch.
-        told: called with the number of pictures and the seconds of each batch.
+        report: called with the number of pictures and the seconds of each batch.
     """
 
-    def __init__(self, most: int, told: Told = lambda count, seconds: None) -> None:
-        self._most, self._told = most, told
+    def __init__(self, most: int, report: Report = lambda count, seconds: None) -> None:
+        self._most, self._report = most, report
         self._waiting: OrderedDict[_Key, _Waiting] = OrderedDict()
         self._changed, self._closed = threading.Condition(), False
         self._thread = threading.Thread(target=self._work, name="networks", daemon=True)
@@ -62,7 +62,7 @@ class Batcher:
     def submit(
         self, translator: Translator, prepared: Prepared, direction: Direction, style: str | None
     ) -> Future[Pixels]:
-        """Put a fitted picture in line; cancelling the future takes it out again."""
+        """Queue a fitted picture; cancelling the future takes it out again."""
         future: Future[Pixels] = Future()
         key = _Key(id(translator), direction, style, prepared.array.shape)
         with self._changed:
@@ -80,7 +80,7 @@ class Batcher:
             return sum(len(each.pictures) for each in self._waiting.values())
 
     def close(self, seconds: float | None = None) -> None:
-        """Finish what waits, and end the thread; wait no longer than so many seconds for it."""
+        """Finish what waits and end the thread; wait at most so many seconds for it."""
         with self._changed:
             self._closed = True
             self._changed.notify()
@@ -93,7 +93,7 @@ class Batcher:
             if alive:
                 begun = time.perf_counter()
                 self._translate(key, translator, alive)
-                self._told(len(alive), time.perf_counter() - begun)
+                self._report(len(alive), time.perf_counter() - begun)
             del batch, pictures, alive  # the next wait may be long
 
     def _next(self) -> tuple[_Key, Translator, list[tuple[Prepared, Future[Pixels]]]] | None:

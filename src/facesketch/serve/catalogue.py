@@ -1,4 +1,4 @@
-"""The models that a server offers: the package's own and those it was started with, each loaded once."""
+"""The models of a server: the package's own and those it was started with, each loaded once."""
 
 from __future__ import annotations
 
@@ -14,18 +14,15 @@ from facesketch.serve.problems import ProblemError
 from facesketch.serve.settings import Settings
 from facesketch.weights import shipped
 
-OWN = "portrait"
-_OWN_TITLE = "Portrait, comes with facesketch"
-
 
 @dataclass(frozen=True, eq=False)
-class Offered:
-    """A model that can be asked for.
+class ServedModel:
+    """A model that requests can name.
 
     Attributes:
         id: its name in requests.
         title: its name for people.
-        translators: what does each direction it serves.
+        translators: by the direction they serve.
     """
 
     id: str
@@ -34,27 +31,27 @@ class Offered:
 
     @property
     def directions(self) -> tuple[Direction, ...]:
-        """What it translates."""
+        """The directions it serves."""
         return tuple(self.translators)
 
     @property
     def styles(self) -> tuple[str, ...]:
-        """The hands it draws in, in any direction."""
+        """Its styles, of all directions."""
         return tuple(dict.fromkeys(style for each in self.translators.values() for style in each.preprocessing.styles))
 
     @property
     def aligns(self) -> bool:
-        """Whether it wants faces found and framed."""
+        """Whether it was trained on framed faces."""
         return any(each.preprocessing.faces is not None for each in self.translators.values())
 
     @property
     def size(self) -> int | None:
-        """Pixels of the longer side that it works at, where it has such a size."""
-        sizes = [each.preprocessing.frame or each.preprocessing.longest_side for each in self.translators.values()]
-        return sizes[0]
+        """Pixels of the longer side that it works at; None for the picture's own."""
+        first = next(iter(self.translators.values())).preprocessing
+        return first.frame or first.longest_side
 
     def translator(self, direction: Direction) -> Translator:
-        """Return what does a direction.
+        """Return the translator of a direction.
 
         Raises:
             ProblemError: 400, the model does not serve it.
@@ -72,14 +69,14 @@ class Catalogue:
         offered: the first one is the default.
     """
 
-    def __init__(self, offered: Sequence[Offered]) -> None:
+    def __init__(self, offered: Sequence[ServedModel]) -> None:
         self._offered = {each.id: each for each in offered}
         self.default = offered[0]
 
-    def __iter__(self) -> Iterator[Offered]:
+    def __iter__(self) -> Iterator[ServedModel]:
         return iter(self._offered.values())
 
-    def __getitem__(self, name: str | None) -> Offered:
+    def __getitem__(self, name: str | None) -> ServedModel:
         """Return a model by its id; the default without one.
 
         Raises:
@@ -88,8 +85,8 @@ class Catalogue:
         if name is None:
             return self.default
         if name not in self._offered:
-            hint = f"See /v1/models for what there is. {nearest(name, self._offered).capitalize()}".rstrip()
-            raise ProblemError(400, "There is no model of this id.", hint)
+            hint = f"See /v1/models. {nearest(name, self._offered).capitalize()}".rstrip()
+            raise ProblemError(400, "There is no model with this id.", hint)
         return self._offered[name]
 
 
@@ -101,24 +98,21 @@ def load_catalogue(settings: Settings) -> Catalogue:
         ConfigError: an engine that cannot run one.
         ResourceError: the device is not there.
     """
-    own = {way: load(shipped.path(way), device=_own_device(settings)) for way in DIRECTIONS}
-    offered = [_offered(OWN, _OWN_TITLE, own)]
+    device = "cpu" if settings.device == "mps" else settings.device  # ONNX Runtime has no MPS
+    own = {direction: load(shipped.path(direction), device=device) for direction in DIRECTIONS}
+    offered = [_offered("portrait", "Portrait, comes with facesketch", own)]
     for name in settings.models:
         translator = load(name, device=settings.device, engine=settings.engine)
         title = f"{translator.config.method.name} · {_stem(name)}" if Path(name).exists() else name
-        ways = dict.fromkeys(translator.directions, translator)
-        offered.append(_offered(_free(_slug(_stem(name)), offered), title, ways))
+        name = _free(_slug(_stem(name)), offered)
+        offered.append(_offered(name, title, dict.fromkeys(translator.directions, translator)))
     return Catalogue(offered)
 
 
-def _offered(name: str, title: str, translators: Mapping[Direction, Translator]) -> Offered:
+def _offered(name: str, title: str, translators: Mapping[Direction, Translator]) -> ServedModel:
     for translator in translators.values():
         translator.name = name  # messages name a model as requests do, never by its place on the disk
-    return Offered(name, title, translators)
-
-
-def _own_device(settings: Settings) -> str:
-    return "cpu" if settings.device == "mps" else settings.device  # ONNX Runtime computes on none such
+    return ServedModel(name, title, translators)
 
 
 def _stem(name: str) -> str:
@@ -130,7 +124,7 @@ def _slug(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "model"
 
 
-def _free(name: str, offered: Sequence[Offered]) -> str:
+def _free(name: str, offered: Sequence[ServedModel]) -> str:
     taken = {each.id for each in offered}
     numbered = (f"{name}-{number}" for number in range(2, len(taken) + 3))
     return name if name not in taken else next(each for each in numbered if each not in taken)

@@ -1,4 +1,4 @@
-"""Pictures in and out of requests: what a stranger sent is measured before it is decoded; answers are encoded."""
+"""Pictures in and out of requests: uploads are measured before they are decoded, answers are encoded."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ import numpy as np
 from PIL import Image
 
 from facesketch.errors import ImageError
-from facesketch.serve.decoding import Decoder, DecodingError
-from facesketch.serve.problems import ProblemError, stopping, told
+from facesketch.serve.decoding import DecoderProcess, DecodingError
+from facesketch.serve.problems import ProblemError, stopping, user_problem
 
 Kind = Literal["png", "jpeg", "webp", "json"]
 MEDIA: dict[Kind, str] = {
@@ -26,37 +26,43 @@ MEDIA: dict[Kind, str] = {
     "json": "application/json",
 }
 _QUALITY = 92
-_NOT_ONE = "The upload is not a picture that can be read."
-_EXPECTED = "Send PNG, JPEG, WebP, TIFF, BMP, GIF, AVIF or PPM; its content counts, not its name."
 _SAMPLE_SEED, _SAMPLE_SIZE = 21, 512
 
 
-class Darkroom:
-    """Has pictures decoded, and lets no more than so many pixels be decoded at once, however many threads there are.
+class ImageDecoder:
+    """Decodes uploads in child processes, with a limit on the pixels of all that are open at once.
 
     Args:
-        pixels: most pixels of one picture, and of all that are being worked on at once.
+        pixels: the most pixels of one picture, and of all open ones together.
         seconds: how long one picture may take to decode.
     """
 
     def __init__(self, pixels: int, seconds: float) -> None:
         self._most, self._seconds, self._taken = pixels, seconds, 0
         self._line, self._changed = deque[object](), threading.Condition()
-        self._idle, self._busy, self._closed = list[Decoder](), set[Decoder](), False
+        self._idle, self._busy, self._closed = list[DecoderProcess](), set[DecoderProcess](), False
 
     @contextmanager
     def open(self, data: bytes) -> Iterator[Image.Image]:
         """Decode a picture, and hold its pixels until the block ends.
 
         Raises:
-            ProblemError: 413 too many pixels, 415 not a picture, 400 damaged, 422 it takes too long or too much memory,
+            ProblemError: 413 too many pixels, 415 not a picture, 400 damaged, 422 too much time or memory to decode,
                 503 the server is stopping.
         """
         with ExitStack() as held:
-            yield self._decoded(data, held)
+            with self._process() as process:
+                try:
+                    pixels = process.measure(data, self._most)
+                    self._enter(pixels)
+                    held.callback(self._leave, pixels)
+                    image = process.decode()
+                except DecodingError as error:
+                    raise stopping() if self._closed else self._problem(error) from error
+            yield image
 
     def close(self) -> None:
-        """End all decoding; whoever waits for it is told that the server is stopping."""
+        """End all decoding; requests that wait for it get a 503."""
         with self._changed:
             self._closed = True
             for each in self._busy:
@@ -65,45 +71,35 @@ class Darkroom:
                 self._idle.pop().close()
             self._changed.notify_all()
 
-    def _decoded(self, data: bytes, held: ExitStack) -> Image.Image:
-        with self._decoder() as decoder:
-            try:
-                pixels = decoder.measure(data, self._most)
-                self._enter(pixels)
-                held.callback(self._leave, pixels)
-                return decoder.decode()
-            except DecodingError as error:
-                raise stopping() if self._closed else self._told(error) from error
-
     @contextmanager
-    def _decoder(self) -> Iterator[Decoder]:
-        """Lend a process that decodes; there come to be as many as there are threads that ask."""
+    def _process(self) -> Iterator[DecoderProcess]:
+        """Lend an idle process or a new one; there are never more than threads that ask."""
         with self._changed:
             if self._closed:
                 raise stopping()
-            decoder = self._idle.pop() if self._idle else None
-        decoder = decoder or Decoder(self._seconds)
+            process = self._idle.pop() if self._idle else None
+        process = process or DecoderProcess(self._seconds)
         with self._changed:
-            self._busy.add(decoder)
+            self._busy.add(process)
         try:
-            yield decoder
+            yield process
         finally:
             with self._changed:
-                self._busy.remove(decoder)
-                if decoder.ready and not self._closed:
-                    self._idle.append(decoder)
+                self._busy.remove(process)
+                if process.ready and not self._closed:
+                    self._idle.append(process)
                 else:
-                    decoder.close()
+                    process.close()
 
     def _enter(self, pixels: int) -> None:
-        """Wait until there is room, behind those who came before, so that small pictures never keep a large one out."""
-        place = object()
+        """Wait in line until there is room, so that small pictures never keep a large one out."""
+        turn = object()
         with self._changed:
-            self._line.append(place)
+            self._line.append(turn)
             self._changed.wait_for(
-                lambda: self._closed or (self._line[0] is place and self._taken + pixels <= self._most)
+                lambda: self._closed or (self._line[0] is turn and self._taken + pixels <= self._most)
             )
-            self._line.remove(place)
+            self._line.remove(turn)
             if self._closed:
                 raise stopping()
             self._taken += pixels
@@ -114,18 +110,21 @@ class Darkroom:
             self._taken -= pixels
             self._changed.notify_all()
 
-    def _told(self, error: DecodingError) -> ProblemError:
+    def _problem(self, error: DecodingError) -> ProblemError:
         match error.kind:
             case "foreign":
-                return ProblemError(415, _NOT_ONE, _EXPECTED)
+                hint = "Send PNG, JPEG, WebP, TIFF, BMP, GIF, AVIF or PPM; the content counts, not the name."
+                return ProblemError(415, "The upload is not a picture.", hint)
             case "large":
                 hint = "Scale it down and send it again."
-                return ProblemError(413, f"{error.text} has more than {self._most:,} pixels.", hint)
+                return ProblemError(413, f"The picture has more than {self._most:,} pixels.", hint)
             case "time" | "memory":
                 what = "time" if error.kind == "time" else "memory"
-                return ProblemError(422, f"The picture takes too much {what} to decode.", "Save it anew and send that.")
+                return ProblemError(
+                    422, f"The picture takes too much {what} to decode.", "Save it again and send that."
+                )
             case _:
-                return told(ImageError(error.text))
+                return user_problem(ImageError(error.text, error.hint))
 
 
 def encoded(image: Image.Image, kind: Literal["png", "jpeg", "webp"]) -> bytes:
@@ -162,10 +161,10 @@ def samples() -> dict[str, bytes]:
 
 
 def acceptable(accept: str) -> Kind:
-    """Return the kind of answer that an `Accept` header prefers; PNG where it leaves the choice.
+    """Return the kind of answer that an `Accept` header prefers, PNG first.
 
     Raises:
-        ProblemError: 406, it wants none of them.
+        ProblemError: 406, it accepts none of them.
     """
     best: tuple[float, int, Kind] | None = None
     ranges = [_range(each) for each in accept.split(",") if each.strip()] or [("*/*", 1.0)]
@@ -178,7 +177,7 @@ def acceptable(accept: str) -> Kind:
             best = (weight, -place, kind)
     if best is None:
         hint = "Send Accept: image/png, image/jpeg, image/webp or application/json."
-        raise ProblemError(406, "None of the accepted kinds of answer can be given.", hint)
+        raise ProblemError(406, "The server cannot give any of the accepted kinds of answer.", hint)
     return best[2]
 
 

@@ -1,7 +1,10 @@
-"""Strangers' pictures are decoded in processes of their own, which can be ended, whatever a decoder is busy with.
+"""Decoding in child processes, which have limits on time and memory that a thread cannot have.
 
-A thread in the midst of a decoder cannot be stopped, and nothing bounds its memory. A child process has both limits: so
-many seconds, and what a picture of its size may need.
+`images.bounds` looks at a file's bytes first and refuses most bombs before anything is allocated, for every user of the
+package. It must not be left out here: a child that is killed by its limits costs seconds and a new process, so an
+attacker could keep all of them busy. Nor do its checks suffice for strangers, since they know the formats' tricks that
+are known today. A child process holds whatever a decoder does to so many seconds, and to what a picture of its size may
+need.
 """
 
 from __future__ import annotations
@@ -24,23 +27,24 @@ from facesketch.images.io import open_image, pixels_of
 
 _HEAD = struct.Struct("<QQd")
 _GO = b"\n"
-_PIXEL_BYTES, _SPARE_BYTES = 48, 64 << 20  # what a pixel takes at the most on its way to 8 bits, and all else
+_PIXEL_BYTES, _SPARE_BYTES = 48, 64 << 20  # the most that a pixel takes on its way to 8 bits, and all else
 
 
 class DecodingError(Exception):
     """A picture cannot be decoded.
 
     Args:
-        kind: `foreign` (no picture), `damaged`, `large` (too many pixels), `memory` or `time` (it takes too much).
-        text: what is wrong, for `damaged` and `large`.
+        kind: `foreign` (not a picture), `damaged`, `large` (too many pixels), `memory` or `time` (it takes too much).
+        text: what is wrong, for `damaged`.
+        hint: how to mend it, for `damaged`.
     """
 
-    def __init__(self, kind: str, text: str = "") -> None:
+    def __init__(self, kind: str, text: str = "", hint: str = "") -> None:
         super().__init__(text or kind)
-        self.kind, self.text = kind, text
+        self.kind, self.text, self.hint = kind, text, hint
 
 
-class Decoder:
+class DecoderProcess:
     """A child process that decodes one picture at a time: `measure` it, then `decode` it.
 
     Attributes:
@@ -51,7 +55,7 @@ class Decoder:
     """
 
     def __init__(self, seconds: float) -> None:
-        # a session of its own, so that Ctrl+C reaches the server alone, which still has answers to give
+        # a session of its own, so that Ctrl+C reaches only the server, which still has answers to give
         self._popen = subprocess.Popen(
             [sys.executable, "-P", "-m", __name__],
             stdin=subprocess.PIPE,
@@ -65,21 +69,21 @@ class Decoder:
         self._to, self._from, self._seconds, self.ready = self._popen.stdin, self._popen.stdout, seconds, True
         _running.add(self)
         self._end = weakref.finalize(self, _end, self._popen)
-        self._from.readline()  # the start is on nobody's time
+        self._from.readline()  # starting up does not count as decoding
 
     def measure(self, data: bytes, most: int) -> int:
-        """Return how many pixels a picture has by its header.
+        """Return how many pixels it takes to decode a picture, from its header.
 
         Args:
             data: the file's bytes.
             most: how many it may have.
 
         Raises:
-            DecodingError: it is no picture, or has more pixels.
+            DecodingError: it is not a picture, or has more pixels.
         """
-        told = self._ask(_HEAD.pack(len(data), most, self._seconds), data)
-        self.ready = False  # it waits for a word to go on
-        return int(told["pixels"])
+        answer = self._ask(_HEAD.pack(len(data), most, self._seconds), data)
+        self.ready = False  # it waits for the word to go on
+        return int(answer["pixels"])
 
     def decode(self) -> Image.Image:
         """Return the picture that was measured.
@@ -87,17 +91,17 @@ class Decoder:
         Raises:
             DecodingError: it cannot be decoded, or takes too long or too much memory.
         """
-        told = self._ask(_GO, pixels=True)
+        answer = self._ask(_GO, pixels=True)
         self.ready = True
-        return Image.frombytes(told["mode"], tuple(told["size"]), told["data"])
+        return Image.frombytes(answer["mode"], tuple(answer["size"]), answer["data"])
 
     def kill(self) -> None:
-        """End the process now; whoever waits for it hears of it."""
+        """End the process now; a thread that waits for it gets a `DecodingError`."""
         self.ready = False
         self._popen.kill()
 
     def close(self) -> None:
-        """End the process and let go of all that it holds; nobody may be waiting for it."""
+        """End the process and free what it holds; no thread may be waiting for it."""
         self.ready = False
         self._end()
 
@@ -114,9 +118,9 @@ class Decoder:
             for part in parts:
                 self._to.write(part)
             self._to.flush()
-            told: dict[str, Any] = json.loads(self._from.readline())
-            if pixels and "error" not in told:
-                told["data"] = self._from.read(told["bytes"])
+            answer: dict[str, Any] = json.loads(self._from.readline())
+            if pixels and "error" not in answer:
+                answer["data"] = self._from.read(answer["bytes"])
         except (OSError, ValueError) as error:  # it ended: too late, by the system's own limits, or by a crash
             self.ready = False
             raise DecodingError("time" if late.is_set() else "damaged", "the picture is damaged") from error
@@ -125,17 +129,17 @@ class Decoder:
             timer.join()
         if late.is_set():
             raise DecodingError("time")
-        if "error" in told:
+        if "error" in answer:
             self.ready = True
-            raise DecodingError(told["error"], told["text"])
-        return told
+            raise DecodingError(answer["error"], answer["text"], answer["hint"])
+        return answer
 
 
-_running: weakref.WeakSet[Decoder] = weakref.WeakSet()
+_running: weakref.WeakSet[DecoderProcess] = weakref.WeakSet()
 
 
 def kill_all() -> None:
-    """End all such processes now, for a server that ends without tidying up."""
+    """End all decoder processes now, for a server that ends without cleaning up."""
     for each in list(_running):
         each.kill()
 
@@ -143,7 +147,7 @@ def kill_all() -> None:
 def _end(popen: subprocess.Popen[bytes]) -> None:
     popen.kill()
     for pipe in (popen.stdin, popen.stdout):
-        with suppress(OSError):  # what it was still to be given
+        with suppress(OSError):  # bytes that it has not read
             if pipe is not None:
                 pipe.close()
     popen.wait()
@@ -158,70 +162,48 @@ def main() -> None:
         data = given.read(length)
         try:
             _bound(most, seconds)
-            pixels = _measured(data, most)
+            pixels = pixels_of(data, most)
             _say(out, pixels=pixels)
             if given.read(len(_GO)) != _GO:
                 return
             _bound(pixels, seconds)
-            image = _decoded(data, most)
+            image = open_image(data)
+            if image.width * image.height > most:  # no format may hold more than its header says
+                raise TooLargeError(f"{image.width}x{image.height} pixels")
             content = image.tobytes()
             _say(out, mode=image.mode, size=image.size, bytes=len(content))
             out.write(content)
             out.flush()
             del image, content
-        except DecodingError as error:
-            _say(out, error=error.kind, text=error.text)
+        except ImageError as error:
+            foreign = isinstance(error.__cause__, UnidentifiedImageError)
+            kind = "large" if isinstance(error, TooLargeError) else "foreign" if foreign else "damaged"
+            _say(out, error=kind, text=error.seen, hint=error.hint)
         except MemoryError:
-            _say(out, error="memory", text="")
+            _say(out, error="memory", text="", hint="")
         del data
 
 
-def _say(out: BinaryIO, **told: Any) -> None:
-    out.write(json.dumps(told).encode() + b"\n")
+def _say(out: BinaryIO, **answer: Any) -> None:
+    out.write(json.dumps(answer).encode() + b"\n")
     out.flush()
 
 
 def _bound(pixels: int, seconds: float) -> None:
-    """Let the system end this process when a picture takes more than it should."""
+    """Let the system end this process when a picture takes more time or memory than it should."""
     if sys.platform == "win32":
         return
     import resource
 
     used = resource.getrusage(resource.RUSAGE_SELF)
-    until = int(used.ru_utime + used.ru_stime + seconds) + 2  # the parent is quicker, where it still is there
+    until = int(used.ru_utime + used.ru_stime + seconds) + 2  # the parent ends it sooner, if the parent is still there
     _, hard = resource.getrlimit(resource.RLIMIT_CPU)
     resource.setrlimit(resource.RLIMIT_CPU, (until if hard < 0 else min(until, hard), hard))
-    with suppress(OSError):  # only Linux tells, and keeps the limit
+    with suppress(OSError):  # only Linux has it, and enforces the limit
         mapped = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
         most = mapped + _SPARE_BYTES + _PIXEL_BYTES * pixels
         _, hard = resource.getrlimit(resource.RLIMIT_AS)
         resource.setrlimit(resource.RLIMIT_AS, (most if hard < 0 else min(most, hard), hard))
-
-
-def _measured(data: bytes, most: int) -> int:
-    """Return how many pixels decoding takes."""
-    try:
-        return pixels_of(data, most)
-    except ImageError as error:
-        raise _refusal(error) from error
-
-
-def _decoded(data: bytes, most: int) -> Image.Image:
-    try:
-        image = open_image(data)
-    except ImageError as error:
-        raise _refusal(error) from error
-    if image.width * image.height > most:  # no format may hold more than its header tells of
-        raise DecodingError("large", f"The picture of {image.width}x{image.height}")
-    return image
-
-
-def _refusal(error: ImageError) -> DecodingError:
-    if isinstance(error, TooLargeError):
-        return DecodingError("large", "The picture")
-    if isinstance(error.__cause__, UnidentifiedImageError):
-        return DecodingError("foreign")
-    return DecodingError("damaged", str(error))
 
 
 if __name__ == "__main__":

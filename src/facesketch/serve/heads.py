@@ -1,7 +1,7 @@
-"""The heads of requests: how long they may take, and what is refused because another server may read it otherwise.
+"""Request heads: a limit on their time, and a refusal of those that another server may read differently.
 
-A proxy and a server that disagree on where a request ends let one client put words into the request of the next. So
-whatever leaves a choice is answered 400, and the connection is closed.
+If a proxy and a server disagree on where a request ends, one client can smuggle text into the request of the next. So
+anything ambiguous gets a 400, and the connection is closed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from facesketch.serve.problems import ProblemError
 
 HEAD_BYTES = 16 << 10
 """Most bytes of a request line with its headers."""
-_LINGER = 2.0  # seconds in which a refused client may go on sending, so that it hears the answer before a reset
+_LINGER = 2.0  # seconds in which a refused client may go on sending, so that it reads the answer before a reset
 _END = re.compile(rb"\n\r?\n")
 # a line that does not end in CR LF, one that goes on in the next, and a header that comes twice
 _AMBIGUOUS = re.compile(
@@ -28,7 +28,7 @@ _AMBIGUOUS = re.compile(
 
 
 class _Connection(h11.Connection):
-    """Reads as h11 does, and refuses what h11 makes the best of.
+    """Reads as h11 does, and refuses what h11 tolerates.
 
     Attributes:
         status: how the last refused request is answered.
@@ -40,7 +40,7 @@ class _Connection(h11.Connection):
         """Return the next event.
 
         Raises:
-            RemoteProtocolError: the client does not keep to the protocol, or leaves a choice.
+            RemoteProtocolError: the client breaks the protocol, or is ambiguous.
         """
         try:
             if self.their_state is h11.IDLE:
@@ -50,7 +50,7 @@ class _Connection(h11.Connection):
                 _check_framing(event)
             return event
         except h11.RemoteProtocolError as error:
-            # h11 knows of too long a head; that there is no such Transfer-Encoding (501) is the client's mistake here
+            # h11 also suggests 501 for an unknown Transfer-Encoding, which is the client's mistake here
             self.status = 431 if error.error_status_hint == 431 else 400
             raise
 
@@ -70,7 +70,7 @@ def _check_framing(request: h11.Request) -> None:
 
 
 def protocol(silence: float) -> type[H11Protocol]:
-    """Return uvicorn's protocol, stricter, and with a limit on the time that the head of a request may take."""
+    """Return a stricter form of uvicorn's protocol, with a limit on the seconds that the head of a request may take."""
 
     class Protocol(H11Protocol):
         conn: _Connection
@@ -99,10 +99,10 @@ def protocol(silence: float) -> type[H11Protocol]:
             super().connection_lost(exc)
 
         def send_400_response(self, msg: str) -> None:
-            """Answer what is no request, unless an answer is on its way already, and close the connection."""
+            """Answer what is not a request, unless an answer is on its way already, and close the connection."""
             self._refused = True
             if self.cycle is not None:
-                self.cycle.disconnected = True  # what was begun for it has nobody to answer any more
+                self.cycle.disconnected = True  # nobody waits for what was started
                 self.cycle.message_event.set()
             if self.conn.our_state not in {h11.IDLE, h11.SEND_RESPONSE} or not self.transport.can_write_eof():
                 self.transport.close()
@@ -124,7 +124,7 @@ def protocol(silence: float) -> type[H11Protocol]:
 
 
 def _answer(status: int) -> bytes:
-    what = "The request's line or headers are too long." if status == 431 else "This is no request that can be read."
+    what = "The request's line or headers are too long." if status == 431 else "This is not a valid request."
     answer = ProblemError(status, what, "Send it as a browser or curl does.", {**SECURITY, "Connection": "close"})
     response = answer.response()
     lines = [

@@ -1,4 +1,4 @@
-"""What every request passes on its way in, and every answer on its way out."""
+"""ASGI middleware: metrics, security headers and failures outside; host, origin and token inside."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from facesketch.serve.problems import ProblemError, stopping, unexpected
-from facesketch.serve.prometheus import Meters
+from facesketch.serve.prometheus import Metrics
 from facesketch.serve.settings import Settings
 
 API = "/v1/"
@@ -32,12 +32,13 @@ SECURITY = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
 }
-_NOBODY_WAITS = 499
+CLIENT_GONE = 499
+"""The status of a request whose client closed the connection, as nginx counts it."""
 _log = logging.getLogger("facesketch.serve")
 
 
-class Guard:
-    """The outermost layer: counts requests, gives every answer its headers, and outlives what goes wrong inside.
+class OuterMiddleware:
+    """The outermost layer: counts requests, adds security headers, and answers unexpected errors with 500.
 
     Attributes:
         running: requests that have not been answered yet.
@@ -45,11 +46,11 @@ class Guard:
 
     Args:
         app: the application.
-        meters: what counts.
+        metrics: where to count.
     """
 
-    def __init__(self, app: ASGIApp, meters: Meters) -> None:
-        self._app, self._meters = app, meters
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app, self._metrics = app, metrics
         self.running, self.stopping = 0, False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -61,38 +62,38 @@ class Guard:
         begun = time.perf_counter()
         self.running += 1
         try:
-            await self._serve(scope, receive, answer)
+            await self._answer(scope, receive, answer)
         finally:
             self.running -= 1
             method, route = scope["method"], _route(scope)
-            self._meters.requests.add(route, method if method in _METHODS else "other", str(answer.status))
-            self._meters.seconds.observe(time.perf_counter() - begun, route)
+            self._metrics.requests.labels(route, method if method in _METHODS else "other", str(answer.status)).inc()
+            self._metrics.seconds.labels(route).observe(time.perf_counter() - begun)
 
-    async def _serve(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
+    async def _answer(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
         refused = self.stopping
         if refused:
             await stopping().response()(scope, receive, answer)
             return
         try:
             await self._app(scope, receive, answer)
-        except asyncio.CancelledError:  # it is still at work when the time to end is over
+        except asyncio.CancelledError:  # still being worked on when the grace period is over
             if not self.stopping or answer.begun:
                 raise
             await stopping().response()(scope, receive, answer)
         except Exception:  # a mistake of ours in one request must not end another
-            self._meters.crashes.add()
+            self._metrics.crashes.inc()
             _log.exception("a request to %s failed", _route(scope))
             if not answer.begun:
                 await unexpected().response()(scope, receive, answer)
 
 
 class _Answer:
-    """Sends an answer with the headers that all of them have."""
+    """Sends an answer with the headers that every answer has."""
 
     def __init__(self, send: Send, scope: Scope) -> None:
         self._send, self._api = send, scope["path"].startswith(API)
-        self._last = any(name == b"transfer-encoding" for name, _ in scope["headers"])
-        self.begun, self.status = False, _NOBODY_WAITS
+        self._close = any(name == b"transfer-encoding" for name, _ in scope["headers"])
+        self.begun, self.status = False, CLIENT_GONE
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -100,19 +101,19 @@ class _Answer:
             headers = MutableHeaders(scope=message)
             for name, value in SECURITY.items():
                 headers[name] = value
-            if self._last:  # a proxy may see the end of such a body elsewhere, and send what we took for a request
+            if self._close:  # a proxy may see such a body end elsewhere and take the rest for another request
                 headers["Connection"] = "close"
             if self._api:
                 headers.setdefault("Cache-Control", "no-store")
         await self._send(message)
 
 
-class Gate:
-    """Lets in who may come in: by the name they call the server, the page that they come from, and the token.
+class AccessMiddleware:
+    """Checks the host, the origin and the token of each request.
 
     Args:
         app: the application.
-        settings: whom to let in.
+        settings: the hosts, origins and token to accept.
     """
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
@@ -120,41 +121,41 @@ class Gate:
         self._names = {_name(each) for each in settings.hosts}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request, or say why not."""
+        """Serve one request, or answer with a problem."""
         if scope["type"] == "http":
             try:
-                self._admit(scope)
+                self._check(scope)
             except ProblemError as problem:
                 await problem.response()(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 
-    def _admit(self, scope: Scope) -> None:
+    def _check(self, scope: Scope) -> None:
         headers = Headers(scope=scope)
         self._check_host(headers.get("host", ""))
         if scope["method"] not in {"GET", "HEAD"}:
             self._check_origin(headers)
         if scope["path"].startswith(API) and not self._is_trusted(headers):
             hint = "Send the header Authorization: Bearer with the token that the server was started with."
-            raise ProblemError(401, "This server wants a token.", hint, {"WWW-Authenticate": "Bearer"})
+            raise ProblemError(401, "This server asks for a token.", hint, {"WWW-Authenticate": "Bearer"})
 
     def _check_host(self, host: str) -> None:
-        """Refuse names that another site may have pointed at this machine, so that its pages could read from here."""
+        """Refuse unknown names: another site may have pointed its own at this machine, to let its pages read here."""
         if self._settings.token is not None and not self._settings.loopback:
-            return  # the other site's page would not know the token, and nobody knows all names of a public server
+            return  # another site does not know the token, and a public server may have any name
         if not _is_known(host, {*self._names, self._settings.host.lower()}):
-            hint = "Whoever runs it can add the name with --allow-host."
+            hint = "The person who runs it can add the name with --allow-host."
             raise ProblemError(400, "This server is not known by that name.", hint)
 
     def _check_origin(self, headers: Headers) -> None:
-        """Refuse what a page of another site sends: a browser sends it without asking, and hides only the answer."""
+        """Refuse what a page of another site sends: a browser sends it without asking and hides only the answer."""
         origin = headers.get("origin")
         if origin is None or origin in self._settings.cors:
             return
         place = urlsplit(origin).netloc if _is_address(origin) else ""
         if place and (place == headers.get("host") or _name(place) in self._names):
             return
-        hint = "Whoever runs the server can allow it with --cors."
+        hint = "The person who runs the server can allow it with --cors."
         raise ProblemError(403, "A page of another site sent this.", hint)
 
     def _is_trusted(self, headers: Headers) -> bool:
@@ -166,7 +167,7 @@ class Gate:
 
 
 def _route(scope: Scope) -> str:
-    """Return the pattern of the route that a request took, which unlike its path is one of a few."""
+    """Return the pattern of a request's route, which unlike its path is one of a few."""
     return getattr(scope.get("route"), "path", "other")
 
 

@@ -1,15 +1,17 @@
-"""A multipart body as it arrives: read into bounded memory, in bounded time, and never onto the disk."""
+"""Uploads: a multipart form read by Starlette's parser, in bounded memory and time, and never onto the disk."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator
 from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 from fastapi import Request
 from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import MultipartParser, parse_options_header
+from python_multipart.multipart import parse_options_header
+from starlette.datastructures import Headers, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
 
 from facesketch.serve.admission import Ticket
 from facesketch.serve.problems import ProblemError
@@ -17,7 +19,7 @@ from facesketch.serve.settings import Limits
 
 FILE = "file"
 _FIELD, _FIELDS = 256, 16  # bytes of one field, and how many
-_ROOM = 16 << 10  # for boundaries, names and fields, beside the file
+_OVERHEAD = 16 << 10  # for boundaries, names and fields, beside the file
 _DRAIN_SECONDS = 5.0
 _DRAIN_TIMES = 4  # how many times the limit of an upload is read to be thrown away
 
@@ -39,12 +41,6 @@ class Form:
     fields: dict[str, str]
 
 
-@dataclass
-class _Part:
-    name: str = ""
-    content: bytearray = field(default_factory=bytearray)
-
-
 async def read_form(request: Request, limits: Limits, ticket: Ticket) -> Form:
     """Read a request's body.
 
@@ -55,13 +51,12 @@ async def read_form(request: Request, limits: Limits, ticket: Ticket) -> Form:
     """
     body = _Body(request)
     try:
-        parser = _Parser(_boundary(request), limits)
+        headers = _form_headers(request)
         announced = request.headers.get("content-length", "")
-        if announced.isdecimal() and int(announced) > limits.upload + _ROOM:
+        if announced.isdecimal() and int(announced) > limits.upload + _OVERHEAD:
             raise _too_large(limits)
         async with asyncio.timeout(limits.upload_seconds):
-            await _receive(body, parser, limits, ticket)
-        return parser.form()
+            return await _parsed(headers, body, limits, ticket)
     except TimeoutError as error:
         hint = "Send it again, or a smaller picture."
         raise ProblemError(408, "The upload took too long to arrive.", hint, {"Connection": "close"}) from error
@@ -94,20 +89,8 @@ class _Body:
         return chunk
 
 
-async def _receive(body: _Body, parser: _Parser, limits: Limits, ticket: Ticket) -> None:
-    received = 0
-    while not body.ended:
-        async with asyncio.timeout(limits.silence):
-            chunk = await body.next()
-        received += len(chunk)
-        if received > limits.upload + _ROOM:
-            raise _too_large(limits)
-        ticket.carry(len(chunk))
-        parser.feed(chunk)
-
-
 async def _drain(body: _Body, limits: Limits) -> None:
-    """Read and forget what is still on its way, within bounds, so that the client hears the answer.
+    """Read and forget what is still on its way, within bounds, so that the client reads the answer.
 
     A server that closes a connection while the client still sends resets it, and the client never sees why.
     """
@@ -118,14 +101,16 @@ async def _drain(body: _Body, limits: Limits) -> None:
                 left -= len(await body.next())
 
 
-def _boundary(request: Request) -> bytes:
+def _form_headers(request: Request) -> Headers:
+    """Return the content type with its boundary alone: Python remembers each `charset` it has ever looked up."""
     kind, options = parse_options_header(request.headers.get("content-type", ""))
     boundary = options.get(b"boundary", b"")
     if kind.lower() != b"multipart/form-data" or not boundary:
         raise ProblemError(
             415, "The body is not multipart/form-data.", "Send the picture as the field 'file' of a multipart form."
         )
-    return boundary
+    quoted = boundary.replace(b"\\", rb"\\").replace(b'"', rb"\"")
+    return Headers(raw=[(b"content-type", b'multipart/form-data; boundary="' + quoted + b'"')])
 
 
 def _too_large(limits: Limits) -> ProblemError:
@@ -136,76 +121,56 @@ def _too_large(limits: Limits) -> ProblemError:
     )
 
 
-class _Parser:
-    """Sorts the bytes of a multipart body into its parts as they come."""
+class _Parser(MultiPartParser):
+    """Starlette's parser; it also notes whether the form came to its end."""
 
-    def __init__(self, boundary: bytes, limits: Limits) -> None:
-        self._limits, self._parts, self._ended = limits, list[_Part](), False
-        self._header, self._value = bytearray(), bytearray()
-        callbacks: Any = {
-            "on_part_begin": self._begin,
-            "on_part_data": self._data,
-            "on_header_field": lambda data, start, end: self._header.extend(data[start:end]),
-            "on_header_value": lambda data, start, end: self._value.extend(data[start:end]),
-            "on_header_end": self._head,
-            "on_end": self._end,
-        }
-        try:
-            self._parser = MultipartParser(boundary, callbacks, max_header_count=8, max_header_size=1024)
-        except FormParserError as error:
-            raise _torn() from error
+    ended = False
 
-    def feed(self, chunk: bytes) -> None:
-        try:
-            self._parser.write(chunk)
-        except FormParserError as error:
-            raise _torn() from error
+    def on_end(self) -> None:
+        self.ended = True
 
-    def form(self) -> Form:
-        """Return the parts once all have come."""
-        if not self._ended:
+
+async def _parsed(headers: Headers, body: _Body, limits: Limits, ticket: Ticket) -> Form:
+    async def chunks() -> AsyncGenerator[bytes, None]:
+        received = 0
+        while not body.ended:
+            async with asyncio.timeout(limits.silence):
+                chunk = await body.next()
+            received += len(chunk)
+            if received > limits.upload + _OVERHEAD:
+                raise _too_large(limits)
+            ticket.reserve(len(chunk))
+            yield chunk
+        if not parser.ended:  # raised here, so that the parser closes its files
             raise _torn()
-        files = [part for part in self._parts if part.name == FILE]
+
+    parser = _Parser(headers, chunks(), max_files=_FIELDS, max_fields=_FIELDS, max_part_size=_FIELD)
+    parser.spool_max_size = limits.upload + _OVERHEAD + 1  # no body is larger, so no file goes to the disk
+    try:
+        sent = await parser.parse()
+    except MultiPartException as error:
+        if isinstance(error.__cause__, FormParserError):
+            raise _torn() from error
+        seen = f"A field has no name or more than {_FIELD} bytes, or there are more than {_FIELDS}."
+        raise ProblemError(422, seen, "See /v1/openapi.json for the fields.") from error
+    try:
+        fields = [(name, value) for name, value in sent.multi_items() if name != FILE]
+        files = [each for each in sent.getlist(FILE) if isinstance(each, UploadFile)]
         if len(files) != 1:
             seen = "No picture was sent" if not files else "More than one picture was sent"
             raise ProblemError(422, f"{seen} as the field 'file'.", "Send one picture a request, as the field 'file'.")
-        if not files[0].content:
-            raise ProblemError(400, "The file is empty.", "Send a picture: PNG, JPEG, WebP, TIFF, BMP or GIF.")
-        fields = [part for part in self._parts if part.name != FILE]
-        names = [part.name for part in fields]
-        if len(set(names)) < len(names):
+        if any(isinstance(value, UploadFile) for _, value in fields):
+            raise ProblemError(422, "A field other than 'file' holds a file.", "See /v1/openapi.json for the fields.")
+        if len(dict(fields)) < len(fields):
             raise ProblemError(422, "A field was sent twice.", "Send each field once.")
-        return Form(bytes(files[0].content), {part.name: _text(part) for part in fields})
-
-    def _begin(self) -> None:
-        if len(self._parts) > _FIELDS:
-            raise ProblemError(422, "There are too many fields.", "See /v1/openapi.json for the fields there are.")
-        self._parts.append(_Part())
-
-    def _head(self) -> None:
-        if bytes(self._header).lower() == b"content-disposition":
-            _, options = parse_options_header(bytes(self._value))
-            self._parts[-1].name = options.get(b"name", b"").decode("utf-8", "replace")
-        self._header, self._value = bytearray(), bytearray()
-
-    def _data(self, data: bytes, start: int, end: int) -> None:
-        part = self._parts[-1]
-        most = self._limits.upload if part.name == FILE else _FIELD
-        if len(part.content) + end - start > most:
-            if part.name == FILE:
-                raise _too_large(self._limits)
-            raise ProblemError(422, f"A field is longer than {_FIELD} bytes.", "Send the picture as the field 'file'.")
-        part.content += data[start:end]
-
-    def _end(self) -> None:
-        self._ended = True
-
-
-def _text(part: _Part) -> str:
-    try:
-        return part.content.decode()
-    except UnicodeDecodeError as error:
-        raise ProblemError(422, "A field is not UTF-8 text.", "Send the picture as the field 'file'.") from error
+        content = await files[0].read()
+        if not content:
+            raise ProblemError(400, "The file is empty.", "Send a picture: PNG, JPEG, WebP, TIFF, BMP or GIF.")
+        if len(content) > limits.upload:
+            raise _too_large(limits)
+        return Form(content, {name: str(value) for name, value in fields})
+    finally:
+        await sent.close()
 
 
 def _torn() -> ProblemError:

@@ -1,4 +1,4 @@
-"""Everything that can go wrong, as one kind of answer: a plain sentence and what to do about it."""
+"""Failures as `application/problem+json`: what was wrong and how to mend it, as a `FacesketchError` says it."""
 
 from __future__ import annotations
 
@@ -14,101 +14,101 @@ from starlette.exceptions import HTTPException
 from facesketch.config import explain
 from facesketch.errors import ConfigError, FaceError, FacesketchError, ImageError
 
+MEDIA = "application/problem+json"
+
 
 class Problem(BaseModel):
     """Why there is no other answer."""
 
-    error: str
-    """One plain sentence."""
+    seen: str
+    """What was wrong, in one sentence."""
     hint: str
-    """What to do."""
+    """How to mend it."""
+    field: str | None = None
+    """The form field that mends it, if there is one."""
 
 
 class ProblemError(Exception):
-    """An answer that is not what was asked for.
+    """A request that gets a problem as its answer.
 
     Args:
         status: the HTTP status.
-        error: what is wrong.
-        hint: what to do.
+        seen: what was wrong.
+        hint: how to mend it.
         headers: further headers.
+        field: the form field that mends it.
     """
 
-    def __init__(self, status: int, error: str, hint: str, headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(error)
-        self.status, self.problem, self.headers = status, Problem(error=error, hint=hint), dict(headers or {})
+    def __init__(
+        self, status: int, seen: str, hint: str, headers: Mapping[str, str] | None = None, field: str | None = None
+    ) -> None:
+        super().__init__(seen)
+        self.status, self.problem = status, Problem(seen=seen, hint=hint, field=field)
+        self.headers = dict(headers or {})
 
     def response(self) -> JSONResponse:
         """Return it as an answer."""
-        return JSONResponse(self.problem.model_dump(), self.status, self.headers)
+        return JSONResponse(self.problem.model_dump(exclude_none=True), self.status, self.headers, media_type=MEDIA)
 
 
 _MEANINGS = {
     400: "The picture or a field cannot be used.",
     401: "The token is missing or wrong.",
     403: "A page of another site sent this.",
-    404: "There is no such thing here.",
-    406: "None of the kinds that were asked for can be given.",
+    404: "Not found.",
+    406: "The server cannot give any of the accepted kinds of answer.",
     408: "The upload did not arrive in time.",
     413: "The upload has too many bytes, or the picture too many pixels.",
     415: "The upload is not a picture, or not multipart/form-data.",
     422: "A field is missing, unknown or out of range, or the picture takes too much time or memory to decode.",
-    429: "Too many requests are waiting; `Retry-After` says when to come again.",
+    429: "Too many requests are waiting; `Retry-After` says when to try again.",
     503: "The server is stopping.",
     504: "It took longer than the time limit.",
 }
 
-_HINTS = {
-    404: "See /v1/openapi.json for what there is.",
-    405: "See /v1/openapi.json for what there is.",
-}
-
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Return what an operation's documentation says of the ways in which it fails."""
+    """Return the documentation of an operation's failures."""
+    retry = {"headers": {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds."}}}
     return {
-        status: {"model": Problem, "description": _MEANINGS[status]} | _headers(status)
+        status: {"model": Problem, "description": _MEANINGS[status]} | (retry if status in {429, 503} else {})
         for status in sorted({401, 503, *statuses})
     }
 
 
+def document_media_type(schema: dict[str, Any]) -> None:
+    """Correct the media type of all problems in an OpenAPI document: FastAPI takes them for plain JSON."""
+    problem = {"schema": {"$ref": "#/components/schemas/Problem"}}
+    for operations in schema["paths"].values():
+        for operation in operations.values():
+            for response in operation["responses"].values():
+                if response.get("content", {}).get("application/json") == problem:
+                    response["content"] = {MEDIA: problem}
+
+
 def file_answer(description: str, *media: str) -> dict[int | str, dict[str, Any]]:
-    """Return what an operation's documentation says of an answer that is a file."""
+    """Return the documentation of an answer that is a file."""
     content = {each: {"schema": {"type": "string", "format": "binary"}} for each in media}
     return {200: {"description": description, "content": content}}
 
 
-def _headers(status: int) -> dict[str, Any]:
-    if status not in {429, 503}:
-        return {}
-    return {"headers": {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds."}}}
-
-
-def told(error: FacesketchError) -> ProblemError:
+def user_problem(error: FacesketchError) -> ProblemError:
     """Return a user's mistake as an answer."""
-    seen = error.seen.removeprefix("picture: ").removeprefix("probe: ")
-    return ProblemError(400, _sentence(seen), _sentence(error.hint or "try another picture"))
-
-
-def plain(notice: str) -> str:
-    """Return a notice without what to type and where to look, which is for whoever runs the server."""
-    return "; ".join(part.partition(": ")[0] for part in notice.split("; "))
+    return ProblemError(400, _sentence(error.seen), _sentence(error.hint or "try another picture"))
 
 
 def invalid(error: ValidationError, model: type[BaseModel]) -> ProblemError:
-    """Return fields that do not hold what they should as an answer."""
-    return ProblemError(
-        422, _sentence(explain(error, model)), "See /v1/openapi.json for the fields and what they hold."
-    )
+    """Return the answer to fields that are unknown or out of range."""
+    return ProblemError(422, _sentence(explain(error, model)), "See /v1/openapi.json for the fields and their values.")
 
 
 def unexpected() -> ProblemError:
     """Return the answer to a request that met a mistake of ours."""
-    return ProblemError(500, "Something went wrong on the server.", "Try again; if it stays so, tell whoever runs it.")
+    return ProblemError(500, "Something went wrong on the server.", "Try again, or tell the person who runs it.")
 
 
 def stopping() -> ProblemError:
-    """Return the answer to a request that comes, or is still at work, when the server ends."""
+    """Return the answer to a request that comes, or is still being worked on, when the server stops."""
     headers = {"Retry-After": "5", "Connection": "close"}
     return ProblemError(503, "The server is stopping.", "Try again in a moment.", headers)
 
@@ -125,12 +125,12 @@ def answer_problems(app: FastAPI) -> None:
     async def _refused(_: Request, error: ProblemError) -> JSONResponse:
         return error.response()
 
-    # other errors, of a full disk or a torn gallery, are for whoever runs the server, whose folders they name
+    # other errors, such as a full disk or a torn gallery, name folders of the server and are not for its clients
     @app.exception_handler(ImageError)
     @app.exception_handler(FaceError)
     @app.exception_handler(ConfigError)
     async def _mistaken(_: Request, error: FacesketchError) -> JSONResponse:
-        return told(error).response()
+        return user_problem(error).response()
 
     @app.exception_handler(RequestValidationError)
     async def _misread(_: Request, error: RequestValidationError) -> JSONResponse:
@@ -144,5 +144,5 @@ def answer_problems(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def _plain(_: Request, error: HTTPException) -> JSONResponse:
-        hint = _HINTS.get(error.status_code, "Try again.")
+        hint = "See /v1/openapi.json for what there is." if error.status_code in {404, 405} else "Try again."
         return ProblemError(error.status_code, _sentence(str(error.detail)), hint, error.headers).response()

@@ -1,4 +1,4 @@
-"""Files below a folder that others write into: read by a way without links, and only as far as is sensible."""
+"""Reading below a folder that others write into: no links are followed, and no more is read than asked for."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from pathlib import Path
 from typing import BinaryIO
 
 _HOP = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-_FOLDER, _FILE = getattr(os, "O_DIRECTORY", 0), getattr(os, "O_NONBLOCK", 0)  # to open a pipe would be to wait
+_FOLDER, _FILE = getattr(os, "O_DIRECTORY", 0), getattr(os, "O_NONBLOCK", 0)  # opening a pipe would block
 _FRESH = 2.0  # seconds
 _STEPWISE = os.open in os.supports_dir_fd  # not on Windows
 
 
 class NoFileError(OSError):
-    """There is no ordinary file or folder of this name that may be read."""
+    """Not an ordinary file or folder that may be read."""
 
 
 class Root:
-    """A folder, itself perhaps a link, below which no link is followed, even one that is put there at this moment.
+    """A folder, itself perhaps a link, below which no link is followed, even one that appears at this moment.
 
     Args:
         path: the folder.
@@ -35,10 +35,10 @@ class Root:
 
         Args:
             parts: its folders and its name.
-            most: bytes that it may have.
+            most: the most bytes it may have.
 
         Raises:
-            NoFileError: it is a link, no ordinary file, behind a link, or too large.
+            NoFileError: it is not an ordinary file, is a link or behind one, or is too large.
             OSError: it cannot be read.
         """
         with self.opened(parts) as file:
@@ -48,7 +48,7 @@ class Root:
         return content
 
     def status(self, parts: Sequence[str]) -> os.stat_result:
-        """Return what the system says of a file.
+        """Return a file's status.
 
         Raises:
             OSError: as `read`.
@@ -57,7 +57,7 @@ class Root:
             return os.fstat(held)
 
     def names(self, parts: Sequence[str]) -> list[str]:
-        """Return the names of what lies in a folder; none where there is no such folder.
+        """Return the names in a folder; none if it does not exist.
 
         Raises:
             OSError: as `read`.
@@ -72,7 +72,7 @@ class Root:
 
     @contextmanager
     def opened(self, parts: Sequence[str]) -> Iterator[BinaryIO]:
-        """Open a file, until the block ends.
+        """Open a file until the block ends.
 
         Raises:
             OSError: as `read`.
@@ -85,7 +85,7 @@ class Root:
         held = self._held(parts, flags) if _STEPWISE else os.open(self._checked(parts), _HOP)
         try:
             if flags == _FILE and not stat.S_ISREG(os.fstat(held).st_mode):
-                raise NoFileError(f"{parts[-1]} is no ordinary file")
+                raise NoFileError(f"{parts[-1]} is not an ordinary file")
             yield held
         finally:
             os.close(held)
@@ -101,7 +101,7 @@ class Root:
         return held
 
     def _checked(self, parts: Sequence[str]) -> Path:
-        """Return the place of a file, as safely as where nothing can be opened relative to a folder."""
+        """Return the path of a file without links, for systems that cannot open relative to a folder."""
         path = self.path
         for part in parts:
             path /= part
@@ -124,13 +124,13 @@ def _step(part: str, flags: int, folder: int) -> int:
 
 
 def is_locked(file: BinaryIO) -> bool:
-    """Tell whether a program holds a lock on a file."""
-    if time.time() - os.fstat(file.fileno()).st_mtime < _FRESH:  # to try it now might keep its holder from taking it
+    """Return whether a process holds a lock on a file."""
+    if time.time() - os.fstat(file.fileno()).st_mtime < _FRESH:  # trying it now might keep its holder from taking it
         return True
     try:
         import fcntl
 
         fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except (ImportError, OSError):
-        return True  # or nobody can tell, and the file lies there only while it is held
-    return False  # closing the file lets go of it
+        return True  # or the system cannot say, and the file exists only while it is locked
+    return False  # closing the file releases the lock

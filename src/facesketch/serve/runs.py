@@ -1,4 +1,4 @@
-"""What the folders of trainings say: read anew each time, and only files that a listing has found."""
+"""Trainings as their run folders show them: read each time, and only files that a listing has found."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _DEPTH, _MOST = 3, 500
 _POINTS = 300
 _CONFIG_BYTES, _SAMPLE_BYTES = 1 << 20, 64 << 20
 _LARGEST = 2**53  # beyond, a browser counts wrong
-_LONGEST, _DEEPEST = 300, 8  # of what is shown: signs of a text, entries of a list, lists in lists
+_LONGEST, _DEEPEST = 300, 8  # what is shown: characters of a text, entries of a list, levels of lists
 _log = logging.getLogger("facesketch.serve")
 
 State = Literal["waiting", "running", "stopped", "ended", "unreadable"]
@@ -32,21 +32,21 @@ Place = tuple[str, ...]
 
 
 class _UnreadableError(Exception):
-    """A run folder holds what no training writes; the message says what, and where."""
+    """A run folder holds something that no training writes."""
 
 
-class Shelf:
+class RunStore:
     """The trainings below a folder.
 
     Args:
-        folder: up to three levels are looked through; links are not followed.
+        folder: searched up to three levels deep; links are not followed.
     """
 
     def __init__(self, folder: Path) -> None:
         self._root = Root(folder)
 
     def runs(self) -> list[Run]:
-        """Return all trainings, the one that wrote last first; one that cannot be read says why."""
+        """Return all trainings, the latest to write first; one that cannot be read says why."""
         found = self._found().items()
         runs = [(self._touched(place), self._run(name, place)) for name, place in found]
         return [run for _, run in sorted(runs, key=lambda each: -each[0])]
@@ -88,7 +88,7 @@ class Shelf:
         try:
             config = self._config(place)
             return Run(**self._summary(name, place, config, self._course(place)))
-        except Exception as error:  # whatever lies in one folder, the others are shown
+        except Exception as error:  # whatever one folder holds, the others are shown
             return Run(**_unreadable(name, error))
 
     def _summary(self, name: str, place: Place, config: RunConfig, course: Course) -> dict[str, Any]:
@@ -105,17 +105,13 @@ class Shelf:
     def _state(self, place: Place, course: Course) -> State:
         if course.last.get("event") == "end":
             return "ended"
-        if not self._held(place):
-            return "stopped"
-        return "running" if course.last else "waiting"
-
-    def _held(self, place: Place) -> bool:
-        """Tell whether a process trains in a folder: it holds a lock there, which the system takes from the dead."""
-        try:
+        try:  # a process that trains holds a lock, which the system releases when the process dies
             with self._root.opened((*place, LOCK)) as file:
-                return is_locked(file)
+                if is_locked(file):
+                    return "running" if course.last else "waiting"
         except OSError:
-            return False
+            pass
+        return "stopped"
 
     def _config(self, place: Place) -> RunConfig:
         content = self._root.read((*place, CONFIG), _CONFIG_BYTES)
@@ -137,7 +133,7 @@ class Shelf:
         return course
 
     def _samples(self, place: Place) -> dict[int, str]:
-        """Return the names of the sample sheets by epoch; that they are no links is seen when they are opened."""
+        """Return the names of the sample sheets by epoch; links among them fail when they are opened."""
         found: dict[int, str] = {}
         try:
             names = self._root.names((*place, SAMPLES))
@@ -164,13 +160,13 @@ class Shelf:
         return found
 
     def _found(self) -> dict[str, Place]:
-        """Return the trainings by what they are called in requests: their place, with `~` between its parts."""
+        """Return the trainings by their ids: their folders below the root, joined by `~`."""
         found: dict[str, Place] = {}
         for path in _folders(self._root.path, _DEPTH):
             if len(found) < _MOST and os.path.lexists(path / CONFIG):
                 place = path.relative_to(self._root.path).parts
                 name = "~".join(place) or path.resolve().name or "runs"
-                name = os.fsencode(name).decode("utf-8", "backslashreplace")  # a name need not be text
+                name = os.fsencode(name).decode("utf-8", "backslashreplace")  # a name need not be UTF-8
                 while name in found:
                     name += "~"
                 found[name] = place
@@ -192,23 +188,27 @@ def _folders(folder: Path, depth: int) -> Iterator[Path]:
 
 
 def _unreadable(name: str, error: Exception) -> dict[str, Any]:
-    """Return what is shown of a training that cannot be read."""
+    """Return the summary of a training that cannot be read."""
     if isinstance(error, (_UnreadableError, ConfigError, NoFileError)):
         reason = str(error)
     elif isinstance(error, OSError):
         reason = (error.strerror or type(error).__name__).lower()
     else:
         _log.warning("a training cannot be read", exc_info=error)
-        reason = "it holds what no training writes"
+        reason = "it holds something that no training writes"
     nothing = {"method": None, "direction": None, "step": 0, "steps": None, "epoch": 0}
     return {"id": name, "state": "unreadable", "reason": _shown(reason), **nothing}
 
 
 def _public(config: RunConfig) -> dict[str, Any]:
-    """Return the settings without where things lie on this machine: paths without their folders."""
+    """Return the settings with paths reduced to names, so that they reveal no folders of this machine."""
     value = config.model_dump(mode="json", exclude_none=True)
     options = [("method", name) for name, given in value["method"].items() if isinstance(given, str)]
-    for section, name in (("data", "folder"), ("train", "start_from"), *options):  # which are paths, only torch knows
+    for section, name in (
+        ("data", "folder"),
+        ("train", "start_from"),
+        *options,
+    ):  # only torch knows which of these are paths
         if name in value[section]:
             value[section][name] = value[section][name].replace("\\", "/").rpartition("/")[2]
     shown: dict[str, Any] = _shown(value)
@@ -216,7 +216,7 @@ def _public(config: RunConfig) -> dict[str, Any]:
 
 
 def _shown(value: Any, depth: int = 0) -> Any:
-    """Return what JSON can hold and a person can read of a value."""
+    """Return a value cut down to what JSON can hold and a person can read."""
     if isinstance(value, bool) or value is None:
         return value
     if isinstance(value, (dict, list)) and depth == _DEEPEST:
@@ -232,7 +232,7 @@ def _shown(value: Any, depth: int = 0) -> Any:
 
 
 def _steps(config: RunConfig, course: Course) -> int | None:
-    """Return how many steps a training takes: as it was told, or as many epochs as it was told of those it has done."""
+    """Return how many steps a training takes: those in its settings, or its epochs times the steps of one."""
     steps = config.train.steps
     done = next((line for line in reversed(course.epochs) if line["epoch"] > 0), None)
     if steps is None and done is not None and config.train.epochs is not None:
@@ -249,13 +249,13 @@ def _validation(course: Course) -> dict[str, list[tuple[int, float]]]:
 
 
 def _curves(lines: Iterable[tuple[str, Iterable[tuple[int, float]]]]) -> dict[str, list[tuple[int, float]]]:
-    """Return those points of each curve that are numbers, as many as a page can draw; no curve without any."""
+    """Return the finite points of each curve, as many as a page can draw; curves without any are left out."""
     curves = {_shown(name): thinned([point for point in points if math.isfinite(point[1])]) for name, points in lines}
     return {name: points for name, points in curves.items() if points}
 
 
 def thinned(points: list[tuple[int, float]], most: int = _POINTS) -> list[tuple[int, float]]:
-    """Return at most so many points, evenly over all and with the first and the last."""
+    """Return at most so many points, evenly spaced, with the first and the last."""
     if len(points) <= most:
         return points
     return [points[round(place * (len(points) - 1) / (most - 1))] for place in range(most)]

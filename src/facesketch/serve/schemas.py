@@ -1,4 +1,4 @@
-"""What goes in and out of the API, as pydantic models; the OpenAPI document is made of them."""
+"""Requests and answers of the API as pydantic models, from which the OpenAPI document is made."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ class TranslateForm(_Form):
     """How a picture is to be translated."""
 
     direction: Direction | None = None
-    """When left out, the picture tells whether it is a photo or a sketch."""
+    """When left out, the server looks whether the picture is a photo or a sketch."""
     model: _Name | None = None
-    """An id of `/v1/models`; the package's own when left out."""
+    """An id from `/v1/models`; the package's own model when left out."""
     style: _Name | None = None
-    """One of the model's hands; its first when left out."""
+    """One of the model's styles; its first when left out."""
     face: Annotated[int, Field(ge=1, le=1000)] = 1
-    """Which face, 1 being the largest, where the model frames faces."""
+    """Which face, 1 being the largest, if the model frames faces."""
     align: bool = True
-    """Look for a face and frame it, where the model learned from framed ones."""
+    """Find and frame a face, if the model learned from framed ones."""
     resolution: Literal["trained", "native"] = "trained"
     """Work at the size of training, or at the picture's own."""
 
@@ -40,11 +40,11 @@ class SearchForm(_Form):
     top: Annotated[int, Field(ge=1, le=100)] = 10
     """How many hits."""
     route: Literal["direct", "to-photo", "to-sketch", "fused"] = "fused"
-    """What is compared with what."""
+    """How sketch and photos are compared."""
     prior: Annotated[float, Field(gt=0, lt=1)] = 0.5
     """How likely it was, before the search, that the person is in the gallery at all."""
     face: Annotated[int, Field(ge=1, le=1000)] | None = None
-    """Which face of the sketch, 1 being the largest; needed where it shows several."""
+    """Which face of the sketch, 1 being the largest; needed if it shows several."""
 
 
 class _Answer(BaseModel):
@@ -59,56 +59,56 @@ class FaceFound(_Answer):
 
 
 class Translated(_Answer):
-    """A translation with what it was made of."""
+    """A translation and what it was made from."""
 
     direction: Direction
     model: str
     style: str | None
-    """None where the model has one hand."""
+    """None if the model has only one."""
     width: int
     height: int
     faces: int
-    """How many faces the picture shows; 0 where none was looked for."""
+    """How many faces the picture shows; 0 if none was looked for."""
     face: FaceFound | None
     turned: Literal[0, 90, 180, 270]
-    """How many degrees clockwise the upload was turned, as that showed a face upright."""
+    """How many degrees clockwise the upload was turned to show the face upright."""
     source: str
     """What was translated, as a `data:` URL of a JPEG, in the size of the result."""
     result: str
     """The translation, as a `data:` URL of a PNG."""
     notice: str
-    """One line for the user where the upload was turned, else empty."""
+    """One line for the user if the upload was turned, else empty."""
 
 
 class Model(_Answer):
-    """A model that can be asked for."""
+    """A model that requests can name."""
 
     id: str
     title: str
     directions: list[Direction]
     styles: list[str]
     faces: bool
-    """Whether it wants faces found and framed."""
+    """Whether it was trained on framed faces."""
     size: int | None
     """Pixels of the longer side that it works at; None for the picture's own."""
     default: bool
 
 
 class Bounds(_Answer):
-    """What an upload may have."""
+    """Limits of an upload."""
 
     bytes: int
     pixels: int
 
 
 class Health(_Answer):
-    """How the server is."""
+    """State of the server."""
 
     status: Literal["ok"]
     version: str
     models: list[str]
     gallery: int | None
-    """How many photos the gallery has; None without one."""
+    """Photos in the gallery; None without one."""
     runs: bool
     """Whether trainings are shown."""
     queue: int
@@ -127,7 +127,7 @@ class GalleryInfo(_Answer):
     indexed: bool
     routes: list[str]
     lead: str
-    """What has to be said beside every hit."""
+    """The warning to show beside every hit."""
 
 
 class Hit(_Answer):
@@ -139,9 +139,9 @@ class Hit(_Answer):
     score: float
     """-1 to 1; larger is more alike."""
     chance: float | None
-    """How likely it is to be the right person; null where the gallery has too few people to tell."""
+    """How likely it is to be the right person; null if the gallery has too few people to tell."""
     picture: str
-    """Where its picture is, under this server, for a while."""
+    """The path of its picture on this server, valid for a while."""
 
 
 class Hits(_Answer):
@@ -149,11 +149,11 @@ class Hits(_Answer):
 
     hits: list[Hit]
     absent: float | None
-    """The chance that the person is not in this gallery; null where the gallery has too few people to tell."""
+    """The chance that the person is not in this gallery; null if it has too few people to tell."""
     elsewhere: float | None
-    """The chance that the person is in the gallery, but none of the hits; null as well."""
+    """The chance that the person is in the gallery but none of the hits; null likewise."""
     verdict: str
-    """The answer in one plain sentence."""
+    """The answer in one sentence."""
     lead: str
     """What a hit is, and what it is not."""
     route: str
@@ -164,7 +164,7 @@ class Hits(_Answer):
     framed: str
     """The framed sketch, as a `data:` URL."""
     turned: Literal[0, 90, 180, 270]
-    """How many degrees clockwise the upload was turned, as that showed a face upright."""
+    """How many degrees clockwise the upload was turned to show the face upright."""
     notice: str
 
 
@@ -173,15 +173,15 @@ class Run(_Answer):
 
     id: str
     method: str | None
-    """None where the folder cannot be read, as with `direction`."""
+    """None if the folder cannot be read, as with `direction`."""
     direction: Direction | None
     state: Literal["waiting", "running", "stopped", "ended", "unreadable"]
-    """`running` and `waiting`, which has not begun, have a process that writes into the folder at this moment."""
+    """`running` and `waiting` (not begun yet) mean that a process has the folder open."""
     reason: str = ""
     """Why it is `unreadable`."""
     step: int
     steps: int | None
-    """How long it is to be, as far as that is known."""
+    """The planned number, if known."""
     epoch: int
 
 
@@ -190,11 +190,11 @@ class RunDetails(Run):
 
     config: dict[str, Any]
     losses: dict[str, list[tuple[int, float]]]
-    """Of each loss up to 300 points (step, value), evenly over the run."""
+    """Up to 300 points (step, value) of each loss, evenly spaced over the run."""
     validation: dict[str, list[tuple[int, float]]]
-    """The same of the validation figures."""
+    """The same for the validation metrics."""
     samples: list[int]
-    """Epochs of which there is a sample sheet."""
+    """Epochs that have a sample sheet."""
 
 
 def multipart(form: type[_Form]) -> dict[str, Any]:
@@ -212,7 +212,7 @@ def multipart(form: type[_Form]) -> dict[str, Any]:
 
 
 def _never_null(field: dict[str, Any]) -> dict[str, Any]:
-    """Return a field's schema without the null that stands for a field left out, which no form can send."""
+    """Return a field's schema without null, which stands for a missing field and which no form can send."""
     kinds = [each for each in field.get("anyOf", []) if each.get("type") != "null"]
     if len(kinds) != 1:
         return field

@@ -1,4 +1,4 @@
-"""Searches in one gallery, one at a time; its pictures go by names that say nothing of where they lie."""
+"""Searches in one gallery, one at a time, with pictures under names that do not reveal their paths."""
 
 from __future__ import annotations
 
@@ -8,22 +8,20 @@ import hmac
 import secrets
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
-from PIL import Image
-
 from facesketch.errors import FaceError, SeveralFacesError
 from facesketch.serve.admission import Ticket
-from facesketch.serve.codec import Darkroom, data_url
-from facesketch.serve.problems import ProblemError, plain, told
+from facesketch.serve.codec import ImageDecoder, data_url
+from facesketch.serve.problems import ProblemError, user_problem
 from facesketch.serve.schemas import GalleryInfo, Hit, Hits, SearchForm
+from facesketch.serve.translating import turn_notice
 
 _REMEMBERED = 10_000  # names of pictures, of the latest hits
 
 
-class SearchedFor(Protocol):
+class SearchableGallery(Protocol):
     """The part of a `facesketch.search.gallery.Gallery` that a server uses."""
 
     def search(self, picture: Any, top: int, route: Any, face: int | None, prior: float) -> Any:
@@ -39,44 +37,44 @@ class SearchedFor(Protocol):
         ...
 
 
-def open_gallery(uri: str, *, query_log: bool) -> SearchedFor:
-    """Open a gallery that exists, with all that a search in it needs.
+def open_gallery(uri: str, *, query_log: bool) -> SearchableGallery:
+    """Open an existing gallery, with all that a search needs.
 
     Raises:
-        FacesketchError: it is not there, torn, or was described by what is not at hand.
+        FacesketchError: it is missing or torn, or its embedder is missing.
     """
     from facesketch.search.gallery import Gallery
 
     gallery = Gallery(uri, create=False, query_log=query_log)
-    _ = gallery.describer  # so that what is amiss is told at the start
+    _ = gallery.describer  # a gallery that cannot be searched fails at the start
     return gallery
 
 
 class Searcher:
-    """Searches a gallery for those who ask over HTTP.
+    """Searches a gallery for requests.
 
     Attributes:
-        count: how many photos it had when it was last asked.
+        count: how many photos it had at the last request.
 
     Args:
         gallery: where to search.
-        darkroom: what decodes uploads.
+        decoder: decodes the uploads.
     """
 
-    def __init__(self, gallery: SearchedFor, darkroom: Darkroom) -> None:
-        self._gallery, self._darkroom = gallery, darkroom
+    def __init__(self, gallery: SearchableGallery, decoder: ImageDecoder) -> None:
+        self._gallery, self._decoder = gallery, decoder
         # one thread: a search runs two networks and the index on all processors already
         self._thread = ThreadPoolExecutor(1, "search")
-        self._names = Names()
+        self._names = PictureNames()
         self.count = int(gallery.info().count)
 
-    async def search(self, data: bytes, asked: SearchForm, ticket: Ticket) -> Hits:
+    async def search(self, data: bytes, form: SearchForm, ticket: Ticket) -> Hits:
         """Return what resembles a sketch.
 
         Raises:
             ProblemError: the upload or a field cannot be used.
         """
-        hits: Hits = await self._run(ticket, self._search, data, asked)
+        hits: Hits = await self._run(ticket, self._search, data, form)
         return hits
 
     async def info(self, ticket: Ticket) -> GalleryInfo:
@@ -88,16 +86,16 @@ class Searcher:
         """Return the small JPEG of a hit.
 
         Raises:
-            ProblemError: 404, no hit of late had this name.
+            ProblemError: 404, no recent hit had this name.
         """
         key = self._names.key(name)
         picture = b"" if key is None else await self._run(ticket, self._gallery.thumbnail, key)
         if not picture:
-            raise ProblemError(404, "There is no such picture, or it was shown too long ago.", "Search again.")
+            raise ProblemError(404, "There is no such picture, or its search was too long ago.", "Search again.")
         return bytes(picture)
 
     def close(self) -> None:
-        """End the thread, and do not wait for a search that is stuck."""
+        """End the thread without waiting for a search that is stuck."""
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     async def _run(self, ticket: Ticket, work: Any, *given: Any) -> Any:
@@ -105,40 +103,37 @@ class Searcher:
         ticket.attach(future)
         return await asyncio.wrap_future(future)
 
-    def _search(self, data: bytes, asked: SearchForm) -> Hits:
-        with self._darkroom.open(data) as image:
-            answer = self._found(image, asked)
+    def _search(self, data: bytes, form: SearchForm) -> Hits:
+        with self._decoder.open(data) as image:
+            try:
+                answer = self._gallery.search(image, form.top, form.route, form.face, form.prior)
+            except SeveralFacesError as error:
+                hint = "Say which with the field face; 1 is the largest."
+                raise ProblemError(400, "The sketch shows several faces.", hint, field="face") from error
+            except FaceError as error:
+                raise user_problem(error) from error
+        from facesketch.search.answer import LEAD
+
         self.count = int(answer.size)
         return Hits(
             hits=[self._hit(hit) for hit in answer.hits],
             absent=answer.absent,
             elsewhere=answer.elsewhere,
             verdict=answer.verdict,
-            lead=_lead(),
+            lead=LEAD,
             route=answer.route,
             size=answer.size,
             translated=data_url(answer.probe.translated, "jpeg"),
             framed=data_url(answer.probe.framed, "jpeg"),
             turned=answer.probe.turn,
-            notice=plain(answer.notice),
+            notice=turn_notice(answer.probe.turn),
         )
 
-    def _found(self, image: Image.Image, asked: SearchForm) -> Any:
-        try:
-            return self._gallery.search(image, asked.top, asked.route, asked.face, asked.prior)
-        except FaceError as error:
-            if asked.face is None and isinstance(error, SeveralFacesError):
-                raise ProblemError(
-                    400, "The sketch shows several faces.", "Say which with the field face; 1 is the largest."
-                ) from error
-            raise told(error) from error
-
     def _hit(self, hit: Any) -> Hit:
-        # a photo that nobody gave a person stands for itself, and is called by its place on the disk
         picture = f"/v1/gallery/pictures/{self._names.name(hit.key)}"
         return Hit(
             place=hit.place,
-            person=hit.label if hit.person == hit.key else hit.person,
+            person=hit.label if hit.person == hit.key else hit.person,  # a photo without a person: the key is its path
             label=hit.label,
             score=hit.score,
             chance=hit.chance,
@@ -146,6 +141,9 @@ class Searcher:
         )
 
     def _info(self) -> GalleryInfo:
+        from facesketch.search.answer import LEAD
+        from facesketch.search.embedding.describer import ROUTES
+
         info = self._gallery.info()
         self.count = int(info.count)
         return GalleryInfo(
@@ -155,15 +153,15 @@ class Searcher:
             fingerprint=info.fingerprint,
             embedder=info.embedder,
             indexed=bool(info.indexed),
-            routes=list(_routes()),
-            lead=_lead(),
+            routes=list(ROUTES),
+            lead=LEAD,
         )
 
 
-class Names:
-    """Names under which pictures can be asked for: keyed digests of their keys, good until the server ends.
+class PictureNames:
+    """Names for the pictures of the latest hits: keyed digests, valid until the server ends.
 
-    Only pictures of the latest hits have one, so that a gallery cannot be read from end to end by guessing.
+    Other pictures have none, so that a gallery cannot be read from end to end by guessing.
     """
 
     def __init__(self) -> None:
@@ -184,15 +182,3 @@ class Names:
         """Return the key of a picture that was named."""
         with self._lock:
             return self._keys.get(name)
-
-
-def _lead() -> str:
-    from facesketch.search.answer import LEAD
-
-    return LEAD
-
-
-def _routes() -> Sequence[str]:
-    from facesketch.search.embedding.describer import ROUTES
-
-    return ROUTES

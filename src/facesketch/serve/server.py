@@ -1,4 +1,4 @@
-"""The process: a socket, uvicorn on it, and an end in which everybody still gets an answer."""
+"""The server process: a socket, uvicorn on it, and a graceful end in which every request gets an answer."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ import uvicorn
 from facesketch.errors import ConfigError
 from facesketch.serve.decoding import kill_all
 from facesketch.serve.heads import HEAD_BYTES, protocol
-from facesketch.serve.middleware import Guard
+from facesketch.serve.middleware import OuterMiddleware
 from facesketch.serve.settings import Limits, Settings
 
 _IDLE = 15.0
-_FAREWELL = 2  # seconds for answers on their way out once the grace is over
+_FAREWELL = 2  # seconds to send the last answers once the grace period is over
 
 
 class Server(uvicorn.Server):
-    """A server that on SIGTERM or SIGINT ends its running requests, refuses new ones with 503, and exits with 0.
+    """A server that on SIGTERM or SIGINT finishes running requests, refuses new ones with 503, and exits with 0.
 
     A second signal ends the process at once.
 
     Args:
-        guard: the application.
-        limits: how long it may go on when it is stopped.
+        app: the application.
+        limits: how long running requests may take when it is stopped.
     """
 
-    def __init__(self, guard: Guard, limits: Limits) -> None:
+    def __init__(self, app: OuterMiddleware, limits: Limits) -> None:
         super().__init__(
             uvicorn.Config(
-                guard,
+                app,
                 http=protocol(limits.silence),
                 ws="none",
                 lifespan="on",
@@ -48,22 +48,22 @@ class Server(uvicorn.Server):
                 h11_max_incomplete_event_size=HEAD_BYTES,
             )
         )
-        self._guard, self._limits = guard, limits
+        self._app, self._limits = app, limits
         self._until: float | None = None
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to stop; a second signal ends the process at once, whatever its threads are busy with."""
+        """Begin to stop; a second signal ends the process at once, whatever its threads do."""
         if self._until is not None:
             try:
                 kill_all()
             finally:
                 os._exit(128 + sig)
-        self._guard.stopping = True
+        self._app.stopping = True
         self._until = time.monotonic() + self._limits.grace
 
     async def on_tick(self, counter: int) -> bool:
-        """Stop for good once nothing runs any more, or it has taken too long."""
-        if self._until is not None and (self._guard.running == 0 or time.monotonic() > self._until):
+        """Stop once nothing runs any more, or the grace period is over."""
+        if self._until is not None and (self._app.running == 0 or time.monotonic() > self._until):
             self.should_exit = True
         return await super().on_tick(counter)
 
@@ -72,7 +72,7 @@ def listen(settings: Settings) -> socket.socket:
     """Return a socket that listens where the settings say.
 
     Raises:
-        ConfigError: the address is not this machine's, or the port is taken.
+        ConfigError: the address is not one of this machine, or the port is taken.
     """
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
@@ -85,22 +85,22 @@ def listen(settings: Settings) -> socket.socket:
             f"`host` {settings.host} `port` {settings.port}: cannot listen there ({reason})",
             "give another `port` or `host`",
         ) from error
-    # connections inherit it, and asyncio leaves it off: an answer's body would wait 40 ms behind its head
+    # connections inherit it, and asyncio does not set it: the body of an answer would wait 40 ms after its head
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listening
 
 
 def address(settings: Settings, listening: socket.socket) -> str:
-    """Return where the page is."""
+    """Return the address of the page."""
     host, port = listening.getsockname()[:2]
     shown = "localhost" if settings.loopback and settings.host == "localhost" else host
     return f"http://{f'[{shown}]' if ':' in shown else shown}:{port}/"
 
 
-def serve(guard: Guard, settings: Settings, listening: socket.socket) -> None:
-    """Serve until a signal ends it; a thread that is stuck does not keep the process from ending."""
+def serve(app: OuterMiddleware, settings: Settings, listening: socket.socket) -> None:
+    """Serve until a signal; a stuck thread does not keep the process from ending."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s")
-    Server(guard, settings.limits).run(sockets=[listening])
+    Server(app, settings.limits).run(sockets=[listening])
     until = time.monotonic() + _FAREWELL
     for each in threading.enumerate():
         if each is not threading.main_thread() and not each.daemon:  # Python would wait for it without end

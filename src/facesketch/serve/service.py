@@ -3,57 +3,50 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any, TypeVar
 
-from fastapi import Request
+from fastapi import Depends, Request
 from pydantic import ValidationError
 
-from facesketch.serve.admission import Desk, Ticket
+from facesketch.serve.admission import Admission, Ticket
 from facesketch.serve.catalogue import Catalogue
 from facesketch.serve.multipart import GoneError, read_form
 from facesketch.serve.problems import ProblemError, invalid
-from facesketch.serve.prometheus import Meters
-from facesketch.serve.runs import Shelf
+from facesketch.serve.prometheus import Metrics
+from facesketch.serve.runs import RunStore
 from facesketch.serve.schemas import SearchForm, TranslateForm
-from facesketch.serve.searcher import SearchedFor, Searcher
+from facesketch.serve.searcher import SearchableGallery, Searcher
 from facesketch.serve.settings import Settings
-from facesketch.serve.translating import Workshop
+from facesketch.serve.translating import UploadTranslator
 
 Result = TypeVar("Result")
 AnyForm = TypeVar("AnyForm", TranslateForm, SearchForm)
 
 
-@dataclass(frozen=True, eq=False)
 class Service:
     """All that the routes of one server share.
 
     Attributes:
-        settings: what it was told.
-        desk: who is let in.
-        meters: what is counted.
-        workshop: what translates.
+        settings: what the server was started with.
+        admission: limits the requests at once.
+        metrics: what is counted.
+        translator: what translates.
         searcher: what searches; None without a gallery.
-        shelf: the trainings; None without a folder of them.
+        run_store: the trainings; None without a folder of them.
     """
 
-    settings: Settings
-    desk: Desk
-    meters: Meters
-    workshop: Workshop
-    searcher: Searcher | None
-    shelf: Shelf | None
-
-    @classmethod
-    def build(cls, settings: Settings, catalogue: Catalogue, gallery: SearchedFor | None) -> Service:
-        """Return what serves these models and this gallery."""
-        limits, meters = settings.limits, Meters()
-        desk = Desk(limits.queue, limits.held)
-        workshop = Workshop(catalogue, limits, desk, meters)
-        searcher = None if gallery is None else Searcher(gallery, workshop.darkroom)
-        shelf = None if settings.runs is None else Shelf(settings.runs)
-        return cls(settings, desk, meters, workshop, searcher, shelf)
+    def __init__(self, settings: Settings, catalogue: Catalogue, gallery: SearchableGallery | None) -> None:
+        limits = settings.limits
+        self.settings, self.metrics = settings, Metrics()
+        self.admission = Admission(limits.queue, limits.held)
+        self.translator = UploadTranslator(catalogue, limits, self.admission, self.metrics)
+        self.searcher = None if gallery is None else Searcher(gallery, self.translator.decoder)
+        self.run_store = None if settings.runs is None else RunStore(settings.runs)
+        gauge, admission = self.metrics.gauge, self.admission
+        gauge("facesketch_queue", "Requests being received, waiting or worked on.", lambda: admission.active)
+        gauge("facesketch_queue_bytes", "Bytes of their uploads.", lambda: admission.held)
+        gauge("facesketch_network_waiting", "Pictures that wait for a network.", lambda: self.translator.waiting)
 
     async def received(self, request: Request, form: type[AnyForm], ticket: Ticket) -> tuple[bytes, AnyForm]:
         """Return the picture and the fields of a multipart request.
@@ -67,6 +60,16 @@ class Service:
             return sent.file, form.model_validate(sent.fields)
         except ValidationError as error:
             raise invalid(error, form) from error
+
+    async def in_thread(self, request: Request, work: Callable[..., Result], *given: Any) -> Result:
+        """Admit a request without an upload, and return the result of its work in a thread.
+
+        Raises:
+            GoneError: the client has gone.
+            ProblemError: 429, there are too many requests; 504, it takes too long.
+        """
+        with self.admission.admit() as ticket:
+            return await self.within(request, self.translator.thread(ticket, work, *given))
 
     async def within(self, request: Request, work: Coroutine[Any, Any, Result]) -> Result:
         """Return the result of some work, unless it takes too long or nobody waits for it any more.
@@ -84,7 +87,7 @@ class Service:
                 return task.result()
             if gone in done:
                 raise GoneError
-            hint = "Try again when there is less to do, or send a smaller picture."
+            hint = "Try again later, or send a smaller picture."
             raise ProblemError(504, f"This took longer than {self.settings.limits.seconds:g} s.", hint)
         finally:
             for each in (task, gone):
@@ -92,10 +95,10 @@ class Service:
             await asyncio.gather(task, gone, return_exceptions=True)
 
     def close(self) -> None:
-        """End the threads, and wait for none that is stuck."""
+        """End the threads without waiting for one that is stuck."""
         if self.searcher is not None:
             self.searcher.close()
-        self.workshop.close()
+        self.translator.close()
 
 
 async def _gone(request: Request) -> None:
@@ -103,7 +106,10 @@ async def _gone(request: Request) -> None:
         pass
 
 
-def service_of(request: Request) -> Service:
-    """Return the service that a request is for."""
+async def _service_of(request: Request) -> Service:
     service: Service = request.app.state.service
     return service
+
+
+ServiceOf = Annotated[Service, Depends(_service_of)]
+"""The service that a request is for, as a parameter of a route."""

@@ -1,4 +1,4 @@
-"""What a server is told when it starts: what it serves, to whom, and how much of it at once."""
+"""Settings of a server: what it serves, to whom, and how much at once."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class Limits(Frozen):
     upload: _Count = 20 << 20
     """Bytes of one upload."""
     pixels: _Count = 50_000_000
-    """Pixels of one picture, told by its header before it is decoded; also of all that are being decoded at once."""
+    """Pixels of one picture, read from its header before it is decoded; also of all that are open at once."""
     side: Annotated[int, Field(ge=64)] = 2048
-    """Pixels of the longer side that a picture without a face frame is worked on, and comes back, with at the most."""
+    """Pixels of the longer side to which a picture without a face frame is shrunk."""
     native: Annotated[int, Field(ge=64)] = 1024
-    """The same where `resolution` is `native`, which works on every pixel."""
+    """The same for `resolution` `native`, which works on every pixel."""
     queue: _Count = 128
     """Requests that are being received, waiting or worked on; the next one is refused with 429."""
     held: _Count = 256 << 20
@@ -35,9 +35,9 @@ class Limits(Frozen):
     upload_seconds: _Seconds = 30.0
     """How long an upload may take to arrive."""
     silence: _Seconds = 10.0
-    """How long an upload, or the head of a request, may stand still."""
+    """How long an upload, or the head of a request, may stall."""
     seconds: _Seconds = 30.0
-    """How long an answer may take once the upload is there."""
+    """How long an answer may take once the upload has arrived."""
     decoding: _Seconds = 10.0
     """How long one picture may take to decode."""
     batch: _Count = 8
@@ -45,14 +45,14 @@ class Limits(Frozen):
     connections: _Count = 512
     """Open connections."""
     grace: _Seconds = 60.0
-    """How long running requests may go on when the server is stopped."""
+    """How long running requests may take when the server is stopped."""
 
 
 class Settings(Frozen):
-    """What a server is told when it starts."""
+    """Settings of a server."""
 
     host: str = "127.0.0.1"
-    """Where to listen; other machines reach only what is not a loopback address."""
+    """Where to listen; other machines cannot reach a loopback address."""
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
     """0 takes a free one."""
     models: tuple[str, ...] = ()
@@ -64,22 +64,22 @@ class Settings(Frozen):
     gallery: str | None = None
     """The gallery to search in."""
     query_log: bool = False
-    """Note every search in the gallery's folder."""
+    """Log every search in the gallery's folder."""
     runs: Path | None = None
     """A folder of trainings to show."""
     token: str | None = Field(default=None, repr=False)
-    """What a request must bring as `Authorization: Bearer …`."""
-    anyone: bool = False
-    """Let other machines in without a token."""
+    """What a request must send as `Authorization: Bearer …`."""
+    no_auth: bool = False
+    """Serve other machines without a token."""
     hosts: tuple[str, ...] = ()
-    """Names, beside localhost, under which the server may be called."""
+    """Names of the server besides localhost."""
     cors: tuple[str, ...] = ()
     """Origins whose pages may use the API from a browser."""
     limits: Limits = Limits()
 
     @property
     def loopback(self) -> bool:
-        """Whether nobody but this machine is reached."""
+        """Whether only this machine can reach the server."""
         if self.host == "localhost":
             return True
         try:
@@ -92,14 +92,14 @@ def check(settings: Settings) -> Settings:
     """Return settings that are safe to serve with.
 
     Raises:
-        ConfigError: other machines would be let in and nobody said that they may, a token cannot be one, an origin
-            is none, or searches are to be noted where there is nothing to search.
+        ConfigError: other machines would be let in without a token or `no_auth`, the token or an origin is not valid,
+            or searches are logged without a gallery.
     """
     if settings.query_log and settings.gallery is None:
         raise ConfigError("`query_log` needs a gallery, and there is none", "add `gallery`, or leave it out")
-    if not settings.loopback and settings.token is None and not settings.anyone:
+    if not settings.loopback and settings.token is None and not settings.no_auth:
         raise ConfigError(
-            f"`host` {settings.host}: other machines would be let in", "give a `token` they must bring, or `anyone`"
+            f"`host` {settings.host}: other machines would be let in", "give a `token` they must send, or `no_auth`"
         )
     token = settings.token
     if token is not None and not _can_be_sent(token):

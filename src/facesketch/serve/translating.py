@@ -1,10 +1,10 @@
-"""The way of one picture: decoded and framed in a thread, drawn by the thread of the networks, encoded in a thread."""
+"""Translation of uploads: decoded and framed in a thread, translated in batches, encoded in a thread."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -18,12 +18,12 @@ from facesketch.errors import FaceError
 from facesketch.images.photo_or_sketch import kind_of
 from facesketch.inference.model import FramedFace, Model, Request
 from facesketch.inference.translator import Translator
-from facesketch.serve.admission import Desk, Ticket
+from facesketch.serve.admission import Admission, Ticket
 from facesketch.serve.batching import Batcher, Pixels
-from facesketch.serve.catalogue import Catalogue, Offered
-from facesketch.serve.codec import Darkroom, Kind, data_url, encoded, shrunk
+from facesketch.serve.catalogue import Catalogue, ServedModel
+from facesketch.serve.codec import ImageDecoder, Kind, data_url, encoded, shrunk
 from facesketch.serve.problems import ProblemError
-from facesketch.serve.prometheus import Meters
+from facesketch.serve.prometheus import Metrics
 from facesketch.serve.schemas import FaceFound, Translated, TranslateForm
 from facesketch.serve.settings import Limits
 
@@ -36,7 +36,7 @@ _PATIENCE = 1.0  # seconds for the thread of the networks to end
 
 
 class CountingFinder:
-    """Stands for a finder while one picture is looked at, and keeps how many faces there were."""
+    """A face finder for one picture that keeps how many faces there were."""
 
     def __init__(self, finder: FaceFinder) -> None:
         self._finder, self.count = finder, 0
@@ -49,192 +49,165 @@ class CountingFinder:
 
 
 @dataclass(frozen=True, eq=False)
-class Piece:
-    """A picture on its way.
+class Job:
+    """An upload that is ready for its network.
 
     Attributes:
-        sitting: what the network gets.
-        pipeline: what made it ready, and makes a portrait of the result.
-        model: whose network.
-        translator: the network.
-        style: the hand to draw in, None for the model's only one.
+        framed: what the network gets.
+        pipeline: what framed it, and makes a portrait of the result.
+        model: the model that translates it.
+        translator: the model's network for the direction.
+        style: the style to draw in; None for the model's only one.
         faces: how many faces the picture shows.
     """
 
-    sitting: FramedFace
+    framed: FramedFace
     pipeline: Model
-    model: Offered
+    model: ServedModel
     translator: Translator
     style: str | None
     faces: int
 
-    @property
-    def kind(self) -> str:
-        """What was sent, a photo or a sketch."""
-        return self.sitting.direction.partition("2")[0]
+    def headers(self) -> dict[str, str]:
+        """Return the headers of the answer."""
+        direction, face = self.framed.direction, self.framed.face
+        values = {"Direction": direction, "Model": self.model.id, "Kind": direction.partition("2")[0]}
+        values["Turned"] = str(0 if face is None else face.turn)
+        if self.style is not None:
+            values["Style"] = quote(self.style)  # a header holds ASCII
+        return {f"X-Facesketch-{name}": value for name, value in values.items()}
 
 
-@dataclass(frozen=True, eq=False)
-class Made:
-    """A finished translation: the picture as a file's bytes, or all about it, and what its headers say."""
-
-    content: bytes | Translated
-    headers: dict[str, str]
-
-
-class Workshop:
+class UploadTranslator:
     """Translates uploads.
 
     Args:
         catalogue: the models.
         limits: how large and how many.
-        desk: told how long the work on a picture took.
-        meters: what counts.
+        admission: told how long the work on a picture took.
+        metrics: where to count.
     """
 
-    def __init__(self, catalogue: Catalogue, limits: Limits, desk: Desk, meters: Meters) -> None:
+    def __init__(self, catalogue: Catalogue, limits: Limits, admission: Admission, metrics: Metrics) -> None:
         from facesketch.faces import FaceFinder
 
-        self.catalogue, self._limits, self._desk, self._meters = catalogue, limits, desk, meters
-        self._finder, self._darkroom = FaceFinder(), Darkroom(limits.pixels, limits.decoding)
+        self.catalogue, self._limits, self._admission, self._metrics = catalogue, limits, admission, metrics
+        self._finder, self.decoder = FaceFinder(), ImageDecoder(limits.pixels, limits.decoding)
         self._threads = ThreadPoolExecutor(min(_MOST_THREADS, processors()), "pictures")
-        self._batcher = Batcher(limits.batch, meters.batch)
+        self._batcher = Batcher(limits.batch, metrics.batch)
 
     @property
     def waiting(self) -> int:
         """How many pictures wait for a network."""
         return self._batcher.waiting
 
-    @property
-    def darkroom(self) -> Darkroom:
-        """What decodes uploads."""
-        return self._darkroom
-
-    async def translate(self, data: bytes, asked: TranslateForm, kind: Kind, ticket: Ticket) -> Made:
-        """Return the translation of an upload.
+    async def translate(
+        self, data: bytes, form: TranslateForm, kind: Kind, ticket: Ticket
+    ) -> tuple[bytes | Translated, dict[str, str]]:
+        """Return the translation of an upload, as a file or as a JSON answer, and the headers of the answer.
 
         Raises:
             ProblemError: the upload or a field cannot be used.
         """
         begun = time.perf_counter()
-        piece = await self.thread(ticket, self._prepare, data, asked, kind == "json")
-        way = piece.sitting.direction
-        waiting = self._batcher.submit(piece.translator, piece.sitting.prepared, way, piece.style)
+        job = await self.thread(ticket, self._prepare, data, form, kind == "json")
+        waiting = self._batcher.submit(job.translator, job.framed.prepared, job.framed.direction, job.style)
         ticket.attach(waiting)
         array = await asyncio.wrap_future(waiting)
-        content = await self.thread(ticket, _finish, array, piece, kind)
-        self._meters.pictures.add(piece.model.id, way)
-        self._desk.passed((time.perf_counter() - begun) / max(1, self._desk.taken))
-        return Made(content, _headers(piece))
+        content = await self.thread(ticket, _finish, array, job, kind)
+        self._metrics.pictures.labels(job.model.id, job.framed.direction).inc()
+        self._admission.record((time.perf_counter() - begun) / max(1, self._admission.active))
+        return content, job.headers()
 
     async def thread(self, ticket: Ticket, work: Callable[..., Result], *given: Any) -> Result:
-        """Do a piece of work in one of the threads."""
+        """Do some work in one of the threads."""
         future = self._threads.submit(work, *given)
         ticket.attach(future)
         return await asyncio.wrap_future(future)
 
     def close(self) -> None:
-        """End the threads, and wait for none that is stuck."""
+        """End the threads without waiting for one that is stuck."""
         self._threads.shutdown(wait=False, cancel_futures=True)
-        self._darkroom.close()
+        self.decoder.close()
         self._batcher.close(_PATIENCE)
 
-    def _prepare(self, data: bytes, asked: TranslateForm, keep: bool) -> Piece:
-        model = self.catalogue[asked.model]
-        with self._darkroom.open(data) as image:
-            direction = _direction(model, asked, image)
-            translator, style = model.translator(direction), _style(model, direction, asked)
-            aligns = asked.align and translator.preprocessing.faces is not None
-            _check(model, translator, asked, aligns)
-            finder, faces = CountingFinder(self._finder), asked.face if aligns else None
-            request = Request(direction=direction, resolution=asked.resolution, align=aligns, faces=faces)
+    def _prepare(self, data: bytes, form: TranslateForm, keep: bool) -> Job:
+        model = self.catalogue[form.model]
+        with self.decoder.open(data) as image:
+            direction = _direction(model, form, image)
+            translator, style = model.translator(direction), _style(model, direction, form)
+            align = form.align and translator.preprocessing.faces is not None
+            if form.face > 1 and not align:
+                raise ProblemError(400, "The model looks for no faces.", "Leave out the field face.")
+            if form.resolution == "native" and translator.preprocessing.frame is not None:
+                raise ProblemError(400, f"The model {model.id} has a fixed size.", "Leave out the field resolution.")
+            if not align:
+                image = shrunk(image, self._limits.native if form.resolution == "native" else self._limits.side)
+            finder, faces = CountingFinder(self._finder), form.face if align else None
+            request = Request(direction=direction, resolution=form.resolution, align=align, faces=faces)
             pipeline = Model(translator, finder=finder)
-            shown = image if aligns else self._bounded(image, asked)
-            sitting = _sit(pipeline, shown, request, keep, asked.face, finder)
-        return Piece(sitting, pipeline, model, translator, style, finder.count)
-
-    def _bounded(self, image: Image.Image, asked: TranslateForm) -> Image.Image:
-        return shrunk(image, self._limits.native if asked.resolution == "native" else self._limits.side)
-
-
-def _check(model: Offered, translator: Translator, asked: TranslateForm, aligns: bool) -> None:
-    if asked.face > 1 and not aligns:
-        hint = "Leave out the field face."
-        raise ProblemError(400, "No faces are looked for, so there is none to pick.", hint)
-    if asked.resolution == "native" and translator.preprocessing.frame is not None:
-        raise ProblemError(400, f"The model {model.id} has a fixed size.", "Leave out the field resolution.")
+            try:
+                framed = pipeline.prepare(image, request, keep_source=keep)[0]
+            except FaceError as error:
+                raise _face_problem(finder.count, form.face) from error
+        return Job(framed, pipeline, model, translator, style, finder.count)
 
 
-def _direction(model: Offered, asked: TranslateForm, image: Image.Image) -> Direction:
-    if asked.direction is not None:
-        return asked.direction
+def _direction(model: ServedModel, form: TranslateForm, image: Image.Image) -> Direction:
+    if form.direction is not None:
+        return form.direction
     if len(model.directions) == 1:
         return model.directions[0]
     return "photo2sketch" if kind_of(image) == "photo" else "sketch2photo"
 
 
-def _style(model: Offered, direction: Direction, asked: TranslateForm) -> str | None:
-    """Return the hand to draw in; where the picture tells what to do, a hand is asked of sketches only."""
+def _style(model: ServedModel, direction: Direction, form: TranslateForm) -> str | None:
+    """Return the style to draw in; where the picture decides the direction, a style applies to sketches only."""
     styles = model.translators[direction].preprocessing.styles
-    if asked.style is not None and asked.style not in model.styles:
+    if form.style is not None and form.style not in model.styles:
         known = f"It has {', '.join(model.styles)}." if model.styles else "Leave out the field style."
         raise ProblemError(400, f"The model {model.id} has no such style.", known)
-    meant = direction == "photo2sketch" or asked.direction is not None or len(model.directions) == 1
-    if asked.style in styles and meant:
-        return asked.style
-    if asked.style is not None and meant:
-        raise ProblemError(400, f"The model {model.id} has this style in the other direction.", "Leave out style.")
+    applies = direction == "photo2sketch" or form.direction is not None or len(model.directions) == 1
+    if form.style is not None and applies:
+        if form.style not in styles:
+            raise ProblemError(400, f"The model {model.id} has this style in the other direction.", "Leave out style.")
+        return form.style
     return styles[0] if styles else None
 
 
-def _sit(
-    pipeline: Model, image: Image.Image, request: Request, keep: bool, number: int, finder: CountingFinder
-) -> FramedFace:
-    try:
-        return pipeline.prepare(image, request, keep_source=keep)[0]
-    except FaceError as error:
-        if finder.count == 0:
-            hint = (
-                "Try one that shows a face from the front, or do without finding the face where one fills the picture."
-            )
-            raise ProblemError(400, "No face was found in this picture.", hint) from error
-        many = "one face" if finder.count == 1 else f"{finder.count} faces"
-        hint = f"Ask for face 1 to {finder.count}; 1 is the largest."
-        raise ProblemError(400, f"The picture shows {many}, so there is no face {number}.", hint) from error
+def _face_problem(count: int, number: int) -> ProblemError:
+    if count == 0:
+        hint = "Send a picture of a face from the front, or turn off finding the face if it fills the picture."
+        return ProblemError(400, "No face was found in this picture.", hint)
+    many = "one face" if count == 1 else f"{count} faces"
+    hint = f"Ask for face 1 to {count}; 1 is the largest."
+    return ProblemError(400, f"The picture shows {many}, so there is no face {number}.", hint)
 
 
-def _finish(array: Pixels, piece: Piece, kind: Kind) -> bytes | Translated:
-    portrait = piece.pipeline.restore(array, piece.sitting)
+def _finish(array: Pixels, job: Job, kind: Kind) -> bytes | Translated:
+    portrait = job.pipeline.restore(array, job.framed)
     if kind != "json":
         return encoded(portrait.picture, kind)
     assert portrait.source is not None, "kept for this answer"
     source, face = portrait.source, portrait.face
+    box: Any = None if face is None else tuple(round(float(value), 1) for value in face.box)
     if source.size != portrait.picture.size:
         source = source.resize(portrait.picture.size, Image.Resampling.BICUBIC)
     return Translated(
         direction=portrait.direction,
-        model=piece.model.id,
-        style=piece.style,
+        model=job.model.id,
+        style=job.style,
         width=portrait.picture.width,
         height=portrait.picture.height,
-        faces=piece.faces,
-        face=None if face is None else FaceFound(box=_rounded(face.box)),
+        faces=job.faces,
+        face=None if box is None else FaceFound(box=box),
         turned=portrait.turned,
         source=data_url(source, "jpeg"),
         result=data_url(portrait.picture, "png"),
-        notice=f"Turned by {portrait.turned}° clockwise, as that shows a face upright" if portrait.turned else "",
+        notice=turn_notice(portrait.turned),
     )
 
 
-def _rounded(box: Sequence[float]) -> tuple[float, float, float, float]:
-    left, top, width, height = (round(float(value), 1) for value in box)
-    return left, top, width, height
-
-
-def _headers(piece: Piece) -> dict[str, str]:
-    face = piece.sitting.face
-    told = {"Direction": piece.sitting.direction, "Model": piece.model.id, "Kind": piece.kind}
-    told["Turned"] = str(0 if face is None else face.turn)
-    if piece.style is not None:
-        told["Style"] = quote(piece.style)  # a header holds ASCII
-    return {f"X-Facesketch-{name}": value for name, value in told.items()}
+def turn_notice(degrees: int) -> str:
+    """Return the line that tells of a picture that was turned; empty if it was not."""
+    return f"The picture was turned by {degrees}° clockwise to show the face upright." if degrees else ""

@@ -37,6 +37,7 @@ class _Said(NamedTuple):
     kind: str = ""
     seen: str = ""
     hint: str = ""
+    where: str = ""
 
 
 Chunk = Sequence[tuple[int, Job]]
@@ -164,13 +165,13 @@ class Worker:
 
 
 def _say(number: int, error: FacesketchError | None, turned: Turn = 0) -> _Said:
-    return (
-        _Said(number, turned) if error is None else _Said(number, turned, type(error).__name__, error.seen, error.hint)
-    )
+    if error is None:
+        return _Said(number, turned)
+    return _Said(number, turned, type(error).__name__, error.seen, error.hint, error.where)
 
 
 def _error(said: _Said) -> FacesketchError | None:
     if not said.kind:
         return None
-    error: FacesketchError = getattr(errors, said.kind)(said.seen, said.hint)
+    error: FacesketchError = getattr(errors, said.kind)(said.seen, said.hint, said.where)
     return error

@@ -155,7 +155,8 @@ class Describer:
         try:
             found = choose_face(self._finder, picture, face, only=True)
         except FaceError as error:
-            raise type(error)(f"{name}: {error.seen}", error.hint) from error
+            error.where = name
+            raise
         sketch = frame_face(picture, found)
         (photo,) = self._translate([sketch], "sketch2photo")
         vectors = self._describe([sketch], "sketch")[0], self._describe([photo], "photo")[0]

@@ -1,32 +1,32 @@
-// The server's API: one place for requests, the token, waiting for a place in the queue, and errors in plain words.
+// The server's API: requests, the token, waiting while the server is busy, and errors in plain words.
 
 const MOST_TRIES = 8;
 const TOKEN = "facesketch-token";
 
-/** What went wrong, in a sentence, and what to do about it. */
+/** What went wrong, in a sentence, how to mend it, and the form field that mends it, if there is one. */
 export class ApiError extends Error {
-  constructor(message, hint = "", status = 0) {
-    super(message);
-    this.hint = hint;
-    this.status = status;
+  constructor(seen, hint = "", status = 0, field = "") {
+    super(seen);
+    Object.assign(this, { hint, status, field });
   }
 }
 
 const WORDS = {
   401: ["This server asks for a token.", "Reload the page and give the token."],
-  403: ["The server refused this.", "Ask whoever runs it."],
-  404: ["The server has nothing under this address.", "Its version may differ from this page's; reload the page."],
+  403: ["The server refused this.", "Ask the person who runs it."],
+  404: ["The server has nothing at this address.", "Its version may differ from this page's; reload the page."],
   413: ["The picture is too large for this server.", "Make it smaller, or save it as a JPEG."],
   415: ["This is not a picture that can be opened.", "Choose a PNG, JPEG or WebP file."],
   429: ["The server is busy.", "Wait a little and try again."],
-  503: ["The server is shutting down.", "Try again when it has started anew."],
+  503: ["The server is shutting down.", "Try again once it is running again."],
   504: ["The picture took longer than the server allows.", "Try again, or choose a smaller picture."],
 };
 
 let asking = null;
+/** @type {(refused: boolean) => Promise<string | null>} */
 let askToken = async () => null;
 
-/** Say who asks the user for a token; it gets whether one was refused, and gives a token or null. */
+/** Set what asks the user for a token; it gets whether one was refused, and returns a token or null. */
 export function onTokenNeeded(asker) {
   askToken = asker;
 }
@@ -39,7 +39,7 @@ function storedToken() {
   }
 }
 
-/** Ask once, however many requests are waiting for the answer. */
+/** Ask once, however many requests wait for the answer. */
 async function newToken(refused) {
   asking ??= askToken(refused).finally(() => {
     asking = null;
@@ -62,28 +62,34 @@ const pause = (seconds, signal) =>
   });
 
 async function errorOf(response) {
-  let [message, hint] = WORDS[response.status] ?? [`The server answered with an error (${response.status}).`, "Try again."];
-  try {
-    const body = await response.json();
-    if (typeof body.error === "string") [message, hint] = [body.error, body.hint ?? ""];
-  } catch {
-    // A proxy may answer with a page of its own; our words stand.
-  }
-  return new ApiError(message, hint, response.status);
+  const [seen, hint] = WORDS[response.status] ?? [`The server answered with an error (${response.status}).`, "Try again."];
+  const type = response.headers.get("Content-Type") ?? "";
+  // a proxy may answer with a page of its own
+  const problem = type.startsWith("application/problem+json") ? await response.json().catch(() => ({})) : {};
+  return new ApiError(problem.seen ?? seen, problem.seen ? problem.hint : hint, response.status, problem.field);
 }
 
+/**
+ * @param {string} path
+ * @param {string | null} token
+ * @param {{method?: string, body?: FormData, accept?: string, signal?: AbortSignal}} options
+ */
 async function send(path, token, { method = "GET", body, accept = "application/json", signal } = {}) {
   const headers = { Accept: accept };
   if (token) headers.Authorization = `Bearer ${token}`;
   try {
     return await fetch(address(path), { method, body, headers, signal, cache: "no-store", redirect: "error" });
-  } catch (error) {
+  } catch {
     if (signal?.aborted) throw signal.reason;
-    throw new ApiError("The server does not answer.", "See whether facesketch serve is still running, then try again.");
+    throw new ApiError("The server does not answer.", "Check that facesketch serve is still running, then try again.");
   }
 }
 
-/** Send a request; wait where the server is full, ask for a token where it wants one. */
+/**
+ * Send a request; wait while the server is busy, and ask for a token if it wants one.
+ * @param {string} path
+ * @param {{method?: string, body?: FormData, accept?: string, signal?: AbortSignal, onWait?: (seconds: number) => void}} options
+ */
 export async function request(path, options = {}) {
   let token = storedToken();
   for (let attempt = 1; ; attempt += 1) {
@@ -103,7 +109,7 @@ export async function request(path, options = {}) {
 
 export const getJson = async (path, options) => (await request(path, options)).json();
 
-/** A picture of the server; an `img` could not send the token. */
+/** A picture from the server; an `img` could not send the token. */
 export async function pictureBlob(path, options = {}) {
   return (await request(path, { ...options, accept: "image/*" })).blob();
 }
@@ -113,7 +119,7 @@ export const pictureUrl = async (path, options) => URL.createObjectURL(await pic
 
 const weight = (bytes) => (bytes < 2 ** 20 ? `${Math.round(bytes / 2 ** 10)} kB` : `${(bytes / 2 ** 20).toFixed(1)} MB`);
 
-/** A picture and its fields as a form; one that the server would refuse for its size is not sent at all. */
+/** A picture and its fields as a form; a file that is too large for the server is not sent at all. */
 function form(file, values) {
   const most = server.health?.limits?.bytes ?? Infinity;
   if (file.size > most) {
@@ -137,14 +143,14 @@ export async function searchGallery(file, values = {}, options = {}) {
   return getJson("v1/search", { ...options, method: "POST", body: form(file, values) });
 }
 
-/** What the server offers; `gallery` is null, and `runs` false, where it was started without them. */
+/** What the server offers; without a gallery or runs, `gallery` is null and `runs` false. */
 export const server = { health: null, models: [], gallery: null, runs: false };
 
 /** Ask what the server offers. */
 export async function loadServer() {
   server.health = await getJson("v1/health");
   const { gallery, runs } = server.health;
-  // a gallery that cannot be read now must not keep anybody from translating; a search will say what is amiss
+  // a gallery that cannot be read must not prevent translating; a search will say what is wrong
   const info = gallery === null ? null : getJson("v1/gallery").catch(() => ({ count: gallery, people: null }));
   [server.models, server.gallery] = await Promise.all([getJson("v1/models"), info]);
   server.runs = runs;

@@ -49,7 +49,7 @@ function route(moveFocus) {
   views[current]?.hidden?.();
   current = name;
   for (const each of Object.keys(views)) byId(each).hidden = each !== name;
-  for (const link of document.querySelectorAll("nav a")) {
+  for (const link of /** @type {NodeListOf<HTMLAnchorElement>} */ (document.querySelectorAll("nav a"))) {
     if (link.hash === `#${name}`) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
@@ -57,7 +57,7 @@ function route(moveFocus) {
   document.title = `${name[0].toUpperCase()}${name.slice(1)} · facesketch`;
   if (moveFocus) {
     scrollTo(0, 0);
-    // while pictures are worked on, the translate view's own title makes room for them
+    // the translate view hides its title while it shows pictures
     (title.offsetParent ? title : byId("main")).focus({ preventScroll: true });
   }
   views[name].shown?.();
@@ -67,11 +67,11 @@ function describeServer() {
   byId("nav-search").hidden = !server.gallery;
   byId("nav-runs").hidden = !server.runs;
   const here = LOOPBACK.includes(location.hostname);
-  const place = here ? "Pictures are worked on by this computer and go nowhere else." : `Pictures are sent to ${location.host}, and to nobody else by this page.`;
+  const place = here ? "Pictures are processed on this computer and go nowhere else." : `This page sends pictures to ${location.host} and nowhere else.`;
   byId("where").textContent = `facesketch ${server.health.version} · ${place}`;
 }
 
-/** Ask the server what it offers; where it does not answer, say so and offer to try again. */
+/** Ask the server what it offers; if it does not answer, say so and offer to try again. */
 async function connect() {
   byId("connect-error")?.remove();
   try {

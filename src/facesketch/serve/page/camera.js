@@ -2,7 +2,7 @@
 
 import { button, el, errorBox } from "./dom.js";
 
-/** Whether pictures can be taken in the page; browsers allow it by https and on this computer only. */
+/** Whether pictures can be taken in the page; browsers allow it only over https and on this computer. */
 const inPage = () => Boolean(navigator.mediaDevices?.getUserMedia);
 
 function withOwnCamera() {

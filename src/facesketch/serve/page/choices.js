@@ -1,4 +1,4 @@
-// What can be chosen for a translation: direction, model, style. Lists come from the server; here are their words.
+// The choices for a translation: direction, model, style. The lists come from the server, their words from here.
 
 import { server } from "./api.js";
 import { el, field, fill, segments } from "./dom.js";
@@ -11,22 +11,22 @@ export const styleName = (style) => STYLES[style] ?? style;
 export const targetName = (direction) => TARGETS[direction] ?? "Result";
 export const sourceName = (direction) => SOURCES[direction] ?? "Original";
 
-/** The models that serve a direction; all where none is given. */
+/** The models that serve a direction; all models without one. */
 export function modelsFor(direction) {
   return server.models.filter((model) => !direction || model.directions.includes(direction));
 }
 
-/** The model that is used where none is named: the server's own for that direction. */
+/** The model that is used by default for a direction. */
 export const defaultModel = (direction) => modelsFor(direction).find((model) => model.default) ?? modelsFor(direction)[0];
 
-/** The hands that a choice of direction and model leaves: in which a sketch is to be drawn, or is drawn. */
+/** The styles that a direction and a model leave to choose from. */
 function stylesFor(direction, id) {
   const model = id ? server.models.find((each) => each.id === id) : defaultModel(direction);
   return model?.styles ?? [];
 }
 
-/** Every model with every hand: what a comparison goes through. */
-export function everyHand(direction) {
+/** Every model in every style, for a comparison. */
+export function everyStyle(direction) {
   return modelsFor(direction).flatMap((model) => {
     const styles = model.styles.length ? model.styles : [null];
     return styles.map((style) => ({ model, style }));
@@ -53,8 +53,8 @@ export function choices(name, onchange) {
     refresh();
     onchange({ ...values });
   };
-  const ways = [["", "Automatic"], ["photo2sketch", "To sketch"], ["sketch2photo", "To photo"]];
-  const direction = segments("Direction", `${name}-direction`, ways, "", (value) => {
+  const directions = [["", "Automatic"], ["photo2sketch", "To sketch"], ["sketch2photo", "To photo"]];
+  const direction = segments("Direction", `${name}-direction`, directions, "", (value) => {
     values.direction = value;
     changed();
   });

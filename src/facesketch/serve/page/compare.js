@@ -1,7 +1,7 @@
 // The view where one picture goes through every model and every style that the server offers.
 
 import { pictureBlob, translate } from "./api.js";
-import { everyHand, sourceName, styleName, targetName } from "./choices.js";
+import { everyStyle, sourceName, styleName, targetName } from "./choices.js";
 import { blobOf, button, byId, download, el, errorBox, say, stem } from "./dom.js";
 import { intake } from "./intake.js";
 import { Queue } from "./queue.js";
@@ -44,7 +44,7 @@ function onchange(job) {
   nodes.set(job, node);
   const { done, failed } = queue.counts;
   const total = queue.jobs.length;
-  parts.words.textContent = done + failed < total ? `${done} of ${total} ready` : `${total} ways${failed ? `, ${failed} failed` : ""}`;
+  parts.words.textContent = done + failed < total ? `${done} of ${total} ready` : `${total} results${failed ? `, ${failed} failed` : ""}`;
   parts.save.disabled = done === 0;
   if (!queue.busy) say(`The comparison is complete: ${done} results.`);
 }
@@ -78,7 +78,7 @@ async function compare(picture) {
     if (mine !== run) return;
     parts.head.hidden = false;
     showOriginal(answer);
-    for (const { model, style } of everyHand(answer.direction)) queue.add({ model, style, direction: answer.direction });
+    for (const { model, style } of everyStyle(answer.direction)) queue.add({ model, style, direction: answer.direction });
   } catch (error) {
     if (mine === run) parts.grid.replaceChildren(el("li", { class: "card wide" }, errorBox(error, button("Try again", { onclick: () => compare(picture) }))));
   }

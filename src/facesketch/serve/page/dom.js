@@ -1,7 +1,8 @@
-// Small tools for building the page: elements, icons, announcements, pictures that are kept in memory.
+// Small tools for building the page: elements, icons, announcements, pictures in memory.
 
 const SVG = "http://www.w3.org/2000/svg";
 
+/** @returns {any} */
 export const byId = (id) => document.getElementById(id);
 
 /** Make an element: `el("button", {class: "primary", onclick: f}, "Download")`. */
@@ -27,12 +28,16 @@ export function svg(tag, attributes = {}, ...children) {
   return node;
 }
 
-/** Return one of our icons; it is decoration, so words must stand beside it or in a label. */
+/** Return one of our icons; it is decoration and needs words beside it or in a label. */
 export function icon(name) {
   return svg("svg", { class: "icon", "aria-hidden": "true", focusable: "false" }, svg("use", { href: `page/icons.svg#${name}` }));
 }
 
-/** A button with an icon and words; `label` names it where the words are not shown. */
+/**
+ * A button with an icon and words; `label` names one without words.
+ * @param {string} words
+ * @param {{symbol?: string, kind?: string, onclick?: () => void, label?: string, id?: string, disabled?: boolean, shortcut?: string}} options
+ */
 export function button(words, { symbol, kind = "", onclick, label, id, disabled, shortcut } = {}) {
   const inside = [symbol ? icon(symbol) : null, words ? el("span", {}, words) : null];
   const props = { type: "button", class: kind, onclick, id, disabled, "aria-label": label, title: label && !words ? label : null };
@@ -102,13 +107,14 @@ export function download(blob, name) {
 }
 
 /** The file's name without its ending, fit to be part of a name. */
+// eslint-disable-next-line no-control-regex
 export const stem = (name) => name.replace(/\.[^.]*$/, "").replace(/[\\/:*?"<>|\u0000-\u001f]+/g, "-") || "picture";
 
-/** Copy a picture to the clipboard; gives an error in plain words where the browser forbids it. */
+/** Copy a picture to the clipboard; throws an error in plain words if the browser forbids it. */
 export async function copyPicture(blob) {
   if (!navigator.clipboard?.write || !window.ClipboardItem) {
     const hint = "Use Download, or open the page by https or on this computer itself.";
-    throw Object.assign(new Error("This browser lets no page copy pictures here."), { hint });
+    throw Object.assign(new Error("The browser does not allow copying pictures here."), { hint });
   }
   await navigator.clipboard.write([new ClipboardItem({ "image/png": blob })]);
 }

@@ -1,9 +1,9 @@
-// The view where one draws: paper with tools on one side, the photo that the drawing makes on the other.
+// The view for drawing: paper and tools on one side, the photo made from the drawing on the other.
 
 import { pictureBlob, server, translate } from "./api.js";
 import { modelsFor, styleName } from "./choices.js";
 import { blobOf, button, byId, download, el, errorBox, field, fill, loadImage, pngOf, say, segments } from "./dom.js";
-import { hand } from "./hand.js";
+import { pen } from "./pen.js";
 import { latest } from "./latest.js";
 import { Paper } from "./paper.js";
 
@@ -17,8 +17,8 @@ let made = null;
 let choice = 0;
 
 /**
- * Put a face under the drawing, framed by the server: a photo is drawn first, a sketch is taken as it is. Where another
- * start has been chosen meanwhile, that one stands.
+ * Put a face under the drawing, framed by the server: a photo is translated first, a sketch is taken as it is. If
+ * another start has been chosen meanwhile, that one stays.
  */
 async function startWith(file, kind) {
   const mine = (choice += 1);
@@ -30,7 +30,7 @@ async function startWith(file, kind) {
     paper.setStart({ image, box: [0, 0, WIDTH, HEIGHT] });
     parts.start.value = kind;
     parts.note.replaceChildren();
-    say("The face lies under the drawing.");
+    say("The face is under the drawing.");
     touch();
   } catch (error) {
     if (mine !== choice) return;
@@ -122,7 +122,7 @@ function toolbar() {
   });
   parts.undo = button("", { symbol: "undo", kind: "only-icon", label: "Undo", onclick: act("undo"), shortcut: "Control+Z" });
   parts.redo = button("", { symbol: "redo", kind: "only-icon", label: "Redo", onclick: act("redo"), shortcut: "Control+Shift+Z" });
-  parts.clear = button("", { symbol: "clear", kind: "only-icon", label: "Take all strokes away", onclick: act("clear") });
+  parts.clear = button("", { symbol: "clear", kind: "only-icon", label: "Clear all strokes", onclick: act("clear") });
   return el("div", { class: "tools" }, tools, field("Width", size), el("div", { class: "row tight" }, parts.undo, parts.redo, parts.clear));
 }
 
@@ -145,24 +145,24 @@ function startChoices() {
     touch();
   });
   parts.note = el("div", {});
-  return el("div", { class: "starts" }, field("Start from", parts.start), parts.file, field("Its strength", opacity), parts.note);
+  return el("div", { class: "starts" }, field("Start from", parts.start), parts.file, field("Its opacity", opacity), parts.note);
 }
 
 function sheet() {
-  const words = "Paper. With a pointer: draw. With keys: arrows move, with Shift in long steps; space puts the pencil down and lifts it.";
+  const words = "Paper. With a pointer: draw. With keys: arrows move, Shift makes longer steps, space puts the pencil down and lifts it.";
   const canvas = el("canvas", { width: WIDTH, height: HEIGHT, tabindex: 0, role: "application", "aria-label": words, id: "paper" });
   const cross = el("span", { class: "cross", hidden: true, "aria-hidden": "true" });
   const mat = el("div", { class: "mat paper-mat" }, canvas, cross);
   paper = new Paper(canvas);
   paper.setOpacity(0.7);
   touch = latest(develop);
-  hand(canvas, paper, () => tool, changed);
+  pen(canvas, paper, () => tool, changed);
   return mat;
 }
 
 function photoFigure(searchFor, goTo) {
-  parts.photo = el("img", { alt: "The photo that the drawing makes", hidden: true, id: "drawn-photo", width: 400, height: 500 });
-  parts.blank = el("p", { class: "blank-photo" }, "The photo appears here when there is something to see.");
+  parts.photo = el("img", { alt: "The photo made from the drawing", hidden: true, id: "drawn-photo", width: 400, height: 500 });
+  parts.blank = el("p", { class: "blank-photo" }, "The photo appears here once you draw.");
   parts.caption = el("figcaption", {});
   parts.figure = el("figure", { class: "developed", "aria-live": "off" }, el("div", { class: "mat photo-mat" }, parts.photo, parts.blank), parts.caption);
   parts.error = el("div", {});
@@ -193,12 +193,13 @@ function shortcuts(event) {
     event.preventDefault();
     act(key === "y" || event.shiftKey ? "redo" : "undo")();
   } else if (key === "p" || key === "e") {
+    /** @type {HTMLInputElement} */
     const input = document.querySelector(`input[name=draw-tool][value=${key === "p" ? "pencil" : "eraser"}]`);
     input.click();
   }
 }
 
-/** Offer the hands that the chosen model knows. */
+/** Offer the styles of the chosen model. */
 function chooseModel() {
   const styles = server.models.find((model) => model.id === parts.model.value)?.styles ?? [];
   fill(parts.style, styles.map((each) => [each, styleName(each)]), parts.style.value);
@@ -214,14 +215,14 @@ function ready() {
   chooseModel();
   if (!models.length) {
     const message = "This server has no model that makes photos from sketches.";
-    byId("desk").replaceChildren(errorBox({ message, hint: "Start it with --model and a model of that direction, or without --model." }));
+    byId("draw-board").replaceChildren(errorBox({ message, hint: "Start it with --model and a model of that direction." }));
   }
 }
 
 /** Build the view. */
 export function startDraw({ goTo, searchFor }) {
   const paperSide = el("div", { class: "paper-column" }, sheet(), startChoices());
-  byId("desk").replaceChildren(toolbar(), paperSide, photoFigure(searchFor, goTo));
+  byId("draw-board").replaceChildren(toolbar(), paperSide, photoFigure(searchFor, goTo));
   refreshTools();
   addEventListener("keydown", shortcuts);
   let begun = false;

@@ -1,4 +1,4 @@
-// The strip of pictures when there are several: which are done, how far all are, and one zip of all.
+// The strip shown for several pictures: the state of each, the overall progress, and one zip of all.
 
 import { button, blobOf, download, el, errorBox, icon, say } from "./dom.js";
 import { zip } from "./zip.js";
@@ -18,7 +18,7 @@ function film(job, chosen, select) {
 
 function progressWords({ done, failed }, total) {
   const left = failed ? `, ${failed} not translated` : "";
-  return done + failed === total ? `All ${total} are through: ${done} ready${left}` : `${done} of ${total} ready${left}`;
+  return done + failed === total ? `All ${total} finished: ${done} ready${left}` : `${done} of ${total} ready${left}`;
 }
 
 /** Keep a strip in `root`; `select(job)` is called when one is chosen. */
@@ -40,7 +40,7 @@ export function films(root, { select, resultName }) {
   const save = button("Download all as a zip", { symbol: "download", onclick: pack, id: "save-zip" });
   root.replaceChildren(el("div", { class: "films-head" }, el("div", {}, words, bar), save), list);
 
-  /** Show jobs as they are now; only films that changed are made anew, so that the focus stays where it is. */
+  /** Show jobs as they are now; only films that changed are replaced, so that the focus stays where it is. */
   function update(now, current) {
     jobs = now;
     root.hidden = jobs.length < 2;

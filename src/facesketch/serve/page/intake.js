@@ -82,7 +82,7 @@ function buttons(onFiles, several, primary) {
 }
 
 /** Fill `root` with a place for pictures; `onFiles` gets a list of Files that may be pictures. */
-export function intake(root, { several = false, compact = false, words, onFiles }) {
+export function intake(root, { several = false, compact = false, words = "", onFiles }) {
   const note = el("p", { class: "fine left-out", hidden: true });
   const receive = (files) => {
     const { kept, dropped: left } = pictures(files);

@@ -1,4 +1,4 @@
-// Work that is asked for more often than it can be done: one at a time, and always the latest.
+// Debouncing of work that takes longer than the events that ask for it: one at a time, and always the latest.
 
 /**
  * Call `touch()` whenever something has changed; `work()` runs when it has been quiet for `quiet` milliseconds, or

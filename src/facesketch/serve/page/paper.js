@@ -1,9 +1,9 @@
-// The paper one draws on: strokes of pencil and eraser over a starting face, kept so that each can be taken back.
+// The paper: strokes of pencil and eraser over a starting face, kept so that each can be undone.
 
 const GRAPHITE = "#26241f";
 const TIP = 64;
 
-/** A soft, grainy tip; the grain is the same every time, so that a drawing looks the same when it is drawn again. */
+/** A soft, grainy tip; the grain is always the same, so that a drawing looks the same when it is redrawn. */
 function tip() {
   const canvas = document.createElement("canvas");
   [canvas.width, canvas.height] = [TIP, TIP];
@@ -17,9 +17,9 @@ function tip() {
   paint.globalCompositeOperation = "destination-out";
   let seed = 7;
   for (let grain = 0; grain < 260; grain += 1) {
-    const place = [0, 0].map(() => (seed = (seed * 16807) % 2147483647) % TIP);
+    const [across, down] = [0, 0].map(() => (seed = (seed * 16807) % 2147483647) % TIP);
     paint.fillStyle = `rgb(0 0 0 / ${0.15 + (seed % 50) / 100})`;
-    paint.fillRect(...place, 2, 2);
+    paint.fillRect(across, down, 2, 2);
   }
   return canvas;
 }
@@ -37,6 +37,7 @@ export class Paper {
     this.tip = tip();
     this.ink = blank(canvas);
     this.face = blank(canvas);
+    /** @type {{image: CanvasImageSource, box: [number, number, number, number]} | null} */
     this.start = null;
     this.opacity = 1;
     this.strokes = [];
@@ -45,7 +46,10 @@ export class Paper {
     this.redraw();
   }
 
-  /** Put a face under the drawing: an image and its box [x, y, width, height], or null for blank paper. */
+  /**
+   * Put a face under the drawing, or null for blank paper.
+   * @param {{image: CanvasImageSource, box: [number, number, number, number]} | null} start
+   */
   setStart(start) {
     this.start = start;
     this.redraw();
@@ -87,7 +91,7 @@ export class Paper {
     this.redraw();
   }
 
-  /** Take all strokes away; this too can be taken back. */
+  /** Clear all strokes; this can be undone too. */
   clear() {
     if (!this.strokes.length) return;
     this.strokes.push({ tool: "clear" });
@@ -99,7 +103,7 @@ export class Paper {
     return this.strokes.length === 0 || this.strokes.at(-1).tool === "clear";
   }
 
-  /** Do everything again, from the last clearing on, with the stroke that is under way. */
+  /** Redraw everything since the last clearing, with the current stroke. */
   redraw() {
     const { width, height } = this.canvas;
     for (const layer of [this.ink, this.face]) layer.getContext("2d").clearRect(0, 0, width, height);
@@ -122,7 +126,7 @@ export class Paper {
     paint.drawImage(this.ink, 0, 0);
   }
 
-  /** Put a stroke on its layers, all of it or what follows the point with a number. */
+  /** Put a stroke on its layers, all of it or the part after the point `from`. */
   mark(stroke, from = -1) {
     if (stroke.tool === "eraser") this.rub(stroke, from);
     else this.pencil(stroke, from);
@@ -133,16 +137,16 @@ export class Paper {
       const paint = layer.getContext("2d");
       paint.globalCompositeOperation = "destination-out";
       [paint.lineWidth, paint.lineCap, paint.lineJoin] = [3 * size, "round", "round"];
-      const way = points.slice(Math.max(0, from));
+      const path = points.slice(Math.max(0, from));
       paint.beginPath();
-      paint.moveTo(way[0].x, way[0].y);
-      for (const { x, y } of way) paint.lineTo(x, y);
+      paint.moveTo(path[0].x, path[0].y);
+      for (const { x, y } of path) paint.lineTo(x, y);
       paint.stroke();
       paint.globalCompositeOperation = "source-over";
     }
   }
 
-  /** Stamp the tip along the way; a firm hand draws wider and darker. */
+  /** Stamp the tip along the path; more pressure draws wider and darker. */
   pencil({ size, points }, from) {
     const paint = this.ink.getContext("2d");
     const stamp = ({ x, y, pressure }) => {

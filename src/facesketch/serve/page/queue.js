@@ -1,4 +1,4 @@
-// Works through jobs, a few at a time; a job can be started anew, which gives up what it was doing.
+// Works through jobs, a few at a time; a job can be restarted, which aborts what it was doing.
 
 const LANES = 2;
 
@@ -19,7 +19,7 @@ export class Queue {
 
   /** Do a job again, from the beginning. */
   restart(job) {
-    job.controller?.abort(new DOMException("started anew", "AbortError"));
+    job.controller?.abort(new DOMException("restarted", "AbortError"));
     Object.assign(job, { state: "waiting", answer: null, error: null, note: null, controller: null });
     this.onchange(job);
     this.pump();

@@ -1,34 +1,33 @@
-// The view of trainings: which there are, how far each is, its losses as they come in, and its latest samples.
+// The view of trainings: the list with its progress, and the losses and samples of one as they come in.
 
 import { getJson, pictureUrl, server } from "./api.js";
 import { chart } from "./chart.js";
 import { byId, el, errorBox, fill, field } from "./dom.js";
 
 const EVERY = 3000;
-const STATES = { waiting: "about to begin", running: "running", stopped: "stopped", ended: "finished", unreadable: "cannot be read" };
-const WAYS = { photo2sketch: "photo to sketch", sketch2photo: "sketch to photo" };
+const STATES = { waiting: "starting", running: "running", stopped: "stopped", ended: "finished", unreadable: "cannot be read" };
+const DIRECTIONS = { photo2sketch: "photo to sketch", sketch2photo: "sketch to photo" };
 const parts = {};
 let chosen = null;
 let sample = "latest";
 let timer = 0;
 let visible = false;
 
-const way = (direction) => WAYS[direction] ?? direction ?? "";
 const encoded = (id) => encodeURIComponent(id);
 
 function row(run) {
   const share = run.steps ? Math.min(1, run.step / run.steps) : 0;
-  const bar = el("progress", { max: 1, value: share, "aria-label": `How far ${run.id} is` });
+  const bar = el("progress", { max: 1, value: share, "aria-label": `Progress of ${run.id}` });
   const far = run.steps ? `${run.step.toLocaleString("en-GB")} of ${run.steps.toLocaleString("en-GB")} steps` : `${(run.step ?? 0).toLocaleString("en-GB")} steps`;
   const epoch = run.epoch ? ` · epoch ${run.epoch}` : "";
   const state = el("span", { class: `state ${run.state}` }, STATES[run.state] ?? run.state);
-  const facts = run.reason ? [el("span", { class: "fine" }, run.reason)] : [el("span", { class: "fine" }, `${run.method} · ${way(run.direction)}`), bar, el("span", { class: "fine" }, far + epoch)];
+  const facts = run.reason ? [el("span", { class: "fine" }, run.reason)] : [el("span", { class: "fine" }, `${run.method} · ${DIRECTIONS[run.direction] ?? ""}`), bar, el("span", { class: "fine" }, far + epoch)];
   const props = { type: "button", class: "run", "aria-pressed": String(run.id === chosen), "data-run": run.id, onclick: () => choose(run.id) };
   return el("li", {}, el("button", props, el("span", { class: "run-name" }, run.id.replaceAll("~", " / "), state), facts));
 }
 
 function list(runs) {
-  const focused = document.activeElement?.dataset?.run;
+  const focused = document.activeElement instanceof HTMLElement && document.activeElement.dataset.run;
   parts.list.replaceChildren(...runs.map(row));
   if (focused) parts.list.querySelector(`[data-run="${CSS.escape(focused)}"]`)?.focus();
 }
@@ -59,7 +58,7 @@ async function showSample(id, numbers) {
   const url = await pictureUrl(`v1/runs/${encoded(id)}/samples/${encoded(number)}`);
   if (id !== chosen) return;
   parts.sample.dataset.key = key;
-  const image = el("img", { src: url, alt: `Sample ${number} of ${id}: source, result and truth, a row for each pair` });
+  const image = el("img", { src: url, alt: `Sample ${number} of ${id}: source, result and target, one row for each pair` });
   image.addEventListener("load", () => URL.revokeObjectURL(url), { once: true });
   parts.sample.replaceChildren(el("div", { class: "mat" }, image));
 }
@@ -73,7 +72,7 @@ function sampleChoice(numbers) {
 function figures(detail) {
   const charts = (curves, kind) => Object.entries(curves).map(([name, points]) => chart(name, points, kind));
   const part = (title, nodes) => (nodes.length ? [el("h3", {}, title), el("div", { class: "charts" }, nodes)] : []);
-  const nodes = [...part("Training", charts(detail.losses, "one")), ...part("Validation, on people it does not train on", charts(detail.validation, "two"))];
+  const nodes = [...part("Training", charts(detail.losses, "one")), ...part("Validation, on people left out of the training", charts(detail.validation, "two"))];
   return nodes.length ? nodes : [el("p", { class: "fine" }, "Nothing has been measured yet.")];
 }
 
@@ -81,7 +80,7 @@ function choose(id) {
   [chosen, sample] = [id, "latest"];
   parts.samples.replaceChildren();
   delete parts.sample.dataset.key;
-  // the same training may be chosen again, and its choice of samples must be filled anew
+  // the same training may be chosen again, and its choice of samples must be filled again
   delete parts.detail.dataset.shown;
   refresh();
 }
@@ -133,19 +132,19 @@ function build() {
   });
   parts.samplesField = field("Show", parts.samples);
   parts.error = el("div", {});
-  parts.empty = el("p", { hidden: true }, "There is no training in this folder yet. As soon as one begins, it appears here.");
+  parts.empty = el("p", { hidden: true }, "This folder has no trainings yet. They appear here as soon as they begin.");
   parts.detail = el("div", { class: "run-detail", hidden: true }, parts.title, parts.charts, el("h3", {}, "Samples"), parts.samplesField, parts.sample, parts.settings);
   byId("runs-body").replaceChildren(parts.error, parts.empty, el("div", { class: "runs" }, parts.list, parts.detail));
 }
 
 function ready() {
   if (server.runs) {
-    byId("runs-lede").textContent = "As they go: losses every few seconds, samples as they are drawn.";
+    byId("runs-lede").textContent = "Live: losses every few seconds, samples as they are drawn.";
     if (!parts.list) build();
     return;
   }
-  byId("runs-lede").textContent = "This server was started without a folder of trainings, so there is nothing to watch.";
-  byId("runs-body").replaceChildren(el("p", {}, "Whoever runs it names the folder:"), el("pre", { tabindex: 0 }, "facesketch serve --runs RUNS"));
+  byId("runs-lede").textContent = "This server has no folder of trainings to watch.";
+  byId("runs-body").replaceChildren(el("p", {}, "Start it with the folder:"), el("pre", { tabindex: 0 }, "facesketch serve --runs RUNS"));
 }
 
 /** Build the view; it asks the server only while it is looked at. */

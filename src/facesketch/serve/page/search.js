@@ -1,4 +1,4 @@
-// The view where a gallery is searched for the person of a sketch: the hits, how sure they are, and the warning.
+// The view that searches a gallery for the person in a sketch: the hits, their chances, and the warning.
 
 import { pictureUrl, searchGallery, server } from "./api.js";
 import { button, byId, el, errorBox, field, fill, icon, percent, say } from "./dom.js";
@@ -6,7 +6,7 @@ import { intake } from "./intake.js";
 import { latest } from "./latest.js";
 
 const ROUTES = [
-  ["fused", "All ways together"],
+  ["fused", "All routes combined"],
   ["direct", "The sketch as it is"],
   ["to-photo", "A photo made of the sketch"],
   ["to-sketch", "Sketches made of the photos"],
@@ -44,14 +44,14 @@ function card(hit, ids) {
   return el("li", { class: "hit" }, el("div", { class: "mat" }, image, el("span", { class: "place" }, el("span", { class: "visually-hidden" }, "Place "), String(hit.place))), el("h3", {}, name), person, told ? bar(hit.chance, "one") : "", facts);
 }
 
-/** One line for each of the three things that can be true, which add up to one; nothing where no chance is told. */
+/** The three cases and their chances, which add up to one; nothing if there are none. */
 function chances(answer) {
   if (answer.absent === null) return "";
   const among = Math.max(0, 1 - answer.absent - answer.elsewhere);
   const rows = [
     ["One of these hits", among, "one"],
-    ["Somebody else in the gallery", answer.elsewhere, "two"],
-    ["Nobody in the gallery", answer.absent, "three"],
+    ["Another person in the gallery", answer.elsewhere, "two"],
+    ["Not in the gallery", answer.absent, "three"],
   ];
   return el("dl", { class: "chances" }, rows.map(([words, value, kind]) => el("div", {}, el("dt", {}, words), el("dd", {}, bar(value, kind), el("span", {}, percent(value))))));
 }
@@ -71,7 +71,7 @@ function show(answer) {
   say(answer.verdict);
 }
 
-/** Search with what is chosen now; of searches that overlap, only the one begun last is shown. */
+/** Search with the current choices; of overlapping searches, only the latest is shown. */
 async function run() {
   const file = probe;
   if (!file) return;
@@ -86,7 +86,7 @@ async function run() {
   } catch (error) {
     if (number !== begun) return;
     parts.result.replaceChildren(errorBox(error, button("Try again", { onclick: search })));
-    if (error.message.includes("several faces")) parts.faceField.hidden = false;
+    if (error.field === "face") parts.faceField.hidden = false;
   }
   if (number !== begun) return;
   parts.result.classList.remove("at-work");
@@ -136,9 +136,9 @@ function build() {
 }
 
 const missing = () => {
-  byId("search-lede").textContent = "This server was started without a gallery, so there is nothing to search.";
+  byId("search-lede").textContent = "This server has no gallery to search.";
   const lines = el("pre", { tabindex: 0 }, "facesketch search index PHOTOS --gallery GALLERY\nfacesketch serve --gallery GALLERY");
-  byId("search-body").replaceChildren(el("p", {}, "Whoever runs it makes a gallery of photos and starts it anew:"), lines);
+  byId("search-body").replaceChildren(el("p", {}, "Make a gallery of photos and start the server with it:"), lines);
 };
 
 function ready() {
@@ -148,7 +148,7 @@ function ready() {
   }
   const { count, people } = server.gallery;
   const of = people && people !== count ? ` of ${people.toLocaleString("en-GB")} people` : "";
-  byId("search-lede").textContent = `The gallery holds ${count.toLocaleString("en-GB")} photos${of}. The hits are the most alike of these, whether or not the person is among them.`;
+  byId("search-lede").textContent = `The gallery holds ${count.toLocaleString("en-GB")} photos${of}. The hits are the most similar ones, whether or not the person is among them.`;
   if (!parts.result) build();
 }
 

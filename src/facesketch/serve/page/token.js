@@ -1,11 +1,11 @@
-// Asks for the token of a server that wants one.
+// Asks for the server's token.
 
 import { button, el, field } from "./dom.js";
 
-/** Ask for a token; gives it, or null when the user closes the question. */
+/** Ask for a token; returns it, or null when the user closes the dialog. */
 export function askForToken(refused) {
   const input = el("input", { type: "password", autocomplete: "off", required: true, name: "token" });
-  const words = refused ? "That token was not accepted. Try again." : "Whoever started the server chose it.";
+  const words = refused ? "That token was not accepted. Try again." : "The person who started the server chose it.";
   const dialog = el("dialog", { class: "sheet", "aria-labelledby": "token-title" });
   return new Promise((resolve) => {
     const finish = (token) => {

@@ -1,4 +1,4 @@
-// The view where pictures are translated: one beside its result, or many at once.
+// The view that translates pictures: one beside its result, or many at once.
 
 import { pictureBlob, server, translate } from "./api.js";
 import { choices, sourceName, styleName, targetName } from "./choices.js";
@@ -129,7 +129,7 @@ function show(job) {
   headline.replaceChildren(el("h2", {}, title), el("p", { class: "fine" }, facts));
   if (done && job.answer.notice) headline.append(el("p", { class: "notice" }, job.answer.notice));
   for (const control of actions.querySelectorAll("button")) control.disabled = !done;
-  // what is known of the picture stands while another face of it is drawn: hiding the choice would take its focus away
+  // the choice of faces stays while another face is drawn: hiding it would take its focus away
   if (done) job.faces = job.answer.faces;
   const faces = job.faces ?? 0;
   faceField.hidden = faces < 2;

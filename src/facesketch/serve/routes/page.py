@@ -1,4 +1,4 @@
-"""The page: a list of files that come with the package, read once; no name from a request ever becomes a path."""
+"""The page: a fixed list of files from the package, read once; no name from a request ever becomes a path."""
 
 from __future__ import annotations
 
@@ -16,34 +16,21 @@ FOLDER = Path(__file__).parents[1] / "page"
 _HTML, _CSS = "text/html; charset=utf-8", "text/css; charset=utf-8"
 _SCRIPT, _PICTURE = "text/javascript; charset=utf-8", "image/svg+xml"
 FILES = {
-    "api.js": _SCRIPT,
-    "app.js": _SCRIPT,
-    "camera.js": _SCRIPT,
-    "chart.js": _SCRIPT,
-    "choices.js": _SCRIPT,
-    "compare.js": _SCRIPT,
-    "dom.js": _SCRIPT,
-    "draw.js": _SCRIPT,
-    "favicon.svg": _PICTURE,
-    "films.js": _SCRIPT,
-    "hand.js": _SCRIPT,
-    "icons.svg": _PICTURE,
     "index.html": _HTML,
-    "intake.js": _SCRIPT,
-    "latest.js": _SCRIPT,
-    "paper.js": _SCRIPT,
-    "queue.js": _SCRIPT,
-    "runs.js": _SCRIPT,
-    "search.js": _SCRIPT,
-    "slider.js": _SCRIPT,
+    "favicon.svg": _PICTURE,
+    "icons.svg": _PICTURE,
     "style.css": _CSS,
-    "theme.js": _SCRIPT,
-    "token.js": _SCRIPT,
-    "translate.js": _SCRIPT,
     "views.css": _CSS,
-    "zip.js": _SCRIPT,
+    **dict.fromkeys(
+        (
+            *("api.js", "app.js", "camera.js", "chart.js", "choices.js", "compare.js", "dom.js", "draw.js", "films.js"),
+            *("intake.js", "latest.js", "paper.js", "pen.js", "queue.js", "runs.js", "search.js", "slider.js"),
+            *("theme.js", "token.js", "translate.js", "zip.js"),
+        ),
+        _SCRIPT,
+    ),
 }
-"""All that the page is made of, with the types; a file that is not named here is not served."""
+"""The files of the page with their media types; no other file is served."""
 
 
 @dataclass(frozen=True)

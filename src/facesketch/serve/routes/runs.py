@@ -1,37 +1,42 @@
-"""`/v1/runs`: how trainings go."""
+"""`/v1/runs`: the progress of trainings."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Depends, Path, Request
 from fastapi.responses import Response
 
 from facesketch.serve.problems import ProblemError, documented, file_answer
-from facesketch.serve.runs import Shelf
+from facesketch.serve.runs import RunStore
 from facesketch.serve.schemas import Run, RunDetails
-from facesketch.serve.service import Service, service_of
+from facesketch.serve.service import ServiceOf
 
 router = APIRouter()
+
+
+async def _store(service: ServiceOf) -> RunStore:
+    if service.run_store is None:
+        raise ProblemError(
+            404, "This server shows no trainings.", "Start it with --runs and the folder of the trainings."
+        )
+    return service.run_store
+
+
+_Store = Annotated[RunStore, Depends(_store)]
 _Name = Annotated[str, Path(min_length=1, max_length=4096)]
 
 
 @router.get("/v1/runs", operation_id="runs", summary="List the trainings", responses=documented(404, 429, 504))
-async def runs(request: Request) -> list[Run]:
-    """Answer with the trainings, the one that wrote last first."""
-    service = service_of(request)
-    shelf = _shelf(service)
-    with service.desk.ticket() as ticket:
-        return await service.within(request, service.workshop.thread(ticket, shelf.runs))
+async def runs(request: Request, service: ServiceOf, store: _Store) -> list[Run]:
+    """Answer with the trainings, the latest to write first."""
+    return await service.in_thread(request, store.runs)
 
 
 @router.get("/v1/runs/{name}", operation_id="run", summary="One training", responses=documented(404, 422, 429, 504))
-async def run(request: Request, name: _Name) -> RunDetails:
+async def run(request: Request, name: _Name, service: ServiceOf, store: _Store) -> RunDetails:
     """Answer with a training's settings, curves and samples."""
-    service = service_of(request)
-    shelf = _shelf(service)
-    with service.desk.ticket() as ticket:
-        return await service.within(request, service.workshop.thread(ticket, shelf.details, name))
+    return await service.in_thread(request, store.details, name)
 
 
 @router.get(
@@ -41,18 +46,8 @@ async def run(request: Request, name: _Name) -> RunDetails:
     response_class=Response,
     responses=file_answer("A PNG.", "image/png") | documented(404, 422, 429, 504),
 )
-async def sample(request: Request, name: _Name, epoch: Annotated[int, Path(ge=0, le=10**9)]) -> Response:
+async def sample(
+    request: Request, name: _Name, epoch: Annotated[int, Path(ge=0, le=10**9)], service: ServiceOf, store: _Store
+) -> Response:
     """Answer with the sample sheet of an epoch."""
-    service = service_of(request)
-    shelf = _shelf(service)
-    with service.desk.ticket() as ticket:
-        content = await service.within(request, service.workshop.thread(ticket, shelf.sample, name, epoch))
-    return Response(content, media_type="image/png")
-
-
-def _shelf(service: Service) -> Shelf:
-    if service.shelf is None:
-        raise ProblemError(
-            404, "This server shows no trainings.", "Start it with --runs and the folder of the trainings."
-        )
-    return service.shelf
+    return Response(await service.in_thread(request, store.sample, name, epoch), media_type="image/png")

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Depends, Path, Request
 from fastapi.responses import Response
 
 from facesketch.serve.problems import ProblemError, documented, file_answer
 from facesketch.serve.schemas import GalleryInfo, Hits, SearchForm, multipart
 from facesketch.serve.searcher import Searcher
-from facesketch.serve.service import Service, service_of
+from facesketch.serve.service import ServiceOf
 
 router = APIRouter()
+
+
+async def _searcher(service: ServiceOf) -> Searcher:
+    if service.searcher is None:
+        raise ProblemError(
+            404, "This server has no gallery to search.", "Start it with --gallery and the gallery's place."
+        )
+    return service.searcher
+
+
+_Searcher = Annotated[Searcher, Depends(_searcher)]
 
 
 @router.post(
@@ -22,23 +33,19 @@ router = APIRouter()
     responses=documented(400, 403, 404, 408, 413, 415, 422, 429, 504),
     openapi_extra=multipart(SearchForm),
 )
-async def search(request: Request) -> Hits:
-    """Answer with the photos of the gallery that resemble the sketch sent as `file`. A hit is a lead, no more."""
-    service = service_of(request)
-    searcher = _searcher(service)
-    with service.desk.ticket() as ticket:
-        data, asked = await service.received(request, SearchForm, ticket)
-        return await service.within(request, searcher.search(data, asked, ticket))
+async def search(request: Request, service: ServiceOf, searcher: _Searcher) -> Hits:
+    """Answer with the photos of the gallery that resemble the sketch sent as `file`. A hit is a lead, not proof."""
+    with service.admission.admit() as ticket:
+        data, form = await service.received(request, SearchForm, ticket)
+        return await service.within(request, searcher.search(data, form, ticket))
 
 
 @router.get(
     "/v1/gallery", operation_id="gallery", summary="What the gallery holds", responses=documented(404, 429, 504)
 )
-async def gallery(request: Request) -> GalleryInfo:
+async def gallery(request: Request, service: ServiceOf, searcher: _Searcher) -> GalleryInfo:
     """Answer with what the gallery holds."""
-    service = service_of(request)
-    searcher = _searcher(service)
-    with service.desk.ticket() as ticket:
+    with service.admission.admit() as ticket:
         return await service.within(request, searcher.info(ticket))
 
 
@@ -49,18 +56,10 @@ async def gallery(request: Request) -> GalleryInfo:
     response_class=Response,
     responses=file_answer("A small JPEG.", "image/jpeg") | documented(404, 422, 429, 504),
 )
-async def picture(request: Request, name: Annotated[str, Path(pattern="^[0-9a-f]{32}$")]) -> Response:
-    """Answer with the small JPEG of a hit that was shown of late."""
-    service = service_of(request)
-    searcher = _searcher(service)
-    with service.desk.ticket() as ticket:
+async def picture(
+    request: Request, name: Annotated[str, Path(pattern="^[0-9a-f]{32}$")], service: ServiceOf, searcher: _Searcher
+) -> Response:
+    """Answer with the small JPEG of a hit from a recent search."""
+    with service.admission.admit() as ticket:
         content = await service.within(request, searcher.picture(name, ticket))
     return Response(content, media_type="image/jpeg")
-
-
-def _searcher(service: Service) -> Searcher:
-    if service.searcher is None:
-        raise ProblemError(
-            404, "This server has no gallery to search in.", "Start it with --gallery and the gallery's place."
-        )
-    return service.searcher

@@ -10,15 +10,15 @@ from fastapi.responses import JSONResponse, Response
 from facesketch.serve.codec import MEDIA, acceptable, samples
 from facesketch.serve.problems import documented, file_answer
 from facesketch.serve.schemas import Model, Translated, TranslateForm, multipart
-from facesketch.serve.service import service_of
+from facesketch.serve.service import ServiceOf
 
 router = APIRouter()
 _NAMES = ("X-Facesketch-Direction", "X-Facesketch-Model", "X-Facesketch-Kind")
-_TOLD = {name: {"schema": {"type": "string"}, "required": True} for name in _NAMES}
+_HEADERS = {name: {"schema": {"type": "string"}, "required": True} for name in _NAMES}
 _ANSWERS = file_answer(
-    "The translation, in the kind that `Accept` prefers.", MEDIA["png"], MEDIA["jpeg"], MEDIA["webp"]
+    "The translation, in the format that `Accept` prefers.", MEDIA["png"], MEDIA["jpeg"], MEDIA["webp"]
 )
-_ANSWERS[200] |= {"model": Translated, "headers": _TOLD | {"X-Facesketch-Style": {"schema": {"type": "string"}}}}
+_ANSWERS[200] |= {"model": Translated, "headers": _HEADERS | {"X-Facesketch-Style": {"schema": {"type": "string"}}}}
 
 
 @router.post(
@@ -29,23 +29,23 @@ _ANSWERS[200] |= {"model": Translated, "headers": _TOLD | {"X-Facesketch-Style":
     responses=_ANSWERS | documented(400, 403, 406, 408, 413, 415, 422, 429, 504),
     openapi_extra=multipart(TranslateForm),
 )
-async def translate(request: Request) -> Response:
+async def translate(request: Request, service: ServiceOf) -> Response:
     """Answer with the translation of the picture that is sent as `file`."""
-    service = service_of(request)
-    with service.desk.ticket() as ticket:
-        data, asked = await service.received(request, TranslateForm, ticket)
+    with service.admission.admit() as ticket:
+        data, form = await service.received(request, TranslateForm, ticket)
         kind = acceptable(request.headers.get("accept", ""))
-        made = await service.within(request, service.workshop.translate(data, asked, kind, ticket))
-    headers = made.headers | {"Vary": "Accept"}
-    if isinstance(made.content, Translated):
-        return JSONResponse(made.content.model_dump(), headers=headers)
-    return Response(made.content, media_type=MEDIA[kind], headers=headers)
+        work = service.translator.translate(data, form, kind, ticket)
+        content, headers = await service.within(request, work)
+    headers |= {"Vary": "Accept"}
+    if isinstance(content, Translated):
+        return JSONResponse(content.model_dump(), headers=headers)
+    return Response(content, media_type=MEDIA[kind], headers=headers)
 
 
 @router.get("/v1/models", operation_id="models", summary="List the models", responses=documented())
-async def models(request: Request) -> list[Model]:
-    """Answer with the models that can be asked for, the default first."""
-    catalogue = service_of(request).workshop.catalogue
+async def models(service: ServiceOf) -> list[Model]:
+    """Answer with the models, the default first."""
+    catalogue = service.translator.catalogue
     return [
         Model(
             id=each.id,
@@ -63,13 +63,11 @@ async def models(request: Request) -> list[Model]:
 @router.get(
     "/v1/example/{kind}",
     operation_id="example",
-    summary="A face that belongs to nobody",
+    summary="A synthetic face",
     response_class=Response,
     responses=file_answer("A PNG.", MEDIA["png"]) | documented(422, 429, 504),
 )
-async def example(request: Request, kind: Literal["photo", "sketch"]) -> Response:
+async def example(request: Request, service: ServiceOf, kind: Literal["photo", "sketch"]) -> Response:
     """Answer with a synthetic face, or the sketch of it."""
-    service = service_of(request)
-    with service.desk.ticket() as ticket:
-        drawn = await service.within(request, service.workshop.thread(ticket, samples))
+    drawn = await service.in_thread(request, samples)
     return Response(drawn[kind], media_type=MEDIA["png"], headers={"Cache-Control": "private, max-age=86400"})

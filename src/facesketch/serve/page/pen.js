@@ -1,9 +1,9 @@
-// The hand that draws: pointer events with their pressure, and the arrow keys for those who use no pointer.
+// Draws on a canvas: pointer events with their pressure, and arrow keys for those who use no pointer.
 
 const MOUSE_PRESSURE = 0.45;
 
 /** Let a canvas be drawn on; `tool()` gives {name, size}, `changed()` is called after every mark. */
-export function hand(canvas, paper, tool, changed) {
+export function pen(canvas, paper, tool, changed) {
   let penSeen = false;
   const at = (event) => {
     const box = canvas.getBoundingClientRect();
@@ -37,7 +37,7 @@ export function hand(canvas, paper, tool, changed) {
   keys(canvas, paper, tool, changed);
 }
 
-const WAYS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 /** Arrows move a cross over the paper; the space bar puts the pencil down and lifts it. */
 function keys(canvas, paper, tool, changed) {
@@ -59,8 +59,8 @@ function keys(canvas, paper, tool, changed) {
       if (paper.stroke) lift();
       else paper.begin(tool().name, tool().size, { ...place });
     } else if (event.key === "Escape") lift();
-    else if (event.key in WAYS) {
-      const [right, down] = WAYS[event.key].map((way) => way * (event.shiftKey ? 40 : 8));
+    else if (event.key in ARROWS) {
+      const [right, down] = ARROWS[event.key].map((step) => step * (event.shiftKey ? 40 : 8));
       place.x = Math.min(canvas.width, Math.max(0, place.x + right));
       place.y = Math.min(canvas.height, Math.max(0, place.y + down));
       if (paper.stroke) paper.extend([{ ...place }]);
