@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 
 from facesketch.evaluation.evaluator import NAMES
+from facesketch.evaluation.results import Baseline
 from facesketch.study.aggregate import VariantResult, variant_results
 from facesketch.study.report import charts as figures
 from facesketch.study.report import curves, numbers, tables
 from facesketch.study.report.glossary import MEANINGS, family_of
-from facesketch.study.report.summary import summary
+from facesketch.study.report.summary import missing, verdict
 from facesketch.study.study import Study
 from facesketch.training.cost import estimate
 
@@ -46,7 +47,7 @@ def test_models_are_ranked_with_the_baselines_between_them(found: dict[str, Vari
     assert values == sorted(values, reverse=True)
     models = [row.rank for row in table.rows if row.rank is not None]
     assert models == list(range(1, 12))
-    assert [row.label for row in table.rows if row.rank is None] == ["mean of training", "Pencil filter"]
+    assert [row.label for row in table.rows if row.rank is None] == ["mean of training", "pencil filter"]
     assert table.rows[0].label == "CycleGAN"
     assert table.rows[0].entries[2].value == "0.300"
     assert table.rows[0].entries[0].interval == "0.680 to 0.720"
@@ -61,8 +62,9 @@ def test_nothing_has_a_rank_by_what_was_not_measured(found: dict[str, VariantRes
     bare = {name: without(finding, "fsim") for name, finding in found.items()}
     table = tables.ranked_table(bare, "photo2sketch", main=True)
     assert {row.rank for row in table.rows} == {tables.UNRANKED, None}
-    order = [finding.name for finding in bare.values() if finding.direction == "photo2sketch" and finding.learned]
-    assert [row.name for row in table.rows if row.rank is not None] == order
+    order = [finding.label for finding in bare.values() if finding.direction == "photo2sketch" and finding.learned]
+    assert [row.label for row in table.rows if row.rank is not None] == order
+    assert {row.bar for row in table.rows} == {None}
     assert tables.how_ranked(found) == "Models are ranked by FSIM."
     assert tables.how_ranked(bare).startswith("FSIM was not measured")
 
@@ -71,7 +73,7 @@ def test_a_model_without_what_ranks_stands_last_and_has_no_rank(found: dict[str,
     some = found | {"cyclegan.photo2sketch": without(found["cyclegan.photo2sketch"], "fsim")}
     models = [row for row in tables.ranked_table(some, "photo2sketch", main=True).rows if row.rank is not None]
     assert [row.rank for row in models] == [*range(1, 11), tables.UNRANKED]
-    assert models[-1].name == "cyclegan.photo2sketch"
+    assert models[-1].label == "CycleGAN"
     assert tables.how_ranked(some) == "Models are ranked by FSIM; those without it have no rank."
 
 
@@ -90,26 +92,57 @@ def test_other_measures_stand_in_the_second_table(found: dict[str, VariantResult
     assert table.rows[0].entries[0] == tables.Entry("50.0 %", "30.0 to 70.0 %")
 
 
-def test_the_summary_says_no_more_than_is_shown(study: Study, found: dict[str, VariantResult]) -> None:
-    said = summary(study, found)
-    sketch, photo = " ".join(said["Photo to sketch"]), " ".join(said["Sketch to photo"])
-    assert "CycleGAN is the best family" in sketch
-    assert re.search(r"ahead of the next family, Pix2Pix \(20 epochs\), by \+0\.030 \[", sketch)
-    assert "SSIM and LPIPS (alex) put the same family first." in sketch
-    assert "is better than Dense autoencoder; it shows no difference from CAE (MSE)." in sketch
-    assert "The baseline “pencil filter” is beaten by all eleven variants." in sketch
-    assert "is the best family" not in photo
-    assert "no difference from the next family" in photo
-    assert said["What was not done"] == ["Nothing: all 22 planned cells are trained and evaluated."]
+def test_bars_share_the_range_of_the_table(found: dict[str, VariantResult]) -> None:
+    table = tables.ranked_table(found, "photo2sketch", main=True)
+    bars = [row.bar for row in table.rows if row.bar]
+    assert len(bars) == len(table.rows)
+    assert (min(left for left, _, _ in bars), max(left + width for left, width, _ in bars)) == (0, 100)
+    assert all(left < place < left + width for left, width, place in bars)
 
 
-def test_the_summary_names_what_failed(tmp_path: Path, fabricate: Fabricate) -> None:
+def test_the_best_family_is_one_that_is_shown_to_be(found: dict[str, VariantResult]) -> None:
+    said = verdict(found, "photo2sketch")
+    assert said.heading == "Photo to sketch: CycleGAN is the best family"
+    assert re.match(
+        r"CycleGAN reaches FSIM 0\.700 \(.*ahead of the next family, Pix2Pix \(20 epochs\), by \+0", said.lines[0]
+    )
+    assert "SSIM and LPIPS (alex) put the same family first." in said.lines[1]
+    assert "9 of 11 models are shown to beat every baseline." in said.lines[1]
+    level = verdict(found, "sketch2photo")
+    assert level.heading == "Sketch to photo: no clear winner"
+    assert "No difference from the next family" in level.lines[0]
+
+
+@pytest.mark.parametrize(
+    ("mean", "heading"), [(0.9, "nothing beats copying the input"), (0.7, "nothing is shown to beat copying the input")]
+)
+def test_no_family_is_best_that_a_baseline_equals(mean: float, heading: str, found: dict[str, VariantResult]) -> None:
+    beaten = {}
+    for name, each in found.items():
+        fsim = each.results.metrics["fsim"]
+        copied = {"values": tuple(mean + (0.01 if place % 2 else -0.01) for place in range(12)), "value": mean}
+        baseline = Baseline(title="copy the input", metrics={"fsim": fsim.model_copy(update=copied)}, sets={})
+        beaten[name] = replace(each, results=each.results.model_copy(update={"baselines": {"copy": baseline}}))
+    said = verdict(beaten, "photo2sketch")
+    assert said.heading == f"Photo to sketch: {heading}"
+    assert f"copying the input reaches {mean:.3f}" in said.lines[0]
+    table = tables.ranked_table(beaten, "photo2sketch", main=True)
+    assert not any(row.entries[0].bold for row in table.rows)
+
+
+def test_quality_is_drawn_against_cost(study: Study, found: dict[str, VariantResult]) -> None:
+    sketch, photo = curves.cost_charts(found)
+    assert "1 CycleGAN; 2 Pix2Pix (20 epochs)" in sketch.svg
+    assert all(f">{text}</text>" in sketch.svg for text in ("11", "mean of training", "pencil filter"))
+    assert {line.label for line in photo.key} == {"CycleGAN", "Pix2Pix", "CAE", "CVAE", "Dense autoencoder"}
+    untimed = {name: replace(each, seconds=None) for name, each in found.items()}
+    assert curves.cost_charts(untimed) == []
+
+
+def test_what_is_missing_is_counted(tmp_path: Path, fabricate: Fabricate) -> None:
     names = {"failed": ["conv-ae-mse.photo2sketch"], "missing": ["conv-ae-bce.photo2sketch"]}
     study = Study.read(fabricate(tmp_path / "study", only=["conv-ae"], **names))
-    line = summary(study, variant_results(study))["What was not done"][0]
-    assert "Of six planned cells four are done." in line
-    assert "Failed: conv-ae-mse.photo2sketch;" in line
-    assert "Not done yet: conv-ae-bce.photo2sketch." in line
+    assert missing(study) == "4 of 6 planned cells are done, 1 failed"
 
 
 def test_costs_come_from_logs_results_and_environment(study: Study) -> None:

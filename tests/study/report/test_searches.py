@@ -85,7 +85,7 @@ def test_what_was_searched_is_told_with_its_numbers(study: Path) -> None:
     text = build_report(study).read_text(encoding="utf-8")
     assert text.count("<svg") - before.count("<svg") == 4
     assert "<h3>Search with oriented gradients (HOG)</h3>" in text
-    assert "measured 100 times with a half of the people left out" in " ".join(text.split())
+    assert "measured 100 times with half of the people left out" in " ".join(text.split())
     assert "faces, protocol own, test split: 12 sketches of 12 people, stems sha256 " + "0" * 64 in text
     assert "12 people among &lt;9&gt; others" in text
     assert "<9>" not in text
@@ -93,7 +93,7 @@ def test_what_was_searched_is_told_with_its_numbers(study: Path) -> None:
     assert "Guessing finds 4.8 %" in text
     assert text.count("The shaded rows compare") == 1
     for mind in ("these are not the study’s own test pictures", "something less than the best", "only 12 people"):
-        assert f"<strong>Mind:</strong> {mind}." in text
+        assert f"<strong>Note:</strong> {mind}." in text
     assert "A hit is a lead, not an identification" in text
     identities = re.findall(r' id="([^"]+)"', text)
     assert len(identities) == len(set(identities))

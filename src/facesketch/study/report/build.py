@@ -21,7 +21,7 @@ from facesketch.study.grid import PRESETS, plan
 from facesketch.study.report import curves, pictures, tables
 from facesketch.study.report.glossary import MEANINGS, family_of
 from facesketch.study.report.search_section import searches
-from facesketch.study.report.summary import summary
+from facesketch.study.report.summary import Verdict, missing, verdict
 from facesketch.study.study import Study
 
 FILE = "report.html"
@@ -75,11 +75,12 @@ def _context(study: Study, found: Mapping[str, VariantResult]) -> dict[str, Any]
         "facts": _facts(study, found),
         "people": len({subject for each in results.values() for subject in each.subjects}),
         "warnings": sorted({line for each in results.values() for line in each.warnings}),
-        "summary": summary(study, found),
+        "missing": missing(study),
         "rankings": _rankings(found),
+        "cost_charts": curves.cost_charts(found),
         "how_ranked": tables.how_ranked(found),
         "ways": WAYS,
-        "overview": pictures.overview(study),
+        "overview": pictures.overview(study, found),
         "sheets": pictures.result_sheets(study),
         "sequences": pictures.sequences(study),
         "both_ways": pictures.both_ways(study),
@@ -128,15 +129,17 @@ def _facts(study: Study, found: Mapping[str, VariantResult]) -> dict[str, str]:
     }
 
 
-def _rankings(found: Mapping[str, VariantResult]) -> list[tuple[str, tables.Table, tables.Table]]:
+def _rankings(found: Mapping[str, VariantResult]) -> list[tuple[str, Verdict, tables.Table, tables.Table]]:
+    """Return, for each direction with results, what came out, the main table and that of all other measures."""
     return [
         (
             WAYS[direction],
+            verdict(found, direction),
             tables.ranked_table(found, direction, main=True),
             tables.ranked_table(found, direction, main=False),
         )
         for direction in DIRECTIONS
-        if any(finding.direction == direction for finding in found.values())
+        if any(each.direction == direction for each in found.values())
     ]
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -31,6 +31,11 @@ _STAND_INS: dict[Role, str] = {
 }
 _MOST_POINTS = 300
 _SIZE = (3.6, 2.3)
+_TIMES = (
+    {each: f"{each:g} s" for each in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30)}
+    | {60 * each: f"{each} min" for each in (1, 2, 5, 10, 20, 30)}
+    | {3600 * each: f"{each} h" for each in (1, 2, 5, 10, 20, 50, 100)}
+)
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "font.size": 9.0,
@@ -95,9 +100,63 @@ def chart(
         axes.set_ylim(bottom=bottom, top=top)
         axes.grid(axis="y", color=_STAND_INS["rule"], linewidth=0.5, alpha=0.45)
         axes.set_axisbelow(True)
-        text = io.StringIO()
-        figure.savefig(text, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    return _into_page(text.getvalue(), name, alt)
+        return _into_page(figure, name, alt)
+
+
+@dataclass(frozen=True)
+class Dot:
+    """One model: its cost in seconds, its quality with an interval, and the text beside it."""
+
+    text: str
+    seconds: float
+    value: float
+    low: float
+    high: float
+    role: Role
+    hollow: bool = False
+
+
+def scatter(name: str, dots: Sequence[Dot], rules: Mapping[str, float], *, y: str, alt: str) -> str:
+    """Return quality against training time on a logarithmic axis, with baselines as dashed lines, as an `<svg>`.
+
+    Args:
+        name: unique on the page.
+        dots: at least one.
+        rules: the heights of the baselines, by what to call them.
+        y: what runs up.
+        alt: what there is to see, for those who do not.
+    """
+    with rc_context(_STYLE | {"svg.hashsalt": name}):
+        figure = Figure(figsize=(4.6, 3.3), layout="constrained")
+        axes = figure.add_subplot()
+        axes.set_xscale("log")
+        for dot in dots:
+            colour = _STAND_INS[dot.role]
+            axes.plot([dot.seconds] * 2, [dot.low, dot.high], color=colour, linewidth=1.0, alpha=0.5)
+            face = "none" if dot.hollow else colour
+            axes.plot([dot.seconds], [dot.value], "o", color=colour, markerfacecolor=face, markersize=5)
+            at = (dot.seconds, dot.value)
+            axes.annotate(dot.text, at, xytext=(5, 3), textcoords="offset points", fontsize=8)
+        times = [dot.seconds for dot in dots]
+        across = max(max(times) / min(times), 2.0)
+        left, right = min(times) / across**0.4, max(times) * across**0.1  # the names of the baselines stand at the left
+        axes.set_xlim(left, right)
+        bottom, top = axes.get_ylim()
+        bottom, top = min([bottom, *rules.values()]), max([top, *rules.values()])
+        space = 0.06 * (top - bottom)
+        below = bottom - space
+        for text, height in sorted(rules.items(), key=lambda rule: rule[1]):
+            axes.axhline(height, color=_STAND_INS["rule"], linestyle="--", linewidth=1.0, zorder=0)
+            below = max(height + 0.25 * space, below + space)
+            axes.annotate(text, (0.01, below), xycoords=("axes fraction", "data"), fontsize=7.5)
+        axes.set_ylim(bottom - space / 2, top + space)
+        ticks = [each for each in _TIMES if left <= each <= right]
+        ticks = ticks[:: 1 + len(ticks) // 6]
+        axes.set_xticks(ticks, [_TIMES[each] for each in ticks])
+        axes.minorticks_off()
+        axes.set_xlabel("training time")
+        axes.set_ylabel(y)
+        return _into_page(figure, name, alt)
 
 
 def _draw(axes: Axes, line: Line) -> None:
@@ -135,8 +194,11 @@ def smoothed(values: Sequence[float], share: float = 0.05) -> list[float]:
     return list(((sums[high] - sums[low]) / (high - low)).tolist())
 
 
-def _into_page(svg: str, name: str, alt: str) -> str:
-    """Strip what only a file of its own needs, and hand colours, fonts and names over to the page."""
+def _into_page(figure: Figure, name: str, alt: str) -> str:
+    """Draw a figure, strip what only a file of its own needs, and leave colours, fonts and names to the page."""
+    text = io.StringIO()
+    figure.savefig(text, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    svg = text.getvalue()
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->", "", svg, flags=re.DOTALL)
     view = re.search(r'viewBox="([^"]+)"', svg)

@@ -8,10 +8,11 @@ from typing import Any
 
 from facesketch.config import DIRECTIONS
 from facesketch.evaluation.results import Results
-from facesketch.study.aggregate import FAMILIES, WAYS, VariantResult, label
+from facesketch.study.aggregate import FAMILIES, PRIMARY, WAYS, VariantResult, label
 from facesketch.study.grid import Cell
-from facesketch.study.report.charts import Line, Role, chart, smoothed
+from facesketch.study.report.charts import Dot, Line, Role, chart, scatter, smoothed
 from facesketch.study.report.numbers import number
+from facesketch.study.report.tables import baseline_label, baselines_of, ranking
 from facesketch.study.study import Study
 from facesketch.training import run_folder as run
 from facesketch.training.log import Course
@@ -28,6 +29,8 @@ _ROLES: dict[str, Role] = {
     "sparse-ae": "one",
     "cogan": "four",
     "unit": "five",
+    "lle": "two",
+    "mrf": "three",
 }
 """What the study only names is drawn in dashes, in the colour of the family that it is nearest to."""
 _ROUTES = {"": "raw pixels", "-hog": "HOG", "-sface": "SFace"}
@@ -136,6 +139,38 @@ def _nearly_all(values: Sequence[float]) -> float | None:
     return 1.1 * ranked[int(0.99 * (len(ranked) - 1))] or None
 
 
+def _role(method: str) -> Role:
+    return _ROLES.get(method, "six")
+
+
+def cost_charts(found: Mapping[str, VariantResult]) -> list[Chart]:
+    """Return, for each direction, every model's quality against its training time, with the baselines as lines."""
+    charts = []
+    for direction, way in WAYS.items():
+        models = [each for each in ranking(found, direction) if PRIMARY in each.results.metrics]
+        dots = [
+            Dot(str(place), max(each.seconds, 0.1), it.value, it.low, it.high, _role(each.method), not each.built)
+            for place, each in enumerate(models, start=1)
+            if each.seconds is not None
+            for it in [each.results.metrics[PRIMARY]]
+        ]
+        if not dots:
+            continue
+        rules = {
+            baseline_label(found, each): each.metrics[PRIMARY].value
+            for each in baselines_of(found, direction)
+            if PRIMARY in each.metrics
+        }
+        title = way.capitalize()
+        said = "; ".join(f"{place} {each.label}" for place, each in enumerate(models, start=1))
+        alt = f"{title}: {PRIMARY.upper()} against training time. Best first: {said}."
+        families = dict.fromkeys(each.method for each in models if each.seconds is not None)
+        key = tuple(Line(FAMILIES.get(each, each), [], [], _role(each)) for each in families)
+        svg = scatter(f"cost-{direction}", dots, rules, y=PRIMARY.upper(), alt=alt)
+        charts.append(Chart(svg, title, "", key))
+    return charts
+
+
 def match_charts(found: Mapping[str, VariantResult]) -> list[Chart]:
     """Return the cumulative match curves, one chart per direction and way of comparing."""
     charts = []
@@ -160,10 +195,7 @@ def _best_by_rank(found: Sequence[VariantResult], curve: str) -> list[VariantRes
 
 def _match_chart(chosen: Sequence[VariantResult], ending: str, title: str) -> Chart:
     name = f"cmc-translated{ending}"
-    lines = [
-        _match_line(each.results, name, each.label, _ROLES.get(each.method, "six"), dashed=not each.built)
-        for each in chosen
-    ]
+    lines = [_match_line(each.results, name, each.label, _role(each.method), dashed=not each.built) for each in chosen]
     direct = f"cmc-direct{ending}"
     if direct in chosen[0].results.curves:
         lines.append(_match_line(chosen[0].results, direct, "no translation", "ink", dashed=True))

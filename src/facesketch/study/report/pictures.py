@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,8 +14,9 @@ from PIL import Image
 from facesketch.config import Direction
 from facesketch.images.contact_sheet import sheet
 from facesketch.images.io import open_image
-from facesketch.study.aggregate import FAMILIES, WAYS, label
+from facesketch.study.aggregate import FAMILIES, PRIMARY, WAYS, VariantResult, label
 from facesketch.study.grid import Cell
+from facesketch.study.report.summary import best_of_families
 from facesketch.study.study import Study
 
 _CELL = (104, 130)
@@ -52,13 +54,19 @@ def embed(image: Image.Image, title: str, alt: str) -> Picture:
     return Picture(title, f"data:image/webp;base64,{text}", image.width, image.height, alt)
 
 
-def overview(study: Study) -> Picture | None:
-    """Return `samples.png`, if it is there."""
-    path = study.out / "samples.png"
-    if not path.exists():
-        return None
-    alt = "A row per test person: the input, what one variant of each family made of it, and the truth."
-    return embed(open_image(path), "One variant of each family", alt)
+def overview(study: Study, found: Mapping[str, VariantResult]) -> list[Picture]:
+    """Return, for each direction, four people: the input, what the best variant of each family made, and the truth."""
+    pictures = []
+    for direction, way in WAYS.items():
+        source, truth = direction.split("2")
+        shown = {textwrap.fill(each.label, 14): each for each in best_of_families(found, direction, PRIMARY)}
+        columns = {title: each.cells[0].results[direction] for title, each in shown.items()}
+        names = ", ".join(each.label for each in shown.values())
+        said = f"{source}, the best variant of each family ({names}), true {truth}"
+        columns = {source: source} | columns | {f"true {truth}": truth}
+        picture = _sheet(study, columns, way.capitalize(), said, most=4) if shown else None
+        pictures += [picture] if picture else []
+    return pictures
 
 
 def result_sheets(study: Study) -> dict[str, list[Picture]]:
@@ -117,7 +125,7 @@ def both_ways(study: Study) -> list[Picture]:
     return pictures
 
 
-def _sheet(study: Study, columns: dict[str, str], title: str, said: str) -> Picture | None:
+def _sheet(study: Study, columns: dict[str, str], title: str, said: str, most: int | None = None) -> Picture | None:
     """Return a sheet with a row per person from folders of pictures, or None when one folder has none.
 
     Args:
@@ -125,11 +133,12 @@ def _sheet(study: Study, columns: dict[str, str], title: str, said: str) -> Pict
         columns: folders of `pictures/` by what stands above them.
         title: what it is of.
         said: the columns in words.
+        most: how many people to show; None for all.
     """
     folders = [study.out / "pictures" / folder for folder in columns.values()]
     if not all(any(folder.glob("*.png")) for folder in folders):
         return None
-    stems = sorted(path.stem for path in folders[0].glob("*.png"))
+    stems = sorted(path.stem for path in folders[0].glob("*.png"))[:most]
     rows = [[_open(folder / f"{stem}.png") for folder in folders] for stem in stems]
     first = next(picture for row in rows for picture in row if picture is not None)
     scale = min(_CELL[0] / first.width, _CELL[1] / first.height, 1.0)

@@ -98,7 +98,7 @@ def _table(gallery: GalleryScore) -> Table:
     columns += [Column(f"rank-dir-{a}", f"DIR, at {100 * a:.0f} % false alarms", ARROWS["higher"]) for a in ALARMS]
     columns.append(Column("rank-error", "chance error, of first hits", ARROWS["lower"]))
     found = sorted((gallery.routes | gallery.baselines).items(), key=lambda pair: -_first(pair[1]))
-    rows = [Row(_place(name, gallery), each.title, "", _entries(each)) for name, each in found]
+    rows = [Row(_place(name, gallery), each.title, _entries(each)) for name, each in found]
     return Table(tuple(columns), tuple(rows))
 
 

@@ -2,133 +2,106 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from facesketch.config import Direction
 from facesketch.evaluation.results import paired_difference
 from facesketch.study.aggregate import FAMILIES, PRIMARY, WAYS, VariantResult
 from facesketch.study.claims import in_numbers
 from facesketch.study.report.numbers import interval, listed, number
-from facesketch.study.report.tables import FIRST, baselines_of, ranking
+from facesketch.study.report.tables import FIRST, baseline_label, baselines_of, ranking
 from facesketch.study.study import Study
 
-_COUNTS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+_DOING = {
+    "copy the input": "copying the input",
+    "mean of training": "the mean training picture",
+    "nearest of training": "the nearest training picture",
+    "pencil filter": "the pencil filter",
+}
 
 
-def summary(study: Study, found: Mapping[str, VariantResult]) -> dict[str, list[str]]:
-    """Return paragraphs by heading: one for each direction with results, and one on what is missing."""
-    said = {WAYS[direction].capitalize(): _direction(found, direction) for direction in WAYS}
-    said["What was not done"] = [_missing(study)]
-    return {heading: [line for line in lines if line] for heading, lines in said.items() if any(lines)}
+@dataclass(frozen=True)
+class Verdict:
+    """What came out in one direction: a heading, and a sentence or two."""
+
+    heading: str
+    lines: tuple[str, ...]
 
 
 def best_of_families(found: Mapping[str, VariantResult], direction: Direction, metric: str) -> list[VariantResult]:
     """Return each family's best variant in a metric, best first."""
     best: dict[str, VariantResult] = {}
-    for finding in ranking(found, direction, metric):
-        if metric in finding.results.metrics:
-            best.setdefault(finding.method, finding)
+    for each in ranking(found, direction, metric):
+        if metric in each.results.metrics:
+            best.setdefault(each.method, each)
     return list(best.values())
 
 
-def _direction(found: Mapping[str, VariantResult], direction: Direction) -> list[str]:
-    best = best_of_families(found, direction, PRIMARY)
+def verdict(found: Mapping[str, VariantResult], direction: Direction) -> Verdict:
+    """Say which family is best, unless a baseline is as good or the difference is not shown."""
+    way, best = WAYS[direction].capitalize(), best_of_families(found, direction, PRIMARY)
     if not best:
-        return []
-    return [_leader(best), _others(found, direction, best[0]), *_baselines(found, direction)]
-
-
-def _leader(best: Sequence[VariantResult]) -> str:
+        return Verdict(way, ())
     first = best[0]
     measure = first.results.metrics[PRIMARY]
-    said = f"{number(measure.value, PRIMARY)}, 95 % interval {interval(measure, PRIMARY)}"
+    reached = f"{first.label} reaches {measure.title} {number(measure.value, PRIMARY)} ({interval(measure, PRIMARY)})"
+    baselines = [each for each in baselines_of(found, direction) if PRIMARY in each.metrics]
+    baselines.sort(key=lambda each: -each.metrics[PRIMARY].value)
+    against = [paired_difference(first.results, each, PRIMARY) for each in baselines]
+    level = next((place for place, each in enumerate(against) if each.verdict != "first is better"), None)
+    if level is not None:
+        name = baseline_label(found, baselines[level])
+        doing = _DOING.get(name, f"the baseline “{name}”")
+        worse = against[level].verdict == "second is better"
+        heading = f"{way}: nothing {'beats' if worse else 'is shown to beat'} {doing}"
+        reaches = number(baselines[level].metrics[PRIMARY].value, PRIMARY)
+        line = f"{reached}; {doing} reaches {reaches}. The difference is {in_numbers(against[level])}."
+        return Verdict(heading, (f"Of the models, {line}",))
     if len(best) == 1:
-        return f"{first.label} has a {measure.title} of {said}. No other family has a result to compare it with."
+        return Verdict(f"{way}: {first.label}", (f"{reached}. There is no other family to compare it with.",))
     second = best[1]
     difference = paired_difference(first.results, second.results, PRIMARY)
     if difference.verdict == "no difference shown":
-        return (
-            f"{first.label} has the highest {measure.title} ({said}), but no difference from the next family, "
-            f"{second.label}, is shown: {in_numbers(difference)}. These numbers do not say which of the two is better."
-        )
-    return (
-        f"By {measure.title}, {_family(first)} is the best family: {first.label} reaches {said}. It is ahead of the "
-        f"next family, {second.label}, by {in_numbers(difference)}."
+        line = f"{reached}. No difference from the next family, {second.label}, is shown: {in_numbers(difference)}."
+        return Verdict(f"{way}: no clear winner", (line, _count(found, direction)))
+    line = f"{reached}, ahead of the next family, {second.label}, by {in_numbers(difference)}."
+    heading = f"{way}: {FAMILIES.get(first.method, first.method)} is the best family"
+    return Verdict(
+        heading, (line, " ".join(filter(None, (_others(found, direction, first), _count(found, direction)))))
     )
 
 
-def _family(finding: VariantResult) -> str:
-    return FAMILIES.get(finding.method, finding.method)
-
-
 def _others(found: Mapping[str, VariantResult], direction: Direction, leader: VariantResult) -> str:
-    """Say whom the measures beside the primary one put first."""
+    """Say which families the other measures of the main table put first."""
     agree, differ = [], []
     for metric in FIRST[1:]:
         best = best_of_families(found, direction, metric)
-        if not best:
-            continue
-        title = best[0].results.metrics[metric].title
-        if best[0].method == leader.method:
-            agree.append(title)
-        else:
-            differ.append(_dissent(best, title, metric, leader))
-    lines = [f"{listed(agree)} put{'s' if len(agree) == 1 else ''} the same family first."] if agree else []
-    return " ".join([*lines, *differ])
+        if best:
+            title = best[0].results.metrics[metric].title
+            agree += [title] if best[0].method == leader.method else []
+            differ += [] if best[0].method == leader.method else [f"{title} puts {best[0].label} first."]
+    said = [f"{listed(agree)} put{'s' if len(agree) == 1 else ''} the same family first."] if agree else []
+    return " ".join([*said, *differ])
 
 
-def _dissent(best: Sequence[VariantResult], title: str, metric: str, leader: VariantResult) -> str:
-    """Say by how much another family is ahead of the leading one in a metric."""
-    rival = next((each for each in best if each.method == leader.method), None)
-    if rival is None:
-        return f"{title} puts {best[0].label} first."
-    difference = paired_difference(best[0].results, rival.results, metric)
-    shown = "" if difference.verdict == "first is better" else ", which shows no difference"
-    return f"{title} puts {best[0].label} first, before {rival.label} by {in_numbers(difference)}{shown}."
+def _count(found: Mapping[str, VariantResult], direction: Direction) -> str:
+    """Say how many models are shown to beat every baseline."""
+    models = [each.results for each in ranking(found, direction) if PRIMARY in each.results.metrics]
+    baselines = [each for each in baselines_of(found, direction) if PRIMARY in each.metrics]
+    if not baselines:
+        return ""
+    ahead = sum(
+        all(paired_difference(each, other, PRIMARY).verdict == "first is better" for other in baselines)
+        for each in models
+    )
+    return f"{ahead} of {len(models)} models {'is' if ahead == 1 else 'are'} shown to beat every baseline."
 
 
-def _baselines(found: Mapping[str, VariantResult], direction: Direction) -> list[str]:
-    """Say for each baseline which trained variants are not shown to be better."""
-    models, lines = [each for each in ranking(found, direction) if PRIMARY in each.results.metrics], []
-    for baseline in baselines_of(found, direction):
-        if PRIMARY not in baseline.metrics:
-            continue
-        verdicts = {each.label: paired_difference(each.results, baseline, PRIMARY).verdict for each in models}
-        worse = [label for label, verdict in verdicts.items() if verdict == "second is better"]
-        level = [label for label, verdict in verdicts.items() if verdict == "no difference shown"]
-        lines.append(_baseline_line(_baseline_name(found, baseline.name), len(models), worse, level))
-    return [" ".join(lines)] if lines else []
-
-
-def _baseline_name(found: Mapping[str, VariantResult], name: str) -> str:
-    return found[name].label.lower() if name in found else name
-
-
-def _baseline_line(name: str, count: int, worse: list[str], level: list[str]) -> str:
-    if not worse and not level:
-        all_of_them = "the one variant" if count == 1 else f"all {_count(count)} variants"
-        return f"The baseline “{name}” is beaten by {all_of_them}."
-    parts = []
-    if worse:
-        parts.append(f"is better than {listed(worse)}")
-    if level:
-        parts.append(f"shows no difference from {listed(level)}")
-    return f"The baseline “{name}” {'; it '.join(parts)}."
-
-
-def _count(count: int) -> str:
-    return _COUNTS[count] if count < len(_COUNTS) else str(count)
-
-
-def _missing(study: Study) -> str:
-    failed = [cell.name for cell in study.cells if study.failure(cell) and not study.done(cell)]
-    open_ = [cell.name for cell in study.cells if not study.done(cell) and cell.name not in failed]
-    done = len(study.cells) - len(failed) - len(open_)
-    if not failed and not open_:
-        return f"Nothing: all {_count(len(study.cells))} planned cells are trained and evaluated."
-    lines = [f"Of {_count(len(study.cells))} planned cells {_count(done)} {'is' if done == 1 else 'are'} done."]
-    if failed:
-        lines.append(f"Failed: {listed(failed)}; the reasons are given below.")
-    if open_:
-        lines.append(f"Not done yet: {listed(open_)}.")
-    return " ".join(lines)
+def missing(study: Study) -> str:
+    """Say how many cells are not done; nothing where all are."""
+    done = sum(study.done(cell) for cell in study.cells)
+    if done == len(study.cells):
+        return ""
+    failed = sum(study.failure(cell) is not None and not study.done(cell) for cell in study.cells)
+    return f"{done} of {len(study.cells)} planned cells are done, {failed} failed"

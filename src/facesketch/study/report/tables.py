@@ -17,10 +17,9 @@ from facesketch.study.study import Study
 from facesketch.training import run_folder as run
 from facesketch.training.cost import estimate
 
-FIRST = (PRIMARY, "ssim", "scoot", "lpips-alex")
-"""The measures of the main table; all others stand in a second one."""
+FIRST = (PRIMARY, "ssim", "lpips-alex", "scoot")
+"""The main table shows the first three of these that were measured; all other measures stand in a second table."""
 UNRANKED: Literal["–"] = "–"
-NOT_BUILT = "named by the study, not built by it"
 ARROWS = {"higher": "↑", "lower": "↓"}
 _HASH = 12
 
@@ -46,16 +45,16 @@ class Row:
     Attributes:
         rank: its place among the models; `UNRANKED` where what ranks was not measured, None for a baseline.
         label: what to call it.
-        name: its result's name, or empty.
         entries: one per column.
-        note: what else has to be known of it.
+        named: the study names it and did not build it.
+        bar: the interval of what ranks, as percentages of the table's range: left end, width and value.
     """
 
     rank: int | Literal["–"] | None
     label: str
-    name: str
     entries: tuple[Entry, ...]
-    note: str = ""
+    named: bool = False
+    bar: tuple[float, float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -101,42 +100,41 @@ def baselines_of(found: Mapping[str, VariantResult], direction: Direction) -> li
     ] + untrained
 
 
+def baseline_label(found: Mapping[str, VariantResult], baseline: Results) -> str:
+    """Return what to call a baseline, also one that was evaluated as a model."""
+    return found[baseline.name].label.lower() if baseline.name in found else baseline.name
+
+
 def ranked_table(found: Mapping[str, VariantResult], direction: Direction, *, main: bool) -> Table:
     """Return the main measures of a direction, or all others, with the baselines between the models.
 
     Args:
         found: the study's results, by variant.
         direction: which of them.
-        main: `FIRST`, or all but those.
+        main: the first three of `FIRST`, or all but those.
     """
     models, baselines = ranking(found, direction), baselines_of(found, direction)
-    columns = _columns([*(model.results for model in models), *baselines], main=main)
-    ranks = {model.name: place for place, model in enumerate(models, start=1) if PRIMARY in model.results.metrics}
+    everything = [*(model.results for model in models), *baselines]
+    columns = _columns(everything, main=main)
     bold = {column.metric: _clear_winner(found, direction, column.metric) for column in columns}
+    ends = [each.metrics[PRIMARY] for each in everything if PRIMARY in each.metrics]
+    low, high = min((end.low for end in ends), default=0.0), max((end.high for end in ends), default=1.0)
+
+    def row(results: Results, rank: int | Literal["–"] | None, label: str, named: bool = False) -> Row:
+        bar, span = None, (high - low) or 1.0
+        if main and PRIMARY in results.metrics:
+            it = results.metrics[PRIMARY]
+            left, width, place = ((end / span) * 100 for end in (it.low - low, it.high - it.low, it.value - low))
+            bar = (round(left, 1), round(width, 1), round(place, 1))
+        return Row(rank, label, _entries(results, columns, bold), named, bar)
+
     rows = [
-        (
-            _merit(each.results, PRIMARY),
-            Row(
-                ranks.get(each.name, UNRANKED),
-                each.label,
-                each.name,
-                _entries(each.results, columns, bold),
-                note="" if each.built else NOT_BUILT,
-            ),
-        )
-        for each in models
+        row(each.results, place if PRIMARY in each.results.metrics else UNRANKED, each.label, not each.built)
+        for place, each in enumerate(models, start=1)
     ]
-    names = {finding.name: finding.label for finding in found.values() if not finding.learned}
-    for baseline in baselines:
-        known = baseline.name in names
-        row = Row(
-            None,
-            names.get(baseline.name, baseline.name),
-            baseline.name if known else "",
-            _entries(baseline, columns, {}),
-        )
-        rows.append((_merit(baseline, PRIMARY), row))
-    return Table(columns, tuple(row for _, row in sorted(rows, key=lambda pair: -pair[0])))
+    rows += [row(each, None, baseline_label(found, each)) for each in baselines]
+    order = sorted(zip(everything, rows, strict=True), key=lambda pair: -_merit(pair[0], PRIMARY))
+    return Table(columns, tuple(row for _, row in order))
 
 
 def how_ranked(found: Mapping[str, VariantResult]) -> str:
@@ -154,7 +152,8 @@ def _columns(results: Sequence[Results], *, main: bool) -> tuple[Column, ...]:
     measures: dict[str, Measure] = {}
     for each in results:
         measures = {**each.metrics, **each.sets, **measures}  # the first that has a measure names it
-    names = [name for name in FIRST if name in measures] if main else [name for name in measures if name not in FIRST]
+    first = [name for name in FIRST if name in measures][:3]
+    names = first if main else [name for name in measures if name not in first]
     return tuple(Column(name, measures[name].title, ARROWS[measures[name].better]) for name in names)
 
 
@@ -173,12 +172,16 @@ def _entry(results: Results, metric: str, bold: bool) -> Entry:
 
 
 def _clear_winner(found: Mapping[str, VariantResult], direction: Direction, metric: str) -> str | None:
-    """Return the best model where it is shown to be better than the next; numbers of whole sets have no such test."""
-    ways = [each for each in ranking(found, direction, metric) if metric in each.results.metrics]
-    if len(ways) < 2:
+    """Return the best model where it is shown to be better than the next model and every baseline.
+
+    Numbers of whole sets have no such test.
+    """
+    models = [each.results for each in ranking(found, direction, metric) if metric in each.results.metrics]
+    others = [*models[1:2], *(each for each in baselines_of(found, direction) if metric in each.metrics)]
+    if not models or not others:
         return None
-    difference = paired_difference(ways[0].results, ways[1].results, metric)
-    return ways[0].name if difference.verdict == "first is better" else None
+    shown = (paired_difference(models[0], other, metric).verdict == "first is better" for other in others)
+    return models[0].name if all(shown) else None
 
 
 @dataclass(frozen=True)
