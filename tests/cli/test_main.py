@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ def run(words):
         assert ended.code in (0, None), (words, ended.code)
 
 verbs = [name for name in app if not name.startswith("-")]
-for words in ([], ["--help"], ["-h"], ["--version"], *([verb, "--help"] for verb in verbs)):
+for words in ([], ["--help"], ["-h"], ["--version"], ["versions"], *([verb, "--help"] for verb in verbs)):
     run(words)
 print(json.dumps({"verbs": verbs, "modules": sorted({name.split(".")[0] for name in sys.modules})}))
 """
@@ -48,10 +49,19 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
     assert done.stdout.split()[:2] == [__version__, "False"]
 
 
-@pytest.mark.parametrize("flag", ["--version"])
-def test_version(flag: str, command: Callable[..., Any]) -> None:
-    answer = command(flag)
+def test_version(command: Callable[..., Any]) -> None:
+    answer = command("--version")
     assert (answer.code, answer.out.strip(), answer.err) == (0, __version__, "")
+
+
+def test_versions_of_what_is_installed_and_what_is_not(
+    command: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("facesketch.cli.main._PACKAGES", ("pillow", "no-such-package"))
+    answer = command("versions")
+    lines = answer.out.splitlines()
+    assert (answer.code, lines[0]) == (0, f"facesketch {__version__}")
+    assert lines[2:] == [f"pillow {version('pillow')}", "no-such-package not installed"]
 
 
 def test_without_a_verb_the_verbs_are_listed(command: Callable[..., Any]) -> None:
@@ -101,7 +111,7 @@ def test_how_a_command_ends(
     def fail(*_: object) -> None:
         raise raised
 
-    monkeypatch.setattr("facesketch.methods.families.family", fail)
+    monkeypatch.setattr("facesketch.methods.registry.family", fail)
     answer = command("methods", "pix2pix")
     assert (answer.code, answer.out, answer.err) == (code, "", said)
 
@@ -110,7 +120,7 @@ def test_our_own_mistakes_stay_tracebacks(monkeypatch: pytest.MonkeyPatch) -> No
     def fail(*_: object) -> None:
         raise AssertionError("ours")
 
-    monkeypatch.setattr("facesketch.methods.families.family", fail)
+    monkeypatch.setattr("facesketch.methods.registry.family", fail)
     with pytest.raises(AssertionError, match="ours"):
         main(["methods", "pix2pix"])
 

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import cyclopts
 
 from facesketch.cli.console import Bar, count, note_some, say_passed_over
-
-if TYPE_CHECKING:
-    from facesketch.data.align_folders import AlignedFolders
 
 app = cyclopts.App(name="faces", help="Find faces and bring them into the frame that models are trained on.")
 
@@ -28,8 +24,8 @@ def align(
     """Align a data set: eyes level and in the same place, 200x250 pixels, with a report and a contact sheet.
 
     A folder of pairs in any known layout stays pairs, with its split and attributes in `pairs.csv`; several such
-    folders become one data set. Of any other folder every picture is aligned. Pictures without a face are left out and
-    named, and make the exit code 1.
+    folders become one data set. In any other folder, every picture is aligned. Pictures without a face are left out and
+    named, and the exit code is 1.
 
     Parameters
     ----------
@@ -40,11 +36,11 @@ def align(
     faces
         Which face of each picture: `largest`, or 2 for the next, and so on.
     scale
-        How many times 200x250 the pictures have.
+        The size of the pictures, as a multiple of 200x250.
     suffix
-        The files' kind: `.png` loses nothing, `.jpg` takes a third of the room.
+        The files' format: `.png` is lossless, `.jpg` takes a third of the space.
     model
-        Another file of YuNet's than the one that comes with the package.
+        A YuNet file to use instead of the one in the package.
     """
     from facesketch.data.align_folders import align_folders
     from facesketch.errors import ConfigError
@@ -58,33 +54,18 @@ def align(
     suffix = suffix if suffix.startswith(".") else f".{suffix}"
     if suffix.lower() not in WRITABLE - {".gif"}:
         raise ConfigError(f"--suffix {suffix}", "expected .png or .jpg")
-    number, finder = _number(faces), FaceFinder(model)
+    if faces != "largest" and not (faces.isdecimal() and int(faces) > 0):
+        raise ConfigError(f"--faces {faces}", "expected largest, or 2 for the next largest; one face is kept of each")
+    number = 1 if faces == "largest" else int(faces)
     with Bar("aligning faces") as bar:
-        done = align_folders(folders, out, finder, number=number, scale=scale, suffix=suffix, progress=bar)
-    _tell(done, out)
-    if done.left_out:
-        raise SystemExit(1)
-
-
-def _number(faces: str) -> int:
-    from facesketch.errors import ConfigError
-
-    if faces == "largest":
-        return 1
-    if faces.isdecimal() and int(faces) > 0:
-        return int(faces)
-    raise ConfigError(
-        f"--faces {faces}", "expected largest, or 2 for the next largest: one face of each picture is kept"
-    )
-
-
-def _tell(done: AlignedFolders, out: Path) -> None:
-    """Say what was written, and on stderr what was not."""
+        done = align_folders(folders, out, FaceFinder(model), number=number, scale=scale, suffix=suffix, progress=bar)
     counts = [(done.pairs, "pair"), (len(done.kept) - done.pairs, "picture")]
-    made = " and ".join(count(number, word) for number, word in counts if number)
+    made = " and ".join(count(many, word) for many, word in counts if many)
     sys.stdout.write(f"{made} aligned in {out}\nlook at {out / 'contact.png'}\n")
     more = f", all named in {out / 'report.json'}"
     turned = [f"turned {name} by {degrees}° clockwise, which shows its face upright" for name, degrees in done.turned]
     note_some(turned, more)
     note_some([f"left out {name}: {reason}" for name, reason in done.left_out], more)
     say_passed_over(done.passed_over)
+    if done.left_out:
+        raise SystemExit(1)

@@ -1,13 +1,13 @@
-"""The verbs, and what happens when one of them cannot do what was asked.
+"""The verbs, and how an error ends one: in a single line and exit code 2.
 
-Verb modules are light: whatever imports torch is imported inside the function that needs it, so `--help` answers at
-once.
+Verb modules import what is heavy inside their functions, so that `--help` is fast.
 """
 
 from __future__ import annotations
 
 import errno
 import os
+import platform
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -58,13 +58,32 @@ app.command(search.app)
 app.command(serve.serve)
 app.command(models.app)
 
+_PACKAGES = (
+    *("numpy", "pillow", "onnxruntime", "opencv-python-headless", "torch", "lightning-fabric", "torchmetrics"),
+    *("lancedb", "fastapi", "onnx", "openvino", "ray"),
+)
+
+
+@app.command
+def versions() -> None:
+    """Print the versions of facesketch, Python and the packages it uses, for a bug report."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    lines = [f"facesketch {__version__}", f"Python {platform.python_version()} on {platform.platform()}"]
+    for name in _PACKAGES:
+        try:
+            lines.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            lines.append(f"{name} not installed")
+    sys.stdout.write("\n".join(lines) + "\n")
+
 
 def main(tokens: Sequence[str] | None = None) -> None:
     """Run one verb; a user's mistake ends in one line and exit code 2."""
     accept_any_text()
     try:
         app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
-        sys.stdout.flush()  # what cannot be written is told here, and not on the way out
+        sys.stdout.flush()  # an output that cannot be written fails here and not at exit
     except FacesketchError as error:
         _stop(in_flags(str(error)))
     except CycloptsError as error:
@@ -78,7 +97,7 @@ def main(tokens: Sequence[str] | None = None) -> None:
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
-        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115  what waits in it cannot be written on the way out
+        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115  Python would fail to flush the old one at exit
         _stop("standard output cannot be written: the disk is full; free some room, or write elsewhere")
 
 

@@ -1,4 +1,4 @@
-"""Numbers as the report prints them: a true minus, as many digits as mean something, and units people read."""
+"""Numbers as the report prints them: a real minus sign, significant digits and readable units."""
 
 from __future__ import annotations
 
