@@ -2,12 +2,12 @@
 
     .venv/bin/python scripts/search_calibration.py --data portraits [--others FOLDER…] [--embedder NAME…]
 
-The test pairs of DATA are people of whom neither the translators nor the embedders have learned. Their sketches look
-for their photos in galleries of 5 to 400 people, made of these photos and of OTHERS, once with their own photo in it
-and once without. A third of the galleries are drawn at random; a third hold those who look most like the right person,
-and a third those who look most like somebody, so that it is also measured what a score says where everybody looks
-alike. The constants are those that give what is so the highest chance, over all galleries: the maximum of the
-likelihood. Photos that SFace takes for one person count as one. It prints the table of `facesketch.search.probability`.
+No translator and no embedder has learned from the test pairs of DATA. Their sketches look for their photos in galleries
+of 5 to 400 people, made of these photos and of OTHERS, once with their own photo in it and once without. A third of the
+galleries are random, a third hold the people who look most like the right person, and a third those who look most like
+another person, to measure what a score says where everybody looks alike. The constants are those of the maximum
+likelihood over all galleries. Photos that SFace takes for one person count as one. The script prints the table of
+`facesketch.search.probability`.
 """
 
 from __future__ import annotations

@@ -113,6 +113,31 @@ def test_photos_that_are_looked_at_beyond_the_top_are_not_told_but_counted(
     assert answer.elsewhere == pytest.approx(1 - 0.2 - 2 * 0.1)
 
 
+def test_fewer_than_thirty_people_have_no_chances(
+    gallery: Gallery, tmp_path: Path, draw: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("facesketch.search.probability.FEWEST", 30)
+    sketch = draw(tmp_path / "sketch.png", (220, 30, 40))
+    for number in range(29):
+        draw(tmp_path / "some" / f"{number}.png", (200 - 5 * number, 40 + 5 * number, 60))
+    draw(tmp_path / "some" / "again.png", (210, 40, 60))
+    table = tmp_path / "people.csv"
+    table.write_text("file,id,label\nsome/0.png,0,Ann\nsome/again.png,0,Ann\n")
+    gallery.add(tmp_path / "some", table)
+    answer = gallery.search(sketch, 4)
+    assert (gallery.info().count, gallery.info().people) == (30, 29)
+    assert (answer.absent, answer.elsewhere) == (None, None)
+    assert [hit.chance for hit in answer.hits] == [None] * 4
+    assert "Too few people in the gallery" in answer.verdict
+    assert f"{answer.hits[0].label} is nearest" in answer.verdict
+    assert "%" not in answer.verdict
+    draw(tmp_path / "some" / "thirtieth.png", (20, 40, 200))
+    gallery.add(tmp_path / "some")
+    answer = gallery.search(sketch, 4)
+    assert answer.absent is not None
+    assert all(hit.chance is not None for hit in answer.hits)
+
+
 def test_an_empty_gallery_answers_that_nobody_is_in_it(gallery: Gallery, store: Store, sketch: Path) -> None:
     assert gallery.exists()
     answer = gallery.search(sketch)
@@ -160,7 +185,7 @@ def test_a_question_out_of_range_is_refused(filled: Gallery, sketch: Path, words
     assert str(raised.value).startswith(said)
 
 
-def test_a_sketch_without_a_face_or_that_is_none(filled: Gallery, tmp_path: Path, draw: Any) -> None:
+def test_a_sketch_without_a_face_or_of_text_is_refused(filled: Gallery, tmp_path: Path, draw: Any) -> None:
     with pytest.raises(FaceError, match=r"wall\.png: no face found"):
         filled.search(draw(tmp_path / "wall.png", BLACK))
     (tmp_path / "text.png").write_text("hello")
@@ -177,7 +202,7 @@ def test_the_wanted_face_and_the_name_reach_the_describer(filled: Gallery, sketc
     assert seen == [(str(sketch), 2), ("probe", None)]
 
 
-def test_what_is_not_the_best_is_told(filled: Gallery, sketch: Path, colours: Any) -> None:
+def test_the_notice_of_the_describer_is_passed_on(filled: Gallery, sketch: Path, colours: Any) -> None:
     colours.notice = "faces are guessed"
     assert filled.search(sketch).notice == "faces are guessed"
 
@@ -261,7 +286,7 @@ def test_pruning_leaves_photos_that_have_only_a_name(filled: Gallery) -> None:
     assert "a name" in filled.store.known()
 
 
-def test_what_a_gallery_holds(filled: Gallery, colours: Any) -> None:
+def test_info_counts_photos_and_people(filled: Gallery, colours: Any) -> None:
     info = filled.info()
     assert (info.count, info.people, info.indexed) == (4, 3, 0)
     assert (info.fingerprint, info.embedder, info.version) == (colours.fingerprint, "hog", filled.store.version)
@@ -350,7 +375,7 @@ def test_a_gallery_knows_its_photos_by_any_name(
     assert not filled.holds(Path("green.png")), "what is gone can be written again"
 
 
-def test_photos_described_otherwise_are_refused(filled: Gallery, colours: Any) -> None:
+def test_another_describer_than_the_gallerys_is_refused(filled: Gallery, colours: Any) -> None:
     colours.fingerprint = "hog-9"
     with pytest.raises(GalleryError, match=r"not by hog-9"):
         Gallery(filled.uri, colours)

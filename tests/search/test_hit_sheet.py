@@ -50,17 +50,17 @@ def _places(page: NDArray[np.uint8], colour: tuple[int, int, int] | str) -> NDAr
 def written(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     """Return every line that gets written from here on, and how far down it stands."""
     lines: list[tuple[str, int]] = []
-    write = sheet._Page._write
+    write = sheet._Page.write
 
     def note(page: sheet._Page, line: str, size: int, colour: str, bold: bool, left: int) -> None:
         lines.append((line, page.y))
         write(page, line, size, colour, bold, left)
 
-    monkeypatch.setattr(sheet._Page, "_write", note)
+    monkeypatch.setattr(sheet._Page, "write", note)
     return lines
 
 
-def test_it_tells_everything_that_the_search_told(written: list[tuple[str, int]]) -> None:
+def test_sheet_holds_the_whole_answer(written: list[tuple[str, int]]) -> None:
     answer = _answer(label="Anna", notice="faces are sought the old way")
     _draw(answer)
     lines = [line for line, _ in written]
@@ -76,7 +76,7 @@ def test_it_tells_everything_that_the_search_told(written: list[tuple[str, int]]
     assert lines.count("chance 17 %") == 3
 
 
-def test_names_are_drawn_without_what_cannot_be(written: list[tuple[str, int]]) -> None:
+def test_control_characters_in_names_are_not_drawn(written: list[tuple[str, int]]) -> None:
     answer = _answer(1, label="An\x1b[31mna\x00 \r\nM\x7f\u202e\udcff")
     hits = [replace(answer.hits[0], key="/photos/a\nb\x01c\udcff.jpg")]
     page = hit_sheet(

@@ -45,7 +45,7 @@ def test_a_larger_gallery_makes_a_score_less_likely() -> None:
 @pytest.mark.parametrize("mean", [-0.3, 0.0, 0.3])
 @pytest.mark.parametrize("spread", [0.1, 0.2, 0.3])
 @pytest.mark.parametrize("size", [150, 1000, 10_000])
-def test_how_far_a_score_stands_out_is_told_by_the_others(mean: float, spread: float, size: int) -> None:
+def test_distances_are_those_of_the_scores_of_others(mean: float, spread: float, size: int) -> None:
     others = _nearest(size, 0, mean, spread)
     usual = company(np.random.default_rng(1).choice(others, min(size, 500), replace=False), PLAIN)
     found = distances(np.insert(others[:99], 0, mean + 5 * spread), size - 98, usual)
@@ -63,14 +63,14 @@ def test_the_nearest_may_be_of_another_kind_than_most() -> None:
     assert mixed < 0.6 * pure
 
 
-def test_a_few_others_say_little_of_the_rest() -> None:
+def test_few_others_hardly_change_what_is_usual() -> None:
     """With nobody else it is the mixed company that counts; somebody near raises what is usual."""
     assert distances(np.array([0.6]), 0, (0.1, 0.2)) == pytest.approx([2.5])
     alone, beside = (distances(np.array(each), 0, (0.1, 0.2))[0] for each in ([0.6], [0.6, 0.5]))
     assert 0.5 < beside < alone
 
 
-def test_others_who_are_all_one_are_not_taken_for_exact() -> None:
+def test_identical_scores_of_others_have_a_least_spread() -> None:
     found = distances(np.array([0.9, *[0.5] * 90]), 0, (0.0, 0.2))
     assert np.isfinite(found).all()
     assert found[0] <= 0.4 / (0.2 * 0.2) + 1e-6
@@ -85,7 +85,7 @@ def test_the_scale_of_scores_does_not_matter(found: np.ndarray, rest: int, scale
 
 
 @given(scores, st.floats(0.01, 0.98))
-def test_who_is_expected_is_likelier(found: np.ndarray, prior: float) -> None:
+def test_a_higher_prior_raises_chances(found: np.ndarray, prior: float) -> None:
     each, absent = chances(found, 10, PLAIN, prior)
     surer, rarer = chances(found, 10, PLAIN, prior + 0.01)
     assert (surer >= each - 1e-12).all()
@@ -103,7 +103,7 @@ def test_it_is_bayes_rule() -> None:
     np.testing.assert_array_equal(chances(found, 3, PLAIN, 0.4)[0], posterior(logs, 3, 0.4)[0])
 
 
-def test_scores_of_any_size_are_borne() -> None:
+def test_extreme_scores_do_not_overflow() -> None:
     steep = Calibration(5000.0, -10_000.0, mean=0.0, spread=0.1)
     each, absent = chances(np.array([1.0, 0.0]), 0, steep)
     assert each[0] == pytest.approx(1)
@@ -119,7 +119,7 @@ def test_an_empty_gallery_has_nobody() -> None:
 
 @pytest.mark.parametrize("prior", [0.0, 1.0, -0.5, 2.0, float("nan")])
 def test_a_prior_is_a_chance(prior: float) -> None:
-    with pytest.raises(ConfigError, match="expected a chance between 0 and 1"):
+    with pytest.raises(ConfigError, match="expected a chance above 0 and below 1"):
         chances(np.array([0.5]), 0, PLAIN, prior)
 
 

@@ -220,7 +220,7 @@ class Gallery:
         if top < 1:
             raise ConfigError(f"`top` {top}", "expected at least 1")
         require_known(route, ROUTES, "`route`")
-        if not 0 < prior < 1:
+        if not 0 < prior < 1:  # before the sketch is described
             raise ConfigError(f"`prior` {prior:g}", "expected a chance above 0 and below 1")
         _ = self.store  # first: without a gallery there is nothing to find
         image, digest, name = _open_sketch(picture)

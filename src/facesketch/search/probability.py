@@ -1,17 +1,17 @@
-"""How likely it is that a hit is the right person, given everybody in the gallery, and that nobody in it is.
+"""The chance that a hit is the right person, and the chance that nobody in the gallery is.
 
 Before the search, the person is in the gallery with a prior chance, and may then be anybody in it. A score changes this
-by its likelihood ratio: how much oftener the right person scores so than somebody else does. By Bayes' rule the chances
-of all persons and of "not in this gallery" are
+by its likelihood ratio: how much more often the right person has such a score than another person. By Bayes' rule the
+chances of all people and of "not in this gallery" are
 
     person i:  prior / N * ratio(score_i)        nobody here:  1 - prior        divided by their sum
 
-What somebody else scores differs from sketch to sketch and from gallery to gallery: where everybody looks alike, all
-score high. So a score counts by how far it stands out from this gallery's others, in standard deviations of their
-scores, and the logarithm of the ratio is taken to be linear in that. The constants for each embedder and route were
-found by `scripts/search_calibration.py` on people of whom no model has learned.
+The scores of other people differ from sketch to sketch and from gallery to gallery: where everybody looks alike, all
+score high. So a score counts by how far it stands out from the others in this gallery, in standard deviations of their
+scores, and the logarithm of the ratio is linear in that distance. `scripts/search_calibration.py` found the constants
+of each embedder and route on people that no model was trained on.
 
-A few others do not say what is usual, so in a gallery of fewer than `FEWEST` people no chance is told. docs/search.md
+A few other people do not show what is usual, so a gallery of fewer than `FEWEST` people has no chances. docs/search.md
 has the measurement.
 """
 
@@ -30,21 +30,21 @@ if TYPE_CHECKING:
     from facesketch.search.embedding.describer import Route
 
 Array = NDArray[np.float64]
-FEWEST = 30  # people that a gallery needs before chances hold: fewer make strangers look certain
-_NARROWEST = 0.2  # of the usual spread: nobody's nearest are more alike than this
-_ENOUGH = 50  # scores drawn from a gallery that tell what is usual in it
+FEWEST = 30  # people that a gallery needs; with fewer, strangers look certain
+_NARROWEST = 0.2  # of the usual spread, the least that the others of a gallery have
+_ENOUGH = 50  # scores drawn from a gallery that show what is usual in it
 _NONE = np.zeros(0)
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """What a score says.
+    """What the scores of an embedder and route say.
 
     Attributes:
-        slope: by how much a standard deviation more raises the logarithm of the likelihood ratio; above 0.
-        offset: that logarithm for a score that is the mean of the others'.
-        mean: what somebody else scores in mixed company.
-        spread: the standard deviation of that.
+        slope: by how much one more standard deviation raises the logarithm of the likelihood ratio; above 0.
+        offset: that logarithm for a score equal to the mean of the others.
+        mean: of the scores of other people in a mixed gallery.
+        spread: their standard deviation.
     """
 
     slope: float
@@ -53,7 +53,7 @@ class Calibration:
     spread: float
 
     def log_ratio(self, distances: Array) -> Array:
-        """Return the logarithm of how much oftener the right person stands out so far than somebody else does."""
+        """Return the logarithm of how much more often the right person stands out so far than another person."""
         return self.slope * distances + self.offset
 
 
@@ -78,7 +78,7 @@ CALIBRATIONS: dict[tuple[str, Route], Calibration] = {
 
 
 def calibration(embedder: str, route: Route) -> Calibration:
-    """Return what scores of an embedder and route say.
+    """Return what the scores of an embedder and route say.
 
     Raises:
         ConfigError: nothing was measured for them.
@@ -90,17 +90,17 @@ def calibration(embedder: str, route: Route) -> Calibration:
 
 
 def distances(scores: NDArray[np.floating], rest: int, usual: tuple[float, float]) -> Array:
-    """Return how far scores stand out from those of the gallery's others, in standard deviations.
+    """Return how far scores stand out from those of the others in the gallery, in standard deviations.
 
-    The others' scores are taken to be normal. A line through the upper half of them over the quantiles of the normal
-    distribution (Blom 1958) gives their mean and standard deviation; the best score is left out, as it may be the right
-    person's. Somebody who scores a standard deviation more than is usual and somebody who scores one less are added, so
-    that a few people have others as well, and the nearest of many are not taken for all.
+    The scores of the others are assumed to be normal. A line through the upper half of them over the quantiles of the
+    normal distribution (Blom 1958) gives their mean and standard deviation. The best score is left out, as it may be
+    the right person's. Two usual scores, a standard deviation above and below the mean, are added, so that a few people
+    have others too and the nearest of many do not stand for all.
 
     Args:
-        scores: (K,) of the persons who come nearest, the highest first.
-        rest: how many persons there are besides.
-        usual: the mean of what others score, and its standard deviation, above 0.
+        scores: (K,) of the nearest people, the highest first.
+        rest: how many more people there are.
+        usual: the mean and the standard deviation of the scores of others, the latter above 0.
 
     Returns:
         (K,), falling as the scores do.
@@ -115,11 +115,11 @@ def distances(scores: NDArray[np.floating], rest: int, usual: tuple[float, float
 
 
 def company(drawn: Array, calibration: Calibration) -> tuple[float, float]:
-    """Return the mean and the standard deviation of what others score: here if enough are drawn, else in mixed company.
+    """Return the mean and the standard deviation of the scores of others, in a mixed gallery if too few are drawn.
 
     Args:
         drawn: (M,) scores of photos drawn from the gallery at random.
-        calibration: what others score in mixed company.
+        calibration: the scores of others in a mixed gallery.
     """
     if len(drawn) < _ENOUGH:
         return calibration.mean, calibration.spread
@@ -129,16 +129,16 @@ def company(drawn: Array, calibration: Calibration) -> tuple[float, float]:
 def chances(
     scores: NDArray[np.floating], rest: int, calibration: Calibration, prior: float = 0.5, drawn: Array = _NONE
 ) -> tuple[Array, float]:
-    """Return how likely each person is the right one, and how likely the right one is not in the gallery.
+    """Return the chance of each person to be the right one, and the chance that the right one is not in the gallery.
 
-    What is missing from 1 is the chance that it is somebody else in the gallery.
+    The rest up to 1 is the chance that it is another person in the gallery.
 
     Args:
-        scores: (K,) of the persons who come nearest, the highest first; one each, that of the person's best photo.
-        rest: how many persons there are besides; each scores at most what the last of these does.
+        scores: (K,) of the best photos of the nearest people, the highest first.
+        rest: how many more people there are; each scores at most as high as the last of these.
         calibration: what a score says.
-        prior: the chance, before the search, that the person is in the gallery; more than 0 and less than 1.
-        drawn: (M,) scores of photos drawn from the gallery at random; fewer than 50 are not looked at.
+        prior: the chance, before the search, that the person is in the gallery; above 0 and below 1.
+        drawn: (M,) scores of photos drawn from the gallery at random; fewer than 50 are ignored.
 
     Returns:
         (K,) chances, and one chance.
@@ -147,7 +147,7 @@ def chances(
         ConfigError: a prior that is 0, 1 or beyond.
     """
     if not 0 < prior < 1:
-        raise ConfigError(f"`prior` {prior:g}: expected a chance between 0 and 1, such as 0.5")
+        raise ConfigError(f"`prior` {prior:g}", "expected a chance above 0 and below 1, such as 0.5")
     if not len(scores):
         return np.zeros(0), 1.0
     outstanding = distances(scores, rest, company(drawn, calibration))
@@ -155,8 +155,8 @@ def chances(
 
 
 def posterior(log_ratios: Array, rest: int, prior: float) -> tuple[Array, float]:
-    """Apply Bayes' rule to the logarithms of the likelihood ratios of the K nearest; as `chances` otherwise."""
-    # Somebody else's ratio is 1 on average, and for those who score low it is lower still.
+    """Return the same from the logarithms of the likelihood ratios of the K nearest, by Bayes' rule."""
+    # The ratio of another person is 1 on average, and lower for those who score low.
     others = np.log(rest) + min(0.0, float(log_ratios.min())) if rest else -np.inf
     ours = np.log(prior) - np.log(len(log_ratios) + rest)
     logs = np.concatenate([ours + log_ratios, [ours + others, np.log1p(-prior)]])

@@ -19,7 +19,7 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("evaluated") / "search"
 
 
-def test_it_prints_every_number_and_writes_both_files(command: Run, faces: Path, out: Path) -> None:
+def test_evaluate_prints_every_number_and_writes_both_files(command: Run, faces: Path, out: Path) -> None:
     answer = command(
         *("search", "evaluate", "--data", faces, "--split", "all", "--embedder", "hog"),
         *("--distractors", "synthetic:3", "--out", out, "--quiet"),
@@ -50,7 +50,7 @@ def test_routes_are_chosen_by_name(command: Run, faces: Path, tmp_path: Path) ->
     assert list(SearchResults.load(tmp_path / "search.json").galleries["alone"].routes) == ["direct", "fused"]
 
 
-def test_people_are_parted_by_a_column(command: Run, faces: Path, tmp_path: Path) -> None:
+def test_people_are_grouped_by_a_column(command: Run, faces: Path, tmp_path: Path) -> None:
     words = ("search", "evaluate", "--data", faces, "--split", "all", "--embedder", "hog", "--out", tmp_path, "--quiet")
     answer = command(*words, "--group-by", "light", "--routes", "direct")
     assert answer.code == 0, answer.err
@@ -61,7 +61,7 @@ def test_people_are_parted_by_a_column(command: Run, faces: Path, tmp_path: Path
     assert f"left {groups['left'].sketches} {100 * groups['left'].first.value:.1f} %" in said
 
 
-def test_what_cannot_be_done_is_said_before_a_model_is_loaded(refused: Run, faces: Path, tmp_path: Path) -> None:
+def test_bad_options_are_refused_before_a_model_is_loaded(refused: Run, faces: Path, tmp_path: Path) -> None:
     def said(*words: object) -> str:
         return str(refused("search", "evaluate", "--data", faces, "--split", "all", *words))
 
@@ -76,7 +76,7 @@ def test_what_cannot_be_done_is_said_before_a_model_is_loaded(refused: Run, face
     assert "no such folder" in str(refused("search", "evaluate", "--data", tmp_path / "nowhere"))
 
 
-def test_a_map_of_nothing_is_refused(faces: Path, tmp_path: Path, refused: Callable[..., str]) -> None:
+def test_fit_on_no_part_is_refused(faces: Path, tmp_path: Path, refused: Callable[..., str]) -> None:
     for parts in ("", ","):
         line = refused("search", "fit", "--data", faces, "--out", tmp_path / "map.safetensors", "--parts", parts)
         assert line == "--parts names none; give hog, sface, or both with a comma between"

@@ -102,7 +102,7 @@ def test_index_names_a_file_in_one_line_whatever_it_is_called(
 
 
 @pytest.mark.parametrize("verb", [["index", "photos"], ["query", "sketch.png"], ["info"]])
-def test_a_file_given_as_gallery_is_told(
+def test_a_file_given_as_gallery_is_refused(
     refused: Callable[..., str], verb: list[str], photos: Path, sketch: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(sketch.parent)
@@ -110,7 +110,9 @@ def test_a_file_given_as_gallery_is_told(
     assert said == "photos/person-1.png: a file, not a folder; --gallery must be a folder, new or a gallery's"
 
 
-def test_index_tells_who_is_who(command: Callable[..., Any], photos: Path, place: Path, tmp_path: Path) -> None:
+def test_index_reads_the_table_of_people(
+    command: Callable[..., Any], photos: Path, place: Path, tmp_path: Path
+) -> None:
     people = tmp_path / "people.csv"
     people.write_text("file,id,label\nperson-0.png,p7,Anna\nperson-1.png,p7,Anna\ngone.png,p8,Ben\n", encoding="utf-8")
     answer = command("search", "index", photos, "--gallery", place, "--people", people)
@@ -176,7 +178,7 @@ def test_info_says_what_is_in_a_gallery(command: Callable[..., Any], gallery: Pa
 
 
 @pytest.mark.parametrize("verb", [["query", "sketch.png"], ["info"], ["index", "--prune"], ["index", "--remove", "p1"]])
-def test_no_gallery_there_is_told_and_none_is_made(
+def test_a_missing_gallery_is_refused_and_not_made(
     refused: Callable[..., str], verb: list[str], place: Path, sketch: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(sketch.parent)
@@ -185,7 +187,7 @@ def test_no_gallery_there_is_told_and_none_is_made(
     assert not place.exists()
 
 
-def test_a_gallery_described_otherwise_is_refused(
+def test_a_gallery_of_another_describer_is_refused(
     refused: Callable[..., str],
     gallery: Path,
     sketch: Path,

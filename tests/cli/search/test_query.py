@@ -46,7 +46,7 @@ def test_query_lists_hits_verdict_and_warning(command: Callable[..., Any], galle
     assert found.verdict in answer.out.splitlines()
 
 
-def test_query_of_too_few_people_tells_no_chance(
+def test_query_of_too_few_people_has_no_chances(
     command: Callable[..., Any], gallery: Path, sketch: Path, tmp_path: Path
 ) -> None:
     Gallery(gallery).remove(str(tmp_path / "photos" / "person-9.png"))
@@ -123,9 +123,7 @@ def test_query_draws_a_hit_sheet(
         assert sheet.size[0] == 1456
 
 
-def test_query_notes_what_was_asked_unless_told_not_to(
-    command: Callable[..., Any], gallery: Path, sketch: Path
-) -> None:
+def test_query_is_noted_unless_told_not_to(command: Callable[..., Any], gallery: Path, sketch: Path) -> None:
     command("search", "query", sketch, "--gallery", gallery, "--no-query-log")
     assert _lines(gallery) == []
     command("search", "query", sketch, "--gallery", gallery, "--top", "2", "--prior", "0.2", "--route", "to-photo")
@@ -152,7 +150,7 @@ def test_query_reads_the_sketch_from_standard_input(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems take no such names")
-def test_query_writes_the_name_of_a_sketch_that_is_no_text(
+def test_query_writes_the_name_of_a_sketch_that_is_not_utf_8(
     command: Callable[..., Any], gallery: Path, sketch: Path, tmp_path: Path
 ) -> None:
     odd = sketch.rename(tmp_path / os.fsdecode(b"odd\xff.png"))

@@ -49,7 +49,7 @@ def _plain(picture: Image.Image) -> np.ndarray:
     return parts.ravel() / np.linalg.norm(parts)
 
 
-def test_it_is_what_a_plain_loop_gives(faces: list[Image.Image]) -> None:
+def test_descriptions_equal_those_of_a_plain_loop(faces: list[Image.Image]) -> None:
     np.testing.assert_allclose(soft_hog.describe(faces[:1])[0], _plain(faces[0]), atol=1e-5)
 
 
@@ -60,7 +60,7 @@ def test_rows_are_of_unit_length(faces: list[Image.Image]) -> None:
     np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, rtol=1e-5)
 
 
-def test_a_picture_of_one_grey_and_no_picture_are_borne() -> None:
+def test_a_plain_picture_gives_zeros_and_no_picture_no_rows() -> None:
     assert not soft_hog.describe([Image.new("L", (200, 250), 90)]).any()
     assert soft_hog.describe([]).shape == (0, soft_hog.DIMENSION)
 

@@ -80,7 +80,7 @@ def results(faces: Path) -> SearchResults:
     return evaluate_search(Thumbs(), read_task(faces, "all"), distractors=others, divisions=4)  # type: ignore[arg-type]
 
 
-def test_it_says_what_was_measured(results: SearchResults, faces: Path) -> None:
+def test_results_say_what_was_measured(results: SearchResults, faces: Path) -> None:
     pairs = index(faces).pairs
     assert results.stems == tuple(sorted(pair.stem for pair in pairs))
     assert results.stems_hash == hashlib.sha256("\n".join(results.stems).encode()).hexdigest()
@@ -136,7 +136,7 @@ def test_each_picture_is_described_once(faces: Path) -> None:
     assert len(eye.seen) == len(set(eye.seen)) == 12 + 12 + 3
 
 
-def test_routes_can_be_chosen_and_progress_is_told(faces: Path) -> None:
+def test_routes_can_be_chosen_and_progress_is_reported(faces: Path) -> None:
     told: list[tuple[int, int, str]] = []
     found = evaluate_search(
         Thumbs(),  # type: ignore[arg-type]
@@ -188,7 +188,7 @@ def test_faceless_pictures_count_as_not_found_and_photos_of_one_person_as_one(fa
     assert any("no face found in 1 photo, such as face-0003" in line for line in found.warnings)
 
 
-def test_distractors_without_a_face_are_told_of(faces: Path, tmp_path: Path) -> None:
+def test_distractors_without_a_face_are_counted_in_a_warning(faces: Path, tmp_path: Path) -> None:
     class Blank:
         title, count = "2 blanks", 3
 
@@ -201,7 +201,7 @@ def test_distractors_without_a_face_are_told_of(faces: Path, tmp_path: Path) -> 
     assert any("2 of 3 distractors show no face or cannot be read" in line for line in found.warnings)
 
 
-def test_people_are_parted_by_what_the_data_says_of_them(faces: Path) -> None:
+def test_people_are_grouped_by_columns_of_the_data(faces: Path) -> None:
     task = read_task(faces, "all")
     found = evaluate_search(Thumbs(), task, group_by=("skin", "glasses"), divisions=2)  # type: ignore[arg-type]
     for route in found.galleries["alone"].routes.values():
@@ -231,7 +231,9 @@ def test_without_a_calibration_the_rest_is_measured(faces: Path, monkeypatch: py
     assert all(route.first is route.absent is None for route in found.galleries["distractors"].routes.values())
 
 
-def test_what_cannot_be_searched_is_refused(faces: Path, tmp_path: Path, arrange: Callable[..., Path]) -> None:
+def test_unknown_protocols_and_single_people_are_refused(
+    faces: Path, tmp_path: Path, arrange: Callable[..., Path]
+) -> None:
     with pytest.raises(ConfigError, match="unknown protocol 'cuhl'; did you mean 'cuhk'"):
         read_task(faces, "all", "cuhl")
     lonely = arrange(tmp_path / "lonely", train=4, validation=2, test=1)

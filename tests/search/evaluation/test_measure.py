@@ -86,7 +86,7 @@ def test_more_people_make_the_interval_narrower() -> None:
     assert wide.rank["1"].high - wide.rank["1"].low < (few.rank["1"].high - few.rank["1"].low) / 2
 
 
-def test_chances_are_held_against_what_is_so() -> None:
+def test_calibration_compares_chances_with_what_came_true() -> None:
     meter = Meter(NAMES, PEOPLE, divisions=5)
     found = meter.measure("perfect", _scores(0.0), _sure)
     assert found.first is not None
@@ -99,7 +99,7 @@ def test_chances_are_held_against_what_is_so() -> None:
     assert meter.measure("perfect", _scores(0.0)).first is None
 
 
-def test_somebody_who_is_there_and_not_found_is_not_absent() -> None:
+def test_a_person_who_is_there_but_not_found_is_not_absent() -> None:
     blind = Scores(np.zeros((PEOPLE, PEOPLE)), np.arange(PEOPLE), np.zeros((PEOPLE, 0)))
     found = Meter(NAMES, PEOPLE, divisions=5).measure("blind", blind, _sure)
     assert found.absent is not None
@@ -108,7 +108,7 @@ def test_somebody_who_is_there_and_not_found_is_not_absent() -> None:
     assert found.first.error.value == pytest.approx(0.8)
 
 
-def test_no_end_of_an_interval_is_beyond_what_a_share_can_be() -> None:
+def test_intervals_of_shares_stay_between_0_and_1() -> None:
     ends = []
     for seed in range(4):
         found = Meter(NAMES, PEOPLE, divisions=2).measure("route", _scores(0.3, seed))
@@ -116,7 +116,7 @@ def test_no_end_of_an_interval_is_beyond_what_a_share_can_be() -> None:
     assert 0 <= min(ends) <= max(ends) == 1
 
 
-def test_chances_are_told_of_as_many_people_as_there_are() -> None:
+def test_chances_count_all_people_of_the_gallery() -> None:
     asked = []
 
     def listen(scores: np.ndarray, rest: int, whole: np.ndarray) -> tuple[np.ndarray, float]:
@@ -145,7 +145,7 @@ def test_all_routes_meet_the_same_people() -> None:
     assert meter.measure("route", scores) != Meter(NAMES, PEOPLE, divisions=3, seed=6).measure("route", scores)
 
 
-def test_chances_are_told_the_scores_of_everybody_in_the_gallery() -> None:
+def test_chances_see_the_scores_of_everybody_in_the_gallery() -> None:
     seen = []
 
     def asked(best: np.ndarray, rest: int, whole: np.ndarray) -> tuple[np.ndarray, float]:

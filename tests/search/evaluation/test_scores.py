@@ -49,7 +49,7 @@ def test_places_are_those_of_the_match_curve(seed: int, others: int) -> None:
     assert scores.alone().size == 5
 
 
-def test_who_has_no_face_comes_last() -> None:
+def test_a_picture_without_a_face_comes_last() -> None:
     scores = Scores(np.array([[-np.inf, 0.1], [-np.inf, -np.inf]]), np.array([0, 1]), np.array([[0.3], [-np.inf]]))
     assert scores.places().tolist() == [3, 3]
 

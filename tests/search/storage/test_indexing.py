@@ -43,7 +43,7 @@ def test_a_folder_is_added_with_those_below(gallery: Gallery, photos: Path) -> N
     assert (known.person, known.label) == (str(photos / "red.png"), "red")
 
 
-def test_what_is_unchanged_is_not_even_read(
+def test_unchanged_photos_are_not_read(
     gallery: Gallery, photos: Path, colours: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gallery.add(photos)
@@ -53,7 +53,7 @@ def test_what_is_unchanged_is_not_even_read(
     assert (len(colours.described), gallery.store.version) == (4, version)
 
 
-def test_what_was_only_written_anew_is_not_described_anew(gallery: Gallery, photos: Path, colours: Any) -> None:
+def test_rewritten_photos_with_the_same_bytes_are_not_described(gallery: Gallery, photos: Path, colours: Any) -> None:
     gallery.add(photos)
     os.utime(photos / "red.png", ns=(1, 1))
     assert gallery.add(photos) == Report(unchanged=4)
@@ -61,7 +61,7 @@ def test_what_was_only_written_anew_is_not_described_anew(gallery: Gallery, phot
     assert gallery.store.known()[str(photos / "red.png")].mtime_ns == 1, "so that it need not be read next time"
 
 
-def test_what_has_changed_is_described_anew(gallery: Gallery, photos: Path, colours: Any, draw: Any) -> None:
+def test_changed_photos_are_described_again(gallery: Gallery, photos: Path, colours: Any, draw: Any) -> None:
     gallery.add(photos)
     colours.described.clear()
     draw(photos / "red.png", BLUE)
@@ -71,7 +71,7 @@ def test_what_has_changed_is_described_anew(gallery: Gallery, photos: Path, colo
     assert gallery.store.count == 5
 
 
-def test_what_cannot_be_used_is_skipped_and_named(gallery: Gallery, photos: Path, draw: Any) -> None:
+def test_unusable_files_are_skipped_with_a_reason(gallery: Gallery, photos: Path, draw: Any) -> None:
     (photos / "notes.txt").write_text("hello")
     (photos / "text.jpg").write_text("hello")
     (photos / "empty.png").write_bytes(b"")
@@ -90,7 +90,7 @@ def test_what_cannot_be_used_is_skipped_and_named(gallery: Gallery, photos: Path
     assert reasons["wall.png"] == "no face found"
 
 
-def test_a_photo_that_became_useless_keeps_what_it_showed(gallery: Gallery, photos: Path) -> None:
+def test_a_photo_that_became_unreadable_keeps_its_older_version(gallery: Gallery, photos: Path) -> None:
     gallery.add(photos)
     (photos / "red.png").write_text("hello")
     for _ in range(2):  # it is told every time, as it may be mended any time
@@ -100,13 +100,13 @@ def test_a_photo_that_became_useless_keeps_what_it_showed(gallery: Gallery, phot
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems take no such names")
-def test_a_name_that_is_no_text_is_skipped(gallery: Gallery, photos: Path) -> None:
+def test_a_name_that_is_not_utf_8_is_skipped(gallery: Gallery, photos: Path) -> None:
     shutil.copyfile(photos / "red.png", os.fsencode(photos / "x") + b"\xff.png")
     report = gallery.add(photos)
     assert (report.added, [reason for _, reason in report.skipped]) == (4, ["its name is not UTF-8; rename it"])
 
 
-def test_a_path_that_does_not_exist_is_refused_before_anything_is_made(gallery: Gallery, tmp_path: Path) -> None:
+def test_a_missing_path_is_refused_and_makes_no_gallery(gallery: Gallery, tmp_path: Path) -> None:
     with pytest.raises(ImageError, match="no such file or folder"):
         gallery.add([tmp_path / "nowhere"])
     assert not Path(gallery.uri).exists()

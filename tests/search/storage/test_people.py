@@ -22,7 +22,7 @@ def _table(folder: Path, text: str | bytes) -> Path:
 @pytest.mark.parametrize("parted", [",", ";", "\t"])
 @pytest.mark.parametrize("ending", ["\n", "\r\n"])
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
-def test_it_is_read_however_a_spreadsheet_writes_it(tmp_path: Path, parted: str, ending: str, mark: str) -> None:
+def test_tables_of_any_spreadsheet_are_read(tmp_path: Path, parted: str, ending: str, mark: str) -> None:
     lines = [["file", "id", "label", "born"], ["a.jpg", "7", "Müller", "1970"], ["b/c.jpg", "8", "", ""]]
     text = mark + ending.join(parted.join(line) for line in lines) + ending
     assert read_people(_table(tmp_path, text)) == {"a.jpg": ("7", "Müller"), "b/c.jpg": ("8", "8")}
@@ -47,7 +47,7 @@ def test_labels_and_other_orders_of_columns_are_welcome(tmp_path: Path) -> None:
         (b"file,id\n\xff\xfe,1\n", "not text in UTF-8"),
     ],
 )
-def test_what_is_wrong_is_said_in_one_line(tmp_path: Path, text: str | bytes, said: str) -> None:
+def test_a_wrong_table_is_an_error_of_one_line(tmp_path: Path, text: str | bytes, said: str) -> None:
     path = _table(tmp_path, text)
     with pytest.raises(DataError) as raised:
         read_people(path)
@@ -56,7 +56,7 @@ def test_what_is_wrong_is_said_in_one_line(tmp_path: Path, text: str | bytes, sa
     assert "\n" not in str(raised.value)
 
 
-def test_a_table_that_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_table_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot be read"):
         read_people(tmp_path / "nobody.csv")
 

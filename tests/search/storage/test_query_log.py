@@ -34,7 +34,7 @@ def test_a_line_says_when_in_utc_and_what(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no such rights there")
-def test_only_the_owner_may_read_it(tmp_path: Path) -> None:
+def test_only_the_owner_may_read_the_log(tmp_path: Path) -> None:
     query_log.append(tmp_path, {})
     assert (tmp_path / query_log.NAME).stat().st_mode & 0o777 == 0o600
 
@@ -79,7 +79,7 @@ def test_a_writer_waits_for_another_to_finish(tmp_path: Path) -> None:
     assert [line["probe"] for line in _lines(tmp_path)] == ["first", "second"]
 
 
-def test_what_cannot_be_written_is_said_in_one_line(tmp_path: Path) -> None:
+def test_an_unwritable_log_is_an_error_of_one_line(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="`query_log=False`"):
         query_log.append(tmp_path / "nowhere", {})
 

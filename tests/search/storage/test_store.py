@@ -52,7 +52,7 @@ def empty(tmp_path: Path) -> Store:
     return Store.create(tmp_path / "gallery", "hog-1", DIMENSION)
 
 
-def test_what_is_written_is_found_again_by_a_second_reader(empty: Store) -> None:
+def test_a_second_reader_finds_what_was_written(empty: Store) -> None:
     empty.upsert([_row("a", thumbnail=b"jpeg"), _row("b", person="ann")])
     opened = Store.open(empty.uri, "hog-1")
     assert (opened.fingerprint, opened.dimension, opened.count, opened.people()) == ("hog-1", DIMENSION, 2, 2)
@@ -180,7 +180,7 @@ def test_an_index_is_built_sooner_for_long_vectors(dimension: int, count: int) -
     assert store.index_from(dimension) == count
 
 
-def test_an_index_is_refreshed_and_in_the_end_built_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_index_is_refreshed_and_then_rebuilt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store, "INDEX_FROM", 300)
     monkeypatch.setattr(store, "_PIECES", 2)
     made = Store.create(tmp_path, "hog-1", DIMENSION)
@@ -267,13 +267,13 @@ def test_nothing_is_made_by_looking(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_vectors_made_otherwise_are_refused_with_the_way_out(empty: Store) -> None:
+def test_another_describer_is_refused(empty: Store) -> None:
     for refuse in (lambda: Store.open(empty.uri, "sface-2"), lambda: Store.create(empty.uri, "sface-2", DIMENSION)):
         with pytest.raises(GalleryError, match=r"described by hog-1, not by sface-2; give the `embedder`"):
             refuse()
 
 
-def test_a_table_made_anew_meanwhile_is_refused(empty: Store) -> None:
+def test_a_table_replaced_by_another_describer_is_refused(empty: Store) -> None:
     empty.upsert([_row("a")])
     lancedb.connect(empty.uri).create_table("photos", schema=rows.schema("sface-2", 4), mode="overwrite")
     with pytest.raises(GalleryError, match="was replaced by a gallery of sface-2"):
@@ -304,7 +304,7 @@ def test_other_tables_are_refused(tmp_path: Path, about: object, said: str) -> N
         Store.create(tmp_path, "hog-1", DIMENSION)
 
 
-def test_a_table_whose_making_was_cut_off_is_made(tmp_path: Path) -> None:
+def test_a_half_made_table_is_made(tmp_path: Path) -> None:
     (tmp_path / "photos.lance" / "_versions").mkdir(parents=True)
     (tmp_path / "photos.lance" / "data").mkdir()
     assert not Store.exists(tmp_path)
@@ -312,7 +312,7 @@ def test_a_table_whose_making_was_cut_off_is_made(tmp_path: Path) -> None:
     assert Store.exists(tmp_path)
 
 
-def test_a_damaged_table_is_told_in_one_line(empty: Store) -> None:
+def test_a_damaged_table_is_an_error_of_one_line(empty: Store) -> None:
     empty.upsert([_row("a")])
     for part in Path(empty.uri).rglob("*.manifest"):
         part.write_bytes(b"torn")
@@ -322,7 +322,7 @@ def test_a_damaged_table_is_told_in_one_line(empty: Store) -> None:
     assert ".rs" not in str(raised.value)
 
 
-def test_a_place_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unwritable_place_is_an_output_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")
 

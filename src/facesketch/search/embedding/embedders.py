@@ -53,12 +53,7 @@ class Gradients:
 
 
 class Recognition:
-    """SFace, a network trained on photos; the same for photos and sketches.
-
-    Raises:
-        MissingExtraError: its weights are not there.
-        CheckpointError: OpenCV cannot read them.
-    """
+    """SFace, a network trained on photos; the same for photos and sketches."""
 
     name, dimension, notice = "sface", SFACE_DIMENSION, ""
 
@@ -77,11 +72,7 @@ class Learned:
 
     Args:
         path: a file that `search fit` wrote.
-        name: the name of the embedder.
-
-    Raises:
-        CheckpointError: missing, torn or foreign.
-        MissingExtraError: it uses SFace, whose weights are not there.
+        name: of the embedder.
     """
 
     notice = ""

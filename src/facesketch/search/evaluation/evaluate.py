@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -82,11 +83,7 @@ class Task:
         return np.asarray(np.unique(self.subjects, return_inverse=True)[1], dtype=np.intp)
 
     def groups(self, columns: Sequence[str]) -> dict[str, tuple[str, ...]]:
-        """Return the values of some columns of the pairs, one for each pair; empty where a pair has none.
-
-        Raises:
-            ConfigError: no pair has such a column.
-        """
+        """Return the values of some columns of the pairs, one for each pair; empty where a pair has none."""
         there = sorted({name for pair in self.pairs for name in pair.attributes})
         for name in columns:
             if name not in there:
@@ -167,7 +164,8 @@ def evaluate_search(
     run = _Run(describer, task, tuple(routes), progress or (lambda done, total, what: None))
     scores = run.compare(distractors)
     meter = Meter(task.subjects, len(set(task.subjects)), divisions=divisions, seed=seed, groups=groups)
-    galleries = run.measure(scores, meter, distractors)
+    with run.timed("measuring"):
+        galleries = run.measure(scores, meter, distractors)
     return SearchResults(
         embedder=describer.embedder,
         fingerprint=describer.fingerprint,
@@ -184,7 +182,7 @@ def evaluate_search(
         warnings=(*task.warnings, *run.warnings),
         galleries=galleries,
         left_out=run.left_out,
-        seconds={name: round(value, 3) for name, value in run.seconds.items()},
+        seconds=run.seconds,
     )
 
 
@@ -198,22 +196,32 @@ class _Run:
         self.seconds: dict[str, float] = {}
         self.kept = 0  # distractors that show a face
 
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        """Note the seconds of a stage."""
+        started = time.perf_counter()
+        yield
+        self.seconds[stage] = round(time.perf_counter() - started, 3)
+
     def compare(self, distractors: Distractors | None) -> dict[Route, Scores]:
         """Describe all pictures and return the scores by route."""
-        queries = self._queries()  # (P, routes, 2D)
-        photos = self._photos()
+        with self.timed("sketches"):
+            queries = self._queries()  # (P, routes, 2D)
+        with self.timed("photos"):
+            photos = self._photos()
         person, count = self.task.person, len(self.task.pairs)
         flat = queries.reshape(count * len(self.routes), -1)
         people = best_of_people(alike(flat, photos), person).reshape(count, len(self.routes), -1)
         others = [np.zeros((len(flat), 0))]
         if distractors is not None:
-            others += list(self._strangers(distractors, flat))
+            with self.timed("distractors"):
+                others += list(self._strangers(distractors, flat))
         strangers = np.concatenate(others, axis=1).reshape(count, len(self.routes), -1)
         return {route: Scores(people[:, place], person, strangers[:, place]) for place, route in enumerate(self.routes)}
 
     def _queries(self) -> NDArray[np.float32]:
         """Return (P, routes, 2D) queries; NaN where the sketch shows no face."""
-        started, pairs = time.perf_counter(), self.task.pairs
+        pairs = self.task.pairs
         found = np.full((len(pairs), len(self.routes), self.describer.dimension), np.nan, dtype=np.float32)
         faceless = []
         for row, pair in enumerate(pairs):
@@ -225,19 +233,17 @@ class _Run:
                 continue
             found[row] = [self.describer.query(probe, route) for route in self.routes]
         self._faceless(faceless, "sketch", "sketches")
-        self.seconds["sketches"] = time.perf_counter() - started
         return found
 
     def _photos(self) -> NDArray[np.float32]:
         """Return (P, 2D) vectors of the gallery; NaN where the photo shows no face."""
-        started, pairs = time.perf_counter(), self.task.pairs
+        pairs = self.task.pairs
         rows: list[PhotoVector | FaceError] = []
         for start in range(0, len(pairs), _BATCH):
             self.progress(start, len(pairs), "photos")
             rows += self.describer.gallery([pair.photo.open() for pair in pairs[start : start + _BATCH]])
         faceless = [pair.stem for pair, row in zip(pairs, rows, strict=True) if isinstance(row, FaceError)]
         self._faceless(faceless, "photo", "photos")
-        self.seconds["photos"] = time.perf_counter() - started
         nothing = np.full(self.describer.dimension, np.nan, dtype=np.float32)
         return np.stack([nothing if isinstance(row, FaceError) else row.vector for row in rows])
 
@@ -248,7 +254,7 @@ class _Run:
 
     def _strangers(self, distractors: Distractors, queries: NDArray[np.float32]) -> Iterator[NDArray[np.float64]]:
         """Yield the scores of the distractors chunk by chunk, so that their vectors need not be kept."""
-        started, done, unusable = time.perf_counter(), 0, 0
+        done, unusable = 0, 0
         for chunk in distractors.chunks():
             self.progress(done, distractors.count, "distractors")
             described = self.describer.gallery([each for each in chunk if isinstance(each, Image.Image)])
@@ -259,13 +265,11 @@ class _Run:
         self.kept = done - unusable
         if unusable:
             self.warnings.append(f"{unusable:,} of {done:,} distractors show no face or cannot be read: left out")
-        self.seconds["distractors"] = time.perf_counter() - started
 
     def measure(
         self, scores: dict[Route, Scores], meter: Meter, distractors: Distractors | None
     ) -> dict[str, GalleryScore]:
         """Return the numbers of every gallery."""
-        started = time.perf_counter()
         people = len(set(self.task.subjects))
         galleries = {}
         sizes = {ALONE: 0} if distractors is None or not self.kept else {ALONE: 0, AMONG: self.kept}
@@ -286,7 +290,6 @@ class _Run:
                 routes=routes,
                 baselines={} if others else self._baselines(meter),
             )
-        self.seconds["measuring"] = time.perf_counter() - started
         return galleries
 
     def _chance(self, route: Route, smallest: int) -> Chance | None:

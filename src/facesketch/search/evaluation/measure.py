@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,7 +62,7 @@ class Meter:
         """
         places = scores.places()
         found = leave_out(scores, self.masks)
-        answers = _ask(scores, self.masks[:_JUDGED], chance) if chance is not None else None
+        first, absent = (None, None) if chance is None else self._chances(scores, chance)
         curve = np.bincount(places, minlength=scores.size + 1)[1:].cumsum() / len(places)
         return RouteScore(
             title=title,
@@ -72,8 +71,8 @@ class Meter:
             curve=tuple(curve[:_CURVE].tolist()),
             open_set={str(alarms): self._open_set(found, alarms) for alarms in ALARMS},
             alarms=tuple(zip(_ALONG, detection_curve(found.searches(), _ALONG).tolist(), strict=True)),
-            first=None if answers is None else self._chances(answers.first, answers.right),
-            absent=None if answers is None else self._chances(answers.absent, answers.missing),
+            first=first,
+            absent=absent,
             groups={column: self._by_group(says, places, found) for column, says in self._groups.items()},
         )
 
@@ -107,7 +106,27 @@ class Meter:
         height = value.bar if np.isfinite(value.bar) else None
         return OpenSet(**ends.model_dump(), alarms=alarms, bar=height)
 
-    def _chances(self, chances: Array, right: Mask) -> Chances:
+    def _chances(self, scores: Scores, chance: Chance) -> tuple[Chances, Chances]:
+        """Return how well chances of the first hit, and of nobody, are calibrated in galleries with people left out.
+
+        A probe without a face has no answer, so its first hit has chance 0.
+        """
+        masks = self.masks[:_JUDGED]
+        found = leave_out(scores, masks)
+        first, absent = np.zeros(found.known.shape), np.ones(found.known.shape)  # (R, P)
+        for row, out in enumerate(masks):
+            size = scores.size - int(out.sum())
+            for column, best in enumerate(best_scores(scores, out, _LOOKED_AT)):
+                top = best[np.isfinite(best)]
+                if len(top):
+                    whole = np.concatenate([scores.people[column, ~out], scores.distractors[column]])
+                    chances, absent[row, column] = chance(top, size - len(top), whole[np.isfinite(whole)])
+                    first[row, column] = chances[0]
+        return self._calibrated(np.clip(first, 0, 1), found.right), self._calibrated(
+            np.clip(absent, 0, 1), ~found.known
+        )
+
+    def _calibrated(self, chances: Array, right: Mask) -> Chances:
         """Return the calibration error and the table of (R, P) chances."""
         bins = reliability(chances.ravel(), right.ravel())
         error = calibration_error(bins)
@@ -117,31 +136,6 @@ class Meter:
             return calibration_error(reliability(chances.ravel(), right.ravel(), weights.ravel().astype(np.float64)))
 
         return Chances(error=_rate(self._bootstrap.around(error, again)), steps=tuple(bins))
-
-
-@dataclass(frozen=True, eq=False)
-class _Answers:
-    """What R galleries answer to P probes, each (R, P): two chances, and whether each of them came true."""
-
-    first: Array
-    right: Mask
-    absent: Array
-    missing: Mask
-
-
-def _ask(scores: Scores, masks: Sequence[Mask], chance: Chance) -> _Answers:
-    """Return the chances of a search in each gallery; a probe without a face has no answer, so chance 0."""
-    found = leave_out(scores, masks)
-    first, absent = np.zeros(found.known.shape), np.ones(found.known.shape)
-    for row, out in enumerate(masks):
-        size = scores.size - int(out.sum())
-        for column, best in enumerate(best_scores(scores, out, _LOOKED_AT)):
-            top = best[np.isfinite(best)]
-            if len(top):
-                whole = np.concatenate([scores.people[column, ~out], scores.distractors[column]])
-                chances, absent[row, column] = chance(top, size - len(top), whole[np.isfinite(whole)])
-                first[row, column] = chances[0]
-    return _Answers(np.clip(first, 0, 1), found.right, np.clip(absent, 0, 1), ~found.known)
 
 
 def _rate(found: Interval) -> Interval:

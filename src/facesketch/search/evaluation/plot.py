@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -55,62 +55,61 @@ def save_figure(results: SearchResults, path: Path) -> None:
     with rc_context(_STYLE), atomic(path) as file:
         figure = Figure(figsize=(2 * _PANEL[0], rows * _PANEL[1] + 0.7), layout="constrained")
         for row, gallery in enumerate(results.galleries.values()):
-            _matches(figure.add_subplot(rows, 2, 2 * row + 1), gallery)
-            _alarms(figure.add_subplot(rows, 2, 2 * row + 2), gallery, results)
+            _draw_matches(figure.add_subplot(rows, 2, 2 * row + 1), gallery)
+            _draw_alarms(figure.add_subplot(rows, 2, 2 * row + 2), gallery, results.halves)
         people = f"{len(results.stems):,} sketches of {len(set(results.subjects)):,} people"
         title = f"Search by sketch on {results.data}, {results.split} split: {people}; embedder {results.embedder}"
         figure.suptitle(title, fontsize=11, ha="left", x=0.012)
         figure.savefig(file, format="png", dpi=_DOTS, metadata={"Software": None})
 
 
-def _lines(gallery: GalleryScore) -> Mapping[str, RouteScore]:
-    """Return what to draw in the order of the key."""
+def _draw_matches(axes: Axes, gallery: GalleryScore) -> None:
+    """Draw the share of people among the first hits."""
+    for name, found in _sorted(gallery):
+        rates = found.curve[:_PLACES]
+        _draw_line(axes, name, f"{found.title}, {_percent(found.rank['1'].value, 1)} first", rates)
+    axes.set_title(gallery.title, loc="left", fontsize=10, fontweight="bold")
+    _finish(axes, "place", "found up to this place")
+    axes.set_xticks([1, 5, 10, 15, 20])
+
+
+def _draw_alarms(axes: Axes, gallery: GalleryScore, halves: int) -> None:
+    """Draw the detection and identification rate by the share of false alarms."""
+    for name, found in _sorted(gallery):
+        points = [(alarms, rate) for alarms, rate in found.alarms if alarms >= 0.999 / gallery.people]
+        label = f"{found.title}, {_percent(found.open_set[str(ALARMS[0])].value, 1)} at {_percent(ALARMS[0])}"
+        _draw_line(axes, name, label, [rate for _, rate in points], [alarms for alarms, _ in points])
+    for alarms in ALARMS:
+        axes.axvline(alarms, color=_RULE, linewidth=1, zorder=0)
+    axes.set_xscale("log")
+    axes.set_title(f"half of the people left out, {halves} times", loc="left", fontsize=10)
+    _finish(axes, "share of searches for absent people that alarm", "found, first and above the bar")
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda share, _: _percent(share, 0 if share >= 0.01 else 1)))
+    axes.xaxis.set_minor_locator(NullLocator())
+
+
+def _sorted(gallery: GalleryScore) -> list[tuple[str, RouteScore]]:
     found = gallery.routes | gallery.baselines
-    return {name: found[name] for name in sorted(found, key=[*_LOOKS].index)}
+    return sorted(found.items(), key=lambda each: [*_LOOKS].index(each[0]))
 
 
 def _percent(rate: float, digits: int = 0) -> str:
     return f"{100 * rate:.{digits}f} %"
 
 
-def _matches(axes: Axes, gallery: GalleryScore) -> None:
-    """Draw the share of people among the first so many."""
-    for name, found in _lines(gallery).items():
-        rates = found.curve[:_PLACES]
-        _line(axes, name, f"{found.title}, {_percent(found.rank['1'].value, 1)} first", range(1, len(rates) + 1), rates)
-    axes.set_title(gallery.title, loc="left", fontsize=10, fontweight="bold")
-    _finish(axes, "place", "found among the first so many")
-    axes.set_xticks([1, 5, 10, 15, 20])
-
-
-def _alarms(axes: Axes, gallery: GalleryScore, results: SearchResults) -> None:
-    """Draw the share that is detected and identified, against false alarms."""
-    least = 1 / gallery.people
-    for name, found in _lines(gallery).items():
-        points = [(alarms, rate) for alarms, rate in found.alarms if alarms >= 0.999 * least]
-        at = found.open_set[str(ALARMS[0])].value
-        _line(axes, name, f"{found.title}, {_percent(at, 1)} at {_percent(ALARMS[0])}", *zip(*points, strict=True))
-    for alarms in ALARMS:
-        axes.axvline(alarms, color=_RULE, linewidth=1, zorder=0)
-    axes.set_xscale("log")
-    axes.set_title(f"half of the people left out, {results.halves} times", loc="left", fontsize=10)
-    _finish(axes, "share of searches for absent people that alarm", "found, first and above the bar")
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda share, _: _percent(share, 0 if share >= 0.01 else 1)))
-    axes.xaxis.set_minor_locator(NullLocator())
-
-
-def _line(axes: Axes, name: str, label: str, x: Any, y: Any) -> None:
-    look = _LOOKS[name]
+def _draw_line(axes: Axes, name: str, label: str, y: Sequence[float], x: Sequence[float] = ()) -> None:
+    look, fused = _LOOKS[name], name == "fused"
+    width, order = (2.2, 2) if fused else (1.5, 3)  # the others stay visible where they coincide
     axes.plot(
-        list(x),
-        list(y),
+        x or range(1, len(y) + 1),
+        y,
         color=look.colour,
         linestyle=look.dashes,
         marker=look.marker,
         markersize=4,
-        markevery=(0, max(1, len(list(x)) // 5)),
-        linewidth=2.2 if name == "fused" else 1.5,
-        zorder=2 if name == "fused" else 3,  # the others stay visible where they coincide
+        markevery=(0, max(1, len(y) // 5)),
+        linewidth=width,
+        zorder=order,
         label=label,
     )
 

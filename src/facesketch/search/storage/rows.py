@@ -84,11 +84,7 @@ def schema(fingerprint: str, dimension: int) -> pa.Schema:
 
 
 def described(uri: str, found: pa.Schema) -> tuple[str, int]:
-    """Return the fingerprint and the dimension of a table.
-
-    Raises:
-        GalleryError: it was made by a newer version, or is no gallery.
-    """
+    """Return the fingerprint and the dimension of a table; refuse one that is no gallery or of a newer version."""
     try:
         about = parse_json((found.metadata or {}).get(b"facesketch", b"{}"))
     except ValueError:
@@ -124,11 +120,6 @@ def columns(rows: Sequence[Row], schema: pa.Schema) -> pa.Table:
     }
     arrays["vector"] = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), width)
     return pa.table([arrays[name] for name in schema.names], schema=schema)
-
-
-def matrix(column: pa.ChunkedArray, width: int) -> NDArray[np.float32]:
-    """Return a column of vectors as an (N, width) array."""
-    return np.asarray(column.combine_chunks().flatten().to_numpy(), np.float32).reshape(-1, width)
 
 
 def among(column: str, values: Sequence[str]) -> str:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from facesketch.devices import processors
 from facesketch.errors import GalleryError, NoGalleryError, OutputError, require
-from facesketch.search.storage.rows import Found, Known, Row, among, columns, described, matrix, schema
+from facesketch.search.storage.rows import Found, Known, Row, among, columns, described, schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -43,6 +43,10 @@ class Store:
         uri: the folder, or the place in object storage.
         fingerprint: of the describer that made the vectors.
         dimension: numbers in a vector.
+
+    Raises:
+        GalleryError: from every method, if the table cannot be read or was replaced by one of another describer.
+        OutputError: from every method that writes, if the place cannot be written or the disk is full.
     """
 
     def __init__(self, uri: str, table: Any) -> None:
@@ -59,8 +63,7 @@ class Store:
 
         Raises:
             NoGalleryError: there is none.
-            GalleryError: it is torn, made by a newer version, or another describer made its vectors.
-            MissingExtraError: LanceDB is not installed.
+            GalleryError: it is torn, made by a newer version, or by another describer.
         """
         where = str(uri)
         table = _opened(where)
@@ -72,13 +75,7 @@ class Store:
 
     @classmethod
     def create(cls, uri: str | Path, fingerprint: str, dimension: int) -> Self:
-        """Make an empty table, or open the one that another writer has just made.
-
-        Raises:
-            GalleryError: there is one already, of a newer version or another describer.
-            OutputError: the place cannot be written.
-            MissingExtraError: LanceDB is not installed.
-        """
+        """Make an empty table, or open the one that another writer has just made."""
         where = str(uri)
         table = _opened(where)
         if table is None:
@@ -94,11 +91,7 @@ class Store:
         return _opened(str(uri)) is not None
 
     def check(self, fingerprint: str | None) -> None:
-        """Refuse a describer other than the one that made the table's vectors.
-
-        Raises:
-            GalleryError: the fingerprints differ.
-        """
+        """Refuse a describer other than the one that made the table's vectors."""
         if fingerprint is not None and fingerprint != self.fingerprint:
             raise GalleryError(
                 f"{self.uri}: its photos were described by {self.fingerprint}, not by {fingerprint}",
@@ -131,12 +124,7 @@ class Store:
         return 0 if index is None else int(index.num_indexed_rows)
 
     def upsert(self, rows: Sequence[Row]) -> None:
-        """Add rows, and replace those with the same keys: all of them or, on failure, none.
-
-        Raises:
-            OutputError: the place cannot be written, or the disk is full.
-            GalleryError: the table was replaced by one of another describer.
-        """
+        """Add rows, and replace those with the same keys: all of them or, on failure, none."""
         if not rows:
             return
         with _writing(self.uri):
@@ -145,28 +133,16 @@ class Store:
             merge.execute(columns(rows, self._table.schema))
 
     def rename(self, people: dict[str, tuple[str, str]]) -> None:
-        """Give photos another person and label, by their keys.
-
-        Raises:
-            OutputError: the place cannot be written.
-        """
+        """Give photos another person and label, by their keys."""
         persons, labels = [who for who, _ in people.values()], [label for _, label in people.values()]
         self._update({"key": list(people), "person": persons, "label": labels})
 
     def touch(self, stamps: dict[str, int]) -> None:
-        """Note the new times of unchanged files, by their keys.
-
-        Raises:
-            OutputError: the place cannot be written.
-        """
+        """Note the new times of unchanged files, by their keys."""
         self._update({"key": list(stamps), "mtime_ns": list(stamps.values())})
 
     def delete(self, keys: Sequence[str], persons: Sequence[str] = ()) -> int:
-        """Remove photos by their keys, and all photos of some people, and return how many were removed.
-
-        Raises:
-            OutputError: the place cannot be written.
-        """
+        """Remove photos by their keys, and all photos of some people, and return how many were removed."""
         gone = 0
         with _writing(self.uri):
             for column, values in (("key", keys), ("person", persons)):
@@ -199,7 +175,7 @@ class Store:
             if not len(drawn):
                 return np.empty((0, self.dimension), np.float32)
             column = self._table.take_offsets(np.sort(drawn).tolist()).select(["vector"]).to_arrow()["vector"]
-        return matrix(column, self.dimension)
+        return np.asarray(column.combine_chunks().flatten().to_numpy(), np.float32).reshape(-1, self.dimension)
 
     def thumbnail(self, key: str) -> bytes:
         """Return the small JPEG of a photo; empty when there is none, or no such photo."""
@@ -218,9 +194,6 @@ class Store:
 
         Without an index the result is exact. With one, at least 98 % of the ten nearest are found on average, with
         exact scores.
-
-        Raises:
-            GalleryError: the table cannot be read, or was replaced by one of another describer.
         """
         assert vector.shape == (self.dimension,), "the table's dimension"
         with _reading(self.uri):
@@ -237,9 +210,6 @@ class Store:
         """Join small files, drop old versions, and build or refresh the index when there are enough photos.
 
         Files that another writer is joining at the same time are left to it.
-
-        Raises:
-            OutputError: the place cannot be written, or the disk is full.
         """
         with _writing(self.uri):
             count = int(self._table.count_rows())
@@ -322,7 +292,7 @@ def _opened(uri: str) -> Any | None:
 
 
 def _check_place(place: Path) -> None:
-    """Refuse a place where no folder can be made, because it or what it lies in is a file."""
+    """Refuse a place where no folder can be made, because it or one of its parents is a file."""
     there = next((each for each in (place, *place.parents) if each.exists() or each.is_symlink()), None)
     if there is not None and not there.is_dir():
         raise GalleryError(f"{there}: a file, not a folder", "`gallery` must be a folder, new or a gallery's")
