@@ -166,6 +166,7 @@ class Hits(_Answer):
     turned: Literal[0, 90, 180, 270]
     """How many degrees clockwise the upload was turned to show the face upright."""
     notice: str
+    """One line for the user if the upload was turned, else empty."""
 
 
 class Run(_Answer):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+import logging
 import secrets
 import threading
 from collections import OrderedDict
@@ -18,6 +19,7 @@ from facesketch.serve.problems import ProblemError, user_problem
 from facesketch.serve.schemas import GalleryInfo, Hit, Hits, SearchForm
 from facesketch.serve.translating import turn_notice
 
+_log = logging.getLogger("facesketch.serve")
 _REMEMBERED = 10_000  # names of pictures, of the latest hits
 
 
@@ -38,7 +40,7 @@ class SearchableGallery(Protocol):
 
 
 def open_gallery(uri: str, *, query_log: bool) -> SearchableGallery:
-    """Open an existing gallery, with all that a search needs.
+    """Open an existing gallery with all that a search needs, and log what would make it better.
 
     Raises:
         FacesketchError: it is missing or torn, or its embedder is missing.
@@ -46,7 +48,8 @@ def open_gallery(uri: str, *, query_log: bool) -> SearchableGallery:
     from facesketch.search.gallery import Gallery
 
     gallery = Gallery(uri, create=False, query_log=query_log)
-    _ = gallery.describer  # a gallery that cannot be searched fails at the start
+    if gallery.describer.notice:  # also fails at the start if the gallery cannot be searched
+        _log.warning("%s", gallery.describer.notice)
     return gallery
 
 
