@@ -28,7 +28,7 @@ from facesketch.checkpoints.preprocessing import Preprocessing
 from facesketch.config import DIRECTIONS, Direction, RunConfig
 from facesketch.errors import CheckpointError, ConfigError
 from facesketch.faces.frame import FaceFrame
-from facesketch.files import atomic
+from facesketch.files import atomic, parse_json
 from facesketch.methods.base import Method
 from facesketch.methods.registry import build, method_class
 from facesketch.weights import shipped
@@ -54,7 +54,7 @@ def save_weights(path: Path, method: Method, config: RunConfig, notes: Mapping[s
 def _in_order(content: bytes) -> bytes:
     """Return a safetensors file with its metadata sorted: the library shuffles them, and equal models equal bytes."""
     start = 8 + int.from_bytes(content[:8], "little")
-    header = json.loads(content[8:start])
+    header = parse_json(content[8:start])
     header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
     text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
     text += b" " * (-len(text) % 8)  # tensors stay aligned

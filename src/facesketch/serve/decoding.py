@@ -23,6 +23,7 @@ from typing import Any, BinaryIO
 from PIL import AvifImagePlugin, Image, UnidentifiedImageError
 
 from facesketch.errors import ImageError, TooLargeError
+from facesketch.files import parse_json
 from facesketch.images.io import open_image, pixels_of
 
 _HEAD = struct.Struct("<QQd")
@@ -118,7 +119,7 @@ class DecoderProcess:
             for part in parts:
                 self._to.write(part)
             self._to.flush()
-            answer: dict[str, Any] = json.loads(self._from.readline())
+            answer: dict[str, Any] = parse_json(self._from.readline())
             if pixels and "error" not in answer:
                 answer["data"] = self._from.read(answer["bytes"])
         except (OSError, ValueError) as error:  # it ended: too late, by the system's own limits, or by a crash

@@ -19,6 +19,7 @@ from facesketch.data.datasets import Batch, epoch_keys
 from facesketch.data.split import Split
 from facesketch.devices import pick_device
 from facesketch.errors import ResourceError
+from facesketch.files import parse_json
 from facesketch.images.fit import Placement
 from facesketch.methods.base import Method, Phase
 from facesketch.methods.registry import build
@@ -128,5 +129,5 @@ def _black(config: RunConfig, method: Method, size: int) -> Batch:
 
 
 if __name__ == "__main__":
-    task = json.load(sys.stdin)
+    task = parse_json(sys.stdin.read())
     _rehearse(RunConfig.model_validate_json(task["config"]), task["learning"], task["validating"])
