@@ -15,7 +15,7 @@ from facesketch.evaluation.results import Baseline
 from facesketch.study.aggregate import VariantResult, variant_results
 from facesketch.study.report import charts as figures
 from facesketch.study.report import curves, numbers, tables
-from facesketch.study.report.glossary import MEANINGS, family_of
+from facesketch.study.report.numbers import MEANINGS, family_of
 from facesketch.study.report.summary import missing, verdict
 from facesketch.study.study import Study
 from facesketch.training.cost import estimate

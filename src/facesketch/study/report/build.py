@@ -19,7 +19,7 @@ from facesketch.study.aggregate import WAYS, VariantResult, seedless, variant_re
 from facesketch.study.claims import in_numbers, ledger
 from facesketch.study.grid import PRESETS, plan
 from facesketch.study.report import curves, pictures, tables
-from facesketch.study.report.glossary import MEANINGS, family_of
+from facesketch.study.report.numbers import MEANINGS, family_of
 from facesketch.study.report.search_section import searches
 from facesketch.study.report.summary import Verdict, missing, verdict
 from facesketch.study.study import Study
@@ -67,11 +67,16 @@ def _environment() -> Environment:
 
 def _context(study: Study, found: Mapping[str, VariantResult]) -> dict[str, Any]:
     results = _results(study)
-    rows = tables.costs(study, results)
+    families = {each.method for each in found.values() if each.learned}
+    trainings = f"{sum(cell.learned for cell in study.cells)} trainings of {len(families)} families"
+    undone = [cell for cell in study.cells if not study.done(cell)]
+    left_out: dict[str, str] = {}
+    for each in results.values():
+        left_out = each.left_out | left_out  # the first reason given
     return {
         "study": study,
         "version": __version__,
-        "subtitle": _subtitle(study, found),
+        "subtitle": f"{trainings}, measured on people that none of them has seen",
         "facts": _facts(study, found),
         "people": len({subject for each in results.values() for subject in each.subjects}),
         "warnings": sorted({line for each in results.values() for line in each.warnings}),
@@ -89,10 +94,10 @@ def _context(study: Study, found: Mapping[str, VariantResult]) -> dict[str, Any]
         "matches": curves.match_charts(found),
         "searches": searches(study, next(iter(found.values())).results.stems_hash),
         "claims": ledger(study, dict(found)),
-        "costs": rows,
-        "failures": _failures(study),
+        "costs": tables.costs(study, results),
+        "failures": [(cell.name, study.failure(cell) or "not done yet") for cell in undone],
         "meanings": _meanings(results),
-        "left_out": _left_out(results),
+        "left_out": left_out,
         "command": _command(study),
         "environments": tables.environments(study),
     }
@@ -102,12 +107,6 @@ def _results(study: Study) -> dict[str, Results]:
     """Return every result by name, one per seed, in the order of the plan."""
     names = [name for cell in study.cells for name in cell.results.values()]
     return {name: Results.load(study.result_file(name)) for name in names if study.result_file(name).exists()}
-
-
-def _subtitle(study: Study, found: Mapping[str, VariantResult]) -> str:
-    families = {finding.method for finding in found.values() if finding.learned}
-    learned = [cell for cell in study.cells if cell.learned]
-    return f"{len(learned)} trainings of {len(families)} families, measured on people that none of them has seen"
 
 
 def _facts(study: Study, found: Mapping[str, VariantResult]) -> dict[str, str]:
@@ -143,12 +142,6 @@ def _rankings(found: Mapping[str, VariantResult]) -> list[tuple[str, Verdict, ta
     ]
 
 
-def _failures(study: Study) -> list[tuple[str, str]]:
-    """Return the cells that are not done, each with why, as far as anybody knows."""
-    undone = [cell for cell in study.cells if not study.done(cell)]
-    return [(cell.name, study.failure(cell) or "not done yet") for cell in undone]
-
-
 def _meanings(results: Mapping[str, Results]) -> list[tuple[str, str, str]]:
     """Return title, direction of better and meaning of every measure that this study has."""
     names = [name for each in results.values() for name in (*each.metrics, *each.sets)]
@@ -156,30 +149,16 @@ def _meanings(results: Mapping[str, Results]) -> list[tuple[str, str, str]]:
     return [meaning for name, meaning in MEANINGS.items() if name in known]
 
 
-def _left_out(results: Mapping[str, Results]) -> dict[str, str]:
-    """Return what was not measured by all, each with the first reason given."""
-    reasons: dict[str, str] = {}
-    for each in results.values():
-        for name, why in each.left_out.items():
-            reasons.setdefault(name, why)
-    return reasons
-
-
 def _command(study: Study) -> str:
     """Return what to type for the same study."""
     words = ["facesketch", "study", study.data.name, "--out", study.out.resolve().name, "--preset", study.preset]
     varies = study.preset in PRESETS and PRESETS[study.preset].seeds
     words += ["--seeds", str(study.seeds)] if study.seeds and (study.seeds > 1 or varies) else []
-    words += ["--metrics", ",".join(study.metrics)] if _own_metrics(study) else []
+    usual = PRESETS[study.preset].metrics if study.preset in PRESETS else ()
+    words += ["--metrics", ",".join(study.metrics)] if study.metrics and set(study.metrics) != set(usual) else []
     cells = [cell.name for cell in study.cells]
     try:
         complete = {cell.name for cell in plan(study.preset, seeds=study.seeds)} <= set(cells)
     except ConfigError:  # a preset of another version
         complete = True
     return shlex.join(words if complete else [*words, "--only", *cells])
-
-
-def _own_metrics(study: Study) -> bool:
-    """Tell whether a study measures something else than its preset does."""
-    usual = PRESETS[study.preset].metrics if study.preset in PRESETS else ()
-    return bool(study.metrics) and set(study.metrics) != set(usual)

@@ -1,23 +1,11 @@
-"""Numbers as the report prints them: a real minus sign, significant digits and readable units."""
+"""Numbers as the report prints them, in significant digits and readable units, and what each measure means."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from facesketch.metrics.bootstrap import Interval
 
 MINUS = "\N{MINUS SIGN}"
 _PERCENT = ("rank-", "nlda")
-
-
-class Ends(Protocol):
-    """Anything with the ends of an interval."""
-
-    @property
-    def low(self) -> float:
-        """The lower end."""
-
-    @property
-    def high(self) -> float:
-        """The upper end."""
 
 
 def number(value: float, metric: str = "") -> str:
@@ -31,7 +19,7 @@ def number(value: float, metric: str = "") -> str:
     return text.replace("-", MINUS)
 
 
-def interval(ends: Ends, metric: str = "") -> str:
+def interval(ends: Interval, metric: str = "") -> str:
     """Return `low to high` in the digits of the metric."""
     return f"{number(ends.low, metric).removesuffix(' %')} to {number(ends.high, metric)}"
 
@@ -56,3 +44,47 @@ def amount(memory: int | None) -> str:
 def listed(names: list[str]) -> str:
     """Return names joined as in a sentence."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else "none"
+
+
+MEANINGS: dict[str, tuple[str, str, str]] = {
+    "psnr": ("PSNR", "higher", "How small the squared difference of grey values is, in decibels."),
+    "ssim": (
+        "SSIM",
+        "higher",
+        "Agreement of brightness, contrast and structure in small windows; 1 for equal pictures.",
+    ),
+    "ms-ssim": ("MS-SSIM", "higher", "The same at five scales, from fine to coarse."),
+    "fsim": (
+        "FSIM",
+        "higher",
+        "Agreement where edges and lines are, by phase congruency and gradient; the measure that ranks here.",
+    ),
+    "fsimc": ("FSIMc", "higher", "FSIM with a term for colour; it equals FSIM where the colours are exact."),
+    "scoot": ("Scoot", "higher", "Agreement of the texture and the strokes of sketches, block by block."),
+    "lpips-alex": ("LPIPS (alex)", "lower", "Distance in the features of AlexNet, fitted to what people call alike."),
+    "lpips-vgg": ("LPIPS (vgg)", "lower", "The same in the features of VGG16."),
+    "identity": ("identity", "higher", "How like SFace finds the face in the result and in the truth, as a cosine."),
+    "frechet-vgg16": (
+        "Fréchet, VGG16",
+        "lower",
+        "Distance of all results to all true pictures as two clouds of VGG16 features; it is not FID.",
+    ),
+    "kernel-vgg16": ("kernel, VGG16", "lower", "A distance of the same two clouds that is unbiased on few pictures."),
+    "rank": ("rank-k", "higher", "Share of people whose photo is among the k most similar, in raw grey pixels."),
+    "rank-hog": ("rank-k, HOG", "higher", "The same by histograms of oriented gradients."),
+    "rank-sface": ("rank-k, SFace", "higher", "The same by a network for face recognition."),
+    "nlda": (
+        "NLDA",
+        "higher",
+        "Share recognised by null-space linear discriminants, learned on a part of the test people.",
+    ),
+}
+"""By name: the title, which values are better, and the meaning."""
+
+
+def family_of(metric: str) -> str:
+    """Return the key of `MEANINGS` under which a measure is explained."""
+    if metric.startswith("rank"):
+        route = metric.rpartition("-")[2]
+        return f"rank-{route}" if f"rank-{route}" in MEANINGS else "rank"
+    return "nlda" if metric.startswith("nlda") else metric
