@@ -112,9 +112,11 @@ def evaluate(
         if pictures is not None:
             raise ConfigError("`pictures` keeps what a model translates", "leave it out with `images`")
     translator = load(model, weights=weights, device=device) if isinstance(model, str | Path) else model
+    direction = direction if translator is None else translator.choose(direction)
+    assert direction is not None, "`images` has one"
     evaluation = Evaluation(
         data,
-        direction=direction if translator is None else translator.choose(direction),
+        direction=direction,
         split=split,
         metrics=metrics,
         protocol=protocol,
@@ -158,6 +160,7 @@ class Evaluation:
 
     Attributes:
         pairs: the pairs of this side, sorted by stem.
+        stems_hash: sha256 of their stems, one a line.
         references: the pairs that baselines learn from: training and validation when testing, else training alone.
         counts: (training and validation pairs, test pairs) of the folder, as protocols count them.
         inputs: the pictures to translate.
@@ -173,7 +176,7 @@ class Evaluation:
         self,
         data: str | Path,
         *,
-        direction: Direction | None,
+        direction: Direction,
         split: Side = "test",
         metrics: Sequence[str] | None = None,
         protocol: str | None = None,
@@ -185,7 +188,6 @@ class Evaluation:
         require_known(direction, DIRECTIONS, "direction")
         require_protocol(protocol)
         require_metrics(metrics or ())
-        assert direction is not None, "it is one of both"
         self.data, self.direction, self.split, self.metrics = Path(data), direction, split, metrics
         self._seed, self._device = seed, device
         self._progress: Progress = progress or (lambda done, total, what: None)

@@ -1,4 +1,4 @@
-"""How well a person is found again: rank-k and the cumulative match curve, and recognition by null-space LDA.
+"""How often a person is found: rank-k and the cumulative match curve.
 
 Distances come from any description of the pictures (`facesketch.metrics.descriptors` has three); here they are only
 compared. Ties count against us: a probe whose mate is as far away as a stranger has not found its mate.
@@ -67,19 +67,6 @@ def cmc(distances: Array, probes: Sequence[str], gallery: Sequence[str]) -> Arra
         raise DataError("no probes", "expected at least one picture to search with")
     ranks = match_ranks(distances, probes, gallery)
     return np.bincount(ranks, minlength=len(gallery) + 1)[1:].cumsum() / len(ranks)
-
-
-def rank(curve: Array, k: int) -> float:
-    """Return the rank-k rate of a cumulative match curve; a k beyond the gallery is the whole gallery."""
-    assert k >= 1, "ranks start at 1"
-    return float(curve[min(k, len(curve)) - 1])
-
-
-def euclidean_distances(x: Array, y: Array) -> Array:
-    """Return the (N, M) Euclidean distances between the rows of (N, D) and (M, D)."""
-    square = np.square(x).sum(axis=1)[:, None] + np.square(y).sum(axis=1)[None, :] - 2 * (x @ y.T)
-    distances: Array = np.sqrt(np.maximum(square, 0))
-    return distances
 
 
 def cosine_distances(x: Array, y: Array) -> Array:

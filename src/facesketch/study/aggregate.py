@@ -1,4 +1,4 @@
-"""What a study found, ready to be compared: one finding per variant and direction, averaged over its seeds."""
+"""A study's results, ready to be compared: one per variant and direction, averaged over its seeds."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from facesketch.config import Direction
 from facesketch.evaluation.results import Baseline, Measure, Results, require_same_pictures
-from facesketch.metrics.bootstrap import Bootstrap
+from facesketch.metrics.bootstrap import Bootstrap, Interval
 from facesketch.study.grid import NAMED, VARIANTS, Cell
 from facesketch.study.study import Study
 from facesketch.training import run_folder as run
@@ -38,7 +38,7 @@ WAYS: dict[Direction, str] = {"photo2sketch": "photo to sketch", "sketch2photo":
 
 @dataclass(frozen=True)
 class VariantResult:
-    """One variant of a family in one direction.
+    """The results of one variant of a family in one direction.
 
     Attributes:
         name: of its first seed's result, without the seed.
@@ -56,7 +56,7 @@ class VariantResult:
 
     @property
     def label(self) -> str:
-        """What to call it among people."""
+        """Its name for people."""
         return label(self.cells[0])
 
     @property
@@ -76,7 +76,7 @@ class VariantResult:
 
 
 def variant_results(study: Study) -> dict[str, VariantResult]:
-    """Return what is on disk by name without the seed, in the order of the plan.
+    """Return the results on disk, by name without the seed, in the order of the plan.
 
     Raises:
         DataError: a result is damaged, or two seeds were measured on different pictures.
@@ -86,14 +86,13 @@ def variant_results(study: Study) -> dict[str, VariantResult]:
         for direction, name in cell.results.items():
             if study.result_file(name).exists():
                 groups[seedless(name), direction].append((cell, Results.load(study.result_file(name))))
-    return {name: _finding(study, name, direction, group) for (name, direction), group in groups.items()}
-
-
-def _finding(study: Study, name: str, direction: Direction, group: Sequence[tuple[Cell, Results]]) -> VariantResult:
-    cells = tuple(cell for cell, _ in group)
-    seconds = [spent for cell in cells if (spent := training_seconds(study, cell)) is not None]
-    averaged = average([results for _, results in group], name)
-    return VariantResult(name, cells, direction, averaged, sum(seconds) / len(seconds) if seconds else None)
+    found = {}
+    for (name, direction), group in groups.items():
+        cells = tuple(cell for cell, _ in group)
+        seconds = [spent for cell in cells if (spent := training_seconds(study, cell)) is not None]
+        mean = sum(seconds) / len(seconds) if seconds else None
+        found[name] = VariantResult(name, cells, direction, average([each for _, each in group], name), mean)
+    return found
 
 
 def seedless(name: str) -> str:
@@ -102,7 +101,7 @@ def seedless(name: str) -> str:
 
 
 def label(cell: Cell) -> str:
-    """Return what to call a cell among people: its family and what sets it apart there."""
+    """Return the name of a cell for people: its family, and what sets it apart in that."""
     settings, parts = cell.settings, []
     if cell.method != "dense-ae" and "loss" in settings:
         parts.append(str(settings["loss"]).upper())
@@ -133,8 +132,16 @@ def average(results: Sequence[Results], name: str) -> Results:
         require_same_pictures(first, other)
     if count == 1:
         return first.model_copy(update={"name": name})
-    metrics = {key: _measure(results, key) for key in first.metrics if all(key in each.metrics for each in results)}
-    sets = {key: _set(results, key) for key in first.sets if all(key in each.sets for each in results)}
+    metrics = {}
+    for key, measure in first.metrics.items():
+        if all(key in each.metrics for each in results):
+            values = np.mean([each.metrics[key].values for each in results], axis=0)
+            metrics[key] = measured(first, values.tolist(), measure)
+    sets = {}
+    for key, whole in first.sets.items():
+        if all(key in each.sets for each in results):
+            ends = {end: sum(getattr(each.sets[key], end) for each in results) / count for end in Interval.model_fields}
+            sets[key] = whole.model_copy(update=ends)
     curves = {
         key: tuple(np.mean([each.curves[key] for each in results], axis=0).tolist())
         for key in first.curves
@@ -146,22 +153,9 @@ def average(results: Sequence[Results], name: str) -> Results:
     )
 
 
-def _measure(results: Sequence[Results], key: str) -> Measure:
-    values = np.mean([each.metrics[key].values for each in results], axis=0)
-    return measured(results[0], values.tolist(), results[0].metrics[key])
-
-
-def measured(results: Results, values: Sequence[float], like: Measure, title: str | None = None) -> Measure:
-    """Return a measure of the pictures of some results: its mean and interval from one value per picture."""
-    ends = Bootstrap(results.subjects).mean(values)
-    changed = ends.model_dump() | {"values": tuple(values)}
-    return like.model_copy(update=changed | ({"title": title} if title else {}))
-
-
-def _set(results: Sequence[Results], key: str) -> Measure:
-    sets, count = [each.sets[key] for each in results], len(results)
-    ends = {end: sum(getattr(each, end) for each in sets) / count for end in ("value", "low", "high")}
-    return sets[0].model_copy(update=ends)
+def measured(results: Results, values: Sequence[float], like: Measure) -> Measure:
+    """Return a measure with other values, one per picture of some results, and their mean and interval."""
+    return like.model_copy(update={"values": tuple(values)} | Bootstrap(results.subjects).mean(values).model_dump())
 
 
 def baseline_results(results: Results, baseline: Baseline) -> Results:

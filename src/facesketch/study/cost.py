@@ -1,4 +1,4 @@
-"""What a study will cost on this machine, told before it starts."""
+"""What a study will cost on this machine, estimated before it starts."""
 
 from __future__ import annotations
 
@@ -42,22 +42,20 @@ def study_costs(study: Study) -> dict[str, Cost]:
     half = computes_in_bf16("auto", device)
     pace = speed(torch.device(device), half)
     pairs = len(split(index(study.data).pairs, validation=DataConfig().validation).train)
-    missing = [cell for cell in study.cells if cell.learned and not study.done(cell)]
-    return {cell.name: _cost(study, cell, pairs, pace, half) for cell in missing}
-
-
-def _cost(study: Study, cell: Cell, pairs: int, pace: float, half: bool) -> Cost:
-    config = cell.config(study.data)
-    size = estimate(config, half=half)
-    pairs = min(pairs, config.data.limit or pairs)
-    per_epoch = math.ceil(pairs / (config.train.batch_size or 1))
-    done = _steps_taken(study, cell, per_epoch)
-    steps = max(0, (config.train.epochs or 1) * per_epoch - done)
-    return Cost(size.parameters, steps, size.memory, size.seconds(pace) * steps)
+    costs = {}
+    for cell in study.cells:
+        if study.done(cell) or not cell.learned:
+            continue
+        config = cell.config(study.data)
+        per_epoch = math.ceil(min(pairs, config.data.limit or pairs) / (config.train.batch_size or 1))
+        steps = max(0, (config.train.epochs or 1) * per_epoch - _steps_taken(study, cell, per_epoch))
+        size = estimate(config, half=half)
+        costs[cell.name] = Cost(size.parameters, steps, size.memory, size.seconds(pace) * steps)
+    return costs
 
 
 def _steps_taken(study: Study, cell: Cell, per_epoch: int) -> int:
-    """Return the steps already taken, by this cell's run or planned for the shorter one that it extends."""
+    """Return the steps taken by this cell's run, or planned for the shorter one that it extends."""
     last = Course.read(study.run_folder(cell) / run.LOG).last
     if last:
         return int(last["step"])
