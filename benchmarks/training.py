@@ -16,6 +16,7 @@ import statistics
 import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -23,12 +24,12 @@ from torch.nn import functional as F
 
 from facesketch.config import configure
 from facesketch.data.datasets import Batch
+from facesketch.devices import keep_freed_memory
 from facesketch.methods.base import Method
 from facesketch.methods.cyclegan import CycleGAN
 from facesketch.methods.pix2pix import Pix2Pix
 from facesketch.methods.registry import build, family, resolve
 from facesketch.training.distributed import computes_in_bf16
-from facesketch.training.memory import keep_freed_memory
 
 Step = Callable[[], None]
 
@@ -144,7 +145,7 @@ def ours(method: Method, batch: Batch, half: bool) -> Step:
     return step
 
 
-def side(name: str, size: int, batch_size: int, own: bool, turns: Connection) -> None:
+def side(turns: Connection, name: str, size: int, batch_size: int, own: bool) -> None:
     """Run one side's steps in a process of its own, one for each message, and answer with the seconds it took."""
     half = computes_in_bf16("auto", "cpu")
     torch.manual_seed(0)
@@ -164,27 +165,44 @@ def side(name: str, size: int, batch_size: int, own: bool, turns: Connection) ->
         turns.send(time.perf_counter() - start)
 
 
-def compare(name: str, size: int, batch_size: int, rounds: int) -> tuple[float, float]:
-    """Return the median seconds of a textbook step and of ours, taken in turn by two processes."""
-    context = multiprocessing.get_context("spawn")
-    pipes = [context.Pipe() for _ in range(2)]
-    processes = [
-        context.Process(target=side, args=(name, size, batch_size, bool(number), pipe[1]))
-        for number, pipe in enumerate(pipes)
-    ]
-    for process in processes:
+def in_turn(work: Callable[..., None], sides: list[tuple[Any, ...]], rounds: int) -> list[list[float]]:
+    """Return the seconds that each side took for each of its steps, which they take in turn.
+
+    Args:
+        work: what a process of its own does for a side: it gets a connection and the side's arguments.
+        sides: the arguments of each.
+        rounds: steps of each; one more, before them, warms up.
+
+    Raises:
+        SystemExit: a process died.
+    """
+    context = multiprocessing.get_context("spawn")  # forked processes would hold each other's connections open
+    ours, processes = [], []
+    for arguments in sides:
+        here, there = context.Pipe()
+        process = context.Process(target=work, args=(there, *arguments))
         process.start()
-    times: list[list[float]] = [[], []]
-    for number in range(rounds + 1):
-        for pipe, taken in zip(pipes, times, strict=True):
-            pipe[0].send(True)
-            seconds = pipe[0].recv()
-            if number:  # the first round warms up
-                taken.append(seconds)
-    for pipe, process in zip(pipes, processes, strict=True):
-        pipe[0].send(False)
-        process.join()
-    return statistics.median(times[0]), statistics.median(times[1])
+        there.close()  # as long as it is open here, nothing tells that the process has died
+        ours.append(here)
+        processes.append(process)
+    try:
+        times: list[list[float]] = [[] for _ in sides]
+        for _ in range(rounds + 1):
+            for turns, process, taken in zip(ours, processes, times, strict=True):
+                try:
+                    turns.send(True)
+                    taken.append(turns.recv())
+                except (EOFError, OSError):
+                    process.join()
+                    raise SystemExit(f"{process.name} died with exit code {process.exitcode}") from None
+        for turns in ours:
+            turns.send(False)
+        return [taken[1:] for taken in times]
+    finally:
+        for turns, process in zip(ours, processes, strict=True):
+            turns.close()
+            process.terminate()
+            process.join()
 
 
 def main() -> None:
@@ -200,7 +218,8 @@ def main() -> None:
     print(f"{'method':10} {'batch':>5} {'textbook':>10} {'ours':>10} {'ratio':>6}")
     for name in asked.only.split(","):
         batch_size = asked.batch_size or min(8, family(name).defaults.batch_size)
-        plain, own = compare(name, asked.size, batch_size, asked.rounds)
+        sides = [(name, asked.size, batch_size, own) for own in (False, True)]
+        plain, own = map(statistics.median, in_turn(side, sides, asked.rounds))
         print(f"{name:10} {batch_size:>5} {plain * 1000:8.0f} ms {own * 1000:8.0f} ms {plain / own:6.2f}", flush=True)
 
 
