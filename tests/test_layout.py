@@ -163,8 +163,6 @@ _FLAG = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
 _TYPED = re.compile(r"facesketch [a-z][a-z ]* --[a-z]")
 _FLAGS_ALLOWED: dict[str, set[str]] = {
     "images/io.py": {"--out"},
-    "methods/portrait.py": {"--styles"},
-    "methods/registry.py": {"--model"},
     "search/evaluation/baselines.py": {"--help"},
     "search/evaluation/results.py": {"--out"},
     "search/storage/rows.py": {"--upgrade"},
@@ -176,11 +174,7 @@ _FLAGS_ALLOWED: dict[str, set[str]] = {
     "serve/routes/search.py": {"--gallery"},
     "study/report/build.py": {"--metrics", "--only", "--out", "--preset", "--seeds"},
     "study/study.py": {"--out"},
-    "training/cost.py": {"--batch-size", "--size"},
-    "training/distributed.py": {"--resume", "--workers"},
-    "training/lock.py": {"--out"},
     "training/progress.py": {"--size"},
-    "training/run_folder.py": {"--model", "--out", "--resume"},
     "training/trainer.py": {"--precision", "--resume"},
 }
 

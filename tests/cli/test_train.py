@@ -192,7 +192,7 @@ def test_a_folder_that_holds_a_run_is_refused(
     run = tmp_path / "run"
     assert command("train", *DENSE, "--data", pairs, "--out", run, "--quiet").code == 0
     line = refused("train", "conv-ae", *SMALL, "--data", pairs, "--out", run)
-    assert line == f"{run}: already holds a run; type: facesketch train --resume {run}, or give another --out"
+    assert line == f"{run}: already holds a run; go on with --resume {run}, or give another --out"
 
 
 @pytest.mark.parametrize(

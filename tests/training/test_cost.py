@@ -73,10 +73,10 @@ def test_free_memory_is_told_or_left_open(monkeypatch: pytest.MonkeyPatch) -> No
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"batch_size": 9}, "out of memory at batch size 9, size 64; type --batch-size 4"),
-        ({"batch_size": 2}, "out of memory at batch size 2, size 64; type --batch-size 1"),
-        ({"batch_size": 1}, "out of memory at batch size 1, size 64; type --size 32"),
-        ({"batch_size": 1, "size": 17}, "out of memory at batch size 1, size 17; type --size 16"),
+        ({"batch_size": 9}, "out of memory at batch size 9, size 64; type `batch_size` 4"),
+        ({"batch_size": 2}, "out of memory at batch size 2, size 64; type `batch_size` 1"),
+        ({"batch_size": 1}, "out of memory at batch size 1, size 64; type `size` 32"),
+        ({"batch_size": 1, "size": 17}, "out of memory at batch size 1, size 17; type `size` 16"),
     ],
 )
 def test_the_next_smaller_setting_is_named(settings: dict[str, int], said: str) -> None:
@@ -95,7 +95,7 @@ def test_a_training_that_will_not_fit_is_refused_before_it_starts(
         train("dense-ae", tmp_path / "run", quiet=True, **{**_small(faces), "hidden": 4096})
     line = str(caught.value)
     assert line.startswith("out of memory at batch size 4, size 32 (about 0.8 GiB needed, 0.8 free)")
-    assert line.endswith("; type --batch-size 2")
+    assert line.endswith("`batch_size` 2")
     assert not (tmp_path / "run").exists()
     train("dense-ae", tmp_path / "run", quiet=True, **_small(faces))
 

@@ -122,4 +122,4 @@ def test_a_worker_that_dies_is_one_line(pairs: Path, tmp_path: Path, dying: Call
     assert done.returncode == 2, done.stderr
     assert "Traceback" not in done.stderr
     assert "a process that prepares batches died" in done.stderr
-    assert done.stderr.rstrip().endswith(f"facesketch train --resume {run} --workers 0")
+    assert done.stderr.rstrip().endswith(f"--resume {run} --workers 0")

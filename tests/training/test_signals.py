@@ -120,13 +120,13 @@ def test_a_stopped_training_goes_on_as_if_it_had_not_been(
 def test_a_run_cannot_be_made_shorter(pairs: Path, tmp_path: Path) -> None:
     run = train("dense-ae", tmp_path / "run", data=pairs, epochs=2, **SMALL)
     before = {path.name: path.read_bytes() for path in run.iterdir() if path.is_file()}
-    for longer, said in (({"steps": 3}, "--steps 3: .* 4 steps"), ({"epochs": 1}, "--epochs 1: .* 2 epochs")):
-        with pytest.raises(ConfigError, match=f"{said} already; give more, or none"):
+    for longer, said in (({"steps": 3}, "`steps` 3: .* 4 steps"), ({"epochs": 1}, "`epochs` 1: .* 2 epochs")):
+        with pytest.raises(ConfigError, match=f"{said} behind it; give more, or none"):
             resume(run, quiet=True, **longer)
     assert {path.name: path.read_bytes() for path in run.iterdir() if path.is_file()} == before
 
 
-@pytest.mark.parametrize(("other", "advice"), [("", "leave out --styles"), ("ann", "type --styles ann,bob")])
+@pytest.mark.parametrize(("other", "advice"), [("", "leave out `styles`"), ("ann", "type `styles` ann,bob")])
 def test_styles_that_are_not_to_be_learned_are_told_before_anything_is_written(
     pairs: Path, tmp_path: Path, other: str, advice: str
 ) -> None:

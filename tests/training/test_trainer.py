@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import doctest
+import inspect
 import itertools
 import json
 import math
@@ -17,17 +19,20 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+import facesketch
 from facesketch import train
 from facesketch.checkpoints.checkpoint import load_method, save_weights
 from facesketch.checkpoints.header import read_header
+from facesketch.cli import train as cli_train
+from facesketch.cli.main import main
 from facesketch.config import RunConfig, configure
-from facesketch.data.datasets import PairDataset
+from facesketch.data.datasets import PairDataset, epoch_keys
 from facesketch.data.pairs import Source
 from facesketch.errors import CheckpointError, ConfigError, DataError, OutputError
 from facesketch.inference.translator import load
+from facesketch.methods.dense_ae import DenseAE
 from facesketch.training import state, trainer
 from facesketch.training.log import read_log
-from facesketch.training.schedule import set_learning_rate
 from facesketch.training.state_file import load_state
 from facesketch.training.trainer import resume
 
@@ -201,11 +206,32 @@ def test_accumulated_batches_are_one_larger_batch(pairs: Path, tmp_path: Path) -
 
 def test_the_schedule_reaches_the_weights(pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[float] = []
-    monkeypatch.setattr(
-        trainer, "set_learning_rate", lambda each, rate: (seen.append(rate), set_learning_rate(each, rate))
-    )
-    train("dense-ae", tmp_path / "run", data=pairs, epochs=4, schedule="linear", learning_rate=0.5, **SMALL)
-    assert seen == pytest.approx([0.5, 0.5, 0.5, 0.5, 0.5, 0.375, 0.25, 0.125])
+
+    class Noting(torch.optim.SGD):
+        def step(self, closure: Any = None) -> Any:
+            seen.extend(group["lr"] for group in self.param_groups)
+            return super().step(closure)
+
+    def optimisers(self: DenseAE, learning_rate: float) -> dict[str, torch.optim.Optimizer]:
+        halves = list(self.parameters())[::2], list(self.parameters())[1::2]
+        return {"autoencoder": Noting([{"params": half} for half in halves], learning_rate)}
+
+    monkeypatch.setattr(DenseAE, "optimisers", optimisers)
+    train("dense-ae", tmp_path / "run", data=pairs, epochs=4, schedule="linear", learning_rate=1e-3, **SMALL)
+    falls = [1e-3] * 5 + [0.75e-3, 0.5e-3, 0.25e-3]
+    assert seen == pytest.approx([rate for rate in falls for _ in range(2)]), "every group of every optimiser"
+
+
+def test_constant_never_falls() -> None:
+    assert [trainer.factor("constant", step, 10) for step in range(10)] == [1.0] * 10
+
+
+@pytest.mark.parametrize("total", [1, 2, 7, 1000])
+def test_linear_is_flat_for_half_then_falls_and_wastes_no_step(total: int) -> None:
+    falls = [trainer.factor("linear", step, total) for step in range(total + 1)]
+    assert falls == sorted(falls, reverse=True)
+    assert falls[: total // 2 + 1] == [1.0] * (total // 2 + 1)
+    assert falls[-2] > falls[-1] == 0.0
 
 
 @pytest.mark.parametrize("longer", [{"epochs": 0}, {"epochs": 3, "steps": 3}, {"rounds": 3}])
@@ -271,7 +297,7 @@ def test_complete_settings_train_too(pairs: Path, tmp_path: Path) -> None:
 def test_a_folder_that_holds_a_run_is_not_trained_over(pairs: Path, tmp_path: Path) -> None:
     run = train("dense-ae", tmp_path / "run", data=pairs, epochs=1, **SMALL)
     before = {path.name: path.read_bytes() for path in run.iterdir() if path.is_file()}
-    with pytest.raises(ConfigError, match="already holds a run; type: facesketch train --resume"):
+    with pytest.raises(ConfigError, match="already holds a run; go on with `resume`"):
         train("conv-ae", run, data=pairs, epochs=1, size=32)
     (run / "state.ckpt").rename(run / "state.next.ckpt")  # where a kill between two renames leaves it
     with pytest.raises(ConfigError, match="already holds a run"):
@@ -322,10 +348,8 @@ def test_pictures_that_changed_are_noticed(arrange: Callable[..., Path], tmp_pat
     assert (run / "weights.safetensors").read_bytes() == before
 
 
-def test_more_processes_than_pairs_are_refused() -> None:
-    config = configure("dense-ae", {"batch_size": 4})
-    with pytest.raises(ConfigError, match="2 training pairs for 3 processes; start fewer processes or add pairs"):
-        state._steps_per_epoch(config, 2, 3)
+def test_more_processes_than_pairs_have_no_step_to_take() -> None:
+    assert epoch_keys(2, 4, 0, world=3) == []
 
 
 def test_a_lost_state_is_put_back_in_place(pairs: Path, tmp_path: Path) -> None:
@@ -363,3 +387,27 @@ def test_last_weights_are_written_by_the_clock_however_often_states_are(
     train("dense-ae", tmp_path / "run", data=pairs, epochs=6, checkpoint_seconds=60, **SMALL)
     assert len(written) >= 3, "a long run has weights to try long before its end"
     assert written[-1] == max(step["step"] for step in _epochs(tmp_path / "run"))
+
+
+def test_the_examples_of_public_functions_run(pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pairs").symlink_to(pairs)
+    for function in (facesketch.list_methods, facesketch.create_model, facesketch.train, facesketch.resume):
+        examples = doctest.DocTestFinder().find(function, function.__name__, globs={function.__name__: function})
+        assert sum(len(each.examples) for each in examples) > 0
+        for each in examples:
+            assert doctest.DocTestRunner().run(each).failed == 0
+    assert {line["epoch"] for line in read_log(Path("runs/first/log.jsonl"))} == {0, 1, 2, 3}
+
+
+def test_function_and_verb_have_the_same_defaults(pairs: Path, tmp_path: Path) -> None:
+    train("dense-ae", tmp_path / "function", data=pairs, steps=1, size=32)
+    words = ["--data", str(pairs), "--out", str(tmp_path / "verb"), "--steps", "1", "--size", "32"]
+    main(["train", "dense-ae", *words])
+    texts = [(tmp_path / name / "config.toml").read_text() for name in ("function", "verb")]
+    assert texts[0] == texts[1]
+    verb = inspect.signature(cli_train.train).parameters
+    for function in (train, resume):
+        for name, parameter in inspect.signature(function).parameters.items():
+            if name in verb and parameter.default is not parameter.empty:
+                assert parameter.default == verb[name].default

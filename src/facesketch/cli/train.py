@@ -121,4 +121,6 @@ def _say(run: Path, quiet: bool) -> None:
     from facesketch.training.run_folder import summary
 
     if not quiet:
-        Console(stderr=True, highlight=False, soft_wrap=True).print(summary(run), markup=False)
+        Console(stderr=True, highlight=False, soft_wrap=True).print(
+            f"{summary(run)}; type: facesketch translate PICTURE --model {run} --out RESULT.png", markup=False
+        )

@@ -91,7 +91,7 @@ class Portrait(PortraitFamily, Method):
         drawn = sorted({pair.attributes.get("style", "") for pair in pairs})
         if styles and not set(drawn) <= set(styles):
             named = [name for name in drawn if name]
-            advice = f"type --styles {','.join(named)}" if len(named) == len(drawn) else "leave out --styles"
+            advice = f"type `styles` {','.join(named)}" if len(named) == len(drawn) else "leave out `styles`"
             seen = ", ".join(name or "none" for name in drawn)
             raise ConfigError(
                 f"styles of the pairs: {seen}", f"not all are among `styles` {','.join(styles)}; {advice}"

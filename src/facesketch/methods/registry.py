@@ -78,7 +78,7 @@ def method_class(name: str) -> type[Method]:
         ConfigError: there is no such method, its module cannot be imported, or it needs no training.
     """
     if not family(name).learned:
-        raise ConfigError(f"{name} needs no training", f"type: facesketch translate PHOTO --model {name} `out` SKETCH")
+        raise ConfigError(f"{name} needs no training", "translate with it as it is, under its name")
     kind: type[Method] = _load(name)
     return kind
 
@@ -132,6 +132,7 @@ def build(config: RunConfig, *, fresh: bool = True) -> Method:
 def create_model(name: str, *, direction: Direction = "photo2sketch", **settings: Any) -> Method:
     """Return a method with random weights, a `torch.nn.Module`.
 
+    >>> import torch
     >>> model = create_model("pix2pix", width=32, size=128)
     >>> model.translate(torch.zeros(1, 3, 128, 128), "photo2sketch").shape
     torch.Size([1, 1, 128, 128])

@@ -1,4 +1,4 @@
-"""What a training will cost, told before it starts.
+"""What a training will cost, before it starts.
 
 One step is run on the meta device, where tensors have shapes but no numbers, so this takes no memory and almost no time
 whatever the model's size. Floating-point operations are counted there, and so is what the step keeps for its gradients.
@@ -142,13 +142,13 @@ def require_room(out: Path, cost: Estimate) -> None:
 
 
 def gigabytes(count: int) -> str:
-    """Return bytes as people say them."""
+    """Return a number of bytes for people to read."""
     return f"{count / 1e9:.1f} GB" if count >= 1e8 else f"{max(1, round(count / 1e6))} MB"
 
 
 def out_of_memory(config: RunConfig, *, needed: int | None = None, free: int | None = None) -> ResourceError:
-    """Return the error that names the next smaller setting."""
+    """Return an error that names the next smaller setting."""
     batch, size = config.train.batch_size or 1, config.data.size
-    smaller = f"--batch-size {batch // 2}" if batch > 1 else f"--size {max(16, size // 2)}"
+    smaller = f"`batch_size` {batch // 2}" if batch > 1 else f"`size` {max(16, size // 2)}"
     amount = f" (about {needed / 2**30:.1f} GiB needed, {free / 2**30:.1f} free)" if needed and free else ""
     return ResourceError(f"out of memory at batch size {batch}, size {size}{amount}", f"type {smaller}")

@@ -1,4 +1,4 @@
-"""Crashes in compiled code end a process at once, so others find them beforehand or tell of them afterwards."""
+"""A crash in compiled code ends a process at once, so other processes find it before or report it after."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ for line in sys.stdin:
 
 @contextmanager
 def crash_told(advice: str) -> Iterator[None]:
-    """Have another process say in one line that this one crashed, should it do so inside the block.
+    """Have another process report in one line if this one crashes inside the block.
 
-    Where Python's `faulthandler` is enabled already, it is left to say so in its own words.
+    If Python's `faulthandler` is enabled already, its own report is left as it is.
 
     Args:
         advice: what to type then.

@@ -16,10 +16,9 @@ from lightning_fabric.utilities import move_data_to_device
 from torch import Tensor
 
 from facesketch.config import RunConfig, TrainConfig
-from facesketch.devices import pick_device
+from facesketch.devices import keep_freed_memory, pick_device
 from facesketch.errors import ResourceError
 from facesketch.training.cost import out_of_memory
-from facesketch.training.memory import keep_freed_memory
 
 
 def launch(settings: TrainConfig) -> Fabric:
@@ -56,7 +55,7 @@ def _leave_group() -> None:
 
 
 def computes_in_bf16(precision: str, device: str) -> bool:
-    """Tell whether to compute in bf16: where asked, or by `auto` where the hardware multiplies in it."""
+    """Tell whether to compute in bf16: if asked to, or with `auto` if the hardware multiplies in it."""
     if precision != "auto":
         return precision == "bf16"
     if device == "cuda":
@@ -111,12 +110,12 @@ def gather(fabric: Fabric, value: Tensor) -> Tensor:
     return torch.stack(everyones).cpu()
 
 
-def gather_memories(fabric: Fabric, memory: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return what a method of each process remembers beside its weights, by rank; all processes must call this."""
+def gather_extra_states(fabric: Fabric, state: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the method's `extra_state` of each process, by rank; all processes must call this."""
     if fabric.world_size == 1:
-        return [memory]
+        return [state]
     everyones: list[Any] = [None] * fabric.world_size
-    torch.distributed.all_gather_object(everyones, move_data_to_device(memory, torch.device("cpu")))
+    torch.distributed.all_gather_object(everyones, move_data_to_device(state, torch.device("cpu")))
     return everyones
 
 
@@ -132,6 +131,6 @@ def one_line_errors(config: RunConfig, out: Path) -> Iterator[None]:
             raise out_of_memory(config) from error
         if "DataLoader worker" in str(error):
             line = str(error).splitlines()[0].rstrip(".")
-            again = f"to go on without them type: facesketch train --resume {out} --workers 0"
+            again = f"to go on without them: `resume` {out} `workers` 0"
             raise ResourceError(f"a process that prepares batches died ({line})", again) from error
         raise

@@ -1,4 +1,4 @@
-"""A folder that one program at a time writes into; the system lets go of it when that program dies, however it dies."""
+"""A folder that one process at a time writes into; the system frees the lock when that process dies."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _held: set[int] = set()
 
 @contextmanager
 def hold(folder: Path) -> Iterator[None]:
-    """Keep every other program, and every other thread of this one, from holding a folder inside the block.
+    """Keep every other process, and every other thread of this one, from holding a folder inside the block.
 
-    The folder is made where it is missing, and removed again if nothing came to lie in it. A lock outlives neither its
-    program nor, in the processes which that forks, the fork. On a file system that cannot lock nobody is kept out.
+    A missing folder is made, and removed again if it stays empty. The lock ends with its process and is not passed to
+    forked ones. On a file system without locks it keeps nobody out.
 
     Raises:
-        OutputError: somebody else holds it, or it cannot be made.
+        OutputError: another process holds it, or it cannot be made.
     """
     made = [each for each in (folder, *folder.parents) if not each.exists()]
     try:
@@ -48,7 +48,7 @@ def hold(folder: Path) -> Iterator[None]:
 
 
 def _claim(path: Path) -> int:
-    """Return a descriptor that holds the lock, once the file says who holds it."""
+    """Return a descriptor that holds the lock, after writing its holder into the file."""
     _watch_forks()
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
@@ -58,7 +58,7 @@ def _claim(path: Path) -> int:
             if error.errno not in _UNSUPPORTED:
                 os.close(descriptor)
             if error.errno in _TAKEN:
-                raise OutputError(_taken(path)) from None
+                raise OutputError(_taken(path), "wait until it ends, or give another `out`") from None
             if error.errno not in _UNSUPPORTED:
                 raise
         if _lies_there(descriptor, path):
@@ -76,9 +76,9 @@ def _taken(path: Path) -> str:
     try:
         holder = parse_json(read_file(path))
         who = f"process {holder['pid']} on {holder['host']} since {holder['since']}"
-    except (OSError, ValueError, KeyError, TypeError):  # it has not come to say so yet
+    except (OSError, ValueError, KeyError, TypeError):  # it has not written its name yet
         who = "another process"
-    return f"{path.parent}: {who} is writing into this folder; wait until it ends, or give another --out"
+    return f"{path.parent}: {who} is writing into this folder"
 
 
 def _lies_there(descriptor: int, path: Path) -> bool:

@@ -59,7 +59,7 @@ class Log:
         self.path, self.every = path, max(1, total_steps // LINES)
         self._waiting: list[dict[str, Any]] = []
 
-    def step(self, step: int, epoch: int, losses: dict[str, Tensor]) -> None:
+    def step(self, step: int, epoch: int, losses: Mapping[str, Tensor]) -> None:
         """Note the losses of a step, if its turn has come."""
         if step % self.every == 0:
             self._waiting.append({"event": "step", "step": step, "epoch": epoch, "losses": losses})

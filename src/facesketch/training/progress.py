@@ -1,4 +1,4 @@
-"""What a training tells the person who waits for it."""
+"""What a training prints: what it is about to do, a bar, and a line per epoch."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def announce(config: RunConfig, parts: Split, cost: Estimate, fabric: Fabric, do
         fabric: where and how precisely it computes.
         done: steps that were taken before.
         total: steps in all.
-        side: pixels of the longer side of a middling photo, once it is in its frame.
+        side: the median of the photos' longer sides in the frame, in pixels.
     """
     steps = total - done
     seconds = cost.seconds(speed(fabric.device, is_half(fabric))) * steps
@@ -67,7 +67,7 @@ def announce(config: RunConfig, parts: Split, cost: Estimate, fabric: Fabric, do
 
 
 def about(seconds: float) -> str:
-    """Return a duration in the unit one would say it in."""
+    """Return a duration in a unit that suits it."""
     if seconds < 90:
         return f"{max(1, round(seconds))} s"
     return (
@@ -76,29 +76,29 @@ def about(seconds: float) -> str:
 
 
 class Teller:
-    """Tells of steps in a bar on a terminal, and elsewhere of epochs, a line each.
+    """Shows steps in a bar on a terminal, and elsewhere a line per epoch.
 
     Args:
         progress: the bar, disabled where it cannot be seen.
         task: of the bar.
-        shown: the losses to tell.
-        quiet: tell nothing.
+        shown: the losses to show.
+        quiet: show nothing.
     """
 
     def __init__(self, progress: Progress, task: TaskID, shown: Collection[str], quiet: bool) -> None:
         self._progress, self._task, self._shown, self._quiet = progress, task, tuple(shown), quiet
 
     def step(self, losses: Mapping[str, Tensor]) -> None:
-        """Tell of a step."""
+        """Show a step."""
         if not self._quiet:
             text = "" if self._progress.disable else _said(losses, self._shown, ".3g", "  ")
             self._progress.update(self._task, advance=1, losses=text)
 
     def epoch(self, line: Mapping[str, Any]) -> None:
-        """Tell of an epoch where no bar is to be seen.
+        """Show an epoch where there is no bar.
 
         Args:
-            line: what the log says of it.
+            line: its line in the log.
         """
         if self._quiet or not self._progress.disable:
             return
@@ -121,7 +121,7 @@ def _said(values: Mapping[str, Any], names: Collection[str], form: str, between:
 
 @contextmanager
 def bar(title: str, total: int, done: int, shown: Collection[str], *, quiet: bool) -> Iterator[Teller]:
-    """Show a bar with the time left and those losses that `shown` names; yields what to tell of steps and epochs."""
+    """Show a bar with the time left and those losses that `shown` names; yields its `Teller`."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

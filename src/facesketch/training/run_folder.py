@@ -1,4 +1,4 @@
-"""The folder of a training: what is in it, what it says about where it came from, and how it is found again."""
+"""The run folder: what is in it, and how it is made and reopened."""
 
 from __future__ import annotations
 
@@ -28,23 +28,19 @@ _PACKAGES = ("facesketch", "torch", "lightning-fabric", "numpy", "pillow", "safe
 
 
 def begin(config: RunConfig, out: Path) -> RunConfig:
-    """Return the settings of a new run with everything filled in, once it is clear that it may begin in `out`.
-
-    Nothing is written yet.
+    """Return the complete settings of a new run, after checking that it can begin in `out`; nothing is written yet.
 
     Raises:
         CheckpointError: the weights to start from are missing or torn.
-        ConfigError: an option is off, the method needs no training, the weights to start from are another model's, or
-            the folder already holds a run.
+        ConfigError: an unknown option, a method that needs no training, weights of another model to start from, or a
+            folder that holds a run.
     """
     config = resolve(config)
     method_class(config.method.name)  # refuses one that needs no training
     if config.data.folder is None:
         raise ConfigError("no pictures to learn from", "give their folder with `data`")
     if any((out / name).exists() for name in (STATE, COMING, PREVIOUS, WEIGHTS, BEST)):
-        raise ConfigError(
-            f"{out}: already holds a run", f"type: facesketch train --resume {out}, or give another `out`"
-        )
+        raise ConfigError(f"{out}: already holds a run", f"go on with `resume` {out}, or give another `out`")
     if config.train.start_from is not None:
         start(build(config, fresh=False), config.train.start_from)
     return _absolute(config)
@@ -65,7 +61,7 @@ def _absolute(config: RunConfig) -> RunConfig:
 
 
 def open_folder(config: RunConfig, out: Path) -> None:
-    """Make the folder of a new run, with its settings and nothing of a run that never came to keep anything."""
+    """Make the folder of a new run, without what a run that kept no weights may have left there."""
     write_config(config, out)
     for name in (LOG, ENVIRONMENT):
         (out / name).unlink(missing_ok=True)
@@ -167,8 +163,8 @@ def finished(out: Path) -> bool:
 
 
 def summary(out: Path) -> str:
-    """Return one line about a run: which epoch is best, by what, and what to type next."""
+    """Return one line about a run: which epoch is best, and by what."""
     epochs = Course.read(out / LOG).epochs
     best = next((line for line in reversed(epochs) if line["best"]), None)
     kept = f"best at epoch {best['epoch']} of {epochs[-1]['epoch']} ({best['why']})" if best else "no validation"
-    return f"{out}: {kept}; type: facesketch translate PICTURE --model {out} --out RESULT.png"
+    return f"{out}: {kept}"

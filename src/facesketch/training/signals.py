@@ -1,4 +1,4 @@
-"""Ctrl+C and a polite kill, held back until a training may be cut off."""
+"""Hold back Ctrl+C and SIGTERM until a training can be cut off."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 @contextmanager
 def held_back(*, when: bool = True) -> Iterator[Callable[[], int]]:
-    """Hold back the first interrupt or request to end; a second one has the effect it would have had.
+    """Hold back the first SIGINT or SIGTERM; a second one has its usual effect.
 
-    One that nobody asked for by the end of the block comes through there. Signals that are ignored, as in a shell's
-    background, stay ignored, and outside the main thread, which signals reach alone, nothing is held back.
+    A signal still held back at the end of the block takes effect there. Signals that are ignored, as in a shell's
+    background, stay ignored. Only the main thread receives signals, so in others nothing is held back.
 
     Args:
         when: whether to hold anything back.
@@ -51,11 +51,11 @@ def _restore(before: dict[signal.Signals, signal._HANDLER]) -> None:
 
 
 def end_by(number: int, message: str = "") -> None:
-    """End as a program does that a signal ended.
+    """End as if the signal had ended the program.
 
     Raises:
         KeyboardInterrupt: it was an interrupt; with the message.
-        SystemExit: it was a request to end, which has nobody to talk to.
+        SystemExit: it was a SIGTERM.
     """
     if number == signal.SIGINT:
         raise KeyboardInterrupt(message)

@@ -70,9 +70,9 @@ def _pictures(images: torch.Tensor, placements: tuple[Placement, ...]) -> list[I
     return [to_image(place.cut(image)) for image, place in zip(images, placements, strict=True)]
 
 
-def is_better(select: str, figures: dict[str, float], best: float | None) -> bool:
+def is_better(best_by: str, figures: dict[str, float], best: float | None) -> bool:
     """Tell whether figures beat the best so far: `ssim` upwards, the others downwards; never when not finite."""
-    value = figures[select]
+    value = figures[best_by]
     if not math.isfinite(value):
         return False
-    return best is None or (value > best if select == "ssim" else value < best)
+    return best is None or (value > best if best_by == "ssim" else value < best)
