@@ -173,14 +173,12 @@ def test_weights_of_another_model_are_told_with_few_names(other: RunConfig, tmp_
     save_weights(path, theirs, other)
     with pytest.raises(ConfigError) as caught:
         start(method, path)
-    seen, _, rest = str(caught.value).partition("; differing: ")
-    models = f"{other.method.name} of 32 pixels; to be trained is conv-ae of 32 pixels"
-    assert seen == f"{path}: weights of another model ({models}"
-    names, end = rest.partition(")")[0].split(", "), rest.partition(")")[2]
+    seen, _, rest = caught.value.seen.partition(" (differing: ")
+    assert seen.startswith(f"{path}: weights of {other.method.name} of 32 pixels")
+    names = rest.removesuffix(")").split(", ")
     shapes = [{name: tensor.shape for name, tensor in each.state_dict().items()} for each in (method, theirs)]
     assert names[3:] in ([], ["…"])
     assert all(shapes[0].get(name) != shapes[1].get(name) for name in names[:3])
-    assert end == "; start from one of the same method and options"
 
 
 def test_a_method_that_is_not_known_here_is_a_checkpoint_error(tmp_path: Path) -> None:

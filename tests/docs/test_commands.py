@@ -103,7 +103,7 @@ def test_readme_python_runs(workplace: Path) -> None:
     for block in blocks(ROOT / "README.md", "python"):
         exec(compile(shortened(block), "README.md", "exec"), {})
     with Image.open(workplace / "me-sketch.png") as sketch:
-        assert sketch.size == (90, 75)
+        assert sketch.size == (400, 500), "a portrait, as the command writes it"
     assert (workplace / "runs" / "second" / "best.safetensors").exists()
 
 

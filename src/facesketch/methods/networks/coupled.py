@@ -12,7 +12,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from facesketch.config import Kind
-from facesketch.methods.networks.blocks import Norm, initialise, initialise_glorot, normalisation
+from facesketch.methods.networks.blocks import Linear, Norm, initialise, initialise_glorot, normalisation
 
 _LARGE_KERNELS = 3
 """Layers of 5x5 convolutions, from the picture on; those after them are 3x3."""
@@ -38,7 +38,7 @@ class CoupledGenerator(nn.Module):
         ups = list(pairwise(widths))
         own = min(own, len(ups))
         self.shared = nn.Sequential(
-            nn.Linear(latent, widths[0] * 16, bias=False),
+            Linear(latent, widths[0] * 16, bias=False),
             nn.Unflatten(1, (widths[0], 4, 4)),
             *_finish(widths[0], "batch"),
             *(layer for before, after in ups[: len(ups) - own] for layer in _up(before, after)),
@@ -107,7 +107,7 @@ class CoupledEncoder(nn.Module):
         self.shared = nn.Sequential(
             *layers(own, levels, widths[own - 1] if own else next(iter(channels.values()))),
             nn.Flatten(),
-            nn.Linear(widths[-1] * 4, out),
+            Linear(widths[-1] * 4, out),
         )
         (initialise if norm == "batch" else initialise_glorot)(self)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import torch
 from torch import Tensor, nn
 
 from facesketch.images.tensors import with_channels
-from facesketch.methods.networks.blocks import initialise_glorot
+from facesketch.methods.networks.blocks import Linear, initialise_glorot
 
 
 class SparseAutoencoder(nn.Module):
@@ -30,12 +32,14 @@ class SparseAutoencoder(nn.Module):
         super().__init__()
         self.channels = max(in_channels, out_channels)
         self.shape = (self.channels, size, size)
-        self.units = nn.Linear(self.channels * size * size, units)  # W and b
+        self.units = Linear(self.channels * size * size, units)  # W and b
         self.bias = nn.Parameter(torch.zeros(self.units.in_features))  # c
         initialise_glorot(self)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return the logits of the target and of the units."""
         units = self.units(with_channels(x, self.channels).flatten(1))  # (N, units)
-        logits = torch.addmm(self.bias, units.sigmoid(), self.units.weight)  # (N, channels * size * size)
+        in_half = x.device.type == "cpu" and torch.is_autocast_enabled("cpu")
+        with torch.autocast("cpu", enabled=False) if in_half else nullcontext():  # for the reasons given at `Linear`
+            logits = torch.addmm(self.bias, units.sigmoid(), self.units.weight)  # (N, channels * size * size)
         return logits.unflatten(1, self.shape), units
