@@ -1,4 +1,4 @@
-"""Level a face's eyes and bring it into the frame; and put the frame back where it was cut."""
+"""Bring a face into the frame with its eyes level, and put the frame back where it was cut."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SAME_SHAPE = 0.01
 
 @dataclass(frozen=True, eq=False)
 class Aligned:
-    """A face in the frame, and the way back.
+    """A face in the frame, and how to put it back.
 
     Attributes:
         image: the frame, `L` or `RGB` as the picture was.
@@ -34,7 +34,7 @@ class Aligned:
     matrix: Matrix
 
     def undo(self, picture: Image.Image, original: Image.Image, *, feather: float = 0.0) -> Image.Image:
-        """Return a copy of the original with the frame's content replaced by another.
+        """Return a copy of the original picture in which another picture replaces the frame.
 
         Args:
             picture: `L` or `RGB`, of the frame's shape and any size.
@@ -63,15 +63,15 @@ class Aligned:
 
 
 def align(image: Image.Image, face: Face, frame: FaceFrame = FRAME, *, scale: float = 1.0) -> Aligned:
-    """Turn, scale and shift a picture so that a face's eyes come to lie where the frame has them.
+    """Turn, scale and shift a picture so that a face's eyes lie where the frame has them.
 
-    A picture that is aligned already, to within 6 % of the eye distance, is taken as it is. What lies beyond the
-    picture's border is filled with a soft continuation of it, and so is the black in its corners that an earlier
-    levelling left (`fill_corners`). A picture on its side is turned upright first.
+    A picture that is already aligned, to within 6 % of the eye distance, is only resized. Beyond the picture's border,
+    and in black corners that an earlier alignment left, its colours continue softly. A picture on its side is turned
+    upright first.
 
     Args:
         image: `L` or `RGB`.
-        face: one of the faces that were found in it.
+        face: one found in it.
         frame: where the eyes go.
         scale: how many times the frame's size the result has.
     """

@@ -1,4 +1,4 @@
-"""The black that levelling leaves where a turned picture did not reach, found and filled as if it had gone on."""
+"""Find the black corners that an earlier alignment left, and fill them with a continuation of the picture."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from facesketch.faces.warp import continued, near_outside
 
 _BLACK = 24  # of 255: the lightest channel of what JPEG makes of black beside something light
 _DEEPEST = 0.3  # of the sides across: black that reaches farther is clothes, hair or night
-_LEAST = 0.25  # of a side that black lies along, so that a curl of hair in a corner is none
-_NIGHT = 0.25  # of a side from which black reaches deeper, so that it is no strip but what is behind the face
+_LEAST = 0.25  # of a side that black lies along, so that a curl of hair does not count
+_NIGHT = 0.25  # of a side from which black reaches deeper, and is then the background, not a strip
 _STRAIGHT = 1.5  # pixels, in a picture of the frame's size, that its inner edge is off a straight line at most ...
 _AGREEING = 0.85  # ... in this share of its places
 _USUAL = 250  # longer side of that size

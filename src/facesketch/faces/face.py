@@ -1,9 +1,8 @@
-"""A face in a picture, and what finds one."""
+"""A face in a picture, and where its eyes are."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +10,6 @@ from numpy.typing import NDArray
 from facesketch.faces.frame import Point
 from facesketch.faces.turns import Turn, turning
 from facesketch.faces.warp import Matrix, inverse, moved
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True)
@@ -23,7 +19,7 @@ class Face:
     Attributes:
         box: (left, top, width, height); may reach beyond the picture.
         eyes: (x, y) of both eyes, where `FaceFrame` means them; the one on the left of the upright picture first.
-        points: (5, 2) eyes, nose and corners of the mouth as YuNet gives them; None where nobody asked YuNet.
+        points: (5, 2) eyes, nose and corners of the mouth as YuNet gives them; None where YuNet was not used.
         score: how sure YuNet is, 0 to 1.
         turn: how many degrees clockwise the picture has to be turned to show the face upright: 0, 90, 180 or 270.
     """
@@ -36,15 +32,15 @@ class Face:
 
     @property
     def area(self) -> float:
-        """Return the box's square pixels."""
+        """The box's square pixels."""
         return self.box[2] * self.box[3]
 
     def upright(self, size: tuple[int, int]) -> Face:
-        """Return the face as the picture of this size shows it once it is turned."""
+        """Return the face as a picture of this size shows it once turned upright."""
         return self if self.turn == 0 else replace(self._moved(turning(size, self.turn)), turn=0)
 
     def turned_back(self, size: tuple[int, int], turn: Turn) -> Face:
-        """Return the upright face of a turned picture of this size as the picture before the turn shows it."""
+        """Return the upright face of a turned picture of this size as the original picture shows it."""
         if turn == 0:
             return self
         before = size if turn == 180 else size[::-1]
@@ -63,7 +59,7 @@ class Face:
 def calibrated(
     eyes: tuple[Point, Point], *, along: float = 0.0, low: float = 0.0, wide: float = 1.0
 ) -> tuple[Point, Point]:
-    """Return where the published crops have the eyes that a finder puts at these places.
+    """Return where the published crops have the eyes that a finder puts here.
 
     Args:
         eyes: as the finder gives them.

@@ -34,8 +34,8 @@ def upright_in(image: Image.Image, face: Face) -> tuple[Image.Image, Face]:
 class FaceFinder:
     """Finds the faces in any picture with YuNet; one may serve many threads at once.
 
-    A picture that shows no face upright, or only a doubtful one, is looked at on its sides and upside down too. Where
-    one of these shows a face better, its faces are returned, in the pixels of the picture as it was given.
+    Where no upright face is found, or only a doubtful one, the finder also looks at the picture on its sides and upside
+    down, and takes the turn that shows a face best. Faces are always in pixels of the picture as given.
 
     Args:
         model: YuNet's file; None for the one that comes with the package.
@@ -48,19 +48,19 @@ class FaceFinder:
         self._local = threading.local()  # OpenCV's detectors keep state between calls
         self._model = model or shipped.YUNET
         if model is not None:
-            self._detector()  # so that a damaged file is told of here
+            self._detector()  # so that a damaged file fails here
 
     def find(self, image: Image.Image, *, most: int | None = None) -> list[Face]:
-        """Return the faces of a picture, the largest first; none where no face is found.
+        """Return the faces of a picture, the largest first.
 
         Args:
             image: `L` or `RGB`.
-            most: look closely at so many of the largest only, and return these.
+            most: how many to look at closely and return, the largest ones.
         """
         return [self.refine(image, face) for face in self.look(image)[:most]]
 
     def look(self, image: Image.Image) -> list[Face]:
-        """Return the faces of a picture roughly and quickly, the largest first."""
+        """Return the faces of a picture, quickly and roughly, the largest first."""
         faces = self._at(image, 0)
         best = _surest(faces)
         if best < _SURE:
@@ -71,12 +71,12 @@ class FaceFinder:
         return sorted(faces, key=lambda face: -face.area)
 
     def refine(self, image: Image.Image, face: Face) -> Face:
-        """Return one that `look` found with its eyes where they are."""
+        """Return a face that `look` found, with its eyes measured closely."""
         picture, upright = upright_in(image, face)
         return self._detector().refine(picture, upright).turned_back(picture.size, face.turn)
 
     def _at(self, image: Image.Image, turn: Turn) -> list[Face]:
-        """Return the faces that a picture shows once it is turned, in its own pixels."""
+        """Return the faces that a picture shows when turned, in its own pixels."""
         picture = turned(image, turn)
         return [face.turned_back(picture.size, turn) for face in self._detector().detect(picture)]
 
@@ -94,7 +94,7 @@ def _surest(faces: Sequence[Face]) -> float:
 
 
 def choose(faces: Sequence[Face], which: Which = "largest") -> list[Face]:
-    """Return the faces that are wanted, of those that `FaceFinder.find` gave.
+    """Choose among the faces that `FaceFinder.find` returned.
 
     Args:
         faces: the largest first.

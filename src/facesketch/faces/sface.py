@@ -1,4 +1,4 @@
-"""SFace, a network that describes a face by 128 numbers which are alike for pictures of one person (Zhong et al. 2021).
+"""SFace describes a face by 128 numbers that are similar for pictures of one person (Zhong et al. 2021).
 
 The face is turned and scaled to SFace's 112x112 by five points. They come from YuNet; where YuNet
 finds no face, pictures of the aligned frame's 4:5 shape are taken to have the eyes, the nose and
@@ -39,7 +39,7 @@ class SFace:
     def __init__(self, model: Path, detector: Path | None = None) -> None:
         self._model, self._detector = model, detector
         self._local = threading.local()  # OpenCV's networks keep state between calls
-        self._networks()  # so that a damaged file is told of here
+        self._networks()  # so that a damaged file fails here
 
     def describe(self, pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:
         """Return one unit vector per picture; the inner product of two is their cosine similarity, 1 for the same.
@@ -96,7 +96,7 @@ def _open(kind: Any, path: Path, *rest: Any) -> Any:
     try:
         return kind.create(str(path), "", *rest)
     except cv2.error as error:
-        raise CheckpointError(f"{path}: OpenCV cannot read it", "expected an ONNX model, so fetch it anew") from error
+        raise CheckpointError(f"{path}: OpenCV cannot read it", "expected an ONNX model, so fetch it again") from error
 
 
 def _frame_face(picture: NDArray[np.uint8], number: int, *, searched: bool) -> NDArray[np.float32]:

@@ -32,7 +32,7 @@ def similarity(source: tuple[Point, Point], target: tuple[Point, Point]) -> Matr
 
 
 def inverse(matrix: Matrix) -> Matrix:
-    """Return the matrix of the way back."""
+    """Return the inverse of a matrix."""
     back = np.linalg.inv(matrix[:, :2])
     return np.column_stack([back, -back @ matrix[:, 2]])
 
@@ -58,7 +58,7 @@ def warp(
         image: `L` or `RGB`.
         matrix: from the picture to the window.
         size: (width, height) of the window.
-        quick: a little softer, in a third of the time; for a finder's eyes, not for people's.
+        quick: slightly softer, in a third of the time; enough for finding eyes.
 
     Returns:
         The window, black where the picture does not reach, and (H, W) whether it does.
@@ -113,8 +113,8 @@ def _with_rim(image: Image.Image, matrix: Matrix) -> tuple[Image.Image, Matrix]:
 def continued(image: Image.Image, inside: NDArray[np.bool_]) -> Image.Image:
     """Fill what the picture does not cover with the colours of its border, the softer the farther away.
 
-    It is the ground beside the head that goes on, not the hair that the border cuts; and a drawing is continued by its
-    paper alone, without its strokes. So a model sees nothing there that it should draw.
+    The background beside the head continues, not hair that the border cuts, and a drawing continues as paper without
+    strokes, so a model sees nothing there that it should draw.
 
     Args:
         image: `L` or `RGB`.

@@ -23,7 +23,7 @@ _SCORE = 0.6
 _FIRST, _FARTHER = 320, 1280  # pixels of the longer side
 _OTHERS = (160, 224, 640)
 _LEAST = 64  # pixels of a side: in a strip of 32 OpenCV reads what it never wrote, and sees faces of any size in it
-_SMALL = 0.12  # a largest face of less than this share of the longer side tells of a crowd
+_SMALL = 0.12  # a largest face of less than this share of the longer side means a crowd
 
 # The close look: the eyes so many pixels apart, amid such a window. Measured on CUHK's crops turned and scaled at
 # random, YuNet's eyes scatter by 3.5 of 50 pixels of eye distance in a quick look, by 1.1 in such a close one, and by

@@ -1,4 +1,4 @@
-"""How large the pictures inside an AVIF are: its decoder allocates what they say, not what the box round them says."""
+"""Read the sizes of the pictures inside an AVIF, which its decoder allocates whatever the file's own header says."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _MOST_READ = 8  # times the file, which a sound one is read about once
 
 
 def frame_sizes(data: bytes) -> Iterator[tuple[int, int]]:
-    """Give the width and height of every AV1 sequence that an AVIF's items, or the first samples of its tracks, begin.
+    """Yield the width and height of each AV1 sequence at the start of an item or of a track's first sample.
 
-    Boxes are looked for everywhere rather than where they belong, so that none that a decoder finds is missed.
+    Looks for boxes everywhere, not only where they belong, so as to miss none that a decoder finds.
     """
     starts, spent = [0, *(found.end() for found in re.finditer(b"idat", data))], 0
     items = [each for found in re.finditer(b"iloc", data) for each in _items(data, found.end())]
@@ -44,7 +44,7 @@ def _items(data: bytes, place: int) -> Iterator[list[tuple[int, int]]]:
 
     wide = 4 if version == 2 else 2
     for _ in range(min(number(wide), _MOST_ITEMS + 1)):
-        number(wide + (2 if version else 0) + 2)  # its name, how it is laid out, which file
+        number(wide + (2 if version else 0) + 2)  # its number, construction method and file
         start, extents = number(base), []
         for _ in range(min(number(2), _MOST_ITEMS)):
             number(index if version else 0)
@@ -68,7 +68,7 @@ def _sequences(data: bytes) -> Iterator[tuple[int, int]]:
             found = _size(data[place : place + size])
             if found is not None:
                 yield found
-        if head & 0x81:  # not what AV1 consists of
+        if head & 0x81:  # not an AV1 unit
             return
         place += size
     raise ValueError("it consists of too many parts")
@@ -84,7 +84,7 @@ def _leb128(data: bytes, place: int) -> tuple[int, int]:
 
 
 def _size(header: bytes) -> tuple[int, int] | None:
-    """Return width and height from a sequence header; None for one that also tells of time, as no picture does."""
+    """Return width and height from a sequence header; None for one with timing, which pictures lack."""
     bits = "".join(f"{byte:08b}" for byte in header[:256])
     place = 0
 

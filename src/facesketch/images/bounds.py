@@ -1,7 +1,7 @@
-"""What a stranger's file asks of its decoder, told from its bytes before anything is decoded.
+"""Check from a file's bytes how much work decoding it is, before anything is decoded.
 
-A header says how large a picture is, and not what it takes to decode it: tiles may be larger than the picture, a canvas
-larger than what is on it, and a JPEG may be drawn over 30,000 times. What is not needed for the pixels is left out.
+A small picture may be costly: its tiles or its canvas may be larger than the picture, and a JPEG may have 30,000 scans.
+What the pixels do not need is removed from the file.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ MOST_SLOW = 10_000_000
 _MOST_COMMENTS = 1000
 _AVIF_PARTS = 8  # colour, alpha, thumbnail and gain map, and the first frames of films of them
 _LARGEST_TEXT = 1 << 20  # of what Pillow inflates
-_LARGEST_PROFILE = 4 << 20
+LARGEST_PROFILE = 4 << 20
 _PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 _NEEDED = frozenset({b"IHDR", b"PLTE", b"IDAT", b"eXIf", b"IEND"})
-_TURNED = b"Raw profile type exif"  # how ImageMagick keeps which way is up
+_TURNED = b"Raw profile type exif"  # where ImageMagick keeps the orientation
 _MARKER = re.compile(rb"\xff+([^\x00\xff])", re.DOTALL)
 _IN_SCAN = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])", re.DOTALL)
 
@@ -58,7 +58,7 @@ def lightened(data: bytes, most: int) -> tuple[bytes, bytes | None]:
 
 
 def _png(data: bytes) -> tuple[bytes, bytes | None]:
-    """Keep what shows the picture: no texts, no animation; the profile is inflated here, with a bound."""
+    """Keep the picture alone, without texts and animation, and inflate its profile up to a limit."""
     kept, profile, turned = [data[:8]], None, False
     for name, start, end in _chunks(data):
         body = data[start + 8 : end - 4]
@@ -67,7 +67,7 @@ def _png(data: bytes) -> tuple[bytes, bytes | None]:
         elif name == b"tRNS":
             kept.append(_chunk(name, _clear_colour(data[24], data[25], body)))
         elif name == b"iCCP" and profile is None:
-            profile = _inflated(body.partition(b"\0")[2][1:], _LARGEST_PROFILE)
+            profile = _inflated(body.partition(b"\0")[2][1:], LARGEST_PROFILE)
         elif name == b"zTXt" and body.startswith(_TURNED + b"\0") and not turned:
             turned = True
             text = _inflated(body[len(_TURNED) + 2 :], _LARGEST_TEXT)
@@ -76,7 +76,7 @@ def _png(data: bytes) -> tuple[bytes, bytes | None]:
 
 
 def _clear_colour(depth: int, kind: int, body: bytes) -> bytes:
-    """Return a PNG's transparent colour in the depth that Pillow decodes to, and not in the file's, as it has it."""
+    """Return a PNG's transparent colour in the depth that Pillow decodes to, instead of the file's."""
     if kind == 0 and len(body) == 2 and depth in {2, 4}:
         return struct.pack(">H", int.from_bytes(body) * 255 // (2**depth - 1))
     if kind == 0 and len(body) == 2 and depth == 1:
@@ -87,7 +87,7 @@ def _clear_colour(depth: int, kind: int, body: bytes) -> bytes:
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """Give the chunks of a PNG as name, start and end; what follows the end of a torn one is part of it."""
+    """Yield the chunks of a PNG as name, start and end."""
     start = 8
     while start + 8 <= len(data):
         length, name = struct.unpack_from(">I4s", data, start)
@@ -112,7 +112,7 @@ def _inflated(data: bytes, most: int) -> bytes | None:
 
 
 def _jpeg(data: bytes) -> bytes:
-    """Leave out the list of further pictures, which says nothing of the first, and count how often it is drawn over."""
+    """Remove the index of further pictures, and refuse too many scans."""
     kept, scans, start, place = bytearray(), 0, 0, 2
     while (found := (_IN_SCAN if scans else _MARKER).search(data, place)) and (marker := found[1][0]) != 0xD9:
         place = found.end()
@@ -130,7 +130,7 @@ def _jpeg(data: bytes) -> bytes:
 
 
 def _check_webp(data: bytes, most: int) -> None:
-    """Check the canvas, which is allocated before Pillow tells its size."""
+    """Check the canvas, which Pillow allocates before it knows the size."""
     kind, width, height = data[12:16], 0, 0
     if kind == b"VP8X":
         width, height = (1 + int.from_bytes(data[place : place + 3], "little") for place in (24, 27))
@@ -143,10 +143,10 @@ def _check_webp(data: bytes, most: int) -> None:
 
 
 def _check_avif(data: bytes, most: int) -> None:
-    """Check the pictures inside, which the decoder makes in their own size and then shrinks to that of the box."""
+    """Check the pictures inside, which are decoded in their own size whatever the header says."""
     sizes = list(frame_sizes(data))
     if not sizes:
-        raise ImageError("an AVIF that does not tell how large its pictures are", "save it as PNG")
+        raise ImageError("an AVIF without the sizes of its pictures", "save it as PNG")
     for width, height in sizes:
         require_room(width, height, most)
     together = sum(width * height for width, height in sizes)
@@ -171,7 +171,7 @@ def check_opened(image: Image.Image, data: bytes, most: int) -> int:
 
     Raises:
         TooLargeError: the picture, or one of its tiles, has more pixels than may be decoded.
-        ImageError: it is laid out as no sound file is, or decoding it would take minutes.
+        ImageError: its layout is odd, or decoding it would take minutes.
     """
     width, height = image.size
     require_room(width, height, most)
@@ -189,10 +189,10 @@ def _check_tiff(image: Image.Image, data: bytes, most: int) -> int:
     tags: Any = image.tag_v2  # type: ignore[attr-defined]
     there = _tiff_tags(data, tags.offset)
     if len(set(there)) < len(there):
-        raise ImageError("a TIFF that says things twice", "save it as PNG")
+        raise ImageError("a TIFF with repeated tags", "save it as PNG")
     layout = {tag: tags.get(tag) for tag in (256, 257, 277, 278, 284, 322, 323) if tag in there}
     if any(not isinstance(value, int) or value < 1 for value in layout.values()):
-        raise ImageError("a TIFF whose layout is not told in whole numbers", "save it as PNG")
+        raise ImageError("a TIFF whose layout is not in whole numbers", "save it as PNG")
     width, height = layout[256], layout[257]
     across, down = layout.get(322, width), layout.get(323, min(height, layout.get(278, height)))
     require_room(across, down, most, "tiles of ")
@@ -201,12 +201,12 @@ def _check_tiff(image: Image.Image, data: bytes, most: int) -> int:
     if len(places) > math.ceil(width / across) * math.ceil(height / down) * planes:
         raise ImageError("a TIFF of more tiles than it has room for", "save it as PNG")
     if tags.get(262) == 6 and tags.get(259, 1) == 1 and tuple(tags.get(530, (2, 2))) != (1, 1):
-        raise ImageError("a TIFF of thinned-out colours without compression, which cannot be read", "save it as PNG")
+        raise ImageError("a TIFF of subsampled colours without compression", "save it as PNG")
     return int(across * down)
 
 
 def _tiff_tags(data: bytes, offset: int) -> list[int]:
-    """Return the tags of the first directory, as often as they stand there."""
+    """Return the tags of the first directory, with repetitions."""
     order: Literal["little", "big"] = "little" if data[:2] == b"II" else "big"
     big = 43 in data[2:4]
     head, entry = (8, 20) if big else (2, 12)

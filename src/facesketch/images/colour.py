@@ -1,4 +1,4 @@
-"""What a picture's numbers mean: depth, photometric sense, colour profile and alpha become 8-bit sRGB on white."""
+"""Bring any depth, photometric sense, colour profile and alpha to 8-bit sRGB on white."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from facesketch.images.bounds import LARGEST_PROFILE
+
 if TYPE_CHECKING:
     from PIL.ImageCms import ImageCmsTransform
 
 _SPACES = {"L": b"GRAY", "LA": b"GRAY", "RGB": b"RGB ", "RGBA": b"RGB ", "CMYK": b"CMYK"}
-_LARGEST_PROFILE = 4 << 20
 _NEAR = 2  # levels: a profile that moves no colour further is another spelling of sRGB
 _ROWS = 1 << 20  # values that are scaled at once
 _PHOTOMETRIC, _BITS, _SAMPLE_FORMAT, _COLOUR_MAP = 262, 258, 339, 320
@@ -102,9 +103,9 @@ def _strips(values: NDArray[np.generic]) -> list[slice]:
 
 
 def _in_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """Return a picture in sRGB; a profile that is broken, huge or of another space than the picture is passed over."""
+    """Return a picture in sRGB; a profile that is broken, huge or of another colour space is ignored."""
     transform = None
-    if profile is not None and len(profile) <= _LARGEST_PROFILE and profile[16:20] == _SPACES[image.mode]:
+    if profile is not None and len(profile) <= LARGEST_PROFILE and profile[16:20] == _SPACES[image.mode]:
         transform = _transform(profile, "L" if image.mode == "LA" else image.mode)
     if transform is None:
         return image.convert("RGB") if image.mode == "CMYK" else image
@@ -117,7 +118,7 @@ def _in_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
 
 @functools.lru_cache(maxsize=8)
 def _transform(profile: bytes, mode: str) -> ImageCmsTransform | None:
-    """Return what brings a profile's colours to sRGB; None where it is sRGB already, or broken."""
+    """Return the transform to sRGB; None for a profile that is sRGB already, or broken."""
     from PIL import ImageCms
 
     try:

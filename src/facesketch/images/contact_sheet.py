@@ -1,4 +1,4 @@
-"""Pictures side by side, with names: the sheet one looks at before believing a loss."""
+"""Pictures side by side, with names."""
 
 from __future__ import annotations
 

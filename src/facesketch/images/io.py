@@ -1,8 +1,6 @@
-"""Open a stranger's picture safely, fit it into a frame, and write pictures.
+"""Open any picture safely, upright and in 8-bit sRGB, and write pictures.
 
-Training and translation both come through here, so a model sees in use what it saw while it learned: EXIF turned, alpha
-composited on white, 16-bit scaled, and the picture fitted into a frame by shrinking and mirrored padding, never by
-stretching.
+Training and translation both open pictures here, so a model sees in use what it saw while it learned.
 """
 
 from __future__ import annotations
@@ -77,10 +75,7 @@ def is_picture(path: PurePath) -> bool:
 
 
 def unread_picture(path: PurePath) -> str | None:
-    """Say what to do with a picture of a kind that `open_image` does not read; None for any other file.
-
-    Folders pass such a file over, so whoever lists a folder can name it.
-    """
+    """Return what to do with a picture of a kind that `open_image` does not read; None for any other file."""
     suffix = ending(path.name)
     if path.name.startswith(".") or is_picture(path):
         return None
@@ -90,12 +85,12 @@ def unread_picture(path: PurePath) -> str | None:
 
 
 def why_passed_over(entry: os.DirEntry[str] | Path) -> str:
-    """Say why a file that a folder lists is not read as a picture; empty where it is one."""
+    """Return why a file in a folder is not read as a picture; empty for a picture."""
     return irregular(entry) or ("" if is_picture(PurePath(entry.name)) else why_no_picture(PurePath(entry.name)))
 
 
 def irregular(entry: os.DirEntry[str] | Path) -> str:
-    """Say what is no regular file and no link to one, as reading it might never end; empty where it is."""
+    """Return why reading a file might never end or begin, such as a pipe; empty for a regular file or a link to one."""
     try:
         regular = entry.is_file()
     except OSError:  # a link to itself
@@ -106,7 +101,7 @@ def irregular(entry: os.DirEntry[str] | Path) -> str:
 
 
 def why_no_picture(path: PurePath) -> str:
-    """Say why a file is no picture by its name and, if it is one of another kind, what to do."""
+    """Return why a file is no picture by its name, with what to do about other kinds of pictures."""
     advice = unread_picture(path)
     return f"{ending(path.name)[1:].upper()} is not read; {advice}" if advice else NO_PICTURE
 
@@ -139,7 +134,7 @@ def open_image(source: Path | str | bytes, *, box: int | None = None) -> Image.I
     """
     name = "picture" if isinstance(source, bytes) else str(source)
     data = source if isinstance(source, bytes) else _read(Path(source))
-    with _told(name, data), header(data) as (image, _):
+    with _named(name, data), header(data) as (image, _):
         if min(image.size) < MIN_SIDE:
             seen = f"{image.width}x{image.height} is too small to hold a face"
             raise ImageError(seen, f"expected at least {MIN_SIDE}x{MIN_SIDE} pixels")
@@ -155,7 +150,7 @@ def pixels_of(data: bytes, most: int) -> int:
         TooLargeError: more than so many.
         ImageError: not a picture, damaged, or made to take minutes to decode.
     """
-    with _told("picture", data), header(data, most) as (_, pixels):
+    with _named("picture", data), header(data, most) as (_, pixels):
         return pixels
 
 
@@ -172,8 +167,8 @@ def header(data: bytes, most: int = MAX_PIXELS) -> Iterator[tuple[Image.Image, i
 
 
 @contextmanager
-def _told(name: str, data: bytes) -> Iterator[None]:
-    """Make one line of whatever a picture does not like about itself."""
+def _named(name: str, data: bytes) -> Iterator[None]:
+    """Turn what Pillow raises into an `ImageError` that names the picture."""
     if not data:
         raise ImageError("the file is empty", f"expected a picture ({', '.join(FORMATS)})", name)
     try:
@@ -202,7 +197,10 @@ def _read(path: Path) -> bytes:
             raise ImageError(f"{path}: a folder", "give the path of one picture in it")
         if path.name.lower().endswith(".bz2"):
             with bz2.open(io.BytesIO(read_file(path))) as file:
-                return _bounded(path, file.read(_MAX_BYTES + 1))
+                data = file.read(_MAX_BYTES + 1)
+            if len(data) > _MAX_BYTES:
+                raise ImageError(f"{path}: unpacks to more than {_MAX_BYTES >> 20} MiB", "expected a picture")
+            return data
         if path.stat().st_size > _MAX_BYTES:
             raise ImageError(
                 f"{path}: {path.stat().st_size >> 20} MiB", f"expected a picture of at most {_MAX_BYTES >> 20} MiB"
@@ -213,12 +211,6 @@ def _read(path: Path) -> bytes:
     except (OSError, EOFError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ImageError(f"{path}: cannot be read ({reason})", "give the path of a picture") from error
-
-
-def _bounded(path: Path, data: bytes) -> bytes:
-    if len(data) > _MAX_BYTES:
-        raise ImageError(f"{path}: unpacks to more than {_MAX_BYTES >> 20} MiB", "expected a picture")
-    return data
 
 
 def flatten(image: Image.Image) -> Image.Image:
@@ -236,7 +228,7 @@ def flatten(image: Image.Image) -> Image.Image:
     except _DAMAGED as error:
         if "closed" in str(error):
             raise ImageError("a picture that was closed", "open it again") from error
-        raise ImageError(f"the picture is damaged or cut short ({error})", "save it anew") from error
+        raise ImageError(f"the picture is damaged or cut short ({error})", "save it again") from error
     try:
         turned = _UPRIGHT.get(image.getexif().get(_ORIENTATION, 1))
     except _DAMAGED:  # what a camera wrote beside the pixels is not needed to see them

@@ -1,9 +1,8 @@
-"""Tell a photo of a face from a sketch of one by the picture itself, so that nobody has to say which it is.
+"""Tell a photo of a face from a sketch of one.
 
-A sketch is dark strokes on paper of one colour: once the light is evened out most of it is as bright as the paper,
-what is dark is thin, and no colour is left that does not go with how dark a place is. Ten such features and one
-logistic rule decide. It looks at the middle of the picture, shrunk, so neither its size nor a white border matters.
-Needs no torch.
+A sketch is dark strokes on paper of one colour. Once the light is evened out, most of it is as bright as the paper,
+dark areas are thin, and colour follows from darkness. A logistic rule weighs ten such features of the middle of the
+picture, shrunk, so neither its size nor a white border matters.
 """
 
 from __future__ import annotations
@@ -22,8 +21,8 @@ Levels = NDArray[np.uint8]
 
 SIDE = 128
 """Pixels of the longer side that a picture is looked at with."""
-_CUT = 0.1  # of each side: borders and frames tell nothing
-_WHITE = 220  # what the paper is brought to
+_CUT = 0.1  # of each side: borders and frames do not matter
+_WHITE = 220  # the level that paper gets
 _FLOOR = 8.0  # added to greys before the light is divided out, so that black does not blow up
 _GRID = 24
 

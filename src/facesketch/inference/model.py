@@ -69,7 +69,7 @@ def load(
     opened = partial(load_translator, weights=weights, device=device, engine=engine)
     if path is not None:
         return Model(opened(path), style=style)
-    return Model({way: partial(opened, shipped.path(way)) for way in DIRECTIONS}, style=style)
+    return Model({each: partial(opened, shipped.path(each)) for each in DIRECTIONS}, style=style)
 
 
 @dataclass(frozen=True)

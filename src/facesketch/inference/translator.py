@@ -1,6 +1,6 @@
-"""Load a model once, give it any picture, get the same kind of thing back.
+"""Run one model on whole pictures, as they are, without looking for faces; `inference.model` finds faces first.
 
-Nothing here needs a framework: PyTorch, ONNX Runtime or OpenVINO are imported when a model is loaded for them.
+PyTorch, ONNX Runtime or OpenVINO are imported when a model is loaded for them.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def load(
     device: str = "auto",
     engine: EngineName = "auto",
 ) -> Translator:
-    """Load a model and return what translates pictures as they are, without looking for a face.
+    """Load a model that translates pictures as they are, without looking for a face.
 
     Args:
         path: a run folder, a `.safetensors` or `.onnx` file, the name of a method that needs no training (`pencil`), or
@@ -57,7 +57,7 @@ def load(
     require_known(weights, get_args(Weights), "weights")
     require_known(engine, get_args(EngineName), "engine")
     require_known(device, ("auto", "cpu", "cuda", "mps"), "device")
-    own = next((way for way in DIRECTIONS if way == str(path) and not Path(path).exists()), None)
+    own = next((each for each in DIRECTIONS if each == str(path) and not Path(path).exists()), None)
     path = path if own is None else shipped.path(own)
     return Translator(_open(str(path), weights, device, engine), name=str(path))
 
@@ -75,7 +75,7 @@ def _open(path: str, weights: str, device: str, engine: EngineName) -> Engine:
 
         return PencilEngine()
     if not exported:
-        read_header(model_file(Path(path), weights))  # what is no model is told of before what is not installed
+        read_header(model_file(Path(path), weights))  # a bad path is reported before a missing extra
         require("train", f"{path}: a model that is not exported to .onnx")
         from facesketch.inference.engines.torch_engine import TorchEngine
 
@@ -166,14 +166,14 @@ class Translator:
         style: str | None = None,
     ) -> list[Image.Image]:
         """Translate PIL images, those of one shape in one batch, and return them in their own sizes as `L` or `RGB`."""
-        way = self.choose(direction)
-        prepared = [self.prepare(picture, way, resolution) for picture in pictures]
+        direction = self.choose(direction)
+        prepared = [self.prepare(picture, direction, resolution) for picture in pictures]
         shapes: dict[tuple[int, ...], list[int]] = {}
         for place, each in enumerate(prepared):
             shapes.setdefault(each.array.shape, []).append(place)
         results: dict[int, NDArray[np.uint8]] = {}
         for places in shapes.values():
-            arrays = self.run([prepared[place] for place in places], way, style)
+            arrays = self.run([prepared[place] for place in places], direction, style)
             results.update(zip(places, arrays, strict=True))
         return [self.restore(results[place], each) for place, each in enumerate(prepared)]
 
@@ -233,7 +233,7 @@ class Translator:
         images -= 1.0
         results = self._engine.run(images, direction, style)
         if not np.isfinite(results).all():
-            raise CheckpointError(f"{self.name}: draws what is no picture, NaN or infinity", "its weights are damaged")
+            raise CheckpointError(f"{self.name}: draws NaN or infinity", "its weights are damaged")
         rounded = np.rint((results + 1.0) * 127.5).clip(0, 255).astype(np.uint8)
         return list(np.ascontiguousarray(rounded.transpose(0, 2, 3, 1)))
 
@@ -251,7 +251,7 @@ def to_image(picture: Any) -> Image.Image:
     """Return a path's, a file's bytes', a PIL image's or an array's picture as `L` or `RGB`.
 
     Raises:
-        ImageError: it is none of these, or holds no picture.
+        ImageError: none of these, or not a picture.
     """
     if isinstance(picture, Image.Image):
         return flatten(picture)

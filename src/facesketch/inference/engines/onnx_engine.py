@@ -76,7 +76,7 @@ def open_session(model: bytes, name: str, device: str = "cpu") -> onnxruntime.In
         return onnxruntime.InferenceSession(model, _options(), providers=[provider])
     except Exception as error:  # each kind of damage has its own exception, and their base is Exception itself
         line = str(error).splitlines()[0]
-        raise CheckpointError(f"{name}: ONNX Runtime cannot read the graph ({line})", "export it anew") from error
+        raise CheckpointError(f"{name}: ONNX Runtime cannot read the graph ({line})", "export it again") from error
 
 
 def _options() -> onnxruntime.SessionOptions:

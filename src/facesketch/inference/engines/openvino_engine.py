@@ -44,7 +44,7 @@ class OpenVinoEngine:
             self._model = openvino.compile_model(str(path), "CPU", settings)
         except RuntimeError as error:
             line = str(error).strip().splitlines()[-1]
-            raise CheckpointError(f"{path}: OpenVINO cannot read the graph ({line})", "export it anew") from error
+            raise CheckpointError(f"{path}: OpenVINO cannot read the graph ({line})", "export it again") from error
 
     def run(self, images: NDArray[np.float32], direction: Direction, style: str | None = None) -> NDArray[np.float32]:
         """Translate (N, C, H, W) in [-1, 1], as every engine does."""

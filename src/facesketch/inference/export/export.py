@@ -1,4 +1,4 @@
-"""A trained run becomes an `.onnx` file that translates without PyTorch, compared with PyTorch before it is written."""
+"""Export a model to an `.onnx` file that runs without PyTorch, after comparing it with PyTorch."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ Precision = Literal["fp32", "fp16", "int8"]
 Inputs = dict[str, NDArray[np.float32]]
 
 LIMITS: dict[Precision, tuple[float, float]] = {"fp32": (1.0, 0.05), "fp16": (2.0, 0.25), "int8": (255.0, 4.0)}
-"""Largest and mean difference from PyTorch that is let through, of pictures whose values span 255."""
+"""Largest and mean difference from PyTorch that is accepted, in levels of 255."""
 _PICTURES = 8
 _CALIBRATION = 32
 
 
 @dataclass(frozen=True)
 class Exported:
-    """A file that was written, and how well it agrees with PyTorch.
+    """An exported file, and how well it agrees with PyTorch.
 
     Attributes:
         path: the file.
@@ -49,8 +49,8 @@ class Exported:
         size: bytes.
         largest: the largest difference of any pixel, where black and white are 255 apart.
         mean: the mean difference.
-        batches: of how many pictures and what height and width those were that were compared.
-        drawn: they were drawn faces, because the pictures that the run learned from are not here.
+        batches: pictures, height and width of each batch that was compared.
+        drawn: drawn faces were compared, because the pictures that the run learned from are not here.
     """
 
     path: Path
@@ -101,8 +101,8 @@ def export(
     several = direction is None and len(method.translates) > 1
     notes = read_header(model_file(source, weights)).notes
     return [
-        _export(method, config, way, precision, out.with_stem(f"{out.stem}-{way}") if several else out, notes)
-        for way in (method.translates if direction is None else (direction,))
+        _export(method, config, each, precision, out.with_stem(f"{out.stem}-{each}") if several else out, notes)
+        for each in (method.translates if direction is None else (direction,))
     ]
 
 

@@ -1,4 +1,4 @@
-"""Which picture goes where, and which are done: decided for a million files by listing folders, not by asking each."""
+"""Which picture goes where, and which are done; made by listing folders, so that it is fast for a million files."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import re
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from facesketch.errors import ConfigError, ImageError, OutputError
 from facesketch.files import is_folder, part_name
 from facesketch.images.io import EXPECTED, SUFFIXES, WRITABLE, why_passed_over
 
-_TORN_AFTER = 60.0  # seconds after which a half-written file can only be one that its writer left behind
+_TORN_AFTER = 60.0  # seconds after which nobody is still writing a half-written file
 _ENDING = re.compile(r"\.[A-Za-z]{2,4}")
 _PART = re.compile(r"\.(?P<name>.+)\.\d+\.part")
 _FURTHER = re.compile(r"-\d+(?P<suffix>\.[^.]+)$")
@@ -27,8 +28,8 @@ class Job:
 
     Attributes:
         source: what to read.
-        target: what to write, last of all, so that a target that is there means a job that is done.
-        done: what there is to write was already there when the plan was made.
+        target: what to write last, so that a job is done where it exists.
+        done: everything was already there when the plan was made.
         numbered: the target's name ends in `-1`, and further faces of the picture go to `-2`, `-3` and so on.
         sheet: where input and output are written side by side, or None.
     """
@@ -40,7 +41,7 @@ class Job:
     sheet: Path | None = None
 
     def place(self, number: int) -> Path:
-        """Return where the so-manieth face goes, counted from 0."""
+        """Return where a face goes, counted from 0."""
         if number == 0:
             return self.target
         assert self.numbered, "only a numbered job has places for further faces"
@@ -77,10 +78,10 @@ def plan(
     sheet: bool = False,
     passed_over: list[Skipped] | None = None,
 ) -> list[Job]:
-    """Say for every picture under some paths where its translation goes.
+    """Decide for every picture under some paths where its translation goes.
 
-    A single file goes to `out` itself when that is named like a picture; everything else goes into the folder `out`,
-    where the tree of each given folder is mirrored. Targets already there count as done, so that a job cut off goes on.
+    A single file goes to `out` itself when that is named like a picture. Everything else goes into the folder `out`,
+    which mirrors each given folder. Targets that exist count as done, so that a job that stopped continues.
 
     Args:
         paths: pictures and folders.
@@ -89,12 +90,12 @@ def plan(
         overwrite: count nothing as done.
         numbered: a picture may give several, `NAME-1`, `NAME-2` and so on.
         sheet: write input and output side by side too, as `NAME-sheet`.
-        passed_over: takes the files of the folders that are not read as pictures, each with the reason.
+        passed_over: gets the files in the folders that are not read as pictures, each with the reason.
 
     Raises:
         ConfigError: the suffix is not that of a picture.
-        ImageError: a path does not exist, cannot be read, or is a folder that holds no pictures.
-        OutputError: a translation would land on one of the inputs, or a new folder would be called like a file.
+        ImageError: a path does not exist, cannot be read, or is a folder without pictures.
+        OutputError: a translation would overwrite an input, or a new folder is named like a file.
     """
     if len(paths) == 1 and not paths[0].is_dir() and out.suffix.lower() in WRITABLE:
         if not paths[0].exists():
@@ -115,7 +116,7 @@ def plan(
 
 
 def _refuse_odd_folder(out: Path, *, alone: bool) -> None:
-    """Refuse to make a folder that is called like a picture, or for a single picture like another file."""
+    """Refuse a new folder that is named like a picture or, for a single picture, like another file."""
     if out.exists():
         return
     if out.suffix.lower() in SUFFIXES:
@@ -128,7 +129,7 @@ def _refuse_odd_folder(out: Path, *, alone: bool) -> None:
 
 
 def named(out: Path, *, numbered: bool = False, sheet: bool = False) -> Job:
-    """Return the job of a picture from a pipe, which goes to a file of this name."""
+    """Return the job of a picture from a pipe, which goes to this file."""
     target = out.with_name(f"{out.stem}-1{out.suffix}") if numbered else out
     beside = out.with_name(f"{out.stem}-sheet{out.suffix}") if sheet else None
     return Job(Path("-"), target, False, numbered, beside)
@@ -183,7 +184,7 @@ def _pictures(
 
 
 def _is_picture(entry: os.DirEntry[str], passed_over: list[Skipped]) -> bool:
-    """Tell whether an entry is a picture, and note a file that is none and not hidden."""
+    """Tell whether an entry is a picture, and note other files that are not hidden."""
     if entry.name.startswith(".") or is_folder(entry):
         return False
     reason = why_passed_over(entry)
@@ -198,7 +199,7 @@ def _lies_in(entry: os.DirEntry[str], folder: Path | None) -> bool:
 
 
 def _part_clashes(pairs: list[_Pair], sheet: bool) -> None:
-    """Keep pictures apart that would share a name: the later one keeps its whole name, a third gets a number."""
+    """Give pictures that would share a name different ones: the second keeps its suffix, a third gets a number."""
     taken: set[tuple[str, str]] = set()
     for pair in pairs:
         name, number = pair.name, 1
@@ -278,35 +279,21 @@ class _Jobs:
             try:
                 with os.scandir(folder) as entries:
                     self._there[folder] = {entry.name for entry in entries}
-            except OSError:  # not there yet; whether it can be written is told when it is
+            except OSError:  # not there yet
                 self._there[folder] = set()
         return self._there[folder]
 
 
 def sweep(jobs: Sequence[Job]) -> None:
-    """Remove what a killed run left half-written in the place of what is still to be written."""
+    """Remove half-written files that a killed run left in the places of these jobs."""
     waiting: dict[Path, set[str]] = {}
     for job in jobs:
-        if not job.done:
-            names = waiting.setdefault(job.target.parent, set())
-            names.update(part_name(path.name) for path in (job.target, job.sheet) if path)
+        names = waiting.setdefault(job.target.parent, set())
+        names.update(part_name(path.name) for path in (job.target, job.sheet) if path)
     for folder, names in waiting.items():
-        for part in _parts(folder):
-            name = _PART.sub(r"\g<name>", part.name)
-            if {name, _FURTHER.sub(r"-1\g<suffix>", name)} & names and _is_torn(part):
-                part.unlink(missing_ok=True)
-
-
-def _parts(folder: Path) -> list[Path]:
-    try:
-        with os.scandir(folder) as entries:
-            return [Path(entry.path) for entry in entries if _PART.fullmatch(entry.name)]
-    except OSError:  # not there yet
-        return []
-
-
-def _is_torn(part: Path) -> bool:
-    try:
-        return time.time() - part.stat().st_mtime > _TORN_AFTER
-    except OSError:
-        return False
+        with suppress(OSError), os.scandir(folder) as entries:  # a folder that is not there yet, a part that has gone
+            for entry in entries:
+                if part := _PART.fullmatch(entry.name):
+                    meant = {part["name"], _FURTHER.sub(r"-1\g<suffix>", part["name"])} & names
+                    if meant and time.time() - entry.stat().st_mtime > _TORN_AFTER:
+                        Path(entry.path).unlink(missing_ok=True)
