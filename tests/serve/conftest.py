@@ -205,6 +205,8 @@ def threaded(network: Network) -> Callable[..., AbstractContextManager[Running]]
     return lambda **given: running_in_thread(catalogue(network), network, **given)
 
 
+_ROOT = Path(__file__).parents[2]
+"""From where a program of a test's own imports `tests`."""
 _COMMAND = ("-m", "facesketch", "serve", "--port", "0")
 
 
@@ -230,7 +232,7 @@ def started(folder: Path, *words: str, command: Sequence[str] = _COMMAND) -> Ite
     """Start `facesketch serve` on a free port, or another server, and end it."""
     command = [sys.executable, "-W", "error", *command, *words]
     environment = os.environ | {"TMPDIR": str(folder), "HOME": str(folder), "OMP_NUM_THREADS": "1"}
-    environment["PYTHONPATH"] = os.pathsep.join(sys.path)
+    environment["PYTHONPATH"] = os.pathsep.join([str(_ROOT), *sys.path])
     popen = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=folder, env=environment)
     try:
         assert popen.stderr is not None
