@@ -27,7 +27,7 @@ class CoGAN(CoGANFamily, Method):
 
     The paper's: a code drawn evenly from [-1, 1] becomes a photo and a sketch; the generators share their first
     layers and the discriminators their last; cross-entropy, Adam 2e-4 with beta1 0.5; no pairs. The paper searches
-    the code of a given picture by descent, for each picture anew.
+    the code of each given picture by descent.
 
     Ours: an encoder per kind, sharing its last layers as the discriminators do, finds the code at once. It learns
     from what needs no pairs either: its code has to give the picture back (absolute difference, which the generators

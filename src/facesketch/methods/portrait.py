@@ -1,6 +1,6 @@
 """Portrait: the small network behind the models that come with the package, and how to train your own.
 
-A U-Net of 3.8 million parameters that draws in several hands, an absolute, a perceptual and an edge loss, a
+A U-Net of 3.8 million parameters that draws in several styles, an absolute, a perceptual and an edge loss, a
 least-squares patch discriminator, sources corrupted as other cameras and lights would, and an average of its weights.
 """
 

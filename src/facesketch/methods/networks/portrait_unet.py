@@ -1,4 +1,4 @@
-"""A small U-Net that draws in several hands: resize-convolutions, and norms with a scale and shift per style."""
+"""A small U-Net that draws in several styles: resize-convolutions, and norms with a scale and shift per style."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class PortraitUNet(nn.Module):
         out_channels: channels of the target.
         width: channels of the first level.
         blocks: residual blocks at 1/32 of the sides; with them every output sees the whole face.
-        styles: how many hands it draws in.
+        styles: how many styles it draws in.
     """
 
     stride = 2 ** len(_MULTIPLES)
