@@ -20,8 +20,8 @@ class Linear(nn.Linear):
 
     On Intel processors with AMX oneDNN's bf16 products divide by zero, and so end the process, for some shapes: 8 rows
     of 196,608 numbers and 64 or more outputs are one. Where the inner size is above 32 and no multiple of it they also
-    read numbers of neighbouring rows. Gradients are products of yet other shapes. These layers are bound by reading
-    their weights, which autocast would first have to copy to bf16 at each step, so fp32 costs no time.
+    read numbers of neighbouring rows. Gradients are products of yet other shapes. fp32 is slower: a step of `dense-ae`
+    at 256 pixels takes 60 ms instead of 45 at batch 8, and 83 instead of 58 at batch 32, on two quiet cores.
     """
 
     def forward(self, x: Tensor) -> Tensor:
