@@ -1,0 +1,115 @@
+"""Train the study's autoencoders with the flaws of its notebooks put back, and print their validation losses.
+
+    python benchmarks/notebook_losses.py DATA --run cae-mse.photo2sketch [--epochs 500] [--out losses]
+
+It shows that these networks reproduce the study's printed losses before the package corrects its protocol. As in the
+notebooks, photos lie in [0, 1] and sketches in [-1, 1], the autoencoder ends in a ReLU, turns and mirror images are
+drawn for the test pairs too, and those are what validation looks at. Unlike there, every run starts from new weights:
+the notebooks went on from one loss to the next. The turns that they drew are not known; here they are the package's.
+
+docs/results.md sets the losses beside the study's own and beside those of the sound protocol.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from facesketch.config import AugmentConfig, DataConfig, Direction
+from facesketch.data.datasets import Batch, PairDataset, batches, epoch_keys
+from facesketch.data.index import index
+from facesketch.data.split import split
+from facesketch.methods.losses import kl_divergence
+from facesketch.methods.networks.conv_autoencoders import ConvAutoencoder, ConvVAE
+
+SIDE = 256
+NETWORKS = ("cae-mse", "cae-mae", "cae-bce", "cvae-2", "cvae-4", "cvae-12")
+DIRECTIONS: tuple[Direction, ...] = ("photo2sketch", "sketch2photo")
+
+
+def scaled(batch: Batch) -> tuple[Tensor, Tensor]:
+    """Return source and target, (N, 3, S, S), as the notebooks scaled them: photos to [0, 1], sketches to [-1, 1]."""
+    photo = (batch.photo + 1) / 2
+    return (photo, batch.sketch) if batch.direction == "photo2sketch" else (batch.sketch, photo)
+
+
+def loss_of(network: str, model: torch.nn.Module, source: Tensor, target: Tensor) -> Tensor:
+    """Return the loss that the notebooks printed for a network."""
+    if network.startswith("cvae"):
+        logits, mean, log_variance = model(source)
+        # no logits form: a target outside [0, 1], which the notebooks had, makes it unbounded
+        entropy = F.softplus(logits.float()) - target * logits.float()
+        bound: Tensor = entropy.mean() * SIDE**2 + kl_divergence(mean, log_variance)
+        return bound
+    drawn: Tensor = model(source).float().relu()
+    if network == "cae-mse":
+        return F.mse_loss(drawn, target)
+    if network == "cae-mae":
+        return F.l1_loss(drawn, target)
+    drawn = drawn.clamp(1e-7, 1 - 1e-7)  # as Keras does
+    likelihood = target * drawn.log() + (1 - target) * (1 - drawn).log()
+    return -likelihood.mean()
+
+
+def train(data: Path, run: str, epochs: int) -> list[tuple[float, float]]:
+    """Return the mean training loss and the validation loss of every epoch."""
+    network, _, direction = run.partition(".")
+    torch.manual_seed(0)
+    size = int(network.removeprefix("cvae-")) if network.startswith("cvae") else 0
+    model = ConvVAE(3, 3, SIDE, latent=size) if size else ConvAutoencoder(3, 3, SIDE)
+    optimiser = torch.optim.Adam(model.parameters(), lr=1e-3)
+    sides = split(index(data).pairs, validation=0)
+    config = DataConfig(folder=data, size=SIDE, photo_channels=3, sketch_channels=3)
+    augment = AugmentConfig(zoom=0, shift=0, light=0)
+    learn, test = (PairDataset(side, config, augment, frame=SIDE) for side in (sides.train, sides.test))
+    batch_size, began, losses = 16 if size else 32, time.monotonic(), []
+    seen = list(batches(test, epoch_keys(len(test), 50, 0), direction))  # type: ignore[arg-type]
+    for epoch in range(epochs):
+        total, model = 0.0, model.train()
+        for batch in batches(learn, epoch_keys(len(learn), batch_size, epoch), direction):  # type: ignore[arg-type]
+            source, target = scaled(batch)
+            with torch.autocast("cpu", torch.bfloat16):
+                loss = loss_of(network, model, source, target)
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            total += loss.item() * len(source) / len(learn)
+        model.eval()
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+            parts = [(loss_of(network, model, *scaled(batch)), len(batch.photo)) for batch in seen]
+        losses.append((total, sum(loss.item() * count for loss, count in parts) / len(test)))
+        if epoch % 10 == 9:
+            left = (time.monotonic() - began) / (epoch + 1) * (epochs - epoch - 1)
+            print(f"{run} epoch {epoch + 1}: {total:.4f} {losses[-1][1]:.4f}, {left / 60:.0f} min left", flush=True)
+    return losses
+
+
+def main() -> None:
+    """Train one run or all, write the losses of each, and print the figures that the study printed."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("data", type=Path)
+    names = [f"{network}.{direction}" for direction in DIRECTIONS for network in NETWORKS]
+    parser.add_argument("--run", action="append", choices=names, help="all by default")
+    parser.add_argument("--epochs", type=int, default=500)
+    parser.add_argument("--out", type=Path, default=Path("notebook-losses"))
+    arguments = parser.parse_args()
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    for run in arguments.run or names:
+        written = arguments.out / f"{run}.json"
+        if not written.exists():
+            written.write_text(json.dumps(train(arguments.data, run, arguments.epochs)))
+        losses = json.loads(written.read_text())
+        validation = [each[1] for each in losses]
+        best = min(range(len(losses)), key=validation.__getitem__)
+        last = f"{validation[-1]:.4f} (train {losses[-1][0]:.4f})"
+        print(f"{run}: {validation[0]:.4f} to {last}; best {validation[best]:.4f} at {best + 1}")
+
+
+if __name__ == "__main__":
+    main()
