@@ -18,7 +18,7 @@ from facesketch.errors import ConfigError, nearest
 from facesketch.files import read_file
 
 Direction = Literal["photo2sketch", "sketch2photo"]
-Kind = Literal["photo", "sketch"]
+Domain = Literal["photo", "sketch"]
 _SHORT = reprlib.Repr()  # for values from a file, which may be long or deep
 _SHORT.maxstring = _SHORT.maxother = 200
 DIRECTIONS: tuple[Direction, ...] = ("photo2sketch", "sketch2photo")
@@ -54,9 +54,9 @@ class DataConfig(Frozen):
     workers: Annotated[int, Field(ge=0)] = 0
     """Processes that prepare batches; 0 prepares them in the training process."""
 
-    def channels(self, kind: Kind) -> int:
+    def channels(self, domain: Domain) -> int:
         """Return the channel count of photos or of sketches."""
-        return self.photo_channels if kind == "photo" else self.sketch_channels
+        return self.photo_channels if domain == "photo" else self.sketch_channels
 
 
 class AugmentConfig(Frozen):

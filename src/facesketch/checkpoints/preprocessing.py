@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from facesketch.config import Direction, Frozen, Kind
+from facesketch.config import Direction, Domain, Frozen
 from facesketch.errors import ConfigError, nearest
 
 _LARGEST = 1 << 16  # no header makes a picture of more pixels a side than memory holds
@@ -52,8 +52,8 @@ class Preprocessing(Frozen):
         """Return the channels of what comes out."""
         return self._channels("sketch" if direction == "photo2sketch" else "photo")
 
-    def _channels(self, kind: Kind) -> int:
-        return self.photo_channels if kind == "photo" else self.sketch_channels
+    def _channels(self, domain: Domain) -> int:
+        return self.photo_channels if domain == "photo" else self.sketch_channels
 
     def style_weights(self, style: str | None, count: int) -> NDArray[np.float32]:
         """Return (count, S) weights that are one at a style, the first when none is named, and zero elsewhere.

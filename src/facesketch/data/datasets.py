@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from facesketch.config import AugmentConfig, DataConfig, Direction, Kind
+from facesketch.config import AugmentConfig, DataConfig, Direction, Domain
 from facesketch.data.augment import draw, move, relight
 from facesketch.data.pairs import Pair, Source
 from facesketch.faces import fill_corners
@@ -96,13 +96,13 @@ class Pictures:
 
     Args:
         sources: where the pictures are.
-        kind: photo or sketch, which decides the channels.
+        domain: photo or sketch, which decides the channels.
         config: size and channels; with `faces`, black corners are filled.
         frame: side of the square that the pictures are padded to.
     """
 
-    def __init__(self, sources: Sequence[Source], kind: Kind, config: DataConfig, frame: int) -> None:
-        self._channels, self._longest, self._frame = config.channels(kind), config.size, frame
+    def __init__(self, sources: Sequence[Source], domain: Domain, config: DataConfig, frame: int) -> None:
+        self._channels, self._longest, self._frame = config.channels(domain), config.size, frame
         self._faces = config.faces
         self.array = _allocate((len(sources), frame, frame, self._channels))
         with ThreadPoolExecutor() as pool:  # Pillow decodes without holding the interpreter

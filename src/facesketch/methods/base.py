@@ -14,13 +14,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from facesketch.config import DataConfig, Direction, Frozen, Kind, RunConfig
+from facesketch.config import DataConfig, Direction, Domain, Frozen, RunConfig
 from facesketch.data.datasets import Batch, PairDataset
 from facesketch.data.pairs import Pair
 from facesketch.errors import ConfigError
 from facesketch.methods.families import Family
 
-ENDS: dict[Direction, tuple[Kind, Kind]] = {"photo2sketch": ("photo", "sketch"), "sketch2photo": ("sketch", "photo")}
+ENDS: dict[Direction, tuple[Domain, Domain]] = {
+    "photo2sketch": ("photo", "sketch"),
+    "sketch2photo": ("sketch", "photo"),
+}
 """Of each direction, what goes in and what comes out."""
 
 
@@ -81,9 +84,9 @@ class Method(Family, nn.Module):
         """Side of the square that training pictures are padded to."""
         return -(-self.data.size // self.multiple) * self.multiple
 
-    def channels(self, kind: Kind) -> int:
+    def channels(self, domain: Domain) -> int:
         """Return the channels of photos or of sketches."""
-        return self.data.channels(kind)
+        return self.data.channels(domain)
 
     @property
     def source_channels(self) -> int:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from facesketch.config import DataConfig, Direction, Kind
+from facesketch.config import DataConfig, Direction, Domain
 from facesketch.data.datasets import Batch
 from facesketch.methods.base import ENDS, Method, Phase, adam, power_of_two
 from facesketch.methods.families import CoGANFamily, CoGANOptions
@@ -29,7 +29,7 @@ class CoGAN(CoGANFamily, Method):
     layers and the discriminators their last; cross-entropy, Adam 2e-4 with beta1 0.5; no pairs. The paper searches
     the code of each given picture by descent.
 
-    Ours: an encoder per kind, sharing its last layers as the discriminators do, finds the code at once. It learns
+    Ours: an encoder per domain, sharing its last layers as the discriminators do, finds the code at once. It learns
     from what needs no pairs either: its code has to give the picture back (absolute difference, which the generators
     learn from too), and the code of what was generated, photo and sketch alike, has to be the one it was generated
     from. It has no norms, for it sees real and generated pictures by turns; generators and discriminators have the
@@ -42,7 +42,7 @@ class CoGAN(CoGANFamily, Method):
     def __init__(self, options: CoGANOptions, data: DataConfig, direction: Direction) -> None:
         super().__init__(options, data, direction)
         self.settings = options
-        channels: dict[Kind, int] = {"photo": data.photo_channels, "sketch": data.sketch_channels}
+        channels: dict[Domain, int] = {"photo": data.photo_channels, "sketch": data.sketch_channels}
         size, width, own = self.frame, options.width, options.own
         self.generator = CoupledGenerator(channels, size, options.latent, width, own)
         self.encoder = CoupledEncoder(channels, size, options.latent, width, own, "none")
@@ -55,28 +55,28 @@ class CoGAN(CoGANFamily, Method):
 
     def training_step(self, batch: Batch) -> Iterator[Phase]:
         """Both discriminators first, then generators and encoders together."""
-        real: dict[Kind, Tensor] = {"photo": batch.photo, "sketch": batch.sketch}
+        real: dict[Domain, Tensor] = {"photo": batch.photo, "sketch": batch.sketch}
         count = len(batch.photo)
         code = self._draw(count).to(batch.photo.device)
-        codes = [code, *(self._encode(picture, kind) for kind, picture in real.items())]
+        codes = [code, *(self._encode(picture, domain) for domain, picture in real.items())]
         deep = self.generator.shared(torch.cat(codes)).split(count)  # one batch for one norm
         drawn = {
-            kind: self.generator.own[kind](torch.cat([deep[0], own])).split(count)
-            for kind, own in zip(real, deep[1:], strict=True)
-        }  # of each kind: what the drawn code looks like, and the real picture given back
-        fake = {kind: pictures[0] for kind, pictures in drawn.items()}
+            domain: self.generator.own[domain](torch.cat([deep[0], own])).split(count)
+            for domain, own in zip(real, deep[1:], strict=True)
+        }  # of each domain: what the drawn code looks like, and the real picture given back
+        fake = {domain: pictures[0] for domain, pictures in drawn.items()}
 
-        judged = {kind: self._judge(real[kind], fake[kind].detach(), kind) for kind in real}
+        judged = {domain: self._judge(real[domain], fake[domain].detach(), domain) for domain in real}
         d_photo, d_sketch = (
-            adversarial_bce(judged[kind][0], True) + adversarial_bce(judged[kind][1], False) for kind in real
+            adversarial_bce(judged[domain][0], True) + adversarial_bce(judged[domain][1], False) for domain in real
         )
         yield Phase("discriminators", d_photo + d_sketch, {"d_photo": d_photo.detach(), "d_sketch": d_sketch.detach()})
 
         with frozen(self.discriminator):
-            fooled = [adversarial_bce(self._judge(real[kind], fake[kind], kind)[1], True) for kind in real]
+            fooled = [adversarial_bce(self._judge(real[domain], fake[domain], domain)[1], True) for domain in real]
         adversarial = fooled[0] + fooled[1]
         reconstruction = l1(drawn["photo"][1], real["photo"]) + l1(drawn["sketch"][1], real["sketch"])
-        found = [mse(self._encode(fake[kind], kind), code) for kind in real]
+        found = [mse(self._encode(fake[domain], domain), code) for domain in real]
         again = found[0] + found[1]
         weights = self.settings
         yield Phase(
@@ -94,13 +94,13 @@ class CoGAN(CoGANFamily, Method):
         own = None if self.training else torch.Generator().manual_seed(0)
         return torch.rand(count, self.settings.latent, generator=own) * 2 - 1
 
-    def _encode(self, pictures: Tensor, kind: Kind) -> Tensor:
+    def _encode(self, pictures: Tensor, domain: Domain) -> Tensor:
         """Return codes in [-1, 1], as they are drawn."""
-        return self.encoder(pictures, kind).tanh()  # type: ignore[no-any-return]
+        return self.encoder(pictures, domain).tanh()  # type: ignore[no-any-return]
 
-    def _judge(self, real: Tensor, fake: Tensor, kind: Kind) -> tuple[Tensor, Tensor]:
+    def _judge(self, real: Tensor, fake: Tensor, domain: Domain) -> tuple[Tensor, Tensor]:
         """Return the logits of real and of generated pictures, normed as one batch as the authors do."""
-        logits = self.discriminator(torch.cat([real, fake]), kind)
+        logits = self.discriminator(torch.cat([real, fake]), domain)
         return logits[: len(real)], logits[len(real) :]
 
     def translate(self, images: Tensor, direction: Direction) -> Tensor:

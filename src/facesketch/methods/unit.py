@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from facesketch.config import DataConfig, Direction, Kind
+from facesketch.config import DataConfig, Direction, Domain
 from facesketch.data.datasets import Batch
 from facesketch.methods.base import ENDS, Method, Phase, adam, check_patches
 from facesketch.methods.families import UNITFamily, UNITOptions
@@ -25,7 +25,7 @@ class UNIT(UNITFamily, Method):
     """The networks and losses of `unit`.
 
     The paper's: networks, noise of spread 1 on the code, losses and their weights, Adam 1e-4 with beta1 0.5, batch 1,
-    no pairs; photos and sketches are translated by the other kind's generator. Ours: discriminators are the package's
+    no pairs; photos and sketches are translated by the other domain's generator. Ours: discriminators are the package's
     70x70 PatchGANs, one scale and not several. The study's faces fill the frame and have one size, so that coarser
     scales would judge the whole face, which 88 faces teach a discriminator by heart; and CycleGAN, beside which UNIT
     stands, has the same.
@@ -34,7 +34,7 @@ class UNIT(UNITFamily, Method):
     def __init__(self, options: UNITOptions, data: DataConfig, direction: Direction) -> None:
         super().__init__(options, data, direction)
         self.settings = options
-        channels: dict[Kind, int] = {"photo": data.photo_channels, "sketch": data.sketch_channels}
+        channels: dict[Domain, int] = {"photo": data.photo_channels, "sketch": data.sketch_channels}
         self.generator = SharedLatent(channels, options.width, options.blocks)
         self.photo_discriminator = PatchGAN(data.photo_channels, width=options.width)
         self.sketch_discriminator = PatchGAN(data.sketch_channels, width=options.width)

@@ -10,14 +10,14 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from facesketch.config import Kind
+from facesketch.config import Domain
 from facesketch.methods.networks.blocks import count_parameters
 from facesketch.methods.networks.coupled import CoupledEncoder, CoupledGenerator
 from facesketch.methods.networks.shared_latent import SharedLatent
 from facesketch.methods.networks.sparse import SparseAutoencoder
 
-CHANNELS: dict[Kind, int] = {"photo": 3, "sketch": 1}
-KINDS: tuple[Kind, ...] = ("photo", "sketch")
+CHANNELS: dict[Domain, int] = {"photo": 3, "sketch": 1}
+DOMAINS: tuple[Domain, ...] = ("photo", "sketch")
 
 SMALL: dict[str, Callable[[], nn.Module]] = {
     "sparse": lambda: SparseAutoencoder(3, 1, 32, units=4),
@@ -47,25 +47,27 @@ def test_shared_weights_are_saved_once_and_load_back(name: str, tmp_path: Path) 
     assert all(torch.equal(value, other.state_dict()[key]) for key, value in net.state_dict().items())
 
 
-def _drawings(net: nn.Module) -> dict[Kind, Callable[[], Tensor]]:
-    """Return what each kind makes of the same input."""
-    code, pictures = torch.rand(2, 4), {kind: torch.rand(2, count, 32, 32) for kind, count in CHANNELS.items()}
+def _drawings(net: nn.Module) -> dict[Domain, Callable[[], Tensor]]:
+    """Return what each domain makes of the same input."""
+    code, pictures = torch.rand(2, 4), {domain: torch.rand(2, count, 32, 32) for domain, count in CHANNELS.items()}
     if isinstance(net, CoupledGenerator):
-        return {kind: lambda kind=kind: net(code, kind) for kind in KINDS}
+        return {domain: lambda domain=domain: net(code, domain) for domain in DOMAINS}
     if isinstance(net, CoupledEncoder):
-        return {kind: lambda kind=kind: net(pictures[kind], kind) for kind in KINDS}
+        return {domain: lambda domain=domain: net(pictures[domain], domain) for domain in DOMAINS}
     assert isinstance(net, SharedLatent)
-    return {kind: lambda kind=kind: net.decode(net.encode(pictures[kind], kind), kind) for kind in KINDS}
+    return {
+        domain: lambda domain=domain: net.decode(net.encode(pictures[domain], domain), domain) for domain in DOMAINS
+    }
 
 
 @pytest.mark.parametrize("name", [name for name in SMALL if name != "sparse"])
 def test_photos_and_sketches_reach_the_same_deep_weights_and_none_of_each_other_s_own(name: str) -> None:
     net = SMALL[name]()
-    reached: dict[Kind, set[str]] = {}
-    for kind, draw in _drawings(net).items():
+    reached: dict[Domain, set[str]] = {}
+    for domain, draw in _drawings(net).items():
         net.zero_grad(set_to_none=True)
         draw().square().mean().backward()  # type: ignore[no-untyped-call]
-        reached[kind] = {name for name, parameter in net.named_parameters() if parameter.grad is not None}
+        reached[domain] = {name for name, parameter in net.named_parameters() if parameter.grad is not None}
     shared = reached["photo"] & reached["sketch"]
     everything = {name for name, _ in net.named_parameters()}
     assert reached["photo"] | reached["sketch"] == everything
@@ -113,15 +115,15 @@ def test_cogan_s_widths_are_the_authors(size: int, widths: list[int]) -> None:
     with torch.device("meta"):
         generator = CoupledGenerator(CHANNELS, size, latent=100, width=1024, own=2)
         judge = CoupledEncoder(CHANNELS, size, 1, 1024, 2, "batch", (0.1, 0.3, 0.3, 0.5))
-    for kind in KINDS:
-        chain = [*generator.shared, *generator.own[kind]]
+    for domain in DOMAINS:
+        chain = [*generator.shared, *generator.own[domain]]
         ups = [layer.out_channels for layer in chain if isinstance(layer, nn.ConvTranspose2d)]
         assert [chain[0].out_features // 16, *ups] == widths
-        convs = [layer for layer in [*judge.own[kind], *judge.shared] if isinstance(layer, nn.Conv2d)]
+        convs = [layer for layer in [*judge.own[domain], *judge.shared] if isinstance(layer, nn.Conv2d)]
         assert [conv.out_channels for conv in convs] == widths[::-1]
         kernels = [conv.kernel_size[0] for conv in convs]
         assert kernels == [5] * 3 + [3] * (len(widths) - 3)
-        drops = [layer.p for layer in [*judge.own[kind], *judge.shared] if isinstance(layer, nn.Dropout)]
+        drops = [layer.p for layer in [*judge.own[domain], *judge.shared] if isinstance(layer, nn.Dropout)]
         assert drops == [0.1, 0.3, 0.3, 0.5]
 
 

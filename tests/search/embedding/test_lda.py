@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facesketch.config import Kind
+from facesketch.config import Domain
 from facesketch.errors import CheckpointError, ConfigError, DataError
 from facesketch.faces import Face, FaceFinder
 from facesketch.faces.frame import FRAME
@@ -46,14 +46,14 @@ def test_people_it_was_not_fitted_to_are_found_more_often() -> None:
     assert before < 0.4 < 0.8 < after
 
 
-@pytest.mark.parametrize("kind", ["photo", "sketch"])
-def test_rows_are_unit_and_of_the_mean_of_their_kind(kind: Kind) -> None:
+@pytest.mark.parametrize("domain", ["photo", "sketch"])
+def test_rows_are_unit_and_of_the_mean_of_their_kind(domain: Domain) -> None:
     sides = dict(zip(("photo", "sketch"), _people(30), strict=True))
     learned = Map.fit(NAMES, sides["photo"], sides["sketch"], dimension=5)
-    rows = learned(sides[kind], kind)
+    rows = learned(sides[domain], domain)
     assert rows.shape == (30, 5)
     np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, rtol=1e-5)
-    other = learned(sides[kind], "sketch" if kind == "photo" else "photo")
+    other = learned(sides[domain], "sketch" if domain == "photo" else "photo")
     assert np.abs(rows - other).max() > 0.1
 
 

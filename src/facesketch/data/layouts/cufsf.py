@@ -44,7 +44,7 @@ def cufsf(tree: Tree) -> Found | None:
     """
     sketches = _sketches(tree)
     photos = _Photos(
-        [Item(path, stem_of(path), "photo") for path in tree.pictures if read_words(path).kind != "sketch"]
+        [Item(path, stem_of(path), "photo") for path in tree.pictures if read_words(path).domain != "sketch"]
     )
     if not sketches or not photos.items:
         return None
@@ -72,7 +72,7 @@ def cufsf(tree: Tree) -> Found | None:
 
 def _sketches(tree: Tree) -> list[Item]:
     """Return the sketches in order of name: the original ones, not the cropped ones, as FERET's photos are whole."""
-    items = [replace(item, rest=()) for item in map(read_words, tree.pictures) if item.kind == "sketch"]
+    items = [replace(item, rest=()) for item in map(read_words, tree.pictures) if item.domain == "sketch"]
     whole = [item for item in items if not item.cropped]
     return sorted(whole or items, key=lambda item: (item.stem, str(item.path)))
 

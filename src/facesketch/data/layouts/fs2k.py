@@ -6,15 +6,17 @@ import json
 import re
 from dataclasses import replace
 
-from facesketch.config import Kind
+from facesketch.config import Domain
 from facesketch.data.layouts.matching import make_pair
 from facesketch.data.layouts.tree import SPLIT_WORDS, Item, Tree, fold
 from facesketch.data.pairs import Found, Side
 from facesketch.errors import DataError
 from facesketch.files import parse_json, read_file
 
-_NESTED = re.compile(r"(?:.*/)?(?P<kind>photo|sketch)/(?P=kind)(?P<style>\d+)/(?:image|sketch)(?P<number>\d+)\.[^/]*")
-_FLAT = re.compile(r"(?:.*/)?(?P<kind>photo|sketch)/(?P=kind)(?P<style>\d+)_(?:image|sketch)(?P<number>\d+)\.[^/]*")
+_NESTED = re.compile(
+    r"(?:.*/)?(?P<domain>photo|sketch)/(?P=domain)(?P<style>\d+)/(?:image|sketch)(?P<number>\d+)\.[^/]*"
+)
+_FLAT = re.compile(r"(?:.*/)?(?P<domain>photo|sketch)/(?P=domain)(?P<style>\d+)_(?:image|sketch)(?P<number>\d+)\.[^/]*")
 _ANNOTATION = re.compile(r"anno_(?P<side>train|val|test)\.json")
 _IMAGE_NAME = re.compile(r"photo(?P<style>\d+)[/_]image(?P<number>\d+)(?:\.\w+)?")
 
@@ -45,16 +47,16 @@ def fs2k(tree: Tree) -> Found | None:
     return found
 
 
-def _numbered(tree: Tree, kind: Kind) -> tuple[dict[str, Item], list[tuple[str, ...]]]:
-    """Return the pictures of one kind by stem, and the groups of those that share a stem."""
+def _numbered(tree: Tree, domain: Domain) -> tuple[dict[str, Item], list[tuple[str, ...]]]:
+    """Return the pictures of one domain by stem, and the groups of those that share a stem."""
     for pattern in (_NESTED, _FLAT):
         groups: dict[str, list[Item]] = {}
         for path in tree.pictures:
             place = pattern.fullmatch(fold(str(path)))
-            if place and place["kind"] == kind:
+            if place and place["domain"] == domain:
                 stem = f"{place['style']}-{place['number']}"
                 sides = [SPLIT_WORDS[part] for part in map(fold, path.parts[:-1]) if part in SPLIT_WORDS]
-                groups.setdefault(stem, []).append(Item(path, stem, kind, sides[-1] if sides else None))
+                groups.setdefault(stem, []).append(Item(path, stem, domain, sides[-1] if sides else None))
         if groups:
             several = [tuple(str(item.path) for item in group) for group in groups.values() if len(group) > 1]
             return {stem: group[0] for stem, group in groups.items()}, several

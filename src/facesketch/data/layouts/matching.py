@@ -37,8 +37,8 @@ def match(items: Sequence[Item]) -> Found:
         items: pictures in the order of their names; those that are neither photo nor sketch are ignored.
     """
     found = Found()
-    photos, more_photos = _first_of_each(item for item in items if item.kind == "photo")
-    sketches, more_sketches = _first_of_each(item for item in items if item.kind == "sketch")
+    photos, more_photos = _first_of_each(item for item in items if item.domain == "photo")
+    sketches, more_sketches = _first_of_each(item for item in items if item.domain == "sketch")
     matches: list[tuple[Item, Item]] = []
     for key in _KEYS:
         agreed = _agree(photos, sketches, key)

@@ -14,7 +14,7 @@ from facesketch.data.layouts.fs2k import fs2k
 from facesketch.data.layouts.matching import match
 from facesketch.data.layouts.side_by_side import side_by_side
 from facesketch.data.layouts.tree import (
-    KIND_WORDS,
+    DOMAIN_WORDS,
     SPLIT_WORDS,
     Item,
     Tree,
@@ -87,7 +87,7 @@ def _pair(where: str, row: dict[str, str], photo: Path, sketch: Path) -> Pair:
 def photos_and_sketches(tree: Tree) -> Found | None:
     """Understand `photos/` and `sketches/` (or `photo/`, `sketch/`), with `train/`, `val/`, `test/` above or below."""
     items = [read_exact(path) for path in tree.pictures]
-    return match(items) if _both_kinds(items) else None
+    return match(items) if _both_domains(items) else None
 
 
 def cuhk(tree: Tree) -> Found | None:
@@ -101,9 +101,9 @@ def cuhk(tree: Tree) -> Found | None:
         return None
     items = [read_words(path) for path in tree.pictures]
     variants = [[item for item in items if item.cropped is cropped] for cropped in (True, False)]
-    tried = [match(variant) for variant in variants if _both_kinds(variant)]
+    tried = [match(variant) for variant in variants if _both_domains(variant)]
     if not tried:
-        return match(items) if _both_kinds(items) else None
+        return match(items) if _both_domains(items) else None
     best = max(tried, key=lambda found: len(found.pairs))
     if all(found.pairs for found in tried) and len(tried) > 1:
         used, other = ("cropped", "uncropped") if best is tried[0] else ("uncropped", "cropped")
@@ -114,11 +114,11 @@ def cuhk(tree: Tree) -> Found | None:
 def _telling(folder: str) -> bool:
     """Tell whether a folder's name says photo or sketch and something else besides."""
     said = words(folder)
-    return len(said) > 1 and any(word in KIND_WORDS for word in said)
+    return len(said) > 1 and any(word in DOMAIN_WORDS for word in said)
 
 
-def _both_kinds(items: list[Item]) -> bool:
-    return {"photo", "sketch"} <= {item.kind for item in items}
+def _both_domains(items: list[Item]) -> bool:
+    return {"photo", "sketch"} <= {item.domain for item in items}
 
 
 LAYOUTS: dict[str, Layout] = {

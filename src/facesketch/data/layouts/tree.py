@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
-from facesketch.config import Kind
+from facesketch.config import Domain
 from facesketch.data.pairs import Side
 from facesketch.errors import DataError
 from facesketch.files import is_folder
 from facesketch.images.io import NO_PICTURE, SUFFIXES, ending, irregular, is_picture, why_no_picture
 
-KIND_WORDS: dict[str, Kind] = {"photo": "photo", "photos": "photo", "sketch": "sketch", "sketches": "sketch"}
+DOMAIN_WORDS: dict[str, Domain] = {"photo": "photo", "photos": "photo", "sketch": "sketch", "sketches": "sketch"}
 SPLIT_WORDS: dict[str, Side] = {
     "train": "train",
     "training": "train",
@@ -55,14 +55,14 @@ class Tree:
 
     @cached_property
     def passed_over(self) -> tuple[tuple[PurePosixPath, str], ...]:
-        """Return what is not read as a picture, each with the reason: pictures of other kinds, odd things, other files.
+        """Return what is not read as a picture, each with the reason: unsupported pictures, odd things, other files.
 
         Lists that this program reads are left out.
         """
         others = (path for path in self.files if not (is_picture(path) or _OWN.fullmatch(path.name)))
         named = [(path, why_no_picture(path)) for path in others]
-        kinds = [each for each in named if each[1] != NO_PICTURE]
-        return (*kinds, *self.odd, *(each for each in named if each[1] == NO_PICTURE))
+        unsupported = [each for each in named if each[1] != NO_PICTURE]
+        return (*unsupported, *self.odd, *(each for each in named if each[1] == NO_PICTURE))
 
     @cached_property
     def pictures(self) -> tuple[PurePosixPath, ...]:
@@ -168,7 +168,7 @@ class Item:
     Attributes:
         path: relative to the folder.
         stem: the folded name, see `stem_of`.
-        kind: photo, sketch, or None when no folder says so.
+        domain: photo, sketch, or None when no folder says so.
         split: the side that a folder such as `train` names.
         rest: folded folders that say neither, which photo and sketch of a pair have in common.
         cropped: whether a folder is marked as holding cropped pictures.
@@ -176,7 +176,7 @@ class Item:
 
     path: PurePosixPath
     stem: str
-    kind: Kind | None = None
+    domain: Domain | None = None
     split: Side | None = None
     rest: tuple[str, ...] = ()
     cropped: bool = False
@@ -198,14 +198,14 @@ def words(name: str) -> list[str]:
 
 
 def _read(path: PurePosixPath, folders: list[list[str]]) -> Item:
-    kind: Kind | None = None
+    domain: Domain | None = None
     split: Side | None = None
     cropped, rest = False, []
     for folder in folders:
         left = []
         for word in folder:
-            if word in KIND_WORDS:
-                kind = KIND_WORDS[word]  # the innermost folder decides
+            if word in DOMAIN_WORDS:
+                domain = DOMAIN_WORDS[word]  # the innermost folder decides
             elif word in SPLIT_WORDS:
                 split = SPLIT_WORDS[word]
             elif word == "cropped":
@@ -214,4 +214,4 @@ def _read(path: PurePosixPath, folders: list[list[str]]) -> Item:
                 left.append(word)
         if left:
             rest.append("-".join(left))
-    return Item(path, stem_of(path), kind, split, tuple(rest), cropped)
+    return Item(path, stem_of(path), domain, split, tuple(rest), cropped)

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from facesketch.config import Kind
+from facesketch.config import Domain
 from facesketch.methods.networks.blocks import Linear, Norm, initialise, initialise_glorot, normalisation
 
 _LARGE_KERNELS = 3
@@ -21,7 +21,7 @@ _LARGE_KERNELS = 3
 class CoupledGenerator(nn.Module):
     """A code becomes a photo and a sketch: a linear layer and 4x4 transposed convolutions of stride 2, from 4x4 up.
 
-    (N, latent) -> (N, C, size, size) in [-1, 1] of either kind. At 128: 1024-512-256-128-64-32, each with batch norm
+    (N, latent) -> (N, C, size, size) in [-1, 1] of either domain. At 128: 1024-512-256-128-64-32, each with batch norm
     and PReLU, and a 3x3 convolution with tanh.
 
     Args:
@@ -29,10 +29,10 @@ class CoupledGenerator(nn.Module):
         size: side of the square pictures, a power of two of at least 32.
         latent: numbers in a code.
         width: channels of the 4x4 maps; each layer halves them.
-        own: layers of stride 2, counted from the picture, that each kind has for itself.
+        own: layers of stride 2, counted from the picture, that each domain has for itself.
     """
 
-    def __init__(self, channels: Mapping[Kind, int], size: int, latent: int, width: int, own: int) -> None:
+    def __init__(self, channels: Mapping[Domain, int], size: int, latent: int, width: int, own: int) -> None:
         super().__init__()
         widths = [max(1, width >> level) for level in range(size.bit_length() - 2)]
         ups = list(pairwise(widths))
@@ -45,26 +45,26 @@ class CoupledGenerator(nn.Module):
         )
         self.own = nn.ModuleDict(
             {
-                kind: nn.Sequential(
+                domain: nn.Sequential(
                     *(layer for before, after in ups[len(ups) - own :] for layer in _up(before, after)),
                     nn.Conv2d(widths[-1], count, 3, padding=1),
                     nn.Tanh(),
                 )
-                for kind, count in channels.items()
+                for domain, count in channels.items()
             }
         )
         initialise(self)
 
-    def forward(self, code: Tensor, kind: Kind) -> Tensor:
+    def forward(self, code: Tensor, domain: Domain) -> Tensor:
         """Return what a code looks like as a photo or as a sketch."""
-        drawn: Tensor = self.own[kind](self.shared(code))
+        drawn: Tensor = self.own[domain](self.shared(code))
         return drawn
 
 
 class CoupledEncoder(nn.Module):
     """A photo or a sketch becomes a few numbers: convolutions of stride 2 down to 2x2, and a linear layer.
 
-    (N, C, size, size) in [-1, 1] of either kind -> (N, out). At 128: 32-64-128 of 5x5 and 256-512-1024 of 3x3, with
+    (N, C, size, size) in [-1, 1] of either domain -> (N, out). At 128: 32-64-128 of 5x5 and 256-512-1024 of 3x3, with
     PReLU. With one number it is CoGAN's discriminator, but for a layer of 2,048 units before the last, whose batch norm
     cannot learn from a batch of one picture.
 
@@ -73,14 +73,14 @@ class CoupledEncoder(nn.Module):
         size: side of the square pictures, a power of two of at least 32.
         out: how many numbers.
         width: channels of the 2x2 maps; each layer towards the picture has half of them.
-        own: layers, counted from the picture, that each kind has for itself.
+        own: layers, counted from the picture, that each domain has for itself.
         norm: `batch` as in the paper, or `none`.
         dropouts: shares dropped after the last layers, as many as there are numbers.
     """
 
     def __init__(
         self,
-        channels: Mapping[Kind, int],
+        channels: Mapping[Domain, int],
         size: int,
         out: int,
         width: int,
@@ -103,7 +103,7 @@ class CoupledEncoder(nn.Module):
                 for layer in _down(before, after, kernels[level], norm, shares[level])
             ]
 
-        self.own = nn.ModuleDict({kind: nn.Sequential(*layers(0, own, count)) for kind, count in channels.items()})
+        self.own = nn.ModuleDict({domain: nn.Sequential(*layers(0, own, count)) for domain, count in channels.items()})
         self.shared = nn.Sequential(
             *layers(own, levels, widths[own - 1] if own else next(iter(channels.values()))),
             nn.Flatten(),
@@ -111,9 +111,9 @@ class CoupledEncoder(nn.Module):
         )
         (initialise if norm == "batch" else initialise_glorot)(self)
 
-    def forward(self, x: Tensor, kind: Kind) -> Tensor:
+    def forward(self, x: Tensor, domain: Domain) -> Tensor:
         """Return the numbers of photos or of sketches."""
-        numbers: Tensor = self.shared(self.own[kind](x))
+        numbers: Tensor = self.shared(self.own[domain](x))
         return numbers
 
 

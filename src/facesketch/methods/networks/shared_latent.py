@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
-from facesketch.config import Kind
+from facesketch.config import Domain
 from facesketch.methods.networks.blocks import initialise
 from facesketch.methods.networks.resnet import ResidualBlock
 
@@ -29,7 +29,7 @@ class SharedLatent(nn.Module):
 
     stride = 4
 
-    def __init__(self, channels: Mapping[Kind, int], width: int, blocks: int) -> None:
+    def __init__(self, channels: Mapping[Domain, int], width: int, blocks: int) -> None:
         super().__init__()
         deep = width * 4
 
@@ -56,20 +56,20 @@ class SharedLatent(nn.Module):
                 nn.Tanh(),
             )
 
-        self.encoders = nn.ModuleDict({kind: encoder(count) for kind, count in channels.items()})
+        self.encoders = nn.ModuleDict({domain: encoder(count) for domain, count in channels.items()})
         self.into_code = ResidualBlock(deep, "instance")
         self.from_code = ResidualBlock(deep, "instance")
-        self.generators = nn.ModuleDict({kind: generator(count) for kind, count in channels.items()})
+        self.generators = nn.ModuleDict({domain: generator(count) for domain, count in channels.items()})
         initialise(self)
 
-    def encode(self, x: Tensor, kind: Kind) -> Tensor:
+    def encode(self, x: Tensor, domain: Domain) -> Tensor:
         """(N, C, H, W) in [-1, 1] -> the mean of the code, (N, 4 width, H / 4, W / 4)."""
-        mean: Tensor = self.into_code(self.encoders[kind](x))
+        mean: Tensor = self.into_code(self.encoders[domain](x))
         return mean
 
-    def decode(self, code: Tensor, kind: Kind) -> Tensor:
+    def decode(self, code: Tensor, domain: Domain) -> Tensor:
         """(N, 4 width, H / 4, W / 4) -> (N, C, H, W) in [-1, 1]."""
-        drawn: Tensor = self.generators[kind](self.from_code(code))
+        drawn: Tensor = self.generators[domain](self.from_code(code))
         return drawn
 
 

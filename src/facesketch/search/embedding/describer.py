@@ -38,7 +38,7 @@ from facesketch.search.embedding.embedders import Embedder, embedder_named
 from facesketch.weights import shipped
 
 if TYPE_CHECKING:
-    from facesketch.config import Kind
+    from facesketch.config import Domain
 
 Vector = NDArray[np.float32]
 Route = Literal["direct", "to-photo", "to-sketch", "fused"]
@@ -178,12 +178,12 @@ class Describer:
         starts = range(0, len(faces), _BATCH)
         return [made for start in starts for made in translate(faces[start : start + _BATCH], direction)]
 
-    def _describe(self, faces: Sequence[Image.Image], kind: Kind) -> Vector:
+    def _describe(self, faces: Sequence[Image.Image], domain: Domain) -> Vector:
         if not faces:
             return np.zeros((0, self._embedder.dimension), np.float32)
         share = -(-len(faces) // self._workers)  # one call per thread, as each call of a map reads all of it
         shares = [faces[start : start + share] for start in range(0, len(faces), share)]
-        return np.concatenate(list(self._threads.map(lambda some: self._embedder.describe(some, kind), shares)))
+        return np.concatenate(list(self._threads.map(lambda some: self._embedder.describe(some, domain), shares)))
 
 
 def describer(

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from facesketch.config import Kind
+from facesketch.config import Domain
 from facesketch.errors import ConfigError, MissingExtraError, nearest
 from facesketch.faces.sface import DIMENSION as SFACE_DIMENSION
 from facesketch.faces.sface import SFace
@@ -38,7 +38,7 @@ class Embedder(Protocol):
     dimension: int
     notice: str
 
-    def describe(self, faces: Sequence[Image.Image], kind: Kind) -> Vector:
+    def describe(self, faces: Sequence[Image.Image], domain: Domain) -> Vector:
         """Return (N, D) unit rows for N pictures in the frame, all photos or all sketches, translated ones included."""
 
 
@@ -47,7 +47,7 @@ class Gradients:
 
     name, id, dimension, notice = "hog", "hog-1", soft_hog.DIMENSION, ""
 
-    def describe(self, faces: Sequence[Image.Image], kind: Kind) -> Vector:
+    def describe(self, faces: Sequence[Image.Image], domain: Domain) -> Vector:
         """Return (N, D) unit rows."""
         return soft_hog.describe(faces)
 
@@ -62,7 +62,7 @@ class Recognition:
         self._network = SFace(path)
         self.id = f"sface-{hashlib.sha256(path.read_bytes()).hexdigest()[:12]}"
 
-    def describe(self, faces: Sequence[Image.Image], kind: Kind) -> Vector:
+    def describe(self, faces: Sequence[Image.Image], domain: Domain) -> Vector:
         """Return (N, 128) unit rows."""
         return self._network.describe([np.asarray(face.convert("RGB")) for face in faces]).astype(np.float32)
 
@@ -82,9 +82,9 @@ class Learned:
         self._parts = [EMBEDDERS[part]() for part in self._map.parts]
         self.id, self.dimension = f"{name}-{self._map.digest[:12]}", self._map.dimension
 
-    def describe(self, faces: Sequence[Image.Image], kind: Kind) -> Vector:
+    def describe(self, faces: Sequence[Image.Image], domain: Domain) -> Vector:
         """Return (N, D) unit rows."""
-        return self._map([part.describe(faces, kind) for part in self._parts], kind)
+        return self._map([part.describe(faces, domain) for part in self._parts], domain)
 
 
 EMBEDDERS: dict[str, Callable[[], Embedder]] = {

@@ -21,7 +21,7 @@ import safetensors
 import safetensors.numpy
 from numpy.typing import NDArray
 
-from facesketch.config import Kind
+from facesketch.config import Domain
 from facesketch.errors import CheckpointError, DataError
 from facesketch.files import atomic, parse_json
 
@@ -62,9 +62,9 @@ class Map:
         """D."""
         return int(self.projection.shape[1])
 
-    def __call__(self, parts: Sequence[Vector], kind: Kind) -> Vector:
+    def __call__(self, parts: Sequence[Vector], domain: Domain) -> Vector:
         """Map what each part says of the same N pictures, (N, F_i), to (N, D) unit rows."""
-        rows = (join_parts(self.parts, parts) - (self.photo if kind == "photo" else self.sketch)) @ self.projection
+        rows = (join_parts(self.parts, parts) - (self.photo if domain == "photo" else self.sketch)) @ self.projection
         return _unit(np.asarray(rows, dtype=np.float32))
 
     @classmethod
