@@ -24,12 +24,11 @@ from torch.nn import functional as F
 
 from facesketch.config import configure
 from facesketch.data.datasets import Batch
-from facesketch.devices import keep_freed_memory
+from facesketch.devices import computes_in_bf16, keep_freed_memory
 from facesketch.methods.base import Method
 from facesketch.methods.cyclegan import CycleGAN
 from facesketch.methods.pix2pix import Pix2Pix
 from facesketch.methods.registry import build, family, resolve
-from facesketch.training.distributed import computes_in_bf16
 
 Step = Callable[[], None]
 

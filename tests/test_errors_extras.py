@@ -126,8 +126,9 @@ def test_a_plain_installation_translates_and_looks_at_data(
         f"translate {photo} --model pencil --out pencil.png --sheet",
         "translate pairs/sketches --direction sketch2photo --out photos --no-align",
         "faces align pairs --out aligned",
+        "doctor",
     )
-    assert [code for code, _ in answers] == [0] * 9, answers
+    assert [code for code, _ in answers] == [0] * 10, answers
     assert open_image(tmp_path / "sketch.png").mode == "L"
     assert open_image(tmp_path / "pencil.png").size == (64, 64)
     assert len(list((tmp_path / "photos").iterdir())) == 3

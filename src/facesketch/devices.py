@@ -37,6 +37,18 @@ def pick_device(asked: str) -> str:
     return asked
 
 
+def computes_in_bf16(precision: str, device: str) -> bool:
+    """Tell whether to compute in bf16: if asked to, or with `auto` if the hardware multiplies in it."""
+    import torch
+
+    if precision != "auto":
+        return precision == "bf16"
+    if device == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    abilities = torch.cpu.get_capabilities()
+    return device == "cpu" and bool(abilities.get("avx512_bf16") or abilities.get("amx_bf16") or abilities.get("bf16"))
+
+
 @cache
 def _compute_after_forks() -> None:
     """Have processes that this one forks compute in one thread: a fork loses the others, and would wait for them."""

@@ -106,6 +106,15 @@ EXTRAS: dict[str, tuple[str, ...]] = {
 """The modules that each extra brings, as they are imported."""
 
 
+def missing(extra: str) -> list[str]:
+    """Return the modules of an extra that are not installed.
+
+    Args:
+        extra: a key of `EXTRAS`.
+    """
+    return [name for name in EXTRAS[extra] if find_spec(name) is None]
+
+
 def require(extra: str, what: str) -> None:
     """Check that an extra is installed.
 
@@ -116,10 +125,10 @@ def require(extra: str, what: str) -> None:
     Raises:
         MissingExtraError: a part of it is missing.
     """
-    missing = [name for name in EXTRAS[extra] if find_spec(name) is None]
-    if missing:
-        be = "is" if len(missing) == 1 else "are"
-        names = " and ".join(filter(None, [", ".join(missing[:-1]), missing[-1]]))
+    lacking = missing(extra)
+    if lacking:
+        be = "is" if len(lacking) == 1 else "are"
+        names = " and ".join(filter(None, [", ".join(lacking[:-1]), lacking[-1]]))
         raise MissingExtraError(
             f"{what} needs {names}, which {be} not installed", f"type: pip install 'facesketch[{extra}]'"
         )

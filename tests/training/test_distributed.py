@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from facesketch.config import TrainConfig
+from facesketch.devices import computes_in_bf16
 from facesketch.errors import ResourceError
-from facesketch.training.distributed import computes_in_bf16, device_name, gather, is_half, launch, precision_name
+from facesketch.training.distributed import device_name, gather, is_half, launch, precision_name
 from facesketch.training.progress import about
 
 

@@ -11,6 +11,7 @@ import platform
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import cyclopts
 from cyclopts.exceptions import CycloptsError
@@ -20,6 +21,7 @@ from facesketch import __version__
 from facesketch.cli import (
     compare,
     data,
+    doctor,
     evaluate,
     export,
     faces,
@@ -57,6 +59,7 @@ app.command(report.report)
 app.command(search.app)
 app.command(serve.serve)
 app.command(models.app)
+app.command(doctor.doctor)
 
 _PACKAGES = (
     *("numpy", "pillow", "onnxruntime", "opencv-python-headless", "torch", "lightning-fabric", "torchmetrics"),
@@ -76,6 +79,20 @@ def versions() -> None:
         except PackageNotFoundError:
             lines.append(f"{name} not installed")
     sys.stdout.write("\n".join(lines) + "\n")
+
+
+@app.command
+def completion(shell: Literal["bash", "zsh", "fish", "powershell"], /) -> None:
+    """Print a script that lets a shell complete the commands and options of facesketch.
+
+    For bash, type `facesketch completion bash > ~/.local/share/bash-completion/completions/facesketch`.
+
+    Parameters
+    ----------
+    shell
+        The shell to print it for.
+    """
+    sys.stdout.write(app.generate_completion(shell=shell))
 
 
 def main(tokens: Sequence[str] | None = None) -> None:

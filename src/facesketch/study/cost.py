@@ -10,12 +10,11 @@ import torch
 from facesketch.config import DataConfig
 from facesketch.data.index import index
 from facesketch.data.split import split
-from facesketch.devices import pick_device
+from facesketch.devices import computes_in_bf16, pick_device
 from facesketch.study.grid import Cell
 from facesketch.study.study import Study
 from facesketch.training import run_folder as run
 from facesketch.training.cost import estimate, speed
-from facesketch.training.distributed import computes_in_bf16
 from facesketch.training.log import Course
 
 

@@ -17,13 +17,12 @@ from rich.console import Console
 from facesketch.config import RunConfig, TrainConfig
 from facesketch.data.datasets import Batch, epoch_keys
 from facesketch.data.split import Split
-from facesketch.devices import pick_device
+from facesketch.devices import computes_in_bf16, pick_device
 from facesketch.errors import ResourceError
 from facesketch.files import parse_json
 from facesketch.images.fit import Placement
 from facesketch.methods.base import Method, Phase
 from facesketch.methods.registry import build
-from facesketch.training.distributed import computes_in_bf16
 from facesketch.training.state import validation_size
 
 _FAULTS = {getattr(signal, name, None) for name in ("SIGFPE", "SIGILL", "SIGSEGV", "SIGBUS", "SIGABRT")}

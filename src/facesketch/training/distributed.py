@@ -16,7 +16,7 @@ from lightning_fabric.utilities import move_data_to_device
 from torch import Tensor
 
 from facesketch.config import RunConfig, TrainConfig
-from facesketch.devices import keep_freed_memory, pick_device
+from facesketch.devices import computes_in_bf16, keep_freed_memory, pick_device
 from facesketch.errors import ResourceError
 from facesketch.training.cost import out_of_memory
 
@@ -52,16 +52,6 @@ def _leave_group() -> None:
     """
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
-
-
-def computes_in_bf16(precision: str, device: str) -> bool:
-    """Tell whether to compute in bf16: if asked to, or with `auto` if the hardware multiplies in it."""
-    if precision != "auto":
-        return precision == "bf16"
-    if device == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    abilities = torch.cpu.get_capabilities()
-    return device == "cpu" and bool(abilities.get("avx512_bf16") or abilities.get("amx_bf16") or abilities.get("bf16"))
 
 
 def is_half(fabric: Fabric) -> bool:
