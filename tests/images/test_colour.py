@@ -6,12 +6,14 @@ import io
 import struct
 import zlib
 from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
 from tests.raw_pictures import DISPLAY_P3, SRGB, bmp, chunk, grey_inks, png, profile, tiff
 
+from facesketch.errors import ImageError
 from facesketch.images.io import flatten, open_image
 
 _SIZE = (8, 8)
@@ -166,6 +168,37 @@ def test_floats_span_the_least_that_holds_them(top: float) -> None:
     data = np.tile(np.array([0, top / 4, top / 2, top] * 2, "<f4"), (8, 1)).tobytes()
     expected = (0, 83, 166, 255) if top == 1.3 else (0, 64, 128, 255)
     _near(_row(tiff({256: 8, 257: 8, 258: 32, 339: 3}, data), 4), expected, 1)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize(("kind", "bits", "sense"), [("f4", 32, 3), ("i4", 32, 2), ("i2", 16, 2), ("u2", 16, 1)])
+def test_compressed_numbers_are_read_in_the_order_of_their_bytes(order: str, kind: str, bits: int, sense: int) -> None:
+    top = 65535 if kind == "u2" else 255
+    values = np.tile(np.array([0, top // 4, top // 2, top] * 2, order + kind), (8, 1))
+    tags = {256: 8, 257: 8, 258: (bits,), 259: (8,), 339: (sense,), 262: (1,), 277: (1,)}
+    _near(_row(tiff(tags, zlib.compress(values.tobytes()), order), 4), (0, 64, 128, 255), 1)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize(
+    ("tags", "values"),
+    [
+        ({258: (16, 16, 16), 262: (2,)}, [65535, 30000, 0]),
+        ({258: (8, 8, 8), 262: (2,), 266: (2,)}, [1, 2, 3]),
+        ({258: (8, 8), 259: (8,), 262: (1,), 338: (2,)}, [200, 100]),
+    ],
+)
+def test_planes_that_pillow_misreads_are_refused(
+    order: str, tags: dict[int, int | Sequence[int]], values: list[int]
+) -> None:
+    bits = cast("Sequence[int]", tags[258])
+    data = b"".join(np.full((8, 8), value, f"{order}u{bits[0] // 8}").tobytes() for value in values)
+    data = zlib.compress(data) if 259 in tags else data
+    step = len(data) // len(bits)
+    places = {273: [8 + step * plane for plane in range(len(bits))], 279: [step] * len(bits)}
+    content = tiff({256: 8, 257: 8, 259: (1,), 277: (len(bits),), 284: (2,)} | places | tags, data, order)
+    with pytest.raises(ImageError, match="channels"):
+        open_image(content)
 
 
 def test_a_dark_deep_ppm_stays_dark() -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import functools
 import io
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from facesketch.errors import ImageError
 from facesketch.images.bounds import LARGEST_PROFILE
 
 if TYPE_CHECKING:
@@ -19,6 +21,8 @@ _SPACES = {"L": b"GRAY", "LA": b"GRAY", "RGB": b"RGB ", "RGBA": b"RGB ", "CMYK":
 _NEAR = 2  # levels: a profile that moves no colour further is another spelling of sRGB
 _ROWS = 1 << 20  # values that are scaled at once
 _PHOTOMETRIC, _BITS, _SAMPLE_FORMAT, _COLOUR_MAP = 262, 258, 339, 320
+_PLANES, _SAMPLES, _FILL_ORDER = 284, 277, 266
+_COLOURS = frozenset({"RGB", "RGBA", "RGBa", "RGBX", "CMYK"})
 
 
 def normalised(image: Image.Image) -> Image.Image:
@@ -30,10 +34,30 @@ def normalised(image: Image.Image) -> Image.Image:
     Raises:
         ValueError: it holds values that are not numbers.
         OSError: it is cut short.
+        ImageError: it is a TIFF that Pillow would misread.
     """
+    if image.format == "TIFF":
+        _mend_tiles(image)
     image.load()
     profile = image.info.get("icc_profile")
     return _over_white(_in_srgb(_eight_bits(image), profile if isinstance(profile, bytes) else None))
+
+
+def _mend_tiles(image: Image.Image) -> None:
+    """Name the byte order that libtiff delivers, and refuse planes that Pillow would misread, if not loaded yet."""
+    tags: Any = image.tag_v2  # type: ignore[attr-defined]
+    tiles: Any = image.tile  # type: ignore[attr-defined]
+    if not tiles:
+        return
+    raw = tiles[0].codec_name != "libtiff"
+    if tags.get(_PLANES) == 2 and tags.get(_SAMPLES, 1) > 1:
+        bits, order = max(tags.get(_BITS, (1,))), tags.get(_FILL_ORDER, 1)
+        if (raw and (bits, order) != (8, 1)) or image.mode not in _COLOURS:
+            raise ImageError("a TIFF that keeps its channels apart in an odd way", "save it as PNG")
+    if not raw:  # which delivers numbers in the order of this machine, not of the file
+        image.tile = [  # type: ignore[attr-defined]
+            tile._replace(args=(re.sub(r"(;(?:16|32))B", r"\1N", tile.args[0]), *tile.args[1:])) for tile in tiles
+        ]
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
