@@ -57,12 +57,11 @@ class Part:
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim of the study, what was compared for it, what the study's own result rests on, and what came out."""
+    """A claim of the study, what was compared for it, and what came out."""
 
     number: int
     text: str
     compared: str
-    flaw: str
     parts: tuple[Part, ...]
     verdict: Verdict
     why: str
@@ -82,44 +81,34 @@ def ledger(study: Study, found: dict[str, VariantResult] | None = None) -> list[
     return [_judge(number, *claim) for number, claim in enumerate(_claims(evidence), start=1)]
 
 
-def _judge(number: int, text: str, compared: str, flaw: str, parts: Sequence[Part]) -> Claim:
+def _judge(number: int, text: str, compared: str, parts: Sequence[Part]) -> Claim:
     verdicts = {part.verdict for part in parts}
     verdict: Verdict = "holds" if verdicts == {"holds"} else "not shown"
     if "does not hold" in verdicts:
         verdict = "does not hold"
     deciding = [part for part in parts if part.verdict == verdict]
     missing = [part for part in deciding if part.difference is None]
-    of_all = f"of {len(parts)} comparisons"
-    ranked = sorted((part for part in deciding if part.difference and not part.note), key=_size)
+    share = f"{len(deciding)} of {len(parts)} comparisons"
     if not deciding:
         why = "there was nothing to compare"
     elif verdict == "holds":
-        why = f"all {len(parts)} comparisons show it" + (
-            f"; the closest: {describe(ranked[0])}" if ranked else ", by cost"
-        )
+        measured_parts = [part for part in parts if part.difference is not None and not part.note]
+        least = min(measured_parts, key=lambda part: abs(part.difference.value) if part.difference else 0, default=None)
+        how = f"; the smallest difference is {describe(least)}" if least else " by cost alone"
+        why = f"all {len(parts)} comparisons are in its favour{how}"
     elif missing:
-        why = f"{len(deciding)} {of_all} cannot decide: {missing[0].note}"
+        why = f"{share} cannot decide: {missing[0].note}"
     elif verdict == "does not hold":
-        why = f"{len(deciding)} {of_all} show the opposite; the clearest: {describe(ranked[-1])}"
+        why = f"the opposite is shown in {share}, such as {describe(deciding[0])}"
     else:
-        why = f"{len(deciding)} {of_all} show no difference; the closest: {describe(ranked[0])}"
-    return Claim(number, text, compared, flaw, tuple(parts), verdict, why)
-
-
-def _size(part: Part) -> float:
-    return abs(part.difference.value) if part.difference else 0.0
+        why = f"{share} show no difference, such as {describe(deciding[0])}"
+    return Claim(number, text, compared, tuple(parts), verdict, why)
 
 
 def describe(part: Part) -> str:
-    """Return what a comparison showed, in words and numbers."""
+    """Return a comparison in words and numbers."""
     assert part.difference is not None, "only what was measured can be described"
-    found, way = part.difference, WAYS[part.direction]
-    if part.verdict == "not shown":
-        return f"{part.first} and {part.second}, {way}, differ by {in_numbers(found)} {part.metric}"
-    better, worse = (part.first, part.second) if part.verdict == "holds" else (part.second, part.first)
-    low, high = sorted(abs(end) for end in (found.low, found.high))
-    size = f"{abs(found.value):.3f} [{low:.3f}, {high:.3f}]"
-    return f"{better} better than {worse}, {way}, by {size} {part.metric}"
+    return f"{part.first} less {part.second}, {WAYS[part.direction]}: {in_numbers(part.difference)} {part.metric}"
 
 
 def in_numbers(difference: Difference) -> str:
@@ -129,33 +118,26 @@ def in_numbers(difference: Difference) -> str:
     return f"{value} [{low}, {high}]".replace("-", "−")
 
 
-def _claims(evidence: _Evidence) -> Iterator[tuple[str, str, str, list[Part]]]:
-    """Yield each claim, what is compared for it, what the study's result rests on, and the comparisons."""
+def _claims(evidence: _Evidence) -> Iterator[tuple[str, str, list[Part]]]:
+    """Yield each claim, what is compared for it, and the comparisons."""
     yield (
         "For the CAE, MSE gives better sketches than MAE, and BCE the worst.",
         "the CAE's three losses",
-        "the study compared the numbers of different losses with each other. Its MAE run went on from the weights of "
-        "the MSE run, and its BCE run from those of the MAE run. Sketches lay in [-1, 1], where a ReLU reaches only "
-        "half, and where BCE has no least value.",
         evidence.losses("photo2sketch", ("mse", "mae", "bce")),
     )
     yield (
         "From sketch to photo, MSE is best for the CAE, and BCE better than MAE.",
         "the CAE's three losses",
-        "the three runs shared their weights here too, and kept the last epoch, long after validation was best.",
         evidence.losses("sketch2photo", ("mse", "bce", "mae")),
     )
     yield (
         "A larger latent makes the CVAE better.",
         "each latent of the CVAE with the next smaller one",
-        "the study kept the last epoch, long after validation was best, and turned and mirrored its test pictures.",
         list(evidence.growing("conv-vae", "latent")),
     )
     yield (
         "Pix2Pix improves with epochs and beats the autoencoders.",
         "each length of Pix2Pix with the next shorter one, and the longest with every autoencoder",
-        "the study judged by eye and by the generator's loss, which changes with the discriminator. It trained on "
-        "pictures in [0, 1] and translated pictures in [-1, 1].",
         [
             *evidence.growing("pix2pix", "epochs"),
             *(
@@ -171,7 +153,6 @@ def _claims(evidence: _Evidence) -> Iterator[tuple[str, str, str, list[Part]]]:
     yield (
         "CycleGAN is the best even with few epochs.",
         f"CycleGAN after {' or '.join(sorted(epochs))} epochs with every other trained variant",
-        "the study judged by eye. It trained on pictures in [0, 1] and translated pictures in [-1, 1].",
         [
             evidence.compare(cell, other, direction)
             for direction in DIRECTIONS
@@ -183,14 +164,12 @@ def _claims(evidence: _Evidence) -> Iterator[tuple[str, str, str, list[Part]]]:
         "CycleGAN cannot give back the exact colours.",
         "what colour costs CycleGAN's photos (FSIM less FSIMc, zero for exact colours) with zero, "
         "and with the same of the longest Pix2Pix",
-        "the study showed pictures with red and blue exchanged, whatever model drew them.",
         list(_colours(evidence)),
     )
     yield (
         "With little compute, prefer the CVAE.",
         "the CVAE of the largest latent with every baseline and with every variant of another "
         f"family; one that trained more than {CHEAP:g} times as long is beyond little compute, however good",
-        "the study measured no picture, had no baseline, and gave no cost of the others.",
         [part for direction in DIRECTIONS for part in _cheap(evidence, direction)],
     )
 
