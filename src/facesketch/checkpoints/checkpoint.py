@@ -1,8 +1,4 @@
-"""Weights that explain themselves, and states that a cut-off training goes on from.
-
-A model file is safetensors with the run's settings and the preprocessing in its header, so it translates with no flags.
-A state file holds all that the next step depends on. Both land by rename; a state keeps the one before it.
-"""
+"""Model files in `.safetensors`: written by training, loaded, and started from."""
 
 from __future__ import annotations
 
@@ -37,32 +33,28 @@ _EXAMPLES = 3
 
 
 def save_weights(path: Path, method: Method, config: RunConfig, notes: Mapping[str, Any] | None = None) -> None:
-    """Write a model file.
+    """Write a model file, whose header holds the settings and the preprocessing.
 
     Args:
-        path: where to.
+        path: the file.
         method: whose parameters and buffers are written, in their own precision.
         config: the resolved settings.
-        notes: what else the header should say, such as the epoch and its validation figures; JSON.
+        notes: what else the header holds, as JSON, such as the epoch and its validation figures.
     """
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in method.state_dict().items()}
-    header = write_header(config, preprocessing(method), notes or {})
-    with atomic(path) as file:
-        file.write(_in_order(safetensors.torch.save(tensors, metadata=header)))
-
-
-def _in_order(content: bytes) -> bytes:
-    """Return a safetensors file with its metadata sorted: the library shuffles them, and equal models equal bytes."""
+    content = safetensors.torch.save(tensors, metadata=write_header(config, preprocessing(method), notes or {}))
+    # The library shuffles the metadata. Sorted, equal models are equal bytes.
     start = 8 + int.from_bytes(content[:8], "little")
     header = parse_json(content[8:start])
     header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
     text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
     text += b" " * (-len(text) % 8)  # tensors stay aligned
-    return len(text).to_bytes(8, "little") + text + content[start:]
+    with atomic(path) as file:
+        file.write(len(text).to_bytes(8, "little") + text + content[start:])
 
 
 def preprocessing(method: Method) -> Preprocessing:
-    """Return what has to be done to pictures for a method to translate them."""
+    """Return how pictures are prepared for a method."""
     return Preprocessing(
         photo_channels=method.data.photo_channels,
         sketch_channels=method.data.sketch_channels,
@@ -83,64 +75,60 @@ def load_method(path: Path, weights: str = "best") -> tuple[Method, RunConfig]:
         weights: `best` or `last`, for a run folder.
 
     Raises:
-        CheckpointError: missing, torn, foreign, or weights that are no numbers or do not fit the header's settings.
+        CheckpointError: missing, torn or foreign, or weights that are not finite or do not fit the header's settings.
     """
     file = model_file(path, weights)
     config = read_header(file).config
     try:
-        with torch.device("meta"):  # no weights are drawn only to be thrown away
+        with torch.device("meta"):  # draws no weights
             method = build(config, fresh=False)
         method.load_state_dict(safetensors.torch.load_file(file), assign=True)
-    except (ConfigError, ValidationError, TypeError, ValueError, OverflowError) as error:  # of sizes made by hand
+    except (ConfigError, ValidationError, TypeError, ValueError, OverflowError) as error:  # an edited header
         raise CheckpointError(f"{file}: {' '.join(str(error).split())[:200]}") from error
     except (RuntimeError, safetensors.SafetensorError, OSError) as error:
         line = str(error).splitlines()[-1].strip()
-        raise CheckpointError(f"{file}: the weights do not fit their header ({line})", "copy the file anew") from error
-    if not _is_finite(method):
+        raise CheckpointError(f"{file}: the weights do not fit their header ({line})", "copy the file again") from error
+    floating = (tensor for tensor in method.state_dict().values() if tensor.is_floating_point() and tensor.numel())
+    if not all(bool(torch.isfinite(torch.stack(tensor.aminmax())).all()) for tensor in floating):  # NaN is both ends
         raise not_finite(file)
     return method.eval(), config
 
 
-def _is_finite(method: Method) -> bool:
-    floating = (tensor for tensor in method.state_dict().values() if tensor.is_floating_point() and tensor.numel())
-    return all(bool(torch.isfinite(torch.stack(tensor.aminmax())).all()) for tensor in floating)  # NaN is both ends
-
-
 def start(method: Method, path: Path) -> None:
-    """Give a method the weights of a trained model, to go on learning from them.
+    """Give a method the weights of a trained model, from which it goes on learning.
 
     Args:
         method: built from the settings of the new run.
-        path: a run folder, of which the best weights are taken, a `.safetensors` file, or an exported `portrait`: an
-            `.onnx` file, or `photo2sketch` and `sketch2photo` for the models that come with the package. An exported
-            model has no discriminator, so that of the method stays random.
+        path: a run folder, whose best weights are taken, a `.safetensors` file, or an exported `portrait`: an `.onnx`
+            file, or `photo2sketch` or `sketch2photo` for the package's own models. An exported model has no
+            discriminator, so the method's own stays random.
 
     Raises:
         CheckpointError: missing, torn or foreign.
         ConfigError: weights of another method, direction, width, number of channels or size.
     """
-    own = next((direction for direction in DIRECTIONS if is_shipped(path, direction)), None)
-    file = path if own is None else shipped.path(own)
-    exported = file.suffix.lower() == ONNX_SUFFIX
-    if exported:
-        config = read_header(file).config
-        theirs = method_class(config.method.name)
-        if theirs is not type(method) or config.direction != method.direction:
-            seen, ours = f"{config.method.name} for {config.direction}", f"{type(method).__name__}, {method.direction}"
-            raise ConfigError(f"{path}: weights of {seen}, not of {ours}", "start from the same method and direction")
-    else:
-        other, config = load_method(file)
+    shipped_as = next((direction for direction in DIRECTIONS if is_shipped(path, direction)), None)
+    file = shipped.path(shipped_as) if shipped_as else path
+    ours, differing = type(method).__name__, ""
     try:
-        if exported:
+        if file.suffix.lower() == ONNX_SUFFIX:
+            config = read_header(file).config
+            if method_class(config.method.name) is not type(method) or config.direction != method.direction:
+                seen = f"{config.method.name} for {config.direction}, not of {ours}, {method.direction}"
+                raise ConfigError(f"{path}: weights of {seen}", "start from the same method and direction")
             weights = {name: torch.from_numpy(values) for name, values in read_onnx_weights(file).items()}
             method.load_exported(weights, config)
         else:
+            other, config = load_method(file)
+            shapes = [{name: tensor.shape for name, tensor in each.state_dict().items()} for each in (method, other)]
+            names = [name for name in shapes[0] | shapes[1] if shapes[0].get(name) != shapes[1].get(name)]
+            differing = f"differing: {', '.join(names[:_EXAMPLES])}{', …' if len(names) > _EXAMPLES else ''}"
             method.load_state_dict(other.state_dict())
     except RuntimeError as error:
-        seen, ours = f"{config.method.name} of {config.data.size} pixels", f"{method.data.size} pixels"
-        differing = str(error).splitlines()[-1].strip() if exported else _differing(method, other)
+        seen = f"weights of {config.method.name} of {config.data.size} pixels"
+        differing = differing or str(error).splitlines()[-1].strip()
         raise ConfigError(
-            f"{path}: weights of {seen}, which differ from those of {type(method).__name__} of {ours} ({differing})",
+            f"{path}: {seen}, which differ from those of {ours} of {method.data.size} pixels ({differing})",
             "start from a model of the same method and options",
         ) from error
 
@@ -148,10 +136,3 @@ def start(method: Method, path: Path) -> None:
 def is_shipped(path: Path, direction: Direction) -> bool:
     """Tell whether a path is the name of the package's own model for a direction."""
     return str(path) == direction and not path.exists()
-
-
-def _differing(ours: Method, theirs: Method) -> str:
-    """Name a few of the tensors that only one of two methods has, or has in another shape."""
-    shapes = [{name: tensor.shape for name, tensor in each.state_dict().items()} for each in (ours, theirs)]
-    names = [name for name in shapes[0] | shapes[1] if shapes[0].get(name) != shapes[1].get(name)]
-    return f"differing: {', '.join(names[:_EXAMPLES])}{', …' if len(names) > _EXAMPLES else ''}"

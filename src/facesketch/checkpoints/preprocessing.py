@@ -1,4 +1,4 @@
-"""What has to be done to a picture before a network sees it: the part of a model's header that is for use."""
+"""How pictures are prepared for a model, as its header says."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from facesketch.config import Direction, Domain, Frozen
+from facesketch.config import Direction, Frozen
 from facesketch.errors import ConfigError, nearest
 
-_LARGEST = 1 << 16  # no header makes a picture of more pixels a side than memory holds
+_LARGEST = 1 << 16  # pixels a side, so that no header makes a picture larger than memory
 
 
 class Preprocessing(Frozen):
-    """All that a program in any language has to know to use a model's weights; it stands in the model's header."""
+    """All that a program in any language must know to use a model's weights; the model's header holds it."""
 
     range: tuple[float, float] = (-1.0, 1.0)
-    """What black and white are to the network."""
+    """The values of black and white."""
     colour: Literal["rgb"] = "rgb"
     """Order of the channels."""
     photo_channels: Literal[1, 3]
@@ -28,7 +28,7 @@ class Preprocessing(Frozen):
     longest_side: Annotated[int, Field(ge=1, le=_LARGEST)] | None
     """Pixels that a picture's longer side is shrunk to, as in training; None keeps its size."""
     frame: Annotated[int, Field(ge=1, le=_LARGEST)] | None
-    """Side of the square that a network of fixed size takes; None where any size will do."""
+    """Side of the square that a network of fixed size takes; None where any size fits."""
     multiple: Annotated[int, Field(ge=1, le=_LARGEST)]
     """Both sides of a picture must be multiples of this."""
     padding: Literal["mirrored, centred"] = "mirrored, centred"
@@ -36,27 +36,23 @@ class Preprocessing(Frozen):
     directions: Annotated[tuple[Direction, ...], Field(min_length=1)]
     """What the model translates."""
     styles: tuple[str, ...] = ()
-    """Hands that it draws in, first the one it draws in when none is named."""
+    """The styles that it has learned; the first is the default."""
     faces: dict[str, Any] | None = None
-    """Where the eyes lay in what it learned from, as a `FaceFrame` writes it; None for pictures of any framing.
+    """The `FaceFrame` of the faces that it learned from, and so takes; None for pictures of any framing.
 
-    Pictures for a model of faces have the black filled that levelling left in their corners, as those had from which
-    it learned.
+    A model of faces learned from pictures whose black corners were filled, so yours must be filled too.
     """
 
     def source_channels(self, direction: Direction) -> int:
         """Return the channels of what goes in."""
-        return self._channels("photo" if direction == "photo2sketch" else "sketch")
+        return self.photo_channels if direction == "photo2sketch" else self.sketch_channels
 
     def target_channels(self, direction: Direction) -> int:
         """Return the channels of what comes out."""
-        return self._channels("sketch" if direction == "photo2sketch" else "photo")
-
-    def _channels(self, domain: Domain) -> int:
-        return self.photo_channels if domain == "photo" else self.sketch_channels
+        return self.sketch_channels if direction == "photo2sketch" else self.photo_channels
 
     def style_weights(self, style: str | None, count: int) -> NDArray[np.float32]:
-        """Return (count, S) weights that are one at a style, the first when none is named, and zero elsewhere.
+        """Return (count, S) weights: 1 at a style, or at the first if `style` is None, and 0 elsewhere.
 
         Raises:
             ConfigError: the model has no such style.
