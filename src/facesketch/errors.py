@@ -96,7 +96,7 @@ def require_known(value: object, known: Iterable[str], what: str) -> None:
 
 
 EXTRAS: dict[str, tuple[str, ...]] = {
-    "train": ("torch", "lightning_fabric", "torchmetrics", "matplotlib", "jinja2", "tomli_w"),
+    "train": ("torch", "filelock", "lightning_fabric", "torchmetrics", "matplotlib", "jinja2", "tomli_w"),
     "export": ("torch", "onnx", "onnxscript"),
     "search": ("lancedb", "pyarrow", "matplotlib"),
     "serve": ("fastapi", "uvicorn", "python_multipart", "prometheus_client"),
