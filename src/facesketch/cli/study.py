@@ -68,7 +68,8 @@ def study(
     except KeyboardInterrupt:  # that of a training names a command which would leave the others out
         raise KeyboardInterrupt("stopped; to go on type the same again") from None
     if not quiet:
-        note(f"sample sheet: {out / 'samples.png'}\nreport:       {out / 'report.html'}")
+        for what, name in (("sample sheet", "samples.png"), ("report", "report.html"), ("figures", "figures.html")):
+            note(f"{what + ':':14}{out / name}")
     if any(grid.failure(cell) for cell in grid.cells):
         raise SystemExit(1)
 

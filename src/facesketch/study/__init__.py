@@ -24,7 +24,7 @@ def run(
     quiet: bool = False,
     progress: Progress | None = None,
 ) -> Study:
-    """Train and evaluate every method in both directions, write the report, and return the study.
+    """Train and evaluate every method in both directions, write the report and the figures, and return the study.
 
     An interrupted study goes on with what is missing when it is called again. A cell that fails does not stop the
     others: `failure` of the study tells why, and so does the report.
@@ -56,6 +56,7 @@ def run(
     require("train", "a study")
     from facesketch.files import require_folder_name
     from facesketch.study.report.build import build_report
+    from facesketch.study.report.figures import build_figures
     from facesketch.study.study import Study, carry_out
 
     data, out = Path(data), Path(out)
@@ -67,4 +68,5 @@ def run(
         if progress is not None:
             progress(study, cell, why)
     build_report(out)
+    build_figures(out)
     return study

@@ -98,9 +98,8 @@ def _done(folder: Path) -> list[Cell]:
 def test_pictures_are_small_and_described(folder: Path, text: str) -> None:
     images = _Page(text).all("img")
     results = [name for cell in _done(folder) for name in cell.results.values()]
-    twofold = [cell for cell in _done(folder) if cell.direction is None]
     assert len(results) >= 21 + 4
-    assert len(images) == 2 + 2 + len(twofold) + len(results)  # overviews, lengths, both ways, every result
+    assert len(images) == 2 + len(results)  # overviews, every result
     for image in images:
         assert len(str(image["alt"])) > 20
         data = base64.b64decode(str(image["src"]).removeprefix("data:image/webp;base64,"))

@@ -176,7 +176,7 @@ def test_different_machines_are_told_apart(tmp_path: Path, fabricate: Fabricate)
 
 
 def test_charts_tell_the_kept_and_the_lowest_epoch(study: Study) -> None:
-    charts = curves.autoencoder_charts(study)
+    charts = curves.charts_by_family(study, adversarial=False)
     assert list(charts) == ["Dense autoencoder", "CAE", "CVAE"]
     assert (
         "Validation loss is lowest at epoch 2 (1.250) and ends at 1.500. Kept: epoch 2 of 3" in charts["CAE"][0].caption
@@ -186,7 +186,7 @@ def test_charts_tell_the_kept_and_the_lowest_epoch(study: Study) -> None:
 
 
 def test_a_run_that_was_made_longer_is_drawn_once(study: Study) -> None:
-    titles = [chart.title for chart in curves.gan_charts(study)["Pix2Pix"]]
+    titles = [chart.title for chart in curves.charts_by_family(study, adversarial=True)["Pix2Pix"]]
     assert [title.partition(":")[2].strip() for title in titles] == ["discriminator", "generator"] * 2
     assert all(title.startswith("Pix2Pix (20 epochs)") for title in titles)
 

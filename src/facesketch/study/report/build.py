@@ -8,18 +8,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from facesketch import __version__
 from facesketch.config import DIRECTIONS
 from facesketch.errors import ConfigError, DataError
 from facesketch.evaluation.results import Results
 from facesketch.files import write_text
 from facesketch.study.aggregate import WAYS, VariantResult, seedless, variant_results
-from facesketch.study.claims import in_numbers, ledger
+from facesketch.study.claims import ledger
 from facesketch.study.grid import PRESETS, plan
 from facesketch.study.report import curves, pictures, tables
 from facesketch.study.report.numbers import MEANINGS, family_of
+from facesketch.study.report.page import environment
 from facesketch.study.report.search_section import searches
 from facesketch.study.report.summary import Verdict, missing, verdict
 from facesketch.study.study import Study
@@ -49,20 +48,8 @@ def build_report(study_folder: Path, out: Path | None = None) -> Path:
             "run the study again; it goes on with what is missing",
         )
     path = Path(out) if out is not None else study.out / FILE
-    write_text(path, _environment().get_template("report.html.j2").render(_context(study, found)))
+    write_text(path, environment().get_template("report.html.j2").render(_context(study, found)))
     return path
-
-
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("facesketch.study.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["in_numbers"] = in_numbers
-    return environment
 
 
 def _context(study: Study, found: Mapping[str, VariantResult]) -> dict[str, Any]:
@@ -87,10 +74,8 @@ def _context(study: Study, found: Mapping[str, VariantResult]) -> dict[str, Any]
         "ways": WAYS,
         "overview": pictures.overview(study, found),
         "sheets": pictures.result_sheets(study),
-        "sequences": pictures.sequences(study),
-        "both_ways": pictures.both_ways(study),
-        "autoencoders": curves.autoencoder_charts(study),
-        "gans": curves.gan_charts(study),
+        "autoencoders": curves.charts_by_family(study, adversarial=False),
+        "gans": curves.charts_by_family(study, adversarial=True),
         "matches": curves.match_charts(found),
         "searches": searches(study, next(iter(found.values())).results.stems_hash),
         "claims": ledger(study, dict(found)),

@@ -59,26 +59,23 @@ class Chart:
     key: tuple[Line, ...] = ()
 
 
-def autoencoder_charts(study: Study) -> dict[str, list[Chart]]:
-    """Return, by family, the training and validation loss of every run that has one phase alone."""
+def charts_by_family(study: Study, *, adversarial: bool) -> dict[str, list[Chart]]:
+    """Return the losses of every run, by family: of those with a discriminator, or of those without."""
     found: dict[str, list[Chart]] = {}
     for cell in _shown(study):
-        epochs = [line for line in _course(study, cell).epochs if _phases(line.get("train", {}))]
-        if epochs and len(_phases(epochs[0]["train"])) == 1:
-            found.setdefault(FAMILIES.get(cell.method, cell.method), []).append(_epoch_chart(cell, epochs))
-    return found
-
-
-def gan_charts(study: Study) -> dict[str, list[Chart]]:
-    """Return, by family, the losses of generator and discriminator against steps."""
-    found: dict[str, list[Chart]] = {}
-    for cell in _shown(study):
-        course = _course(study, cell)
-        phases = _phases(course.losses)
-        if len(phases) > 1:
-            charts = [_step_chart(cell, course, phase) for phase in phases]
+        if (len(_phases(_course(study, cell).losses)) > 1) == adversarial and (charts := loss_charts(study, cell)):
             found.setdefault(FAMILIES.get(cell.method, cell.method), []).extend(charts)
     return found
+
+
+def loss_charts(study: Study, cell: Cell) -> list[Chart]:
+    """Return training and validation loss by epoch, or by step of each side where a discriminator learns too."""
+    course = _course(study, cell)
+    phases = _phases(course.losses)
+    if len(phases) > 1:
+        return [_step_chart(cell, course, phase) for phase in phases]
+    epochs = [line for line in course.epochs if _phases(line.get("train", {}))]
+    return [_epoch_chart(cell, epochs)] if epochs else []
 
 
 def _course(study: Study, cell: Cell) -> Course:

@@ -5,16 +5,15 @@ from __future__ import annotations
 import base64
 import io
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
 
-from facesketch.config import Direction
 from facesketch.images.contact_sheet import sheet
 from facesketch.images.io import open_image
-from facesketch.study.aggregate import FAMILIES, PRIMARY, WAYS, VariantResult, label
+from facesketch.study.aggregate import PRIMARY, WAYS, VariantResult, label
 from facesketch.study.grid import Cell
 from facesketch.study.report.summary import best_of_families
 from facesketch.study.study import Study
@@ -64,7 +63,7 @@ def overview(study: Study, found: Mapping[str, VariantResult]) -> list[Picture]:
         names = ", ".join(each.label for each in shown.values())
         said = f"{source}, the best variant of each family ({names}), true {truth}"
         columns = {source: source} | columns | {f"true {truth}": truth}
-        picture = _sheet(study, columns, way.capitalize(), said, most=4) if shown else None
+        picture = people_sheet(study, columns, way.capitalize(), said, most=4) if shown else None
         pictures += [picture] if picture else []
     return pictures
 
@@ -79,53 +78,19 @@ def result_sheets(study: Study) -> dict[str, list[Picture]]:
                 continue
             title = f"{label(cell)}, {way}" + (f", seed {_seed(cell)}" if _seed(cell) else "")
             columns = {source: source, "result": cell.results[direction], truth: truth}
-            picture = _sheet(study, columns, title, f"{source}, result and true {truth}")
+            picture = people_sheet(study, columns, title, f"{source}, result and true {truth}")
             if picture:
                 sheets.setdefault(way, []).append(picture)
     return sheets
-
-
-def sequences(study: Study, method: str = "pix2pix") -> list[Picture]:
-    """Return, for each direction, what one family made after each of its lengths, side by side."""
-    pictures = []
-    for direction in WAYS:
-        cells = [
-            cell for cell in study.cells if cell.method == method and cell.direction == direction and not _seed(cell)
-        ]
-        if len(cells) > 1:
-            pictures.append(_sequence(study, sorted(cells, key=lambda cell: int(cell.settings["epochs"])), direction))
-    return [picture for picture in pictures if picture]
 
 
 def _seed(cell: Cell) -> int:
     return int(cell.settings.get("seed", 0))
 
 
-def _sequence(study: Study, cells: Sequence[Cell], direction: Direction) -> Picture | None:
-    source, truth = direction.split("2")
-    columns = {source: source}
-    columns |= {f"{cell.settings['epochs']} epochs": cell.results[direction] for cell in cells}
-    lengths = ", ".join(str(cell.settings["epochs"]) for cell in cells)
-    said = f"{source}, results after {lengths} epochs, and true {truth}"
-    return _sheet(
-        study, columns | {truth: truth}, f"{FAMILIES.get(cells[0].method, cells[0].method)}, {WAYS[direction]}", said
-    )
-
-
-def both_ways(study: Study) -> list[Picture]:
-    """Return, for each model that serves both directions, both of them on one sheet."""
-    pictures = []
-    for cell in study.cells:
-        if cell.direction is None and len(cell.results) == 2 and not _seed(cell):
-            to_sketch, to_photo = (cell.results[direction] for direction in WAYS)
-            columns = {"photo": "photo", "made sketch": to_sketch, "sketch": "sketch", "made photo": to_photo}
-            said = "photo, the sketch made of it, the artist's sketch, and the photo made of that"
-            picture = _sheet(study, columns, f"{label(cell)}, both directions", said)
-            pictures += [picture] if picture else []
-    return pictures
-
-
-def _sheet(study: Study, columns: dict[str, str], title: str, said: str, most: int | None = None) -> Picture | None:
+def people_sheet(
+    study: Study, columns: dict[str, str], title: str, said: str, most: int | None = None
+) -> Picture | None:
     """Return a sheet with a row per person from folders of pictures, or None when one folder has none.
 
     Args:
