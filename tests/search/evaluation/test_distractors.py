@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facesketch.errors import ConfigError, DataError, ImageError
+from facesketch.errors import ConfigError, DataError, ImageError, ResourceError
 from facesketch.faces.frame import FRAME
 from facesketch.search.evaluation import distractors as module
 from facesketch.search.evaluation.distractors import FolderOfPhotos, SyntheticFaces, distractors, draw_framed
@@ -43,6 +44,16 @@ def test_processes_draw_the_same_faces() -> None:
     found = _all(SyntheticFaces(70))
     assert len(found) == 70
     assert found[69] == draw_framed(0, 70)
+
+
+@pytest.mark.slow
+def test_a_killed_process_ends_the_drawing_in_one_line() -> None:
+    drawn = SyntheticFaces(2000).chunks()
+    next(drawn)
+    for child in multiprocessing.active_children():
+        child.kill()
+    with pytest.raises(ResourceError, match="killed"):
+        list(drawn)
 
 
 def test_the_photos_of_pairs_are_taken_and_not_their_sketches(faces: Path) -> None:

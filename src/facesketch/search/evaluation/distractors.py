@@ -6,6 +6,7 @@ import multiprocessing
 import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -17,7 +18,7 @@ from facesketch.data.index import index
 from facesketch.data.pairs import NoPairsError, Source
 from facesketch.data.synthetic.draw import draw_photo
 from facesketch.devices import ThreadedMap
-from facesketch.errors import ConfigError, DataError, ImageError
+from facesketch.errors import ConfigError, DataError, ImageError, ResourceError
 from facesketch.faces.frame import FRAME
 from facesketch.images.io import is_picture
 
@@ -78,17 +79,25 @@ class SyntheticFaces:
         return f"{self.count:,} synthetic faces"
 
     def chunks(self) -> Iterator[list[Image.Image | ImageError]]:
-        """Draw them, with all processors when there are many."""
+        """Draw them, with all processors when there are many.
+
+        Raises:
+            ResourceError: a process that draws was killed.
+        """
         starts = range(1, self.count + 1, _CHUNK)
         jobs = [(self.seed, start, min(start + _CHUNK, self.count + 1)) for start in starts]
         if self.count < _FEW:
             yield from map(_drawn, jobs)
             return
-        with (
-            ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as pool,
-            ThreadedMap(lambda job: pool.submit(_drawn, job).result(), jobs, threads=_AHEAD, most=_AHEAD) as drawn,
-        ):
-            yield from drawn
+        try:
+            with (
+                ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as pool,
+                ThreadedMap(lambda job: pool.submit(_drawn, job).result(), jobs, threads=_AHEAD, most=_AHEAD) as drawn,
+            ):
+                yield from drawn
+        except BrokenProcessPool as error:
+            seen = "a process that draws `distractors` was killed, perhaps because memory ran out"
+            raise ResourceError(seen, "run the same again, or with fewer faces") from error
 
 
 def draw_framed(seed: int, number: int) -> Image.Image:
