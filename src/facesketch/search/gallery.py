@@ -22,7 +22,7 @@ from facesketch.search.storage import query_log as log
 from facesketch.search.storage.indexing import Indexing, Progress, Report, list_photos
 from facesketch.search.storage.people import Person, match, read_people
 from facesketch.search.storage.rows import Known
-from facesketch.search.storage.store import Store, is_local
+from facesketch.search.storage.store import Store, is_local, require_own_threads
 
 if TYPE_CHECKING:
     from facesketch.search.embedding.describer import Describer, Probe, Route
@@ -91,8 +91,9 @@ class Gallery:
         """The table of photos.
 
         Raises:
-            GalleryError: there is no gallery yet; `add` makes one.
+            GalleryError: there is none yet, which `add` makes, or this process was forked from one with a gallery.
         """
+        require_own_threads(self.uri)
         with self._lock:
             if self._store is None:
                 self._store = Store.open(self.uri, None if self._describer is None else self._describer.fingerprint)

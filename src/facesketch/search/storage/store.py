@@ -10,8 +10,10 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Event
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -34,6 +36,7 @@ _PIECES = 8  # every refresh adds a piece to the index; with more than these it 
 _CELL = 4096  # photos in a cell of the index
 _PROBES, _SHARE = 64, 3  # a query visits 64 cells, or a third of them when that is more
 _REFINED = 40  # photos at least that are taken from the index and compared by their whole vectors
+_lost_threads = Event()  # set in a process that was forked
 
 
 class Store:
@@ -268,12 +271,24 @@ def is_local(uri: str | Path) -> bool:
     return "://" not in str(uri)
 
 
+def require_own_threads(uri: str) -> None:
+    """Refuse a process that was forked from one with LanceDB: it lacks LanceDB's threads, and would hang or crash.
+
+    Raises:
+        GalleryError: it was forked.
+    """
+    if _lost_threads.is_set():
+        seen = f"{uri}: this process was forked from one that has used a gallery"
+        raise GalleryError(seen, 'start it with multiprocessing.get_context("spawn")')
+
+
 def _connect(uri: str) -> Any:
     os.environ.setdefault("LANCEDB_LOG", "error")  # it warns of conflicts that it resolves itself
     os.environ.setdefault("LANCE_CPU_THREADS", str(processors()))  # its default leaves two processors idle
     require("search", "search")
     import lancedb
 
+    _watch_forks()
     return lancedb.connect(uri, read_consistency_interval=timedelta(0))  # a reader sees what was just written
 
 
@@ -315,9 +330,16 @@ def _created(uri: str, layout: pa.Schema) -> Any:
     return _connect(uri).create_table(_TABLE, schema=layout)
 
 
+@cache
+def _watch_forks() -> None:
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=_lost_threads.set)
+
+
 @contextmanager
 def _reading(uri: str) -> Iterator[None]:
     """Turn LanceDB's errors into one line."""
+    require_own_threads(uri)
     try:
         yield
     except (OSError, RuntimeError, ValueError) as error:
@@ -327,6 +349,7 @@ def _reading(uri: str) -> Iterator[None]:
 
 @contextmanager
 def _writing(uri: str) -> Iterator[None]:
+    require_own_threads(uri)
     try:
         yield
     except (OSError, RuntimeError, ValueError) as error:
