@@ -21,8 +21,7 @@ from facesketch.config import DataConfig, MethodConfig, RunConfig
 from facesketch.errors import CheckpointError, ConfigError, OutputError
 from facesketch.methods.base import Method
 from facesketch.methods.registry import build, resolve, untrained
-from facesketch.training import state_file
-from facesketch.training.state_file import load_state, save_state
+from facesketch.training.state import STATE, load_state, save_state
 from facesketch.training.trainer import train
 
 
@@ -376,7 +375,7 @@ def test_any_flipped_bit_is_noticed_or_harmless(tmp_path: Path) -> None:
 
 def test_states_hold_nothing_but_what_is_safe_to_read(tmp_path: Path) -> None:
     save_state(tmp_path, _state(1))
-    state = torch.load(tmp_path / state_file.STATE, weights_only=True)
+    state = torch.load(tmp_path / STATE, weights_only=True)
     assert state["format"] == FORMAT
 
 

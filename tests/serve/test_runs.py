@@ -25,8 +25,8 @@ from facesketch.config import DataConfig, MethodConfig, RunConfig, TrainConfig, 
 from facesketch.serve.reading import Root
 from facesketch.serve.runs import CONFIG, LOG, SAMPLES, RunStore, thinned
 from facesketch.serve.schemas import Run
+from facesketch.training import log, run_folder
 from facesketch.training import log as logs
-from facesketch.training import run_folder
 from facesketch.training.lock import LOCK, hold
 
 
@@ -79,7 +79,7 @@ def _epoch(number: int, step: int, seconds: float = 1.0) -> dict[str, object]:
 
 
 def test_names_are_those_of_the_training() -> None:
-    assert (CONFIG, LOG, SAMPLES) == (run_folder.CONFIG, run_folder.LOG, run_folder.SAMPLES)
+    assert (CONFIG, LOG, SAMPLES) == (run_folder.CONFIG, log.LOG, run_folder.SAMPLES)
 
 
 def test_trainings_are_listed_with_how_far_they_are(serve: Ask, tmp_path: Path) -> None:

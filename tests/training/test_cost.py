@@ -56,7 +56,6 @@ def test_an_estimate_takes_no_memory_and_changes_nothing() -> None:
     cost = estimate(_config("dense-ae", size=2048, hidden=4096), half=False)
     assert cost.memory > 500 << 30
     assert torch.equal(torch.get_rng_state(), state)
-    assert cost.seconds(cost.flops) == 1.0
 
 
 def test_measuring_the_machine_changes_nothing() -> None:

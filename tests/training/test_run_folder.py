@@ -59,7 +59,8 @@ def test_an_environment_is_written_once_and_then_compared(arrange: Callable[...,
     assert (out / "environment.json").read_bytes() == before
     for change in ({"data": "0" * 64}, {"split": {**told["split"], "test": "0" * 64}}):
         with pytest.raises(
-            DataError, match=f"^{folder}: .* changed since {out} began; .* by `data`, or train anew with another `out`"
+            DataError,
+            match=f"^{folder}: .* changed since {out} began; .* with `data`, or train again with another `out`",
         ):
             record(out, _config(folder), {**told, **change})
 

@@ -33,7 +33,7 @@ from facesketch.inference.translator import load
 from facesketch.methods.dense_ae import DenseAE
 from facesketch.training import state, trainer
 from facesketch.training.log import read_log
-from facesketch.training.state_file import load_state
+from facesketch.training.state import load_state
 from facesketch.training.trainer import resume
 
 SMALL: dict[str, Any] = {

@@ -14,8 +14,7 @@ from facesketch.evaluation.results import Baseline, Measure, Results, require_sa
 from facesketch.metrics.bootstrap import Bootstrap, Interval
 from facesketch.study.grid import NAMED, VARIANTS, Cell
 from facesketch.study.study import Study
-from facesketch.training import run_folder as run
-from facesketch.training.log import Course
+from facesketch.training.log import LOG, Course
 
 PRIMARY = "fsim"
 """The measure that ranks, and that claims are judged by: it looks at structure, as people do at sketches."""
@@ -116,7 +115,7 @@ def label(cell: Cell) -> str:
 
 def training_seconds(study: Study, cell: Cell) -> float | None:
     """Return the seconds that a cell's optimiser steps took, those of the run that it extends included."""
-    return Course.read(study.run_folder(cell) / run.LOG).seconds
+    return Course.read(study.run_folder(cell) / LOG).seconds
 
 
 def average(results: Sequence[Results], name: str) -> Results:

@@ -13,9 +13,8 @@ from facesketch.data.split import split
 from facesketch.devices import computes_in_bf16, pick_device
 from facesketch.study.grid import Cell
 from facesketch.study.study import Study
-from facesketch.training import run_folder as run
 from facesketch.training.cost import estimate, speed
-from facesketch.training.log import Course
+from facesketch.training.log import LOG, Course
 
 
 @dataclass(frozen=True)
@@ -49,13 +48,13 @@ def study_costs(study: Study) -> dict[str, Cost]:
         per_epoch = math.ceil(min(pairs, config.data.limit or pairs) / (config.train.batch_size or 1))
         steps = max(0, (config.train.epochs or 1) * per_epoch - _steps_taken(study, cell, per_epoch))
         size = estimate(config, half=half)
-        costs[cell.name] = Cost(size.parameters, steps, size.memory, size.seconds(pace) * steps)
+        costs[cell.name] = Cost(size.parameters, steps, size.memory, size.flops / pace * steps)
     return costs
 
 
 def _steps_taken(study: Study, cell: Cell, per_epoch: int) -> int:
     """Return the steps taken by this cell's run, or planned for the shorter one that it extends."""
-    last = Course.read(study.run_folder(cell) / run.LOG).last
+    last = Course.read(study.run_folder(cell) / LOG).last
     if last:
         return int(last["step"])
     shorter = next((other for other in study.cells if other.name == cell.extends), None)

@@ -1,1 +1,1 @@
-"""The one training loop, and what it needs: schedules, image pools, logs."""
+"""The training loop, and what it needs: run folder, state, log, lock and progress."""

@@ -1,4 +1,4 @@
-"""A crash in compiled code ends a process at once, so other processes find it before or report it after."""
+"""Crashes in compiled code, which end a process at once: another process finds them before, or reports them after."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ from facesketch.devices import computes_in_bf16, pick_device
 from facesketch.errors import ResourceError
 from facesketch.files import parse_json
 from facesketch.images.fit import Placement
-from facesketch.methods.base import Method, Phase
 from facesketch.methods.registry import build
 from facesketch.training.state import validation_size
 
@@ -37,18 +36,17 @@ for line in sys.stdin:
 
 @contextmanager
 def crash_told(advice: str) -> Iterator[None]:
-    """Have another process report in one line if this one crashes inside the block.
+    """Have another process report in one line, with advice, if this one crashes inside the block.
 
-    If Python's `faulthandler` is enabled already, its own report is left as it is.
-
-    Args:
-        advice: what to type then.
+    If Python's `faulthandler` is already enabled, only its own report appears.
     """
     if faulthandler.is_enabled():
         yield
         return
     command = [sys.executable, "-I", "-S", "-c", _WATCHER, advice]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as watcher:  # Ctrl+C is not for it
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, start_new_session=True
+    ) as watcher:  # so that Ctrl+C does not reach it
         assert watcher.stdin is not None
         faulthandler.enable(watcher.stdin, all_threads=False)
         try:
@@ -58,12 +56,12 @@ def crash_told(advice: str) -> Iterator[None]:
 
 
 def steady(config: RunConfig, parts: Split, advice: str, *, quiet: bool = False) -> TrainConfig:
-    """Return the settings of a training, with fp32 for `auto` where its steps in bf16 crash on this processor.
+    """Return the settings of a training, with fp32 in place of `auto` if its steps in bf16 crash on this processor.
 
-    Only processors with AMX have kernels known to crash, so on others nothing is tried.
+    Steps are tried on processors with AMX only, as no others are known to crash.
 
     Raises:
-        ResourceError: they crash, and bf16 was asked for; the message ends in the advice.
+        ResourceError: they crash, and bf16 was asked for; the hint is the advice.
     """
     settings, device = config.train, pick_device(config.train.device)
     if device != "cpu" or not computes_in_bf16(settings.precision, device):
@@ -85,14 +83,14 @@ def steady(config: RunConfig, parts: Split, advice: str, *, quiet: bool = False)
 
 
 def crash_of_a_step(config: RunConfig, learning: Sequence[int], validating: Sequence[int]) -> str | None:
-    """Take steps in bf16 in a process of its own; return how a signal ended it, or None when it did not crash.
+    """Take steps in bf16 in another process; return the name of the signal if they crash.
 
-    Which kernels oneDNN takes depends on shapes alone, so the pictures are black and nothing is learned.
+    oneDNN chooses its kernels by shapes alone, so the pictures are black.
 
     Args:
         config: the resolved settings.
-        learning: sizes of the batches that are learned from.
-        validating: sizes of the batches that are validated on.
+        learning: sizes of the training batches.
+        validating: sizes of the validation batches.
     """
     task = {"config": config.model_dump_json(), "learning": [*learning], "validating": [*validating]}
     done = subprocess.run([sys.executable, "-m", __name__], input=json.dumps(task), text=True, capture_output=True)
@@ -101,30 +99,29 @@ def crash_of_a_step(config: RunConfig, learning: Sequence[int], validating: Sequ
 
 def _rehearse(config: RunConfig, learning: Sequence[int], validating: Sequence[int]) -> None:
     method = build(config, fresh=False)
-    if method.defaults.channels_last:
+    channels_last, side = method.defaults.channels_last, method.frame
+    if channels_last:
         method.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def black(count: int) -> Batch:
+        photo, sketch = (torch.full((count, method.channels(each), side, side), -1.0) for each in ("photo", "sketch"))
+        places = (Placement((side, side), (side, side), (0, 0)),) * count
+        batch = Batch(photo, sketch, (), (), places, config.direction, ("",) * count)
+        return batch.channels_last() if channels_last else batch
+
     for size in learning:
-        phases = method.train().training_step(_black(config, method, size))
-        while (phase := _next(phases)) is not None:
+        phases = method.train().training_step(black(size))
+        while True:
+            with torch.autocast("cpu", torch.bfloat16):
+                phase = next(phases, None)
+            if phase is None:
+                break
             phase.loss.backward()
     method.eval()
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         for size in validating:
             for direction in method.translates:
-                method.reproduce(_black(config, method, size).facing(direction))
-
-
-def _next(phases: Iterator[Phase]) -> Phase | None:
-    with torch.autocast("cpu", torch.bfloat16):
-        return next(phases, None)
-
-
-def _black(config: RunConfig, method: Method, size: int) -> Batch:
-    side = method.frame
-    photo, sketch = (torch.full((size, method.channels(kind), side, side), -1.0) for kind in ("photo", "sketch"))
-    places = (Placement((side, side), (side, side), (0, 0)),) * size
-    batch = Batch(photo, sketch, (), (), places, config.direction, ("",) * size)
-    return batch.channels_last() if method.defaults.channels_last else batch
+                method.reproduce(black(size).facing(direction))
 
 
 if __name__ == "__main__":

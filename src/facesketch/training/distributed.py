@@ -29,7 +29,7 @@ def launch(settings: TrainConfig) -> Fabric:
     """
     keep_freed_memory()
     processes, local = (int(os.environ.get(name, "1")) for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"))
-    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # what it would say, the trainer says itself
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # the trainer says the same
     device = pick_device(settings.device)
     fabric = Fabric(
         accelerator=device,
@@ -40,16 +40,12 @@ def launch(settings: TrainConfig) -> Fabric:
     )
     fabric.launch()
     if torch.distributed.is_initialized():
-        atexit.register(_leave_group)
+        atexit.register(_leave_group)  # Fabric leaves only the groups of NCCL
     return fabric
 
 
 def _leave_group() -> None:
-    """End the threads of gloo while the interpreter still stands.
-
-    One that lets go of its last tensor while the interpreter is taken down ends the process by SIGABRT. Fabric leaves
-    the groups of NCCL at exit, and only those.
-    """
+    """End the threads of gloo: one that frees its last tensor while the interpreter shuts down aborts the process."""
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
 
@@ -79,7 +75,7 @@ def mean_over_processes(fabric: Fabric, value: Tensor) -> Tensor:
 def average_gradients(fabric: Fabric, optimiser: torch.optim.Optimizer) -> None:
     """Replace each gradient by its mean over all processes, in one exchange.
 
-    Explicit rather than by a wrapper round each network: a method may run a network several times before its loss.
+    DDP's wrapper would not do: a method may run a network several times before its loss.
     """
     if fabric.world_size == 1:
         return
@@ -92,26 +88,21 @@ def average_gradients(fabric: Fabric, optimiser: torch.optim.Optimizer) -> None:
 
 def gather(fabric: Fabric, value: Tensor) -> Tensor:
     """Return a tensor of each process, stacked by rank, on the CPU; all processes must call this."""
-    if fabric.world_size == 1:
-        return value[None]
-    placed = value.to(fabric.device)
-    everyones = [torch.empty_like(placed) for _ in range(fabric.world_size)]
-    torch.distributed.all_gather(everyones, placed)
-    return torch.stack(everyones).cpu()
+    return value[None] if fabric.world_size == 1 else cast(Tensor, fabric.all_gather(value)).cpu()
 
 
 def gather_extra_states(fabric: Fabric, state: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the method's `extra_state` of each process, by rank; all processes must call this."""
     if fabric.world_size == 1:
         return [state]
-    everyones: list[Any] = [None] * fabric.world_size
-    torch.distributed.all_gather_object(everyones, move_data_to_device(state, torch.device("cpu")))
-    return everyones
+    states: list[Any] = [None] * fabric.world_size
+    torch.distributed.all_gather_object(states, move_data_to_device(state, torch.device("cpu")))
+    return states
 
 
 @contextmanager
 def one_line_errors(config: RunConfig, out: Path) -> Iterator[None]:
-    """Turn running out of memory, and a process that died while it prepared batches, into one line with what helps."""
+    """Turn running out of memory, and the death of a process that prepares batches, into an error with a hint."""
     try:
         yield
     except (torch.OutOfMemoryError, MemoryError) as error:
@@ -121,6 +112,6 @@ def one_line_errors(config: RunConfig, out: Path) -> Iterator[None]:
             raise out_of_memory(config) from error
         if "DataLoader worker" in str(error):
             line = str(error).splitlines()[0].rstrip(".")
-            again = f"to go on without them: `resume` {out} `workers` 0"
+            again = f"to go on without such processes: `resume` {out} `workers` 0"
             raise ResourceError(f"a process that prepares batches died ({line})", again) from error
         raise

@@ -9,6 +9,7 @@ from typing import Any
 
 from lightning_fabric import Fabric
 from rich.console import Console
+from rich.filesize import decimal
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -24,7 +25,7 @@ from facesketch.config import RunConfig
 from facesketch.data.split import Split
 from facesketch.data.twins import twin_warnings
 from facesketch.methods.registry import family
-from facesketch.training.cost import Estimate, gigabytes, speed
+from facesketch.training.cost import Estimate, speed
 from facesketch.training.distributed import device_name, is_half
 
 _MUCH_SMALLER = 2 / 3  # of the frame's side: less than half of its area
@@ -36,26 +37,29 @@ def announce(config: RunConfig, parts: Split, cost: Estimate, fabric: Fabric, do
     Args:
         config: the run's settings.
         parts: the pairs.
-        cost: of a step.
+        cost: of the run.
         fabric: where and how precisely it computes.
         done: steps that were taken before.
         total: steps in all.
         side: the median of the photos' longer sides in the frame, in pixels.
     """
     steps = total - done
-    seconds = cost.seconds(speed(fabric.device, is_half(fabric))) * steps
-    way = "both directions" if family(config.method.name).both_ways else config.direction
+    half = is_half(fabric)
+    seconds = cost.flops / speed(fabric.device, half) * steps
+    direction = "both directions" if family(config.method.name).both_ways else config.direction
     after = f" more, after step {done:,}," if done else ""
     console = Console(stderr=True, highlight=False)
-    console.print(f"[bold]{config.method.name}[/bold] {way}, {cost.parameters:,} parameters, {config.data.size} pixels")
+    console.print(
+        f"[bold]{config.method.name}[/bold] {direction}, {cost.parameters:,} parameters, {config.data.size} pixels"
+    )
     console.print(
         f"{len(parts.train)} pairs to learn from, {len(parts.validation)} to validate on, {len(parts.test)} kept unseen"
     )
     console.print(
-        f"{steps:,} steps{after} on {device_name(fabric.device)} in {'bf16' if is_half(fabric) else 'fp32'}: "
+        f"{steps:,} steps{after} on {device_name(fabric.device)} in {'bf16' if half else 'fp32'}: "
         f"about {cost.memory / 2**30:.1f} GiB and {about(seconds)}"
     )
-    console.print(f"up to {gigabytes(cost.room)} on the disk, {gigabytes(cost.kept)} of them when it is finished")
+    console.print(f"up to {decimal(cost.room)} on the disk, {decimal(cost.kept)} of them when it is finished")
     for line in [] if done else twin_warnings(parts):
         console.print(f"warning: {line}", soft_wrap=True)
     if not done and side <= _MUCH_SMALLER * config.data.size:
@@ -67,23 +71,15 @@ def announce(config: RunConfig, parts: Split, cost: Estimate, fabric: Fabric, do
 
 
 def about(seconds: float) -> str:
-    """Return a duration in a unit that suits it."""
+    """Return a duration in a suitable unit."""
     if seconds < 90:
         return f"{max(1, round(seconds))} s"
-    return (
-        f"{round(seconds / 60)} min" if seconds < 5400 else str(timedelta(seconds=round(seconds / 60) * 60))[:-3] + " h"
-    )
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if seconds < 5400 else f"{str(timedelta(minutes=minutes))[:-3]} h"
 
 
 class Teller:
-    """Shows steps in a bar on a terminal, and elsewhere a line per epoch.
-
-    Args:
-        progress: the bar, disabled where it cannot be seen.
-        task: of the bar.
-        shown: the losses to show.
-        quiet: show nothing.
-    """
+    """Shows steps in a bar on a terminal, and elsewhere a line per epoch."""
 
     def __init__(self, progress: Progress, task: TaskID, shown: Collection[str], quiet: bool) -> None:
         self._progress, self._task, self._shown, self._quiet = progress, task, tuple(shown), quiet
@@ -95,11 +91,7 @@ class Teller:
             self._progress.update(self._task, advance=1, losses=text)
 
     def epoch(self, line: Mapping[str, Any]) -> None:
-        """Show an epoch where there is no bar.
-
-        Args:
-            line: its line in the log.
-        """
+        """Show an epoch, given its line in the log, where there is no bar."""
         if self._quiet or not self._progress.disable:
             return
         parts = [_said(line["train"], self._shown, ".3g")] if self._shown else []
@@ -121,7 +113,7 @@ def _said(values: Mapping[str, Any], names: Collection[str], form: str, between:
 
 @contextmanager
 def bar(title: str, total: int, done: int, shown: Collection[str], *, quiet: bool) -> Iterator[Teller]:
-    """Show a bar with the time left and those losses that `shown` names; yields its `Teller`."""
+    """Show a bar with the time left and the losses that `shown` names; yield its `Teller`."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

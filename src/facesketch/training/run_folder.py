@@ -1,4 +1,4 @@
-"""The run folder: what is in it, and how it is made and reopened."""
+"""The run folder: what it holds, and how it is made and reopened."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 import os
 import platform
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
@@ -15,15 +16,15 @@ from facesketch.checkpoints.checkpoint import is_shipped, start
 from facesketch.checkpoints.header import BEST, WEIGHTS
 from facesketch.config import RunConfig, parse, read_toml, to_toml
 from facesketch.data.index import index
-from facesketch.data.pairs import Pair
+from facesketch.data.pairs import SIDES, Pair
 from facesketch.data.split import Split, split
 from facesketch.errors import CheckpointError, ConfigError, DataError
 from facesketch.files import read_json, write_json, write_text
 from facesketch.methods.registry import build, method_class, resolve
-from facesketch.training.log import Course
-from facesketch.training.state_file import COMING, PREVIOUS, STATE
+from facesketch.training.log import LOG, Course
+from facesketch.training.state import COMING, PREVIOUS, STATE
 
-CONFIG, LOG, ENVIRONMENT, SAMPLES = "config.toml", "log.jsonl", "environment.json", "samples"
+CONFIG, ENVIRONMENT, SAMPLES = "config.toml", "environment.json", "samples"
 _PACKAGES = ("facesketch", "torch", "lightning-fabric", "numpy", "pillow", "safetensors", "torchmetrics")
 
 
@@ -37,31 +38,21 @@ def begin(config: RunConfig, out: Path) -> RunConfig:
     """
     config = resolve(config)
     method_class(config.method.name)  # refuses one that needs no training
-    if config.data.folder is None:
+    data, settings, source = config.data, config.train, config.train.start_from
+    if data.folder is None:
         raise ConfigError("no pictures to learn from", "give their folder with `data`")
     if any((out / name).exists() for name in (STATE, COMING, PREVIOUS, WEIGHTS, BEST)):
         raise ConfigError(f"{out}: already holds a run", f"go on with `resume` {out}, or give another `out`")
-    if config.train.start_from is not None:
-        start(build(config, fresh=False), config.train.start_from)
-    return _absolute(config)
-
-
-def _absolute(config: RunConfig) -> RunConfig:
-    """Return settings that mean the same wherever the run is resumed from."""
-    data, settings = config.data, config.train
-    started = settings.start_from
-    shipped = started is not None and is_shipped(started, config.direction)
-    assert data.folder is not None, "looked at before"
-    return config.model_copy(
-        update={
-            "data": data.model_copy(update={"folder": data.folder.resolve()}),
-            "train": settings.model_copy(update={"start_from": started if shipped else started and started.resolve()}),
-        }
-    )
+    if source is not None:
+        start(build(config, fresh=False), source)
+        source = source if is_shipped(source, config.direction) else source.resolve()
+    data = data.model_copy(update={"folder": data.folder.resolve()})  # a run is resumed from anywhere
+    settings = settings.model_copy(update={"start_from": source})
+    return config.model_copy(update={"data": data, "train": settings})
 
 
 def open_folder(config: RunConfig, out: Path) -> None:
-    """Make the folder of a new run, without what a run that kept no weights may have left there."""
+    """Make the folder of a new run, without what a run that never kept weights may have left there."""
     write_config(config, out)
     for name in (LOG, ENVIRONMENT):
         (out / name).unlink(missing_ok=True)
@@ -88,7 +79,7 @@ def read_split(config: RunConfig) -> Split:
 
     Raises:
         DataError: nothing pairs, or nothing is left to train on.
-        ConfigError: sets are to be drawn from evenly, and there are none.
+        ConfigError: `balance` without sets.
     """
     assert config.data.folder is not None, "a run has a folder"
     parts = split(index(config.data.folder, config.data.layout).pairs, validation=config.data.validation)
@@ -103,25 +94,22 @@ def read_split(config: RunConfig) -> Split:
 
 
 def describe(parts: Split, device: str, precision: str) -> dict[str, Any]:
-    """Return what `environment.json` holds: versions, machine, data fingerprint and split hashes."""
+    """Return the content of `environment.json`: versions, machine, fingerprint of the data and hashes of the split."""
+    versions: dict[str, str | None] = dict.fromkeys(_PACKAGES)
+    for name in versions:
+        with suppress(metadata.PackageNotFoundError):
+            versions[name] = metadata.version(name)
     return {
-        "packages": {name: _version(name) for name in _PACKAGES},
+        "packages": versions,
         "python": platform.python_version(),
         "platform": platform.platform(),
         "processors": os.cpu_count(),
         "device": device,
         "precision": precision,
         "data": fingerprint([*parts.train, *parts.validation]),
-        "pairs": {name: len(getattr(parts, name)) for name in ("train", "validation", "test")},
-        "split": {name: parts.hash(name) for name in ("train", "validation", "test")},
+        "pairs": {side: len(parts.side(side)) for side in SIDES},
+        "split": {side: parts.hash(side) for side in SIDES},
     }
-
-
-def _version(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
 
 
 def fingerprint(pairs: Sequence[Pair]) -> str:
@@ -135,30 +123,30 @@ def fingerprint(pairs: Sequence[Pair]) -> str:
 
 
 def record(out: Path, config: RunConfig, environment: dict[str, Any]) -> None:
-    """Write `environment.json`, or when it is there, check that the data are still the same.
+    """Write `environment.json`, or if it exists, check that the data are still the same.
 
     Raises:
+        CheckpointError: it is damaged.
         DataError: pictures or split have changed since the run began.
     """
     path = out / ENVIRONMENT
-    if path.exists():
-        try:
-            before = read_json(path)
-        except (OSError, ValueError) as error:
-            raise CheckpointError(
-                f"{path}: damaged ({error})", "remove it, or train anew with another `out`"
-            ) from error
-        if (before.get("data"), before.get("split")) != (environment["data"], environment["split"]):
-            raise DataError(
-                f"{config.data.folder}: the pictures or their split have changed since {out} began",
-                "give the folder of those it began with by `data`, or train anew with another `out`",
-            )
+    if not path.exists():
+        write_json(path, environment)
         return
-    write_json(path, environment)
+    try:
+        before = read_json(path)
+    except (OSError, ValueError) as error:
+        hint = "remove it, or train again with another `out`"
+        raise CheckpointError(f"{path}: damaged ({error})", hint) from error
+    if (before.get("data"), before.get("split")) != (environment["data"], environment["split"]):
+        raise DataError(
+            f"{config.data.folder}: the pictures or their split have changed since {out} began",
+            "give the original folder with `data`, or train again with another `out`",
+        )
 
 
 def finished(out: Path) -> bool:
-    """Tell whether a run came to its end."""
+    """Tell whether a run has ended."""
     return Course.read(out / LOG).last.get("event") == "end" and (out / WEIGHTS).exists()
 
 
@@ -166,5 +154,6 @@ def summary(out: Path) -> str:
     """Return one line about a run: which epoch is best, and by what."""
     epochs = Course.read(out / LOG).epochs
     best = next((line for line in reversed(epochs) if line["best"]), None)
-    kept = f"best at epoch {best['epoch']} of {epochs[-1]['epoch']} ({best['why']})" if best else "no validation"
-    return f"{out}: {kept}"
+    if best is None:
+        return f"{out}: no validation"
+    return f"{out}: best at epoch {best['epoch']} of {epochs[-1]['epoch']} ({best['why']})"

@@ -1,29 +1,32 @@
-"""A training in progress: what it holds, and how it is prepared, kept and resumed."""
+"""A training in progress: how it is prepared, and the state from which it is resumed."""
 
 from __future__ import annotations
 
 import math
 import time
+import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
 from facesketch.checkpoints.checkpoint import start
+from facesketch.checkpoints.header import FORMAT
 from facesketch.config import RunConfig, TrainConfig
 from facesketch.data.datasets import Batch, PairDataset, batches, epoch_keys
 from facesketch.data.split import Split
-from facesketch.errors import ConfigError
-from facesketch.files import sweep
+from facesketch.errors import CheckpointError, ConfigError
+from facesketch.files import atomic, sweep
 from facesketch.methods.base import Method
 from facesketch.methods.registry import build
 from facesketch.training.distributed import gather, gather_extra_states
-from facesketch.training.log import Log
-from facesketch.training.run_folder import LOG
-from facesketch.training.state_file import load_state, save_state
+from facesketch.training.log import LOG, Log
+
+STATE, COMING, PREVIOUS = "state.ckpt", "state.next.ckpt", "state.previous.ckpt"
 
 
 @dataclass
@@ -47,7 +50,7 @@ class Position:
 
 @dataclass
 class Training:
-    """Everything the loop works on."""
+    """All that the loop works on."""
 
     config: RunConfig
     out: Path
@@ -62,24 +65,14 @@ class Training:
     kept: float = field(default_factory=lambda: time.monotonic())
     """When the last state was written, on the monotonic clock."""
     written: float = field(default_factory=lambda: time.monotonic())
-    """When the last weights were; states come in the midst of epochs too, so they have a clock of their own."""
+    """When the last weights were. States are written within epochs too, so they have their own clock."""
 
-    @property
-    def keeping_is_due(self) -> bool:
-        """Tell whether to write a state: by the clock, or always where several processes must agree without asking."""
-        return self.fabric.world_size > 1 or time.monotonic() - self.kept >= self.settings.checkpoint_seconds
-
-    @property
-    def weights_are_due(self) -> bool:
-        """Tell whether to write weights at the end of this epoch, as `keeping_is_due` does for states."""
-        return self.fabric.world_size > 1 or time.monotonic() - self.written >= self.settings.checkpoint_seconds
+    def due(self, since: float) -> bool:
+        """Tell whether to write: by the clock, or always where several processes must agree without asking."""
+        return self.fabric.world_size > 1 or time.monotonic() - since >= self.settings.checkpoint_seconds
 
     def note(self, losses: Mapping[str, Tensor], batches_done: int) -> None:
-        """Count a step that was taken, and log its losses.
-
-        Raises:
-            ConfigError: a loss is not finite.
-        """
+        """Count a step that was taken, and log its losses; raise a ConfigError if one is not finite."""
         position = self.position
         position.step, position.steps_in_epoch = position.step + 1, position.steps_in_epoch + 1
         position.batches_done += batches_done
@@ -90,7 +83,7 @@ class Training:
         self.log.step(position.step, position.epoch, losses)
 
     def refuse_divergence(self, values: Mapping[str, float]) -> None:
-        """Raise a ConfigError where a loss or a validation figure is not finite: such a training learns no more."""
+        """Raise a ConfigError if a loss or a validation figure is not finite: the training can learn no more."""
         for name, value in values.items():
             if not math.isfinite(value):
                 raise ConfigError(
@@ -105,7 +98,7 @@ class Training:
 
     @property
     def settings(self) -> TrainConfig:
-        """The part of the settings that the loop reads most."""
+        """The settings of the loop."""
         return self.config.train
 
     @property
@@ -146,33 +139,33 @@ def prepare(config: RunConfig, out: Path, fabric: Fabric, parts: Split) -> Train
     log = Log(out / LOG, total)
     training = Training(config, out, fabric, method, optimisers, data, validation, log, total, Position())
     if state is not None:
-        training.method.load_state_dict(state["method"])
-        # by their order: phases may be called otherwise than when the state was written
-        for optimiser, kept in zip(training.optimisers.values(), state["optimisers"].values(), strict=True):
+        method.load_state_dict(state["method"])
+        # in order, as phases may have been renamed since the state was written
+        for optimiser, kept in zip(optimisers.values(), state["optimisers"].values(), strict=True):
             optimiser.load_state_dict(kept)
-        rank = min(training.fabric.global_rank, len(state["random"]) - 1)
-        training.method.load_extra_state(state["extra" if "extra" in state else "memories"][rank])  # so named in 0.1
+        rank = min(fabric.global_rank, len(state["random"]) - 1)
+        method.load_extra_state(state["extra" if "extra" in state else "memories"][rank])  # its name in 0.1
         torch.set_rng_state(state["random"][rank].clone())  # given a view into a larger tensor, torch crashes
-        if state["random_cuda"] is not None and training.fabric.device.type == "cuda":
-            torch.cuda.set_rng_state(state["random_cuda"][rank].clone(), training.fabric.device)
+        if state["random_cuda"] is not None and fabric.device.type == "cuda":
+            torch.cuda.set_rng_state(state["random_cuda"][rank].clone(), fabric.device)
         training.position = Position(**state["position"])
     if training.writes:
-        sweep(training.out)
-        training.log.rewind(training.position.step, training.position.epoch)
+        sweep(out)
+        log.rewind(training.position.step, training.position.epoch)
     return training
 
 
 def validation_size(settings: TrainConfig) -> int:
-    """Return the size of a validation batch: the first is what sheets show, and none has to keep gradients."""
+    """Return the size of a validation batch: sheets show the first, and none keeps gradients."""
     return max(4, settings.samples)
 
 
 def keep(training: Training) -> None:
-    """Write the state from which `prepare` goes on; in a training of several processes all of them must call this."""
+    """Write a state to resume from; all processes of a training must call this."""
     fabric = training.fabric
     training.kept = time.monotonic()
-    everyones = gather(fabric, torch.get_rng_state())
-    devices = gather(fabric, torch.cuda.get_rng_state(fabric.device)) if fabric.device.type == "cuda" else None
+    random = gather(fabric, torch.get_rng_state())
+    random_cuda = gather(fabric, torch.cuda.get_rng_state(fabric.device)) if fabric.device.type == "cuda" else None
     extra = gather_extra_states(fabric, training.method.extra_state())
     if not training.writes:
         return
@@ -181,8 +174,44 @@ def keep(training: Training) -> None:
         "method": training.method.state_dict(),
         "optimisers": {name: optimiser.state_dict() for name, optimiser in training.optimisers.items()},
         "extra": extra,
-        "random": everyones,
-        "random_cuda": devices,
+        "random": random,
+        "random_cuda": random_cuda,
         "position": asdict(training.position),
     }
     save_state(training.out, state)
+
+
+def save_state(folder: Path, state: Mapping[str, Any]) -> None:
+    """Write a state beside the one before it, which becomes `state.previous.ckpt`: one of the two is always whole."""
+    current, coming = folder / STATE, folder / COMING
+    if current.exists():  # whole, so that two states on the disk are enough
+        (folder / PREVIOUS).unlink(missing_ok=True)
+    with atomic(coming) as file:
+        torch.save({"format": FORMAT, **state}, file)
+    if current.exists():
+        current.replace(folder / PREVIOUS)
+    coming.replace(current)
+
+
+def load_state(folder: Path) -> dict[str, Any] | None:
+    """Return the last state of a run, on the CPU, or None if there is none.
+
+    Raises:
+        CheckpointError: the file is torn or foreign; the hint names the whole one before it.
+    """
+    current, coming, previous = folder / STATE, folder / COMING, folder / PREVIOUS
+    path = next((path for path in (current, coming, previous) if path.exists()), None)
+    if path is None:
+        return None
+    seen, hint = f"{path}: torn or not a training state of facesketch", "start again with another `out`"
+    if path != previous and previous.exists():
+        hint = f"the one before it is whole; to go on from there type: mv {previous} {path}"
+    try:
+        with zipfile.ZipFile(path) as archive:  # torch.load does not compare checksums
+            torn = archive.testzip()
+        state = None if torn else torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # whatever a torn or foreign file makes the reader raise
+        raise CheckpointError(seen, hint) from error
+    if not isinstance(state, dict) or state.get("format") != FORMAT:
+        raise CheckpointError(seen, hint)
+    return state

@@ -1,8 +1,4 @@
-"""The one training loop.
-
-It knows nothing of GANs: a method's `training_step` yields its losses phase by phase, and the loop owns precision,
-accumulation, devices and stepping.
-"""
+"""The training loop of every method: `training_step` yields losses phase by phase, and the loop does the rest."""
 
 from __future__ import annotations
 
@@ -41,8 +37,7 @@ from facesketch.training.distributed import (
 from facesketch.training.lock import hold
 from facesketch.training.progress import Teller, announce, bar
 from facesketch.training.signals import end_by, held_back
-from facesketch.training.state import Training, keep, prepare
-from facesketch.training.state_file import PREVIOUS, load_state
+from facesketch.training.state import PREVIOUS, Training, keep, load_state, prepare
 from facesketch.training.validation import is_better, sample_sheet, validate
 from facesketch.weights.catalogue import locate
 
@@ -54,10 +49,10 @@ def train(
 
     >>> run = train("dense-ae", "runs/first", data="pairs", epochs=2, size=32, loss="mae", quiet=True)
 
-    An interrupt, or in the main thread a SIGTERM, waits for the end of the step and writes a state to resume from.
+    Ctrl+C and SIGTERM wait for the end of the step and write a state to resume from.
 
     Args:
-        method: one of `facesketch.list_methods()`, or complete settings instead of the other arguments.
+        method: one of `facesketch.list_methods()`, or complete settings in place of the other arguments.
         out: the run folder to make.
         data: the folder of pairs.
         quiet: show no progress.
@@ -78,7 +73,7 @@ def train(
 
 
 def resume(out: str | Path, *, data: str | Path | None = None, quiet: bool = False, **changes: int | str) -> Path:
-    """Resume a run that was cut off, or make one longer, and return its folder.
+    """Resume a run that was stopped, or make one longer, and return its folder.
 
     >>> run = resume("runs/first", epochs=3, quiet=True)
 
@@ -90,7 +85,7 @@ def resume(out: str | Path, *, data: str | Path | None = None, quiet: bool = Fal
 
     Raises:
         CheckpointError: no run, or a torn state.
-        DataError: the pictures are gone, or are not those that the run began with.
+        DataError: the pictures are missing or have changed since the run began.
         ConfigError: an unknown length or precision, or a length that the run has passed.
         OutputError: another process is writing into the run folder.
     """
@@ -122,7 +117,7 @@ def resume(out: str | Path, *, data: str | Path | None = None, quiet: bool = Fal
 
 
 def _held(folder: Path) -> AbstractContextManager[None]:
-    """Hold a run folder; of several processes that train together the first does it for all."""
+    """Hold a run folder; of processes that train together, the first does so for all."""
     return hold(folder) if os.environ.get("RANK", "0") == "0" else nullcontext()
 
 
@@ -134,15 +129,15 @@ def _run(config: RunConfig, out: Path, quiet: bool, *, fresh: bool) -> Path:
         if fresh:
             raise
         raise DataError(error.seen, "if the pictures have moved, say where they are now with `data`") from error
-    kind = method_class(config.method.name)
-    kind.check_pairs(config, [*parts.train, *parts.validation])
-    for name in kind.needs(kind.Options.model_validate(config.method.options)):
+    method = method_class(config.method.name)
+    method.check_pairs(config, [*parts.train, *parts.validation])
+    for name in method.needs(method.Options.model_validate(config.method.options)):
         locate(name)  # raises if the weights are not here
     again = "give" if fresh else f"`resume` {out} with"
     fabric = launch(steady(config, parts, f"{again} `precision` fp32", quiet=quiet))
     cost = estimate(config, half=is_half(fabric))
     free = free_memory(fabric.device)
-    if free is not None and cost.memory > free:  # on a CPU the system would kill the process without a word
+    if free is not None and cost.memory > free:  # on a CPU, the system would just kill the process
         raise out_of_memory(config, needed=cost.memory, free=free)
     quiet = quiet or not fabric.is_global_zero
     if fabric.is_global_zero:
@@ -170,12 +165,12 @@ def fit(training: Training, teller: Teller, stopped: Callable[[], int] = lambda:
     """Run epochs until the steps are done, keeping weights, best weights, samples and a resumable state.
 
     Args:
-        training: what to carry on.
+        training: where to go on.
         teller: shows each step and epoch.
-        stopped: asked after each step for the number of a signal that came meanwhile, or 0.
+        stopped: returns the number of a signal that came, or 0; asked after each step.
     """
     position, total = training.position, training.total_steps
-    while position.step < total or position.batches_done:  # cut off between the last step and its epoch's end
+    while position.step < total or position.batches_done:  # stopped between the last step and its epoch's end
         training.method.train()
         for group in _groups(training):
             started = time.monotonic()
@@ -184,7 +179,7 @@ def fit(training: Training, teller: Teller, stopped: Callable[[], int] = lambda:
             position.seconds += time.monotonic() - started
             teller.step(losses)
             signalled = stopped()
-            if training.fabric.world_size == 1 and (training.keeping_is_due or signalled):
+            if training.fabric.world_size == 1 and (signalled or training.due(training.kept)):
                 keep(training)
             if signalled:
                 done = f"stopped after step {position.step:,} of {total:,}"
@@ -193,7 +188,7 @@ def fit(training: Training, teller: Teller, stopped: Callable[[], int] = lambda:
         if training.writes:
             teller.epoch(_validate(training))
         position.sums, position.steps_in_epoch = {}, 0
-        if training.weights_are_due or position.step >= total:
+        if training.due(training.written) or position.step >= total:
             training.written = time.monotonic()
             if training.writes:
                 notes = {"epoch": position.epoch, "step": position.step}
@@ -217,7 +212,7 @@ def _groups(training: Training) -> Iterator[list[Batch]]:
 def optimise(training: Training, group: Sequence[Batch]) -> dict[str, Tensor]:
     """Take one optimiser step and return its losses, averaged over the group and over processes.
 
-    The gradients of a group's batches are added up, and a phase's optimiser steps on the last one, so a step needs the
+    The gradients of the group's batches add up, and each phase's optimiser steps on the last one, so a step needs the
     memory of one batch.
     """
     fabric, optimisers = training.fabric, training.optimisers
@@ -244,9 +239,9 @@ def optimise(training: Training, group: Sequence[Batch]) -> dict[str, Tensor]:
 
 
 def factor(schedule: Literal["constant", "linear"], step: int, total: int) -> float:
-    """Return what the learning rate is multiplied by at `step` (0-based) of `total`.
+    """Return the factor of the learning rate at `step` (0-based) of `total`.
 
-    `linear` is CycleGAN's and Pix2Pix's: constant for the first half, then straight down to zero.
+    `linear` is that of CycleGAN and Pix2Pix: constant for the first half, then straight down to zero.
     """
     return 1.0 if schedule == "constant" else min(1.0, 2.0 * (1.0 - step / total))
 

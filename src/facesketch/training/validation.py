@@ -9,7 +9,6 @@ from PIL import Image
 
 from facesketch.data.datasets import Batch
 from facesketch.images.contact_sheet import sheet
-from facesketch.images.fit import Placement
 from facesketch.images.tensors import to_image, with_channels
 from facesketch.methods.base import Method
 from facesketch.metrics.fidelity import ssim
@@ -20,10 +19,9 @@ def validate(method: Method, batches: list[Batch]) -> dict[str, float]:
     """Return the validation figures of a method in evaluation mode.
 
     Returns:
-        `ssim` (higher is better) and `mae` (in [0, 1], lower is better) of translated pictures against the truth,
-        without the padding, averaged over pictures and over the directions that the method serves, or NaN when one of
-        them holds values that are no numbers; `loss`, the sum of
-        the method's own losses, and each of them under its phase's name.
+        `ssim` (higher is better) and `mae` (in [0, 1], lower is better) of translations against their targets, without
+        the padding, averaged over pictures and over the directions that the method serves; NaN if any value of a
+        translation is not finite. `loss` is the sum of the method's own losses, each of which stands under its name.
     """
     sums: dict[str, float] = {}
     count = sum(len(batch.photo) for batch in batches)
@@ -43,35 +41,32 @@ def _fidelity(method: Method, batch: Batch) -> dict[str, float]:
     results = method.reproduce(batch)
     if not torch.isfinite(results).all():
         return {"ssim": math.nan, "mae": math.nan}
-    pairs = zip(results, batch.target, batch.placements, strict=True)
-    cut = [(place.cut(result)[None].float(), place.cut(truth)[None].float()) for result, truth, place in pairs]
-    mae = sum(float((result - truth).abs().mean()) / 2 for result, truth in cut)
-    similarity = sum(float(ssim(_pixels(result), _pixels(truth))) for result, truth in cut)
-    return {"ssim": similarity / len(cut), "mae": mae / len(cut)}
-
-
-def _pixels(images: torch.Tensor) -> torch.Tensor:
-    return with_channels(images, 1).add(1.0).mul(127.5).clamp(0.0, 255.0).cpu()
+    similarity = mae = 0.0
+    for place, *pair in zip(batch.placements, results, batch.target, strict=True):
+        result, target = (place.cut(image)[None].float() for image in pair)
+        mae += float((result - target).abs().mean()) / 2 / len(results)
+        greys = (with_channels(image, 1).add(1.0).mul(127.5).clamp(0.0, 255.0).cpu() for image in (result, target))
+        similarity += float(ssim(*greys)) / len(results)
+    return {"ssim": similarity, "mae": mae}
 
 
 @torch.no_grad()
 def sample_sheet(method: Method, batch: Batch) -> Image.Image:
-    """Return a sheet with a row per pair and, for each direction served, source, result and truth."""
+    """Return a sheet with a row per pair and, for each direction served, source, result and target."""
     columns, cells = [], []
     for direction in method.translates:
         facing = batch.facing(direction)
-        columns += [direction.split("2")[0], "result", "truth"]
+        columns += [direction.split("2")[0], "result", "target"]
         results = method.reproduce(facing)
-        cells += [_pictures(images, batch.placements) for images in (facing.source, results, facing.target)]
+        cells += [
+            [to_image(place.cut(image)) for image, place in zip(images, batch.placements, strict=True)]
+            for images in (facing.source, results, facing.target)
+        ]
     return sheet(list(zip(*cells, strict=True)), columns, list(batch.photo_stems))
 
 
-def _pictures(images: torch.Tensor, placements: tuple[Placement, ...]) -> list[Image.Image]:
-    return [to_image(place.cut(image)) for image, place in zip(images, placements, strict=True)]
-
-
 def is_better(best_by: str, figures: dict[str, float], best: float | None) -> bool:
-    """Tell whether figures beat the best so far: `ssim` upwards, the others downwards; never when not finite."""
+    """Tell whether a figure beats the best so far: a higher `ssim`, or a lower other one; never if not finite."""
     value = figures[best_by]
     if not math.isfinite(value):
         return False

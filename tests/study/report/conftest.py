@@ -171,4 +171,4 @@ def real_estimate() -> None:
 def no_estimate(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out the counting of what trainings need, which takes a second for each, unless a test asks for it."""
     if "real_estimate" not in request.fixturenames:
-        monkeypatch.setattr(tables, "estimate", lambda config, half: Estimate(1, 3 << 30, 1))
+        monkeypatch.setattr(tables, "estimate", lambda config, half: Estimate(1, 3 << 30, 1, 1))

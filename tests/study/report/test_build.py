@@ -68,7 +68,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, fabricate: Fabricate) -> Pa
 def text(folder: Path) -> str:
     """Return its report."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tables, "estimate", lambda config, half: Estimate(1, 3 << 30, 1))
+        patch.setattr(tables, "estimate", lambda config, half: Estimate(1, 3 << 30, 1, 1))
         return build_report(folder).read_text(encoding="utf-8")
 
 

@@ -14,8 +14,7 @@ from facesketch.study.report.charts import Dot, Line, Role, chart, scatter, smoo
 from facesketch.study.report.numbers import number
 from facesketch.study.report.tables import baseline_label, baselines_of, ranking
 from facesketch.study.study import Study
-from facesketch.training import run_folder as run
-from facesketch.training.log import Course
+from facesketch.training.log import LOG, Course
 
 _NEAR = 20
 """Ranks of a cumulative match curve that are drawn."""
@@ -79,12 +78,12 @@ def loss_charts(study: Study, cell: Cell) -> list[Chart]:
 
 
 def _course(study: Study, cell: Cell) -> Course:
-    return Course.read(study.run_folder(cell) / run.LOG)
+    return Course.read(study.run_folder(cell) / LOG)
 
 
 def _shown(study: Study) -> Iterator[Cell]:
     """Return the runs to draw: the first seed's, and of those that grow from each other only the longest."""
-    grown = {cell.extends for cell in study.cells if (study.run_folder(cell) / run.LOG).exists()}
+    grown = {cell.extends for cell in study.cells if (study.run_folder(cell) / LOG).exists()}
     shown = [cell for cell in study.cells if not cell.settings.get("seed", 0) and cell.name not in grown]
     return iter(sorted(shown, key=lambda cell: cell.direction or "~"))  # all of one direction, then all of the other
 
