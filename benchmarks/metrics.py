@@ -152,7 +152,7 @@ def compare(name: str, loop: Callable[[Array, Array], float], result: Tensor, ta
         pairs = zip(result[:, 0].double().numpy(), target[:, 0].double().numpy(), strict=True)
         return torch.tensor([loop(*pair) for pair in pairs], dtype=torch.float64)
 
-    compute = FIDELITY[name].compute
+    compute = FIDELITY[name]
     compute(result[:1], target[:1])  # filters and indices are made once per size, those of the loops beforehand too
     slow, expected = timed(looped, result, target)
     fast, found = min(timed(compute, result, target) for _ in range(5))
@@ -176,7 +176,7 @@ def main() -> None:
     result, target = draw(arguments.pairs, 3)
     total = 0.0
     for name, metric in FIDELITY.items():
-        seconds, _ = timed(metric.compute, result, target)
+        seconds, _ = timed(metric, result, target)
         total += seconds
         print(f"{name:8} {arguments.pairs} pairs {seconds:6.2f} s")
     print(f"all      {arguments.pairs} pairs {total:6.2f} s")

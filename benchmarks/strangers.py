@@ -26,7 +26,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
 from strangers_measures import (
@@ -49,12 +48,12 @@ from facesketch.data.index import index
 from facesketch.data.pairs import Pair
 from facesketch.errors import DataError, FacesketchError
 from facesketch.faces.finder import FaceFinder
+from facesketch.faces.sface import SFace
 from facesketch.files import write_json
 from facesketch.images.contact_sheet import sheet
 from facesketch.images.io import save_image
 from facesketch.inference.translator import Translator, load
 from facesketch.metrics.bootstrap import Bootstrap
-from facesketch.metrics.descriptors import FaceEmbedding
 from facesketch.weights import shipped
 from facesketch.weights.catalogue import locate
 
@@ -291,11 +290,10 @@ def choose_style(given: str | None, translator: Translator, people: People) -> s
 
 def embedding(sface: Path | None) -> Embed:
     """Return a function that computes SFace's embeddings of pictures."""
-    faces = FaceEmbedding(locate("sface", sface), shipped.YUNET)
+    faces = SFace(locate("sface", sface), shipped.YUNET)
 
     def embed(pictures: Sequence[Image.Image]) -> Array:
-        arrays = (np.array(picture.convert("RGB")) for picture in pictures)
-        return np.concatenate([faces.embed(torch.from_numpy(each).permute(2, 0, 1)[None]) for each in arrays])
+        return faces.describe([np.asarray(picture.convert("RGB")) for picture in pictures])
 
     return embed
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +19,15 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional as F
 
-from facesketch.errors import CheckpointError, DataError, ImageError
-from facesketch.methods.networks.backbones import AlexNetFeatures, VGG16Features
-from facesketch.methods.networks.lpips import Net
+from facesketch.errors import CheckpointError, DataError
+from facesketch.methods.networks.backbones import AlexNetFeatures, VGG16Features, load_trunk
+from facesketch.methods.networks.lpips import Net, PerceptualDistance
 from facesketch.metrics.distribution import frechet, kernel_distance
-from facesketch.metrics.perceptual import Lpips, features
+from facesketch.metrics.perceptual import features, lpips
 from facesketch.weights.catalogue import locate
 from facesketch.weights.download import read
 
+Distance = Callable[[Tensor, Tensor], Tensor]
 CHANNELS: dict[Net, tuple[int, ...]] = {"alex": (64, 192, 384, 256, 256), "vgg": (64, 128, 256, 512, 512)}
 
 
@@ -46,8 +49,8 @@ def files(net: Net, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Pat
 
 
 @pytest.fixture(scope="module")
-def lpips(net: Net, files: tuple[Path, Path]) -> Lpips:
-    return Lpips(net, *files)
+def distance(net: Net, files: tuple[Path, Path]) -> Distance:
+    return partial(lpips, PerceptualDistance(net).load(*files))
 
 
 def _pictures(count: int, channels: int = 3, seed: int = 0) -> Tensor:
@@ -86,47 +89,46 @@ def _reference(net: Net, trunk: Path, heads: Path, x: Tensor, y: Tensor) -> floa
     return total
 
 
-def test_lpips_is_the_loop_over_places(net: Net, lpips: Lpips, files: tuple[Path, Path]) -> None:
+def test_lpips_is_the_loop_over_places(net: Net, distance: Distance, files: tuple[Path, Path]) -> None:
     x, y = _pictures(3), _pictures(3, seed=1)
     expected = [_reference(net, *files, a, b) for a, b in zip(x, y, strict=True)]
-    assert lpips(x, y).numpy() == pytest.approx(expected, rel=1e-4)
+    assert distance(x, y).numpy() == pytest.approx(expected, rel=1e-4)
 
 
-def test_lpips_of_equal_pictures_is_0_and_the_order_does_not_matter(lpips: Lpips) -> None:
+def test_lpips_of_equal_pictures_is_0_and_the_order_does_not_matter(distance: Distance) -> None:
     x, y = _pictures(2), _pictures(2, seed=1)
-    assert lpips(x, x).tolist() == [0, 0]
-    assert torch.equal(lpips(x, y), lpips(y, x))
-    assert (lpips(x, y) > 0).all()
+    assert distance(x, x).tolist() == [0, 0]
+    assert torch.equal(distance(x, y), distance(y, x))
+    assert (distance(x, y) > 0).all()
 
 
-def test_lpips_grows_with_noise(lpips: Lpips) -> None:
+def test_lpips_grows_with_noise(distance: Distance) -> None:
     x = torch.full((1, 3, 40, 33), 128.0)
     x[:, :, 10:30, 8:20] = 40
     noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(0))
-    distances = [float(lpips(x, (x + sigma * noise).clamp(0, 255))) for sigma in (1, 4, 16, 64)]
+    distances = [float(distance(x, (x + sigma * noise).clamp(0, 255))) for sigma in (1, 4, 16, 64)]
     assert distances == sorted(distances)
     assert distances[0] < distances[-1] / 4
 
 
-def test_lpips_repeats_grey_and_takes_any_number_of_pictures(lpips: Lpips) -> None:
+def test_lpips_repeats_grey_and_takes_any_number_of_pictures(distance: Distance) -> None:
     x, y = _pictures(11, channels=1), _pictures(11, channels=1, seed=1)
-    together = lpips(x, y)
+    together = distance(x, y)
     assert together.shape == (11,)
-    assert torch.allclose(together, lpips(x.expand(-1, 3, -1, -1), y.expand(-1, 3, -1, -1)), rtol=1e-5)
-    assert torch.allclose(together[9:10], lpips(x[9:10], y[9:10]), rtol=1e-4)
-    assert lpips(x[:0], y[:0]).shape == (0,)
+    assert torch.allclose(together, distance(x.expand(-1, 3, -1, -1), y.expand(-1, 3, -1, -1)), rtol=1e-5)
+    assert torch.allclose(together[9:10], distance(x[9:10], y[9:10]), rtol=1e-4)
 
 
-def test_lpips_refuses_pictures_that_do_not_fit(lpips: Lpips, net: Net) -> None:
+def test_lpips_refuses_pictures_that_do_not_fit(distance: Distance, net: Net) -> None:
     smallest = {"alex": 31, "vgg": 16}[net]
     x = torch.zeros(1, 3, smallest, smallest)
-    assert lpips(x, x).tolist() == [0]
-    with pytest.raises(ImageError, match=f"at least {smallest}x{smallest}"):
-        lpips(x[..., 1:], x[..., 1:])
-    with pytest.raises(ImageError, match="one shape"):
-        lpips(x, x.expand(2, -1, -1, -1))
-    with pytest.raises(ImageError, match="1 or 3"):
-        lpips(x[:, :2], x[:, :2])
+    assert distance(x, x).tolist() == [0]
+    with pytest.raises(DataError, match=f"at least {smallest}x{smallest}"):
+        distance(x[..., 1:], x[..., 1:])
+    with pytest.raises(DataError, match="one truth per result"):
+        distance(x, x.expand(2, -1, -1, -1))
+    with pytest.raises(DataError, match="1 or 3"):
+        distance(x[:, :2], x[:, :2])
 
 
 def test_lpips_refuses_other_heads(net: Net, files: tuple[Path, Path], tmp_path: Path) -> None:
@@ -136,9 +138,9 @@ def test_lpips_refuses_other_heads(net: Net, files: tuple[Path, Path], tmp_path:
     for wrong in (negative, partly):
         save_file(wrong, tmp_path / "heads.safetensors")
         with pytest.raises(CheckpointError, match=f"fetch lpips-{net}"):
-            Lpips(net, files[0], tmp_path / "heads.safetensors")
+            PerceptualDistance(net).load(files[0], tmp_path / "heads.safetensors")
     with pytest.raises(CheckpointError):
-        Lpips("vgg" if net == "alex" else "alex", *files)
+        PerceptualDistance("vgg" if net == "alex" else "alex").load(*files)
 
 
 def test_the_installed_heads_fit(
@@ -146,15 +148,13 @@ def test_the_installed_heads_fit(
 ) -> None:
     monkeypatch.setenv("FACESKETCH_MODELS", str(tmp_path))
     x, y = _pictures(1), _pictures(1, seed=1)
-    assert float(Lpips(net, files[0], locate(f"lpips-{net}"))(x, y)) > 0
+    assert float(lpips(PerceptualDistance(net).load(files[0], locate(f"lpips-{net}")), x, y)) > 0
 
 
-def test_features_are_pooled_relu5_3(tmp_path: Path) -> None:
+def test_features_are_pooled_relu5_3() -> None:
     torch.manual_seed(0)
-    trunk = VGG16Features()
-    save_file(trunk.state_dict(), tmp_path / "vgg.safetensors")
-    x = _pictures(9)
-    found = features(x, tmp_path / "vgg.safetensors")
+    trunk, x = VGG16Features(), _pictures(9)
+    found = features(x, trunk)
     mean, std = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
     shifted = (x[8].permute(1, 2, 0).numpy() / 255 - mean) / std
     with torch.no_grad():
@@ -163,7 +163,7 @@ def test_features_are_pooled_relu5_3(tmp_path: Path) -> None:
     assert found.dtype == np.float64
     assert found[8] == pytest.approx(last.mean(dim=(0, 2, 3)).numpy(), rel=1e-3, abs=1e-7)
     assert np.array_equal(features(x[:2], trunk), found[:2])
-    with pytest.raises(ImageError, match="at least 16x16"):
+    with pytest.raises(DataError, match="at least 16x16"):
         features(x[..., :15], trunk)
 
 
@@ -256,8 +256,8 @@ def _cuhk(shared: Path, kind: str, count: int | None = None) -> Tensor:
 def test_lpips_of_the_cuhk_pairs(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The mean over all 188 colour pairs at 200x250, as two implementations agree on it."""
     monkeypatch.setenv("FACESKETCH_MODELS", str(shared / "models"))
-    metric = Lpips("alex", locate("alexnet"), locate("lpips-alex"))
-    distances = metric(_cuhk(shared, "sketch"), _cuhk(shared, "photo"))
+    network = PerceptualDistance("alex").load(locate("alexnet"), locate("lpips-alex"))
+    distances = lpips(network, _cuhk(shared, "sketch"), _cuhk(shared, "photo"))
     assert distances.shape == (188,)
     assert float(distances.mean()) == pytest.approx(0.4214, abs=0.002)
 
@@ -266,8 +266,9 @@ def test_lpips_of_the_cuhk_pairs(shared: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_lpips_vgg_and_features_of_real_pictures(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FACESKETCH_MODELS", str(shared / "models"))
     sketches, photos = _cuhk(shared, "sketch", 6), _cuhk(shared, "photo", 6)
-    metric = Lpips("vgg", locate("vgg16"), locate("lpips-vgg"))
-    assert metric(sketches[:2], photos[:2]).tolist() == pytest.approx([0.4943, 0.4951], abs=1e-3)
-    s, p = features(sketches, locate("vgg16")), features(photos, locate("vgg16"))
+    network = PerceptualDistance("vgg").load(locate("vgg16"), locate("lpips-vgg"))
+    assert lpips(network, sketches[:2], photos[:2]).tolist() == pytest.approx([0.4943, 0.4951], abs=1e-3)
+    trunk = load_trunk(VGG16Features(), locate("vgg16"))
+    s, p = features(sketches, trunk), features(photos, trunk)
     assert frechet(s, p) > 2 * frechet(s[:3], s[3:])
     assert kernel_distance(s, p) > kernel_distance(s[:3], s[3:])

@@ -130,7 +130,7 @@ def test_nlda_on_noise_is_near_chance() -> None:
     result = nlda(draw.normal(size=(60, 200)), draw.normal(size=(60, 200)), train=20, repeats=20)
     assert result.full < 0.1  # chance is 1/40
     assert result.full <= result.best < 0.15
-    assert result.best == result.curve[result.dimension - 1]
+    assert result.best == result.rates.mean(axis=0)[result.dimension - 1]
 
 
 def test_nlda_is_what_its_definition_says_on_the_pixels_themselves() -> None:

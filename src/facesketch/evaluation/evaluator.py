@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import torch
@@ -17,12 +18,13 @@ from facesketch.config import Direction
 from facesketch.errors import CheckpointError, ConfigError, DataError, ImageError, MissingExtraError, nearest
 from facesketch.evaluation.features import FeatureExtractors, PictureSet
 from facesketch.evaluation.results import Measure
-from facesketch.methods.networks.lpips import Net
+from facesketch.methods.networks.lpips import Net, PerceptualDistance
+from facesketch.metrics.base import Compute
 from facesketch.metrics.bootstrap import Bootstrap, Interval
 from facesketch.metrics.distribution import frechet, kernel_distance
 from facesketch.metrics.fidelity import FIDELITY
 from facesketch.metrics.nlda import nlda
-from facesketch.metrics.perceptual import Features, Lpips
+from facesketch.metrics.perceptual import lpips
 from facesketch.metrics.retrieval import Array, cmc, cosine_distances, match_ranks
 from facesketch.weights.catalogue import locate
 
@@ -106,7 +108,7 @@ class Evaluator:
         self._extractors = FeatureExtractors(torch.device(device))
         colour = direction == "sketch2photo" and any(_has_colour(picture) for picture in truth)
         self._truth = PictureSet(truth, 3 if colour else 1, self._extractors)
-        self._lpips: dict[str, Lpips] = {}
+        self._lpips: dict[str, Compute] = {}
         self.names = tuple(name for name in _wanted(metrics, colour, self.left_out) if self._prepare(name))
 
     @property
@@ -142,7 +144,8 @@ class Evaluator:
         try:
             if name in LPIPS:
                 net, trunk = LPIPS[name]
-                self._lpips[name] = Lpips(net, locate(trunk), locate(name)).to(self._extractors.device)
+                network = PerceptualDistance(net).load(locate(trunk), locate(name)).to(self._extractors.device)
+                self._lpips[name] = partial(lpips, network)
             elif name in {"frechet-vgg16", "kernel-vgg16"}:
                 self._extractors.load_vgg()
             elif name in {"identity", "rank-sface"}:
@@ -160,9 +163,9 @@ class Evaluator:
 
     def _measure(self, name: str, pictures: PictureSet, found: Measurement) -> None:
         if name in FIDELITY:
-            values = pictures.compare(self._truth, FIDELITY[name].compute)
+            values = pictures.compare(self._truth, FIDELITY[name])
             values = np.minimum(values, PSNR_CEILING if name == "psnr" else np.inf)
-            found.metrics[name] = self._averaged(FIDELITY[name].title, FIDELITY[name].better, values)
+            found.metrics[name] = self._averaged(FIDELITY[name].title, "higher", values)
         elif name in LPIPS:
             values = pictures.compare(self._truth, self._lpips[name])
             found.metrics[name] = self._averaged(f"LPIPS ({LPIPS[name][0]})", "lower", values)
@@ -182,7 +185,7 @@ class Evaluator:
 
     def _distance(self, name: str, pictures: PictureSet) -> Measure:
         x, y = pictures.vgg, self._truth.vgg
-        distance: Callable[[Features, Features], float] = frechet if name == "frechet-vgg16" else _kernel
+        distance: Callable[[Array, Array], float] = frechet if name == "frechet-vgg16" else _kernel
         ends = self._bootstrap.around(distance(x, y), lambda rows: distance(x[rows], y[rows]))
         if name == "frechet-vgg16":
             ends = ends.model_copy(update={"low": max(0.0, ends.low)})
@@ -264,7 +267,7 @@ def _spread(value: float, repeats: Array) -> Interval:
     return Interval(value=value, low=low, high=high)
 
 
-def _kernel(x: Features, y: Features) -> float:
+def _kernel(x: Array, y: Array) -> float:
     """Return the kernel distance of all rows at once: subsets have the same expectation and more noise.
 
     Resampled sets differ in size, as people differ in how many pictures they have.

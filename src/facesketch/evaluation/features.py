@@ -12,10 +12,11 @@ from PIL import Image
 from torch import Tensor
 
 from facesketch.errors import DataError, ImageError
+from facesketch.faces.sface import SFace
 from facesketch.images.io import to_array
 from facesketch.methods.networks.backbones import VGG16Features, load_trunk
 from facesketch.metrics.base import grey
-from facesketch.metrics.descriptors import FaceEmbedding, hog, raw_pixels
+from facesketch.metrics.descriptors import hog, raw_pixels
 from facesketch.metrics.perceptual import features
 from facesketch.metrics.retrieval import Array
 from facesketch.weights import shipped
@@ -34,7 +35,7 @@ class FeatureExtractors:
     def __init__(self, device: torch.device) -> None:
         self.device = device if device.type == "cuda" else torch.device("cpu")
         self.vgg: VGG16Features | None = None
-        self.embedding: FaceEmbedding | None = None
+        self.embedding: SFace | None = None
 
     def load_vgg(self) -> None:
         """Load VGG16's trunk.
@@ -52,7 +53,7 @@ class FeatureExtractors:
             MissingExtraError: SFace was not fetched.
             CheckpointError: OpenCV cannot read a file.
         """
-        self.embedding = self.embedding or FaceEmbedding(locate("sface"), shipped.YUNET)
+        self.embedding = self.embedding or SFace(locate("sface"), shipped.YUNET)
 
 
 class PictureSet:
@@ -132,7 +133,9 @@ class PictureSet:
     def _face(self, place: int, image: Tensor) -> Array:
         assert self._extractors.embedding is not None, "load_faces comes first"
         try:
-            return np.asarray(self._extractors.embedding.embed(image[None])[0])
+            return np.asarray(
+                self._extractors.embedding.describe([image.expand(3, -1, -1).permute(1, 2, 0).numpy()])[0]
+            )
         except ImageError:
             self.faceless.add(place)
             return np.zeros(128)

@@ -1,10 +1,9 @@
-"""What every picture metric is made of: its description, the check of its pictures, and the grey it looks at."""
+"""What every picture metric is made of: the check of its pictures, the grey it looks at, and small batches."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor
@@ -14,74 +13,76 @@ from facesketch.errors import DataError
 Compute = Callable[[Tensor, Tensor], Tensor]
 
 # Pillow's ITU-R 601-2 luma in 16-bit fixed point: 0.299, 0.587 and 0.114.
-_LUMA = (19595.0, 38470.0, 7471.0)
-_LUMA_ONE = 65536.0
+_LUMA, _LUMA_ONE = (19595.0, 38470.0, 7471.0), 65536.0
 # Pictures are measured a few at a time: their maps then stay in the processor's cache, and memory stays bounded.
 _CHUNK_PIXELS = 400_000
 
 
-@dataclass(frozen=True)
 class Metric:
-    """One measure of a translated picture against the true one.
+    """A measure of translated pictures against the true ones: call it with two batches.
+
+    Both batches are (N, C, H, W) of one size, uint8 or floating, with values in 0..255. C is 1 or 3, and 3 where the
+    metric looks at colour. The result is (N,) float32 without gradients, higher where pictures are more alike. A
+    `DataError` says why pictures cannot be compared.
 
     Attributes:
-        name: the short name in tables and files, such as `ssim`.
+        name: the short name in tables and files, such as `ms-ssim`.
         title: the name for people, with its unit if it has one.
-        better: whether a `higher` or a `lower` value is the better one.
-        range: the least and the greatest value it can take.
-        colour: whether it looks at colour and so needs three channels; others turn colour to grey.
-        compute: takes result and truth, (N, C, H, W) with values in 0..255, and returns (N,) values.
         smallest: the least height and width in pixels that it can measure.
+        colour: whether it looks at colour; others turn colour to grey.
     """
 
-    name: str
-    title: str
-    better: Literal["higher", "lower"]
-    range: tuple[float, float]
-    colour: bool
-    compute: Compute
-    smallest: int = 1
+    def __init__(self, compute: Compute, title: str, smallest: int, colour: bool) -> None:
+        functools.update_wrapper(self, compute)
+        self.name = compute.__name__.replace("_", "-")
+        self.title, self.smallest, self.colour, self._compute = title, smallest, colour, compute
+
+    def __call__(self, result: Tensor, truth: Tensor) -> Tensor:
+        """Return (N,) values of translated pictures and their true ones."""
+        require_pair(self.name, result, truth, self.smallest, (3,) if self.colour else (1, 3))
+        count = max(1, _CHUNK_PIXELS // (result.shape[-1] * result.shape[-2]))
+        chunks = zip(result.detach().split(count), truth.detach().split(count), strict=True)
+        seen = torch.Tensor.float if self.colour else grey
+        return torch.cat([self._compute(seen(some), seen(others)) for some, others in chunks]).float()
 
 
-def checked(
-    metric: str, result: Tensor, truth: Tensor, *, smallest: int, channels: tuple[int, ...] = (1, 3)
-) -> tuple[Tensor, Tensor]:
-    """Return both batches without their gradient history, once they are known to be fit for a metric.
+def metric(title: str, *, smallest: int = 1, colour: bool = False) -> Callable[[Compute], Metric]:
+    """Make a `Metric` of a function of two batches: (N, 1, H, W) grey, or (N, 3, H, W) RGB for one of colour."""
+    return lambda compute: Metric(compute, title, smallest, colour)
 
-    Args:
-        metric: the metric's name, for messages.
-        result: translated pictures, (N, C, H, W), uint8 or floating, values in 0..255.
-        truth: true pictures, (N, C, H, W) of the same N, H and W.
-        smallest: least height and width in pixels.
-        channels: the values of C that are allowed.
+
+def require_pair(name: str, result: Tensor, truth: Tensor, smallest: int, channels: tuple[int, ...] = (1, 3)) -> None:
+    """Refuse two batches that are not fit to be compared.
 
     Raises:
         DataError: another shape, dtype or range, a value that is not a number, too small, or two different sizes.
     """
-    _check_images(metric, "result", result, smallest, channels)
-    _check_images(metric, "truth", truth, smallest, channels)
-    if result.shape[0] != truth.shape[0]:
-        raise DataError(
-            f"{metric}: {result.shape[0]} results and {truth.shape[0]} truths", "expected one truth per result"
-        )
+    require_pictures(f"{name}: the result", result, smallest, channels)
+    require_pictures(f"{name}: the truth", truth, smallest, channels)
+    if len(result) != len(truth):
+        raise DataError(f"{name}: {len(result)} results and {len(truth)} truths", "expected one truth per result")
     if result.shape[-2:] != truth.shape[-2:]:
-        sizes = f"the result is {_size(result)} and the truth {_size(truth)} pixels"
-        raise DataError(f"{metric}: {sizes}", "expected one size, so cut the padding off or resize the result")
-    return result.detach(), truth.detach()
+        seen = f"{name}: the result is {_size(result)} and the truth {_size(truth)} pixels"
+        raise DataError(seen, "expected one size, so cut the padding off or resize the result")
 
 
-def _check_images(metric: str, role: str, images: Tensor, smallest: int, channels: tuple[int, ...]) -> None:
-    shape, allowed = tuple(images.shape), " or ".join(map(str, channels))
-    if images.ndim != 4 or images.shape[1] not in channels or images.shape[0] == 0:
-        raise DataError(f"{metric}: the {role} has shape {shape}", f"expected (N, C, height, width) with C {allowed}")
+def require_pictures(what: str, images: Tensor, smallest: int = 1, channels: tuple[int, ...] = (1, 3)) -> None:
+    """Refuse what is not a batch of pictures in 0..255.
+
+    Raises:
+        DataError: another shape, dtype or range, a value that is not a number, or a side shorter than `smallest`.
+    """
+    if images.ndim != 4 or images.shape[1] not in channels or not len(images):
+        allowed = " or ".join(map(str, channels))
+        raise DataError(f"{what} has shape {tuple(images.shape)}", f"expected (N, C, height, width) with C {allowed}")
     if images.dtype != torch.uint8 and not images.is_floating_point():
-        raise DataError(f"{metric}: the {role} is {images.dtype}", "expected torch.uint8 or a floating type")
-    if min(shape[-2:]) < smallest:
-        raise DataError(f"{metric}: the {role} is {_size(images)} pixels", f"expected at least {smallest}x{smallest}")
+        raise DataError(f"{what} is {images.dtype}", "expected torch.uint8 or a floating type")
+    if min(images.shape[-2:]) < smallest:
+        raise DataError(f"{what} is {_size(images)} pixels", f"expected at least {smallest}x{smallest}")
     low, high = (float(value) for value in images.detach().aminmax())
     if not (low >= 0 and high <= 255):  # written so that NaN is refused too
-        found = f"the {role} holds values from {low:g} to {high:g}"
-        raise DataError(f"{metric}: {found}", "expected 0 to 255, so bring [-1, 1] there with (x + 1) * 127.5")
+        seen = f"{what} holds values from {low:g} to {high:g}"
+        raise DataError(seen, "expected 0 to 255, so bring [-1, 1] there with (x + 1) * 127.5")
 
 
 def _size(images: Tensor) -> str:
@@ -89,23 +90,9 @@ def _size(images: Tensor) -> str:
 
 
 def grey(images: Tensor) -> Tensor:
-    """Return pictures as grey: one channel unchanged, three as ITU-R 601 luma rounded exactly as Pillow's `L` is.
-
-    Args:
-        images: (N, 1 or 3, H, W), values in 0..255.
-
-    Returns:
-        (N, 1, H, W) float32, values in 0..255.
-    """
+    """Return (N, 1, H, W) float32 grey of (N, 1 or 3, H, W) pictures in 0..255, as Pillow's `L` rounds it."""
     if images.shape[1] == 1:
-        return images.to(torch.float32)
-    red, green, blue = (images[:, index : index + 1].to(torch.float64) for index in range(3))
+        return images.float()
+    red, green, blue = images.double().split(1, dim=1)
     luma = red * _LUMA[0] + green * _LUMA[1] + blue * _LUMA[2]
-    return torch.floor(luma / _LUMA_ONE + 0.5).to(torch.float32)
-
-
-def in_chunks(compute: Compute, result: Tensor, truth: Tensor) -> Tensor:
-    """Return `compute` of the batches, taken a few pictures at a time so that memory does not grow with N."""
-    count = max(1, _CHUNK_PIXELS // (result.shape[-1] * result.shape[-2]))
-    pairs = zip(torch.split(result, count), torch.split(truth, count), strict=True)
-    return torch.cat([compute(some_result, some_truth) for some_result, some_truth in pairs])
+    return torch.floor(luma / _LUMA_ONE + 0.5).float()

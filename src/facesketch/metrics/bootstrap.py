@@ -1,4 +1,4 @@
-"""How far a mean over test people could lie from the truth: bootstrap intervals over subjects.
+"""How far a mean over test people may be off: bootstrap intervals over subjects.
 
 Pictures of one person are not independent, so whole subjects are drawn with replacement, each with all its pictures
 (the cluster bootstrap of Davison & Hinkley 1997, section 3.8).
@@ -16,7 +16,7 @@ from facesketch.config import Frozen
 
 RESAMPLES = 2000
 SET_RESAMPLES = 200
-"""Draws for a number that has to be computed anew from all pictures each time."""
+"""Draws for a number that takes all pictures to compute, each time."""
 LEVEL = 0.95
 
 Rows = NDArray[np.intp]
@@ -39,6 +39,9 @@ class Bootstrap:
         subjects: who each picture shows.
         resamples: how many times to draw.
         seed: of the draws.
+
+    >>> Bootstrap(["ann", "ann", "bob"]).mean([1.0, 2.0, 6.0])
+    Interval(value=3.0, low=1.5, high=6.0)
     """
 
     def __init__(self, subjects: Sequence[str], *, resamples: int = RESAMPLES, seed: int = 0) -> None:
@@ -52,11 +55,7 @@ class Bootstrap:
         self._pictures = self._times @ np.bincount(self._subject)
 
     def mean(self, values: ArrayLike) -> Interval:
-        """Return the mean over pictures and its percentile interval.
-
-        Args:
-            values: (N,) one finite number per picture.
-        """
+        """Return the mean of (N,) finite values, one per picture, and its percentile interval."""
         array = np.asarray(values, dtype=np.float64)
         sums = np.bincount(self._subject, weights=array, minlength=self.count)
         low, high = _ends(self._times @ sums / self._pictures)
@@ -65,8 +64,8 @@ class Bootstrap:
     def around(self, value: float, statistic: Callable[[Rows], float], resamples: int = SET_RESAMPLES) -> Interval:
         """Return an interval around a number that is computed from all pictures together.
 
-        A resample shows some pictures twice, which moves a distance of sets by a bias of its own. The spread of the
-        resamples is what is wanted, so it is centred on the value.
+        A resample shows some pictures twice, which biases a distance of sets. So only the spread of the resamples
+        counts, and it is centred on the value.
 
         Args:
             value: the statistic of the pictures themselves.

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from facesketch.config import Frozen
 from facesketch.errors import DataError
+from facesketch.metrics.retrieval import Array
 
-Array = NDArray[np.float64]
 BINS = 10
 
 
@@ -43,6 +43,10 @@ def reliability(chances: Array, right: NDArray[np.bool_], weights: Array | None 
 
     Raises:
         DataError: there is no answer, or a chance is not between 0 and 1.
+
+    >>> found = reliability(np.array([0.8, 0.9]), np.array([True, False]), bins=2)
+    >>> round(calibration_error(found), 2)
+    0.35
     """
     if not len(chances):
         raise DataError("no answers", "expected at least one chance and whether it was right")
@@ -50,13 +54,11 @@ def reliability(chances: Array, right: NDArray[np.bool_], weights: Array | None 
         raise DataError("a chance is not between 0 and 1", "expected shares, not per cent")
     weights = np.ones(len(chances)) if weights is None else weights
     places = np.clip(np.ceil(chances * bins).astype(np.int64) - 1, 0, bins - 1)
-    counts, said, true = (
-        np.bincount(places, weights=weights * each, minlength=bins) for each in (np.ones(len(chances)), chances, right)
-    )
+    counts, said, true = (np.bincount(places, weights=weights * each, minlength=bins) for each in (1, chances, right))
     some = np.maximum(counts, np.finfo(np.float64).tiny)
     return [
-        Bin(low=place / bins, high=(place + 1) / bins, count=counts[place], chance=mean, share=share)
-        for place, (mean, share) in enumerate(zip(said / some, true / some, strict=True))
+        Bin(low=place / bins, high=(place + 1) / bins, count=count, chance=chance, share=share)
+        for place, (count, chance, share) in enumerate(zip(counts, said / some, true / some, strict=True))
     ]
 
 

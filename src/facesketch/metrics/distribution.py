@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from facesketch.errors import DataError
-from facesketch.metrics.perceptual import Features
+from facesketch.metrics.retrieval import Array
 
 
-def frechet(x: Features, y: Features) -> float:
+def frechet(x: Array, y: Array) -> float:
     """Return the squared Fréchet distance between Gaussians fitted to two sets of features.
 
     |mean difference|² + tr(S + T - 2 (S T)^½), with the sample covariances S and T (Dowson & Landau 1982). With the
@@ -25,22 +25,21 @@ def frechet(x: Features, y: Features) -> float:
 
     Raises:
         DataError: a set has fewer than two rows, the columns differ, or a value is not finite.
+
+    >>> frechet(np.array([[-1.0], [1.0]]), np.array([[2.0], [4.0]]))
+    9.0
     """
-    _check_sets(x, y, at_least=2)
-    means = x.mean(axis=0), y.mean(axis=0)
-    roots = [(rows - mean) / np.sqrt(len(rows) - 1) for rows, mean in zip((x, y), means, strict=True)]
-    first, second = (_at_most_square(root) for root in roots)
+    _check_sets(x, y)
+    shift = x.mean(axis=0) - y.mean(axis=0)
+    roots = [(rows - rows.mean(axis=0)) / np.sqrt(len(rows) - 1) for rows in (x, y)]
+    # at most D rows R with the same RᵀR
+    first, second = (r if len(r) <= r.shape[1] else np.asarray(np.linalg.qr(r, mode="r")) for r in roots)
     cross = np.linalg.svd(first @ second.T, compute_uv=False).sum()
     spread = sum(float(np.square(root).sum()) for root in roots)
-    return max(0.0, float(np.square(means[0] - means[1]).sum() + spread - 2 * cross))
+    return max(0.0, float(np.square(shift).sum() + spread - 2 * cross))
 
 
-def _at_most_square(root: Features) -> Features:
-    """Return at most D rows R with the same RᵀR."""
-    return root if len(root) <= root.shape[1] else np.asarray(np.linalg.qr(root, mode="r"))
-
-
-def kernel_distance(x: Features, y: Features, *, subsets: int = 100, size: int = 50, seed: int = 0) -> float:
+def kernel_distance(x: Array, y: Array, *, subsets: int = 100, size: int = 50, seed: int = 0) -> float:
     """Return the squared maximum mean discrepancy of two sets of features, unbiased, averaged over random subsets.
 
     The kernel is (a·b / D + 1)³, as in KID (Bińkowski et al., ICLR 2018, section 4). Two samples of one distribution
@@ -54,35 +53,33 @@ def kernel_distance(x: Features, y: Features, *, subsets: int = 100, size: int =
         seed: of the draws.
 
     Raises:
-        DataError: a set has fewer than two rows, the columns differ, or a value is not finite.
+        DataError: as for `frechet`.
+
+    >>> kernel_distance(np.array([[1.0], [2.0]]), np.array([[1.0], [2.0]]))
+    -39.5
     """
-    _check_sets(x, y, at_least=2)
+    _check_sets(x, y)
     size = min(size, len(x), len(y))
     assert size >= 2, "the unbiased estimate needs two rows"
     assert subsets >= 1, "at least one subset must be drawn"
     if size == len(x) == len(y):
         return _mmd(x, y)
     draw = np.random.default_rng(seed)
-    return float(
-        np.mean([_mmd(*(s[draw.choice(len(s), size, replace=False)] for s in (x, y))) for _ in range(subsets)])
-    )
+    drawn = ((s[draw.choice(len(s), size, replace=False)] for s in (x, y)) for _ in range(subsets))
+    return float(np.mean([_mmd(*pair) for pair in drawn]))
 
 
-def _mmd(x: Features, y: Features) -> float:
+def _mmd(x: Array, y: Array) -> float:
     """Return the unbiased squared MMD (Gretton et al. 2012, equation 3)."""
-
-    def kernel(a: Features, b: Features) -> Features:
-        values: Features = (a @ b.T / a.shape[1] + 1) ** 3
-        return values
-
-    within = [(k.sum() - np.trace(k)) / (len(k) * (len(k) - 1)) for k in (kernel(x, x), kernel(y, y))]
-    return float(within[0] + within[1] - 2 * kernel(x, y).mean())
+    xx, yy, xy = ((a @ b.T / a.shape[1] + 1) ** 3 for a, b in ((x, x), (y, y), (x, y)))
+    within = [(k.sum() - np.trace(k)) / (len(k) * (len(k) - 1)) for k in (xx, yy)]
+    return float(sum(within) - 2 * xy.mean())
 
 
-def _check_sets(x: Features, y: Features, at_least: int) -> None:
+def _check_sets(x: Array, y: Array) -> None:
     if x.ndim != 2 or y.ndim != 2 or x.shape[1] != y.shape[1]:
         raise DataError(f"features of {x.shape} and {y.shape}", "expected (N, D) and (M, D)")
-    if min(len(x), len(y)) < at_least:
-        raise DataError(f"{len(x)} and {len(y)} pictures", f"a distance of sets needs at least {at_least} in each")
+    if min(len(x), len(y)) < 2:
+        raise DataError(f"{len(x)} and {len(y)} pictures", "a distance of sets needs at least 2 in each")
     if not (np.isfinite(x).all() and np.isfinite(y).all()):
         raise DataError("the features hold values that are not numbers", "the pictures or the weights are damaged")

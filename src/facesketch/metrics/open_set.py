@@ -13,11 +13,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from facesketch.errors import DataError
+from facesketch.metrics.retrieval import Array
 
-Array = NDArray[np.float64]
 _ROUNDING = 1e-9  # 0.29 of 100 searches are 29, whatever 0.29 * 100 is
 
 
@@ -26,9 +25,9 @@ class Searches:
     """The scores of searches for people who are in the gallery and for people who are not; -inf where nobody is left.
 
     Attributes:
-        mates: (K,) per search for somebody in the gallery, the score of the person's own best picture.
+        mates: (K,) per search for a person in the gallery, the score of the person's own best picture.
         rivals: (K,) in the same searches, the best score of anybody else.
-        strangers: (U,) per search for somebody who is not in the gallery, the best score of anybody.
+        strangers: (U,) per search for a person who is not in the gallery, the best score of anybody.
     """
 
     mates: Array
@@ -51,29 +50,6 @@ class Detection:
     alarms: float
 
 
-def searches(scores: Array, probes: Sequence[str], gallery: Sequence[str]) -> Searches:
-    """Divide searches into those for people who are in the gallery and those for people who are not.
-
-    Args:
-        scores: (P, G), larger for more alike; -inf for pictures that cannot be compared.
-        probes: P subjects.
-        gallery: G subjects; one may have several pictures.
-
-    Raises:
-        DataError: a score is not a number, or the lengths do not fit.
-    """
-    if scores.shape != (len(probes), len(gallery)):
-        seen = f"scores of {scores.shape} for {len(probes)} probes and {len(gallery)} in the gallery"
-        raise DataError(seen, "expected one row per probe and one column per picture of the gallery")
-    if np.isnan(scores).any():
-        raise DataError("a score is not a number", "expected finite features for every picture")
-    own = np.asarray(probes)[:, None] == np.asarray(gallery)[None, :]  # (P, G)
-    known = own.any(axis=1)
-    mates = np.where(own, scores, -np.inf).max(axis=1, initial=-np.inf)
-    others = np.where(own, -np.inf, scores).max(axis=1, initial=-np.inf)
-    return Searches(mates[known], others[known], others[~known])
-
-
 def bar(strangers: Array, rate: float, weights: Array | None = None) -> float:
     """Return the lowest bar that at most a share of the searches for people outside of the gallery exceed.
 
@@ -87,6 +63,9 @@ def bar(strangers: Array, rate: float, weights: Array | None = None) -> float:
 
     Raises:
         DataError: there is no such search, so that nothing is known of false alarms.
+
+    >>> bar(np.array([0.9, 0.5, 0.1, 0.3]), 0.25)
+    0.5
     """
     assert 0 <= rate <= 1, "a rate is a share"
     if not len(strangers):
@@ -104,12 +83,11 @@ def detection(found: Searches, rate: float) -> Detection:
     With U searches for people outside of the gallery, `rate` U of them may alarm, rounded down: with fewer than 1 /
     `rate` of them none may, and the bar is the best score that any of them reached.
 
-    Args:
-        found: at least one search of each kind.
-        rate: the share of false alarms, 0 to 1.
-
     Raises:
-        DataError: a kind of search is missing.
+        DataError: there is no search for a person in the gallery, or none for a person outside of it.
+
+    >>> detection(Searches(np.array([0.8, 0.4]), np.array([0.3, 0.2]), np.array([0.5, 0.1])), 0.0)
+    Detection(bar=0.5, rate=0.5, alarms=0.0)
     """
     if not len(found.mates):
         raise DataError("no probe shows anybody in the gallery", "expected some who are in it and some who are not")
@@ -119,16 +97,5 @@ def detection(found: Searches, rate: float) -> Detection:
 
 
 def detection_curve(found: Searches, rates: Sequence[float]) -> Array:
-    """Return the detection and identification rate at each of some shares of false alarms.
-
-    Args:
-        found: as for `detection`.
-        rates: shares, each 0 to 1.
-
-    Returns:
-        One rate in [0, 1] for each; where more alarms are allowed it is never lower.
-
-    Raises:
-        DataError: a kind of search is missing.
-    """
+    """Return the rate of `detection` at each share of false alarms; where more are allowed it is never lower."""
     return np.array([detection(found, rate).rate for rate in rates])

@@ -1,7 +1,7 @@
 """How often a person is found: rank-k and the cumulative match curve.
 
-Distances come from any description of the pictures (`facesketch.metrics.descriptors` has three); here they are only
-compared. Ties count against us: a probe whose mate is as far away as a stranger has not found its mate.
+Distances come from any description of the pictures, such as those of `facesketch.metrics.descriptors`. Ties count
+against us: a probe whose mate is as far away as a stranger has not found its mate.
 """
 
 from __future__ import annotations
@@ -31,6 +31,9 @@ def match_ranks(distances: Array, probes: Sequence[str], gallery: Sequence[str])
 
     Raises:
         DataError: a probe has nobody in the gallery, a distance is not a number, or the lengths do not fit.
+
+    >>> match_ranks(np.array([[0.1, 0.5], [0.2, 0.3]]), ["ann", "bob"], ["ann", "bob"]).tolist()
+    [1, 2]
     """
     if distances.shape != (len(probes), len(gallery)):
         seen = f"distances of {distances.shape} for {len(probes)} probes and {len(gallery)} in the gallery"
@@ -40,10 +43,8 @@ def match_ranks(distances: Array, probes: Sequence[str], gallery: Sequence[str])
     mates = np.asarray(probes)[:, None] == np.asarray(gallery)[None, :]  # (P, G)
     lost = np.flatnonzero(~mates.any(axis=1))
     if len(lost):
-        others = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
-        raise DataError(
-            f"'{probes[lost[0]]}'{others} not in the gallery", "leave such probes out or add their pictures"
-        )
+        seen = f"'{probes[lost[0]]}'" + (f" and {len(lost) - 1} more" if len(lost) > 1 else "")
+        raise DataError(f"{seen} not in the gallery", "leave such probes out or add their pictures")
     nearest = np.where(mates, distances, np.inf).min(axis=1, keepdims=True)
     strangers: NDArray[np.int64] = ((distances <= nearest) & ~mates).sum(axis=1)
     return 1 + strangers
@@ -52,16 +53,16 @@ def match_ranks(distances: Array, probes: Sequence[str], gallery: Sequence[str])
 def cmc(distances: Array, probes: Sequence[str], gallery: Sequence[str]) -> Array:
     """Return the cumulative match curve: at [k-1] the share of probes whose subject is among the first k.
 
-    Args:
-        distances: (P, G), smaller for more alike; P at least 1.
-        probes: P subjects.
-        gallery: G subjects.
+    Arguments are those of `match_ranks`, with at least one probe.
 
     Returns:
         (G,) rates in [0, 1] that never fall and end at 1.
 
     Raises:
         DataError: as `match_ranks`, or there is no probe.
+
+    >>> cmc(np.array([[0.1, 0.5], [0.2, 0.3]]), ["ann", "bob"], ["ann", "bob"]).tolist()
+    [0.5, 1.0]
     """
     if not len(probes):
         raise DataError("no probes", "expected at least one picture to search with")
