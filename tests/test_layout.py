@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import itertools
 import json
 import re
 import subprocess
@@ -243,7 +244,7 @@ def _required() -> list[Requirement]:
     project = _project()
     extras = project["project"].get("optional-dependencies", {})
     wanted = [line for lines in extras.values() for line in lines]
-    lines = [*project["project"]["dependencies"], *wanted, *project["dependency-groups"]["dev"]]
+    lines = [*project["project"]["dependencies"], *wanted, *itertools.chain(*project["dependency-groups"].values())]
     return [requirement for line in lines if (requirement := Requirement(line)).name != "facesketch"]
 
 

@@ -14,6 +14,14 @@ from importlib.util import find_spec
 class FacesketchError(Exception):
     """A mistake that the user can mend.
 
+    Examples:
+        >>> import facesketch
+        >>> try:
+        ...     facesketch.load("penicl")
+        ... except facesketch.FacesketchError as error:
+        ...     print(type(error).__name__)
+        CheckpointError
+
     Args:
         seen: what was wrong, on one line.
         hint: what to do about it; empty where `seen` says it all.

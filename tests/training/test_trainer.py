@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import inspect
 import itertools
 import json
@@ -19,7 +18,6 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-import facesketch
 from facesketch import train
 from facesketch.checkpoints.checkpoint import load_method, save_weights
 from facesketch.checkpoints.header import read_header
@@ -387,17 +385,6 @@ def test_last_weights_are_written_by_the_clock_however_often_states_are(
     train("dense-ae", tmp_path / "run", data=pairs, epochs=6, checkpoint_seconds=60, **SMALL)
     assert len(written) >= 3, "a long run has weights to try long before its end"
     assert written[-1] == max(step["step"] for step in _epochs(tmp_path / "run"))
-
-
-def test_the_examples_of_public_functions_run(pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "pairs").symlink_to(pairs)
-    for function in (facesketch.list_methods, facesketch.create_model, facesketch.train, facesketch.resume):
-        examples = doctest.DocTestFinder().find(function, function.__name__, globs={function.__name__: function})
-        assert sum(len(each.examples) for each in examples) > 0
-        for each in examples:
-            assert doctest.DocTestRunner().run(each).failed == 0
-    assert {line["epoch"] for line in read_log(Path("runs/first/log.jsonl"))} == {0, 1, 2, 3}
 
 
 def test_function_and_verb_have_the_same_defaults(pairs: Path, tmp_path: Path) -> None:

@@ -74,6 +74,13 @@ class Report:
 def index(folder: Path, layout: str = "auto") -> Index:
     """Find the pairs in a folder by its names; no picture is read, except a few side-by-side ones.
 
+    Examples:
+        >>> from facesketch.data.index import index
+        >>> from pathlib import Path
+        >>> found = index(Path("pairs"))
+        >>> found.layout, len(found.pairs)
+        ('pairs.csv', 9)
+
     Args:
         folder: the folder of pairs.
         layout: a key of `LAYOUTS`, or `auto` for the first of them that gives pairs.

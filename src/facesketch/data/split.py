@@ -54,6 +54,14 @@ def split(pairs: Sequence[Pair], *, validation: float = 0.12, test: float = 0.2)
     subjects or more, it gets the subject with the smallest draw for it. Training gets a subject before the other two,
     so one subject alone is trained on.
 
+    Examples:
+        >>> from facesketch.data.index import index
+        >>> from facesketch.data.split import split
+        >>> from pathlib import Path
+        >>> sides = split(index(Path("pairs")).pairs)
+        >>> len(sides.train) + len(sides.validation) + len(sides.test)
+        9
+
     Args:
         pairs: in any order.
         validation: share of the training subjects to keep for validation, in [0, 1); 0 keeps none.

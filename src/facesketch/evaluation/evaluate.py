@@ -58,14 +58,16 @@ def evaluate(
 ) -> Results:
     """Measure a model on the test pairs of a folder, beside the baselines.
 
-        import facesketch
-
-        results = facesketch.evaluate("pencil", "pairs", metrics=["ssim", "rank"])
-        ssim = results.metrics["ssim"]
-        print(f"{ssim.value:.3f} [{ssim.low:.3f}, {ssim.high:.3f}]")
-        print(results.baselines["copy"].metrics["ssim"].value)
-
     To measure many models on the same pairs, make one `Evaluation` and call its `of` for each.
+
+    Examples:
+        >>> import facesketch
+        >>> results = facesketch.evaluate("pencil", "pairs", metrics=["ssim", "rank"])
+        >>> ssim = results.metrics["ssim"]
+        >>> ssim.low <= ssim.value <= ssim.high
+        True
+        >>> ssim.value > results.baselines["copy"].metrics["ssim"].value
+        True
 
     Args:
         model: a run folder, a model file, the name of a method that needs no training, or what
@@ -141,11 +143,12 @@ class Evaluation:
     Its pictures are opened once; what is computed from them, and the baselines, serve every model. A photo and its
     sketch must have one size; pairs may differ from each other. Results are measured at that size.
 
-        from facesketch.evaluation.evaluate import Evaluation
-        from facesketch.inference.translator import load
-
-        evaluation = Evaluation("pairs", direction="photo2sketch", metrics=["ssim"])
-        print(evaluation.of(load("pencil")).metrics["ssim"].value)
+    Examples:
+        >>> from facesketch.evaluation.evaluate import Evaluation
+        >>> from facesketch.inference.translator import load
+        >>> evaluation = Evaluation("pairs", direction="photo2sketch", metrics=["ssim"])
+        >>> [evaluation.of(load(name)).name for name in ("pencil", "photo2sketch")]
+        ['pencil', 'photo2sketch.onnx']
 
     Args:
         data: the folder of pairs.

@@ -67,6 +67,13 @@ class Results(Frozen):
     `metrics` hold one value per picture; `sets` hold numbers of all pictures together: distances of distributions and
     recognition rates. The unmarked `rank-k` compare raw pixels. The baseline `copy` compares the input itself with the
     truth, so its `rank-k` are those of search without a model; its curve stands beside the model's as `cmc-direct`.
+
+    Examples:
+        >>> import facesketch
+        >>> from facesketch.evaluation.results import Results
+        >>> results = facesketch.evaluate("pencil", "pairs", metrics=["ssim"], out="pencil.json")
+        >>> Results.load("pencil.json") == results
+        True
     """
 
     format: Literal["facesketch results 1"] = "facesketch results 1"
@@ -175,13 +182,14 @@ def compare(
 
     Up to four results are all compared with each other; of more, the first with each other one.
 
-        import facesketch
-
-        for name in ("first", "second"):
-            facesketch.evaluate("pencil", "pairs", metrics=["ssim"], name=name, out=f"{name}.json")
-        [comparison] = facesketch.compare("first.json", "second.json")
-        ssim = comparison.metrics["ssim"]
-        print(f"{ssim.value:+.3f} [{ssim.low:+.3f}, {ssim.high:+.3f}]: {ssim.verdict}")
+    Examples:
+        >>> import facesketch
+        >>> for name in ("first", "second"):
+        ...     results = facesketch.evaluate("pencil", "pairs", metrics=["ssim"], name=name, out=f"{name}.json")
+        >>> [comparison] = facesketch.compare("first.json", "second.json")
+        >>> ssim = comparison.metrics["ssim"]
+        >>> print(f"{ssim.value:+.3f} [{ssim.low:+.3f}, {ssim.high:+.3f}]: {ssim.verdict}")
+        +0.000 [+0.000, +0.000]: no difference shown
 
     Args:
         first: results, or the file that `Results.save` wrote; files of equal names go by their paths.

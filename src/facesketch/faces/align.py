@@ -69,6 +69,14 @@ def align(image: Image.Image, face: Face, frame: FaceFrame = FRAME, *, scale: fl
     and in black corners that an earlier alignment left, its colours continue softly. A picture on its side is turned
     upright first.
 
+    Examples:
+        >>> from facesketch.faces import FaceFinder, align
+        >>> from facesketch.images.io import open_image
+        >>> picture = open_image("me.jpg")
+        >>> [face] = FaceFinder().find(picture)
+        >>> align(picture, face, scale=2.0).image.size
+        (400, 500)
+
     Args:
         image: `L` or `RGB`.
         face: one found in it.

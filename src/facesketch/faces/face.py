@@ -16,6 +16,12 @@ from facesketch.faces.warp import Matrix, inverse, moved
 class Face:
     """A face in a picture, in that picture's pixels from its top left corner.
 
+    Examples:
+        >>> from facesketch.faces import Face
+        >>> face = Face(box=(10, 10, 90, 110), eyes=((35, 50), (65, 50)))
+        >>> face.area
+        9900
+
     Attributes:
         box: (left, top, width, height); may reach beyond the picture.
         eyes: (x, y) of both eyes, where `FaceFrame` means them; the one on the left of the upright picture first.

@@ -37,6 +37,13 @@ class FaceFinder:
     Where no upright face is found, or only a doubtful one, the finder also looks at the picture on its sides and upside
     down, and takes the turn that shows a face best. Faces are always in pixels of the picture as given.
 
+    Examples:
+        >>> from facesketch.faces import FaceFinder
+        >>> from facesketch.images.io import open_image
+        >>> [face] = FaceFinder().find(open_image("me.jpg"))
+        >>> [round(x) for x, y in face.eyes]
+        [144, 187]
+
     Args:
         model: YuNet's file; None for the one that comes with the package.
 
@@ -95,6 +102,13 @@ def _surest(faces: Sequence[Face]) -> float:
 
 def choose(faces: Sequence[Face], which: Which = "largest") -> list[Face]:
     """Choose among the faces that `FaceFinder.find` returned.
+
+    Examples:
+        >>> from facesketch.faces import FaceFinder, choose
+        >>> from facesketch.images.io import open_image
+        >>> faces = FaceFinder().find(open_image("me.jpg"))
+        >>> choose(faces, "largest") == faces[:1]
+        True
 
     Args:
         faces: the largest first.

@@ -16,6 +16,12 @@ Point = tuple[float, float]
 class FaceFrame:
     """A frame for faces, in pixels from its top left corner; the default is that of CUHK's published crops.
 
+    Examples:
+        >>> from facesketch.faces import FaceFrame
+        >>> frame = FaceFrame()
+        >>> frame.width, frame.height, frame.eyes
+        (200, 250, ((75.0, 125.0), (125.0, 125.0)))
+
     Attributes:
         width: pixels across.
         height: pixels down.

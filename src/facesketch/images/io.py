@@ -121,6 +121,11 @@ def _reads_avif() -> bool:
 def open_image(source: Path | str | bytes, *, box: int | None = None) -> Image.Image:
     """Open a picture as upright `L` or `RGB`, whatever it was stored as.
 
+    Examples:
+        >>> from facesketch.images.io import open_image
+        >>> open_image("me.jpg").mode
+        'RGB'
+
     Args:
         source: a path (`.ppm.bz2` too) or the file's bytes.
         box: when given, a JPEG may be decoded at a reduced size not smaller than this square, which is faster.
@@ -246,6 +251,11 @@ def to_array(image: Image.Image, channels: int) -> NDArray[np.uint8]:
 
 def save_image(image: Image.Image, path: Path, *, quality: int = 95) -> None:
     """Write a picture atomically, in the format that the name's suffix says.
+
+    Examples:
+        >>> from facesketch.images.io import open_image, save_image
+        >>> from pathlib import Path
+        >>> save_image(open_image("me.jpg"), Path("me.webp"), quality=80)
 
     Raises:
         ImageError: the suffix is not a picture's, or its format cannot hold this picture.

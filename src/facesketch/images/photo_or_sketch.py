@@ -63,7 +63,14 @@ class Judgement:
 
 
 def kind_of(image: Image.Image) -> Literal["photo", "sketch"]:
-    """Return whether a picture of a face is a photo, in colour or not, or a sketch."""
+    """Return whether a picture of a face is a photo, in colour or not, or a sketch.
+
+    Examples:
+        >>> from facesketch.images.io import open_image
+        >>> from facesketch.images.photo_or_sketch import kind_of
+        >>> kind_of(open_image("me.jpg"))
+        'photo'
+    """
     return judge(image).kind
 
 

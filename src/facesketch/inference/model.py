@@ -52,6 +52,12 @@ def load(
 ) -> Model:
     """Load a model.
 
+    Examples:
+        >>> import facesketch
+        >>> model = facesketch.load()
+        >>> model.directions
+        ('photo2sketch', 'sketch2photo')
+
     Args:
         path: a run folder, a `.safetensors` or `.onnx` file, the name of a method that needs no training (`pencil`), or
             `photo2sketch` or `sketch2photo` for the package's own model of that direction; None for both of these.
@@ -124,6 +130,12 @@ class FramedFace:
 class Portrait:
     """A face or a whole picture, and its translation.
 
+    Examples:
+        >>> import facesketch
+        >>> [portrait] = facesketch.load().portraits("me.jpg", faces="all")
+        >>> portrait.direction, portrait.turned, portrait.source.size
+        ('photo2sketch', 0, (400, 500))
+
     Attributes:
         picture: the translation, `L` or `RGB`.
         direction: what was done.
@@ -162,6 +174,16 @@ class Model:
 
     A model of aligned faces finds the face, levels it and gives its portrait; any other takes the picture as it is and
     gives it back in its own size. One may serve many threads.
+
+    Examples:
+        >>> import facesketch
+        >>> model = facesketch.load()
+        >>> sketch = model("me.jpg")
+        >>> sketch.mode, sketch.size
+        ('L', (400, 500))
+        >>> model(sketch).mode
+        'RGB'
+        >>> model("me.jpg", style="fs2k-1").save("ink.png")
 
     Args:
         translator: the network, or what loads one for each direction when it is first needed.

@@ -41,6 +41,12 @@ def load(
 ) -> Translator:
     """Load a model that translates pictures as they are, without looking for a face.
 
+    Examples:
+        >>> from facesketch.inference.translator import load
+        >>> translator = load("pencil")
+        >>> translator("me.jpg").mode
+        'L'
+
     Args:
         path: a run folder, a `.safetensors` or `.onnx` file, the name of a method that needs no training (`pencil`), or
             `photo2sketch` or `sketch2photo` for the package's own model of that direction.
@@ -109,6 +115,14 @@ class Translator:
     padded by mirroring inside, cut back, and enlarged to its own size again. For a model of aligned faces the black
     corners that levelling left are filled. With `resolution="native"` networks without fixed size work on the
     picture's own pixels.
+
+    Examples:
+        >>> from facesketch.inference.translator import load
+        >>> translator = load("sketch2photo")
+        >>> translator.directions
+        ('sketch2photo',)
+        >>> translator("pairs/sketches/face-0001.png").size
+        (128, 128)
 
     Args:
         engine: what runs the network.

@@ -31,6 +31,12 @@ ENDS: dict[Direction, tuple[Domain, Domain]] = {
 class Phase:
     """One part of a training step.
 
+    Examples:
+        >>> from facesketch.methods.base import Phase
+        >>> import torch
+        >>> Phase("generator", torch.tensor(0.5), {"l1": torch.tensor(0.1)}).name
+        'generator'
+
     Attributes:
         name: the optimiser that this loss moves; a key of `Method.optimisers`.
         loss: a scalar with a graph.

@@ -44,8 +44,10 @@ def _paths() -> dict[str, str]:
 def list_methods() -> list[str]:
     """Return the names of all methods; PyTorch need not be installed.
 
-    >>> "pix2pix" in list_methods()
-    True
+    Examples:
+        >>> import facesketch
+        >>> "pix2pix" in facesketch.list_methods()
+        True
     """
     return [*METHODS, *sorted(_paths().keys() - METHODS.keys())]
 
@@ -132,10 +134,12 @@ def build(config: RunConfig, *, fresh: bool = True) -> Method:
 def create_model(name: str, *, direction: Direction = "photo2sketch", **settings: Any) -> Method:
     """Return a method with random weights, a `torch.nn.Module`.
 
-    >>> import torch
-    >>> model = create_model("pix2pix", width=32, size=128)
-    >>> model.translate(torch.zeros(1, 3, 128, 128), "photo2sketch").shape
-    torch.Size([1, 1, 128, 128])
+    Examples:
+        >>> import facesketch
+        >>> import torch
+        >>> model = facesketch.create_model("pix2pix", width=32, size=128)
+        >>> model.translate(torch.zeros(1, 3, 128, 128), "photo2sketch").shape
+        torch.Size([1, 1, 128, 128])
 
     Args:
         name: one of `list_methods()`.

@@ -35,6 +35,12 @@ class Bootstrap:
 
     Draw `r` takes the subjects `default_rng(seed).integers(S, size=(resamples, S))[r]` of the S sorted subjects.
 
+    Examples:
+        >>> from facesketch.metrics.bootstrap import Bootstrap
+        >>> mean = Bootstrap(["anna", "anna", "ben"]).mean([0.5, 0.7, 0.6])
+        >>> round(mean.value, 3), round(mean.low, 3), round(mean.high, 3)
+        (0.6, 0.6, 0.6)
+
     Args:
         subjects: who each picture shows.
         resamples: how many times to draw.

@@ -16,6 +16,13 @@ def frechet(x: Array, y: Array) -> float:
     no root of a singular matrix is taken, so fewer rows than columns do no harm to the arithmetic. They do to the
     estimate, which is too high for small sets: compare only sets of one size.
 
+    Examples:
+        >>> from facesketch.metrics.distribution import frechet
+        >>> import numpy as np
+        >>> x = np.random.default_rng(0).normal(size=(100, 4))
+        >>> round(frechet(x, x + 3), 6)
+        36.0
+
     Args:
         x: (N, D), N at least 2.
         y: (M, D), M at least 2.

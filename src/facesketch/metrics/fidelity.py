@@ -19,9 +19,10 @@ SCALE_POWERS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 def psnr(result: Tensor, truth: Tensor) -> Tensor:
     """Return the peak signal-to-noise ratio of grey pictures in dB, infinite for equal ones.
 
-    >>> result, truth = torch.full((1, 1, 4, 4), 8.0), torch.full((1, 1, 4, 4), 7.0)
-    >>> round(psnr(result, truth).item(), 2)
-    48.13
+    Examples:
+        >>> result, truth = torch.full((1, 1, 4, 4), 8.0), torch.full((1, 1, 4, 4), 7.0)
+        >>> round(psnr(result, truth).item(), 2)
+        48.13
     """
     return 10 * torch.log10(PEAK**2 / (result.double() - truth).square().mean((1, 2, 3)))
 
@@ -32,9 +33,10 @@ def ssim(result: Tensor, truth: Tensor) -> Tensor:
 
     Windows are those of `structure.ssim_maps`. This is what scikit-image gives with `gaussian_weights=True`.
 
-    >>> pictures = torch.arange(256.0).view(1, 1, 16, 16)
-    >>> ssim(pictures, pictures)
-    tensor([1.])
+    Examples:
+        >>> pictures = torch.arange(256.0).view(1, 1, 16, 16)
+        >>> ssim(pictures, pictures)
+        tensor([1.])
     """
     luminance, contrast = ssim_maps(result.double(), truth.double(), PEAK)
     return (luminance * contrast).mean((1, 2, 3))
@@ -48,9 +50,10 @@ def ms_ssim(result: Tensor, truth: Tensor) -> Tensor:
     Each scale is the mean of 2x2 pixels of the one before, an odd last row or column repeated. A scale whose mean is
     negative counts as 0, since its power would not be a real number. So values lie in [0, 1].
 
-    >>> pictures = torch.rand(2, 3, 161, 161) * 255
-    >>> ms_ssim(pictures, pictures)
-    tensor([1., 1.])
+    Examples:
+        >>> pictures = torch.rand(2, 3, 161, 161) * 255
+        >>> ms_ssim(pictures, pictures)
+        tensor([1., 1.])
     """
     result, truth = result.double(), truth.double()
     product = torch.ones(len(result), dtype=torch.float64, device=result.device)

@@ -39,9 +39,10 @@ def fsim(result: Tensor, truth: Tensor) -> Tensor:
 
     It compares phase congruency and Scharr gradient, and weighs places by their phase congruency.
 
-    >>> pictures = torch.arange(1024.0).view(1, 1, 32, 32) / 5
-    >>> fsim(pictures, pictures)
-    tensor([1.])
+    Examples:
+        >>> pictures = torch.arange(1024.0).view(1, 1, 32, 32) / 5
+        >>> fsim(pictures, pictures)
+        tensor([1.])
     """
     return _fsim(result, truth)
 
@@ -50,9 +51,10 @@ def fsim(result: Tensor, truth: Tensor) -> Tensor:
 def fsimc(result: Tensor, truth: Tensor) -> Tensor:
     """Return FSIM of the luma multiplied, at each pixel, by the likeness of the two chroma channels of YIQ.
 
-    >>> pictures = torch.rand(1, 3, 32, 32) * 255
-    >>> bool(fsimc(pictures, 255 - pictures) < fsimc(pictures, pictures))
-    True
+    Examples:
+        >>> pictures = torch.rand(1, 3, 32, 32) * 255
+        >>> bool(fsimc(pictures, 255 - pictures) < fsimc(pictures, pictures))
+        True
     """
     matrix = torch.tensor(_YIQ, device=result.device)
     return _fsim(*(torch.einsum("dc,nchw->ndhw", matrix, images) for images in (result, truth)))

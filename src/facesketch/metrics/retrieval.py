@@ -55,6 +55,11 @@ def cmc(distances: Array, probes: Sequence[str], gallery: Sequence[str]) -> Arra
 
     Arguments are those of `match_ranks`, with at least one probe.
 
+    Examples:
+        >>> distances = np.array([[0.1, 0.9], [0.2, 0.4]])  # of two sketches to two photos
+        >>> cmc(distances, ["anna", "ben"], ["anna", "ben"]).tolist()
+        [0.5, 1.0]
+
     Returns:
         (G,) rates in [0, 1] that never fall and end at 1.
 

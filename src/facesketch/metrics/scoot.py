@@ -25,9 +25,10 @@ def scoot(result: Tensor, truth: Tensor) -> Tensor:
     them and rounded; the block's two features are contrast and energy. The score is 1 / (1 + distance of the two
     32-vectors), as in the authors' code: `floor(6 grey / 255)` levels, the counts not symmetric, halves rounded up.
 
-    >>> sketches = torch.rand(1, 1, 64, 64) * 255
-    >>> scoot(sketches, sketches)
-    tensor([1.])
+    Examples:
+        >>> sketches = torch.rand(1, 1, 64, 64) * 255
+        >>> scoot(sketches, sketches)
+        tensor([1.])
     """
     distance = (_features(result[:, 0]) - _features(truth[:, 0])).square().sum((1, 2)).sqrt()
     return torch.reciprocal(1 + distance)

@@ -62,6 +62,15 @@ class Gallery:
     Several processes may read and write it at once. Without `describer` one is loaded when it is needed: the one that
     the gallery was made with or, for a new gallery, the best at hand.
 
+    Examples:
+        >>> import facesketch
+        >>> gallery = facesketch.Gallery("gallery")
+        >>> gallery.add("pairs/photos").added
+        9
+        >>> answer = gallery.search("pairs/sketches/face-0002.png", top=3)
+        >>> [hit.place for hit in answer.hits]
+        [1, 2, 3]
+
     Args:
         uri: a folder, or a place such as `s3://bucket/gallery`.
         describer: turns photos and sketches into vectors.

@@ -29,10 +29,13 @@ def run(
     An interrupted study goes on with what is missing when it is called again. A cell that fails does not stop the
     others: `failure` of the study tells why, and so does the report.
 
-        import facesketch
-
-        study = facesketch.study.run("pairs", "study", only=["pencil"], metrics=["ssim"])
-        print([cell.name for cell in study.cells if study.done(cell)], study.out / "report.html")
+    Examples:
+        >>> import facesketch
+        >>> study = facesketch.study.run("pairs", "study", only=["pencil"], metrics=["ssim"])
+        >>> [cell.name for cell in study.cells if study.done(cell)]
+        ['pencil']
+        >>> (study.out / "report.html").exists()
+        True
 
     Args:
         data: the folder of pairs.

@@ -47,9 +47,13 @@ def train(
 ) -> Path:
     """Train a method and return the run folder.
 
-    >>> run = train("dense-ae", "runs/first", data="pairs", epochs=2, size=32, loss="mae", quiet=True)
-
     Ctrl+C and SIGTERM wait for the end of the step and write a state to resume from.
+
+    Examples:
+        >>> import facesketch
+        >>> run = facesketch.train("dense-ae", "runs/new", data="pairs", epochs=2, size=32, loss="mae", quiet=True)
+        >>> sorted(path.name for path in run.glob("*.safetensors"))
+        ['best.safetensors', 'weights.safetensors']
 
     Args:
         method: one of `facesketch.list_methods()`, or complete settings in place of the other arguments.
@@ -75,7 +79,10 @@ def train(
 def resume(out: str | Path, *, data: str | Path | None = None, quiet: bool = False, **changes: int | str) -> Path:
     """Resume a run that was stopped, or make one longer, and return its folder.
 
-    >>> run = resume("runs/first", epochs=3, quiet=True)
+    Examples:
+        >>> import facesketch
+        >>> facesketch.resume("runs/first", epochs=3, quiet=True).name
+        'first'
 
     Args:
         out: the run folder.

@@ -82,6 +82,13 @@ def write_sample(folder: Path, *, pairs: int = 40, size: int = 128, seed: int = 
     same on every machine. Of ten faces three are for testing and one for validation. A second call with the same
     arguments finishes a sample that was cut off; nothing else is ever overwritten.
 
+    Examples:
+        >>> from facesketch.data.synthetic.draw import write_sample
+        >>> from pathlib import Path
+        >>> write_sample(Path("drawn"), pairs=2, size=64, seed=1)
+        >>> sorted(path.name for path in Path("drawn/photos").iterdir())
+        ['face-0001.png', 'face-0002.png']
+
     Args:
         folder: a new or empty folder, or one that an earlier call with the same arguments filled.
         pairs: how many faces.
