@@ -26,8 +26,6 @@ from facesketch.files import require_folder_name, write_json, write_text
 from facesketch.images.contact_sheet import sheet
 from facesketch.images.io import open_image, save_image
 
-Progress = Callable[[int, int], None]
-
 _ON_CONTACT = 48  # pictures on the contact sheet
 _ACROSS = 8
 _TABLE, _REPORT, _CONTACT = "pairs.csv", "report.json", "contact.png"
@@ -38,77 +36,61 @@ _OWN_COLUMNS = ("stem", "subject", "split", "photo", "sketch")
 
 @dataclass(frozen=True)
 class Picture:
-    """One picture to align.
+    """One picture to align."""
 
-    Attributes:
-        kind: `photo`, `sketch`, or `picture` where it belongs to no pair.
-        source: where it is.
-        place: where the aligned one goes, relative to the output folder.
-    """
-
-    kind: str
+    role: str
+    """`photo`, `sketch`, or `picture` if it belongs to no pair."""
     source: Source
     place: PurePosixPath
+    """Where the aligned one goes, relative to the output folder."""
 
 
 @dataclass(frozen=True)
 class Unit:
-    """Pictures that are kept or left out together: a pair, or one picture.
-
-    Attributes:
-        name: what the report calls it.
-        pictures: what to align.
-        row: the pair's row of `pairs.csv`; empty for a single picture.
-    """
+    """Pictures that are kept or left out together: a pair, or one picture."""
 
     name: str
     pictures: tuple[Picture, ...]
     row: dict[str, str] = field(default_factory=dict, hash=False)
+    """The pair's row of `pairs.csv`; empty for a single picture."""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What aligning one picture showed.
+    """What aligning one picture showed."""
 
-    Attributes:
-        kind: of the picture.
-        name: its path.
-        scale: pixels of the frame for one of the picture; 0 where it has no face or cannot be read.
-        angle: degrees that the eyes were tilted by, clockwise above 0, once the picture was upright.
-        turn: how far the picture was turned, as in `Face`.
-    """
-
-    kind: str
+    role: str
     name: str
+    """The path of the picture."""
     scale: float = 0.0
+    """Pixels of the frame for one of the picture; 0 if it has no face or cannot be read."""
     angle: float = 0.0
+    """Degrees that the eyes were tilted by, above 0 clockwise, once the picture was upright."""
     turn: int = 0
+    """How far the picture was turned, as in `Face`."""
 
 
 @dataclass(frozen=True)
 class AlignedFolders:
-    """What became of the folders.
-
-    Attributes:
-        kept: the units whose pictures were written, in order.
-        left_out: names of the others, each with the reason.
-        measured: every picture that was looked at.
-        passed_over: files that are not read as pictures, each with the reason.
-    """
+    """What became of the folders."""
 
     kept: tuple[Unit, ...]
+    """The units whose pictures were written, in order."""
     left_out: tuple[tuple[str, str], ...]
+    """Names of the others, each with the reason."""
     measured: tuple[Measured, ...]
+    """Every picture that was read."""
     passed_over: tuple[tuple[Path, str], ...] = ()
+    """Files that are not read as pictures, each with the reason."""
 
     @property
     def turned(self) -> tuple[tuple[str, int], ...]:
-        """Return the pictures that lay on their side or upside down, each with degrees clockwise to upright."""
+        """The pictures that lay on their side or upside down, each with degrees clockwise to upright."""
         return tuple((one.name, one.turn) for one in self.measured if one.turn)
 
     @property
     def pairs(self) -> int:
-        """Return how many pairs were written."""
+        """How many pairs were written."""
         return sum(bool(unit.row) for unit in self.kept)
 
 
@@ -121,21 +103,21 @@ def align_folders(
     scale: float = 1.0,
     number: int = 1,
     suffix: str = ".png",
-    progress: Progress | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> AlignedFolders:
     """Align every picture of some folders and write them with `pairs.csv`, `report.json` and `contact.png`.
 
-    A folder of pairs, in any layout that `facesketch.data.index` knows, stays pairs; a pair of which one picture has no
-    face is left out. The pictures of any other folder keep their places in its tree.
+    A folder of pairs, in any layout that `facesketch.data.index` knows, stays a folder of pairs; a pair with a picture
+    without a face is left out. The pictures of any other folder keep their places in its tree.
 
     Args:
         folders: at least one.
-        out: where everything goes; outside of the folders.
+        out: the folder to write, outside of the others.
         finder: finds the faces.
         frame: what faces are aligned to.
         scale: how many times the frame's size the pictures have.
         number: which face of each picture: 1 is the largest.
-        suffix: `.png`, or another that `save_image` knows.
+        suffix: of the pictures; one that `save_image` knows.
         progress: called with the number of units done and of all, after each.
 
     Raises:
@@ -176,7 +158,7 @@ def align_folders(
 def _align_unit(
     unit: Unit, out: Path, finder: FaceFinder, frame: FaceFrame, scale: float, number: int
 ) -> tuple[list[Measured], str]:
-    """Align the pictures of a unit and write them if all have a face; return why they were left out, or nothing."""
+    """Align the pictures of a unit and write them if all have a face; otherwise return why they are left out."""
     measured: list[Measured] = []
     aligned: list[Image.Image] = []
     reason = ""
@@ -187,13 +169,13 @@ def _align_unit(
             made = align(image, choose(finder.find(image, most=number), number)[0], frame, scale=scale)
         except (ImageError, FaceError) as error:
             reason = reason or (f"{name}: {error.seen}" if isinstance(error, FaceError) else str(error))
-            measured.append(Measured(picture.kind, name))
+            measured.append(Measured(picture.role, name))
             continue
         aligned.append(made.image)
         (left_x, left_y), (right_x, right_y) = made.face.eyes
         angle = math.degrees(math.atan2(right_y - left_y, right_x - left_x)) + made.face.turn
         enlarged = math.sqrt(abs(np.linalg.det(made.matrix[:, :2])))
-        measured.append(Measured(picture.kind, name, enlarged, (angle + 180) % 360 - 180, made.face.turn))
+        measured.append(Measured(picture.role, name, enlarged, (angle + 180) % 360 - 180, made.face.turn))
     if not reason:
         for picture, image in zip(unit.pictures, aligned, strict=True):
             save_image(image, out / picture.place)
@@ -203,9 +185,9 @@ def _align_unit(
 def plan(folders: Sequence[Path], suffix: str) -> list[Unit]:
     """Return what is to be aligned, in order, with the places and rows it will have.
 
-    With several folders, stems and subjects that two of them share get the folder's name in front, the column `set`
-    names the folder, and `style` becomes `SET-STYLE`, or the set's name where there was none. A name that is then taken
-    gets a number at its end.
+    With several folders, stems and subjects that two of them share begin with the folder's name, the column `set` names
+    the folder, and `style` becomes `SET-STYLE`, or the set's name if there was none. A name that is still taken gets a
+    number at its end.
 
     Raises:
         DataError: as `facesketch.data.index.index`, or a folder without pictures.
@@ -219,15 +201,24 @@ def plan(folders: Sequence[Path], suffix: str) -> list[Unit]:
     units: list[Unit] = []
     for name, folder, pairs in found:
         if pairs is None:
-            units += _singles(folder, PurePosixPath(name) if many else PurePosixPath(), suffix)
+            inside = PurePosixPath(name) if many else PurePosixPath()
+            for path, place in _places(folder, inside, suffix).items():
+                units.append(Unit(str(inside / path), (Picture("picture", Source(folder / path), place),)))
         for pair in pairs or ():
-            stem, subject = stems[name, pair.stem], subjects[name, pair.subject]
-            units.append(_pair_unit(pair, stem, subject, name if many else "", suffix))
+            stem = stems[name, pair.stem]
+            photo, sketch = (PurePosixPath(each, stem + suffix) for each in _OWN_FOLDERS)
+            attributes = dict(pair.attributes)
+            if many:
+                style = attributes.get("style", "")
+                attributes |= {"set": name, "style": f"{name}-{style}" if style else name}
+            own = (stem, subjects[name, pair.subject], pair.split or "", str(photo), str(sketch))
+            pictures = Picture("photo", pair.photo, photo), Picture("sketch", pair.sketch, sketch)
+            units.append(Unit(stem, pictures, attributes | dict(zip(_OWN_COLUMNS, own, strict=True))))
     return units
 
 
 def _names(folders: Sequence[Path], reserved: Collection[str]) -> list[str]:
-    """Return a name for each folder: its own, with a number where that is taken or reserved."""
+    """Return a name for each folder: its own, with a number if that is taken or reserved."""
     own = [folder.resolve().name for folder in folders]
     names: list[str] = []
     for name in own:
@@ -237,14 +228,14 @@ def _names(folders: Sequence[Path], reserved: Collection[str]) -> list[str]:
 
 
 def _free(name: str, taken: Collection[str]) -> str:
-    """Return a name that is none of the folded ones that are taken, with a number at its end where it must be."""
+    """Return a name, with a number at its end if it is among the folded ones that are taken."""
     if fold(name) not in taken:
         return name
     return next(other for number in count(2) if fold(other := f"{name}-{number}") not in taken)
 
 
 def _pairs(folder: Path) -> tuple[Pair, ...] | None:
-    """Return the pairs of a folder, or None where it is just a folder of pictures."""
+    """Return the pairs of a folder, or None if it is just a folder of pictures."""
     try:
         return index(folder).pairs
     except NoPairsError:
@@ -254,7 +245,7 @@ def _pairs(folder: Path) -> tuple[Pair, ...] | None:
 
 
 def _labels(named: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
-    """Return a unique label for each word of a folder; words that several folders have get the folder's name."""
+    """Return a unique label for each word of a folder: with the folder's name before it if several have the word."""
     every = list(dict.fromkeys(named))
     folders = Counter(word for _, word in {(name, fold(word)) for name, word in every})
     taken = {word for word, many in folders.items() if many == 1}
@@ -266,21 +257,13 @@ def _labels(named: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
     return labels
 
 
-def _singles(folder: Path, inside: PurePosixPath, suffix: str) -> list[Unit]:
+def _places(folder: Path, inside: PurePosixPath, suffix: str) -> dict[PurePosixPath, PurePosixPath]:
+    """Return where each picture of a folder goes: no two to one place, and none to that of a file of ours."""
     pictures = walk(folder).pictures
     if not pictures:
         raise DataError(f"{folder}: no picture in it", "give a folder of pictures or of pairs")
-    places = _places(pictures, inside, suffix)
-    return [
-        Unit(str(inside / path), (Picture("picture", Source(folder / path), inside / places[path]),))
-        for path in pictures
-    ]
-
-
-def _places(pictures: Sequence[PurePosixPath], inside: PurePosixPath, suffix: str) -> dict[PurePosixPath, str]:
-    """Return where each picture of a folder goes: no two to one place, and none to that of a file of ours."""
     bare = Counter(path.with_suffix("") for path in pictures)
-    places: dict[PurePosixPath, str] = {}
+    places: dict[PurePosixPath, PurePosixPath] = {}
     taken: set[str] = set()
     for path in sorted(pictures, key=lambda path: bare[path.with_suffix("")]):
         # a.jpg and a.png must not become one file
@@ -289,19 +272,8 @@ def _places(pictures: Sequence[PurePosixPath], inside: PurePosixPath, suffix: st
             label = f"picture-{label}"
         label = _free(label, taken)
         taken.add(fold(label))
-        places[path] = f"{label}{suffix}"
-    return places
-
-
-def _pair_unit(pair: Pair, stem: str, subject: str, name: str, suffix: str) -> Unit:
-    photo, sketch = PurePosixPath("photos", stem + suffix), PurePosixPath("sketches", stem + suffix)
-    attributes = dict(pair.attributes)
-    if name:
-        style = attributes.get("style", "")
-        attributes |= {"set": name, "style": f"{name}-{style}" if style else name}
-    row = dict(zip(_OWN_COLUMNS, (stem, subject, pair.split or "", str(photo), str(sketch)), strict=True))
-    pictures = Picture("photo", pair.photo, photo), Picture("sketch", pair.sketch, sketch)
-    return Unit(stem, pictures, attributes | row)
+        places[path] = inside / f"{label}{suffix}"
+    return {path: places[path] for path in pictures}
 
 
 def _write(done: AlignedFolders, folders: Sequence[Path], out: Path, frame: FaceFrame, scale: float) -> None:
@@ -317,7 +289,7 @@ def _write(done: AlignedFolders, folders: Sequence[Path], out: Path, frame: Face
         "folders": [str(folder) for folder in folders],
         "frame": frame.header() | {"scale": scale},
         "pairs": done.pairs,
-        "pictures": {kind: _figures(done, kind) for kind in dict.fromkeys(one.kind for one in done.measured)},
+        "pictures": {role: _figures(done, role) for role in dict.fromkeys(one.role for one in done.measured)},
         "turned": [{"name": name, "degrees": degrees} for name, degrees in done.turned],
         "left_out": [{"name": name, "reason": reason} for name, reason in done.left_out],
         "passed_over": [{"name": str(name), "reason": reason} for name, reason in done.passed_over],
@@ -326,9 +298,8 @@ def _write(done: AlignedFolders, folders: Sequence[Path], out: Path, frame: Face
     save_image(_contact_sheet(done, out), out / _CONTACT)
 
 
-def _figures(done: AlignedFolders, kind: str) -> dict[str, Any]:
-    """Return the figures of one kind of picture."""
-    looked_at = [one for one in done.measured if one.kind == kind]
+def _figures(done: AlignedFolders, role: str) -> dict[str, Any]:
+    looked_at = [one for one in done.measured if one.role == role]
     found = [one for one in looked_at if one.scale]
     values = {"angle_degrees": [one.angle for one in found], "scale": [one.scale for one in found]}
     shares = {"least": 0, "p5": 5, "median": 50, "p95": 95, "most": 100} if found else {}

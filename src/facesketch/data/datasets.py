@@ -6,6 +6,7 @@ training sees the batches that it would have seen.
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -35,9 +36,9 @@ class Batch:
 
     Attributes:
         photo, sketch: (N, C, S, S) in [-1, 1].
-        photo_stems, sketch_stems: the pairs they come from; the same for paired methods, others for unpaired ones.
+        photo_stems, sketch_stems: the pairs they come from, the same for paired methods.
         placements: where each photo lies in its frame.
-        styles: the style of each sketch, from the column `style` of `pairs.csv`; empty without one.
+        styles: of the sketches, from the column `style` of `pairs.csv`, or empty.
     """
 
     photo: Tensor
@@ -63,7 +64,7 @@ class Batch:
         return replace(self, photo=self.photo.to(device), sketch=self.sketch.to(device))
 
     def channels_last(self) -> Batch:
-        """Return the same batch with the channels of a pixel side by side in memory."""
+        """Return the batch with the channels of a pixel side by side in memory."""
         photo, sketch = (each.contiguous(memory_format=torch.channels_last) for each in (self.photo, self.sketch))
         return replace(self, photo=photo, sketch=sketch)
 
@@ -94,17 +95,19 @@ class Batch:
 class Pictures:
     """Every photo, or every sketch, of a list of pairs: decoded once, fitted into a square frame, kept as uint8.
 
-    Args:
-        sources: where the pictures are.
-        domain: photo or sketch, which decides the channels.
-        config: size and channels; with `faces`, black corners are filled.
-        frame: side of the square that the pictures are padded to.
+    With `config.faces`, black corners are filled.
     """
 
     def __init__(self, sources: Sequence[Source], domain: Domain, config: DataConfig, frame: int) -> None:
         self._channels, self._longest, self._frame = config.channels(domain), config.size, frame
         self._faces = config.faces
-        self.array = _allocate((len(sources), frame, frame, self._channels))
+        shape = len(sources), frame, frame, self._channels
+        self.array: NDArray[np.uint8]
+        if math.prod(shape) <= IN_MEMORY_BYTES:
+            self.array = np.empty(shape, dtype=np.uint8)
+        else:
+            with tempfile.NamedTemporaryFile(prefix="facesketch-") as file:  # unlinked; the mapping keeps it alive
+                self.array = np.memmap(file.name, dtype=np.uint8, mode="w+", shape=shape)
         with ThreadPoolExecutor() as pool:  # Pillow decodes without holding the interpreter
             self.placements = list(pool.map(self._decode, range(len(sources)), sources))
 
@@ -122,15 +125,8 @@ class Pictures:
         return to_tensor(self.array[place])
 
 
-def _allocate(shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    if int(np.prod(shape)) <= IN_MEMORY_BYTES:
-        return np.empty(shape, dtype=np.uint8)
-    with tempfile.NamedTemporaryFile(prefix="facesketch-") as file:  # unlinked at once; the mapping keeps it alive
-        return np.memmap(file.name, dtype=np.uint8, mode="w+", shape=shape)
-
-
 def _evenly(groups: Sequence[NDArray[np.int64]], count: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Return `count` places in random order, as many of each group; those of a small group come several times."""
+    """Return `count` places in random order, as many of each group; a small group's come several times."""
     share = -(-count // len(groups))
     drawn = [np.concatenate([rng.permutation(one) for _ in range(-(-share // len(one)))])[:share] for one in groups]
     return rng.permutation(np.concatenate(drawn))[:count]

@@ -1,4 +1,4 @@
-"""Find the pairs in a folder, whatever its layout, and report what does not fit."""
+"""Find the pairs in a folder of any layout, and report what does not fit."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _EXAMPLES = 3
 
 @dataclass(frozen=True)
 class Index:
-    """The pairs of a folder. Paths are relative to the folder, except those of the pairs.
+    """The pairs of a folder; paths are relative to it, except those of the pairs.
 
     Attributes:
         layout: a key of `LAYOUTS`.
@@ -60,7 +60,7 @@ class Report:
         odd_sized: pairs whose two pictures differ in size, or whose size is not that of most others.
         identical: groups of files with the same bytes.
         usable: pairs of which both pictures can be read.
-        size: (width, height) of more than half of the photos, or None when there is no such size.
+        size: (width, height) of more than half of the photos, or None if there is no such size.
     """
 
     index: Index
@@ -72,7 +72,7 @@ class Report:
 
 
 def index(folder: Path, layout: str = "auto") -> Index:
-    """Find the pairs in a folder by its names; no picture is read, except a few side-by-side ones.
+    """Find the pairs in a folder by its names; pictures are read only to tell side-by-side ones.
 
     Examples:
         >>> from facesketch.data.index import index
@@ -114,18 +114,14 @@ def _index(tree: Tree, layout: str, found: Found) -> Index:
             found.duplicates.append((str(pairs[pair.stem].sketch.path), str(pair.sketch.path)))
         else:
             pairs[pair.stem] = pair
-    placed = [
-        replace(
-            pair,
-            photo=replace(pair.photo, path=tree.folder / pair.photo.path),
-            sketch=replace(pair.sketch, path=tree.folder / pair.sketch.path),
-        )
-        for pair in pairs.values()
-    ]
+
+    def placed(source: Source) -> Source:
+        return replace(source, path=tree.folder / source.path)
+
     return Index(
         folder=tree.folder,
         layout=layout,
-        pairs=tuple(placed),
+        pairs=tuple(replace(pair, photo=placed(pair.photo), sketch=placed(pair.sketch)) for pair in pairs.values()),
         orphan_photos=tuple(sorted(found.orphan_photos)),
         orphan_sketches=tuple(sorted(found.orphan_sketches)),
         duplicates=tuple(sorted(found.duplicates)),
@@ -136,7 +132,6 @@ def _index(tree: Tree, layout: str, found: Found) -> Index:
 
 
 def _nothing_pairs(tree: Tree, layout: str, partly: dict[str, Found]) -> NoPairsError:
-    """Return the error that says what the folder holds and which layouts were tried."""
     looked = "looked for " + (", ".join(LAYOUTS) if layout == "auto" else f"the layout '{layout}'")
     for name, found in partly.items():
         if found.orphan_photos or found.orphan_sketches or found.unreadable:
@@ -162,15 +157,6 @@ def _few(word: str, names: Sequence[object]) -> str:
     return f"{len(names)} {plural} ({', '.join(map(str, names[:_EXAMPLES]))}{', …' if len(names) > _EXAMPLES else ''})"
 
 
-@dataclass(frozen=True)
-class _Read:
-    """The size of one file's picture and the hash of its bytes, or why it cannot be read."""
-
-    size: Size | None = None
-    digest: str = ""
-    problem: str = ""
-
-
 def check(folder: Path, layout: str = "auto", *, progress: Callable[[int, int], None] | None = None) -> Report:
     """Find the pairs as `index` does, then read every picture of them in full.
 
@@ -184,45 +170,45 @@ def check(folder: Path, layout: str = "auto", *, progress: Callable[[int, int], 
     """
     found = index(folder, layout)
     files = sorted({source.path for pair in found.pairs for source in (pair.photo, pair.sketch)})
-    read: dict[Path, _Read] = {}
+    sizes: dict[Path, Size] = {}
+    bad, same = [*found.unreadable], defaultdict[str, list[str]](list)
     with ThreadedMap(_read, files, threads=min(4, processors())) as results:
-        for path, one in zip(files, results, strict=True):
-            read[path] = one
+        for number, (path, read) in enumerate(zip(files, results, strict=True), start=1):
+            if isinstance(read, str):
+                bad.append(read.removeprefix(f"{found.folder}{os.sep}"))
+            else:
+                sizes[path], digest = read
+                same[digest].append(path.relative_to(found.folder).as_posix())
             if progress is not None:
-                progress(len(read), len(files))
-    sizes = {pair.stem: (_size(pair.photo, read), _size(pair.sketch, read)) for pair in found.pairs}
-    counts = Counter(photo for photo, _ in sizes.values() if photo)
-    usual = next((size for size, count in counts.most_common(1) if count * 2 > counts.total()), None)
-    same: dict[str, list[str]] = defaultdict(list)
-    for path, one in read.items():
-        if one.digest:
-            same[one.digest].append(path.relative_to(found.folder).as_posix())
-    bad = [one.problem.removeprefix(f"{found.folder}{os.sep}") for one in read.values() if one.problem]
+                progress(number, len(files))
+    usable = [pair for pair in found.pairs if pair.photo.path in sizes and pair.sketch.path in sizes]
+
+    def size(source: Source) -> Size:
+        width, height = sizes[source.path]
+        return (width if source.half is None else width // 2), height
+
+    counts = Counter(size(pair.photo) for pair in found.pairs if pair.photo.path in sizes)
+    usual = next((each for each, count in counts.most_common(1) if count * 2 > counts.total()), None)
+    odd = []
+    for pair in usable:
+        photo, sketch = size(pair.photo), size(pair.sketch)
+        if photo != sketch:
+            odd.append(f"{pair.stem}: photo {photo[0]}x{photo[1]}, sketch {sketch[0]}x{sketch[1]}")
+        elif usual and photo != usual:
+            odd.append(f"{pair.stem}: {photo[0]}x{photo[1]}, most are {usual[0]}x{usual[1]}")
     return Report(
         index=found,
-        unreadable=tuple(sorted([*found.unreadable, *bad])),
-        odd_sized=tuple(filter(None, (_odd(stem, *both, usual) for stem, both in sizes.items()))),
+        unreadable=tuple(sorted(bad)),
+        odd_sized=tuple(odd),
         identical=tuple(sorted(tuple(group) for group in same.values() if len(group) > 1)),
-        usable=tuple(pair for pair in found.pairs if all(sizes[pair.stem])),
+        usable=tuple(usable),
         size=usual,
     )
 
 
-def _read(path: Path) -> _Read:
+def _read(path: Path) -> tuple[Size, str] | str:
+    """Return the size of a file's picture and the hash of its bytes, or why it cannot be read."""
     try:
-        return _Read(Source(path).open().size, hashlib.sha256(path.read_bytes()).hexdigest())
+        return Source(path).open().size, hashlib.sha256(path.read_bytes()).hexdigest()
     except (ImageError, OSError) as error:
-        return _Read(problem=str(error))
-
-
-def _size(source: Source, read: dict[Path, _Read]) -> Size | None:
-    size = read[source.path].size
-    return size if size is None or source.half is None else (size[0] // 2, size[1])
-
-
-def _odd(stem: str, photo: Size | None, sketch: Size | None, usual: Size | None) -> str:
-    if photo and sketch and photo != sketch:
-        return f"{stem}: photo {photo[0]}x{photo[1]}, sketch {sketch[0]}x{sketch[1]}"
-    if photo and sketch and usual and photo != usual:
-        return f"{stem}: {photo[0]}x{photo[1]}, most are {usual[0]}x{usual[1]}"
-    return ""
+        return str(error)

@@ -1,4 +1,4 @@
-"""Refuse to write results over the data that they are about."""
+"""Refuse to write results over the data."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ANNOTATIONS = re.compile(r"anno_(train|val|test)\.json")
 
 
 def forbid_overwriting(data: Path, out: Iterable[Path] = (), *, pictures: Path | None = None) -> None:
-    """Check that no result takes the place of a picture or a list of the data.
+    """Check that no result overwrites a picture or a list of the data.
 
     Args:
         data: the folder of pairs.
@@ -39,14 +39,13 @@ def forbid_overwriting(data: Path, out: Iterable[Path] = (), *, pictures: Path |
         if _place(pictures) in {_place(folder) for folder in folders}:
             raise ConfigError(f"`pictures` {pictures}: holds pictures of `data` {data}", "give a folder of their own")
     lists = [data / path for path in walk(data).files if _ANNOTATIONS.fullmatch(fold(path.name))]
-    taken = {
-        _place(path) for path in (*files, *lists, data / "pairs.csv")
-    }  # a new pairs.csv would be read as the data's
+    lists.append(data / "pairs.csv")  # a new one would be read as the data's
+    taken = {_place(path) for path in (*files, *lists)}
     for path in out:
         if _place(path) in taken:
             raise ConfigError(f"`out` would write {path}, a file of `data` {data}", "give another name")
 
 
 def _place(path: Path) -> str:
-    """Return one spelling of a path where letter case does not count; elsewhere this is stricter than it must be."""
+    """Return one spelling of a path, as if letter case never counted."""
     return fold(str(path.resolve()))

@@ -32,7 +32,7 @@ class Source:
         """Open the picture as upright `L` or `RGB`, cut to its half.
 
         Args:
-            box: when given, a JPEG may be decoded at a reduced size not smaller than this square, which is faster.
+            box: a JPEG may be decoded at a reduced size not smaller than this square, which is faster.
 
         Raises:
             ImageError: the file is missing, damaged or no picture.
@@ -42,7 +42,7 @@ class Source:
 
 
 def cut_half(image: Image.Image, half: Half) -> Image.Image:
-    """Return the left or right half of a picture, without the middle column when the width is odd."""
+    """Return the left or right half of a picture, without the middle column if the width is odd."""
     width, height = image.size
     left = 0 if half == "left" else width - width // 2
     return image.crop((left, 0, left + width // 2, height))

@@ -1,7 +1,7 @@
-"""Who is trained on, who validates and who tests: by subject, and the same on every machine.
+"""Divide pairs into training, validation and test by subject, in the same way on every machine.
 
-The data's own division comes first. Everybody else's side follows from a hash of the subject's name, so adding subjects
-never moves another one.
+The data's own division comes first. Other subjects are placed by a hash of their name, so adding some never moves
+another.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ class Split:
     """The pairs of each side, sorted by stem. No subject is on two sides.
 
     Attributes:
-        left_out: pairs of a subject whom the data also puts on a stricter side.
-        origin: what decided each side: the `data`, the `hash`, `both`, or `nobody` when it is empty.
+        left_out: pairs of subjects whom the data also puts on a stricter side.
+        origin: what decided each side: the `data`, the `hash`, `both`, or `nobody` if it is empty.
     """
 
     train: tuple[Pair, ...]
@@ -47,12 +47,11 @@ class Split:
 def split(pairs: Sequence[Pair], *, validation: float = 0.12, test: float = 0.2) -> Split:
     """Divide pairs into train, validation and test by subject.
 
-    A subject stays where the data puts it. Where the data puts it on several sides, the strictest counts (test, then
-    validation), and its pairs on the others are left out. A side to which the data assigns nobody is filled from the
-    subjects that the data trains on or does not assign: a subject tests if `draw("test", subject) < test`, and
-    otherwise validates if `draw("validation", subject) < validation`. If that leaves a wanted side empty among three
-    subjects or more, it gets the subject with the smallest draw for it. Training gets a subject before the other two,
-    so one subject alone is trained on.
+    A subject stays where the data puts it. If that is on several sides, the strictest counts (test, then validation),
+    and its pairs on the others are left out. A side that the data leaves empty is filled from the subjects that the
+    data trains on or does not assign: a subject tests if `draw("test", subject) < test`, and otherwise validates if
+    `draw("validation", subject) < validation`. If a wanted side is still empty among three subjects or more, it gets
+    the subject with the smallest draw for it. Training comes first, so a single subject is trained on.
 
     Examples:
         >>> from facesketch.data.index import index

@@ -1,4 +1,4 @@
-"""The tables that users keep, `pairs.csv` and `people.csv`, read however a spreadsheet writes them."""
+"""The tables that users keep, `pairs.csv` and `people.csv`, as any spreadsheet writes them."""
 
 from __future__ import annotations
 

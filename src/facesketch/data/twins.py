@@ -1,4 +1,4 @@
-"""Pictures that two sides of a split share: a test on pictures that were learned from is no test."""
+"""Pictures that two sides of a split share. A test on pictures seen in training is no test."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _SPOILT = {
 
 
 def twins(parts: Split, side: Side = "test") -> tuple[tuple[Pair, Pair], ...]:
-    """Find pairs of a side that share a photo or a sketch, byte for byte, with a pair that is seen before.
+    """Find pairs of a side that share a photo or a sketch, byte for byte, with a pair that training sees.
 
-    Only files whose size occurs on both sides are read. Files that cannot be read have no twin.
+    It reads only files whose size occurs on both sides. Files that cannot be read have no twin.
 
     Args:
         parts: the split.
         side: `test` or `validation`.
 
     Returns:
-        (pair of the side, the first pair seen before that has the same picture), each pair of the side at most once.
+        (pair of the side, first pair seen with the same picture), each pair of the side at most once.
     """
     held = parts.side(side)
     seen = [pair for other in SEEN_BEFORE[side] for pair in parts.side(other)]

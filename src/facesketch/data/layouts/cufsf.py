@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from facesketch.data.layouts.matching import make_pair
-from facesketch.data.layouts.tree import Item, Tree, fold, read_words, stem_of
+from facesketch.data.layouts.tree import Item, Tree, fold, read, stem_of
 from facesketch.data.pairs import Found
 from facesketch.errors import DataError
 from facesketch.images.io import SUFFIXES
@@ -35,17 +35,15 @@ def shot(stem: str) -> Shot | None:
 def cufsf(tree: Tree) -> Found | None:
     """Pair CUFSF's sketches with FERET's photos.
 
-    Each line of the list is one sketch: the one of that name or subject number, or, where no sketch has the name of a
-    line, the one at that place in the order of names. Without a list, a sketch goes with the photo of its name, or of
-    its subject when there is just one. The subject is the first five digits.
+    Each line of the list is a sketch: that of this name or subject number, or if no sketch has any line's name, the one
+    at this place in the order of names. Without a list, a sketch goes with the photo of its name, or with the only one
+    of its subject. The subject is the first five digits.
 
     Raises:
         DataError: lines and sketches match neither by name nor by count.
     """
     sketches = _sketches(tree)
-    photos = _Photos(
-        [Item(path, stem_of(path), "photo") for path in tree.pictures if read_words(path).domain != "sketch"]
-    )
+    photos = _Photos([Item(path, stem_of(path), "photo") for path in tree.pictures if read(path).domain != "sketch"])
     if not sketches or not photos.items:
         return None
     listed = _listed(tree)
@@ -72,7 +70,7 @@ def cufsf(tree: Tree) -> Found | None:
 
 def _sketches(tree: Tree) -> list[Item]:
     """Return the sketches in order of name: the original ones, not the cropped ones, as FERET's photos are whole."""
-    items = [replace(item, rest=()) for item in map(read_words, tree.pictures) if item.domain == "sketch"]
+    items = [replace(item, rest=()) for item in map(read, tree.pictures) if item.domain == "sketch"]
     whole = [item for item in items if not item.cropped]
     return sorted(whole or items, key=lambda item: (item.stem, str(item.path)))
 
@@ -94,7 +92,7 @@ class _Photos:
                 self.by_subject[key[0]].append(item)
 
     def find(self, name: str) -> Item | None:
-        """Return the photo of this FERET name, or of the subject alone when it can only be the one."""
+        """Return the photo of this FERET name, or the only one of its subject."""
         key = shot(name)
         if name in self.by_stem:
             return self.by_stem[name][0]

@@ -6,17 +6,18 @@ import json
 import re
 from dataclasses import replace
 
-from facesketch.config import Domain
-from facesketch.data.layouts.matching import make_pair
-from facesketch.data.layouts.tree import SPLIT_WORDS, Item, Tree, fold
+from facesketch.data.layouts.matching import match
+from facesketch.data.layouts.tree import DOMAIN_WORDS, SPLIT_WORDS, Item, Tree, fold
 from facesketch.data.pairs import Found, Side
 from facesketch.errors import DataError
 from facesketch.files import parse_json, read_file
 
-_NESTED = re.compile(
-    r"(?:.*/)?(?P<domain>photo|sketch)/(?P=domain)(?P<style>\d+)/(?:image|sketch)(?P<number>\d+)\.[^/]*"
+_NESTED, _FLAT = (
+    re.compile(
+        rf"(?:.*/)?(?P<domain>photo|sketch)/(?P=domain)(?P<style>\d+){mark}(?:image|sketch)(?P<number>\d+)\.[^/]*"
+    )
+    for mark in "/_"
 )
-_FLAT = re.compile(r"(?:.*/)?(?P<domain>photo|sketch)/(?P=domain)(?P<style>\d+)_(?:image|sketch)(?P<number>\d+)\.[^/]*")
 _ANNOTATION = re.compile(r"anno_(?P<side>train|val|test)\.json")
 _IMAGE_NAME = re.compile(r"photo(?P<style>\d+)[/_]image(?P<number>\d+)(?:\.\w+)?")
 
@@ -24,43 +25,32 @@ _IMAGE_NAME = re.compile(r"photo(?P<style>\d+)[/_]image(?P<number>\d+)(?:\.\w+)?
 def fs2k(tree: Tree) -> Found | None:
     """Pair `photo/photo1/image0110.jpg` with `sketch/sketch1/sketch0110.jpg` as `1-0110`.
 
-    `anno_train.json` and `anno_test.json` give the split and the attributes. Without the numbered folders, pictures
-    that FS2K's own script has copied to `train/photo/photo1_image0110.jpg` are read.
+    `anno_train.json` and `anno_test.json` give the split and the attributes. Without the numbered folders, the pictures
+    that FS2K's own script copies to `train/photo/photo1_image0110.jpg` are read.
 
     Raises:
         DataError: an annotation file is not what FS2K publishes.
     """
-    photos, more_photos = _numbered(tree, "photo")
-    sketches, more_sketches = _numbered(tree, "sketch")
-    if not photos or not sketches:
+    found = match(items := _items(tree, _NESTED)) or match(items := _items(tree, _FLAT))
+    if found is None:
         return None
     notes = _annotations(tree)
-    found = Found(duplicates=more_photos + more_sketches)
-    for stem in sorted(photos.keys() & sketches.keys()):
-        pair = make_pair(stem, photos[stem], sketches[stem], subject=stem)
-        side, attributes = notes.get(stem, (pair.split, {}))
-        found.pairs.append(replace(pair, split=side, attributes=attributes))
-    found.orphan_photos = [str(photos[stem].path) for stem in sorted(photos.keys() - sketches.keys())]
-    found.orphan_sketches = [str(sketches[stem].path) for stem in sorted(sketches.keys() - photos.keys())]
-    if missing := notes.keys() - photos.keys() - sketches.keys():
+    for place, pair in enumerate(found.pairs):
+        side, attributes = notes.get(pair.stem, (pair.split, {}))
+        found.pairs[place] = replace(pair, split=side, attributes=attributes)
+    if missing := notes.keys() - {item.stem for item in items}:
         found.notes = [f"{len(missing)} annotated pictures are not in the folder, such as {min(missing)}"]
     return found
 
 
-def _numbered(tree: Tree, domain: Domain) -> tuple[dict[str, Item], list[tuple[str, ...]]]:
-    """Return the pictures of one domain by stem, and the groups of those that share a stem."""
-    for pattern in (_NESTED, _FLAT):
-        groups: dict[str, list[Item]] = {}
-        for path in tree.pictures:
-            place = pattern.fullmatch(fold(str(path)))
-            if place and place["domain"] == domain:
-                stem = f"{place['style']}-{place['number']}"
-                sides = [SPLIT_WORDS[part] for part in map(fold, path.parts[:-1]) if part in SPLIT_WORDS]
-                groups.setdefault(stem, []).append(Item(path, stem, domain, sides[-1] if sides else None))
-        if groups:
-            several = [tuple(str(item.path) for item in group) for group in groups.values() if len(group) > 1]
-            return {stem: group[0] for stem, group in groups.items()}, several
-    return {}, []
+def _items(tree: Tree, pattern: re.Pattern[str]) -> list[Item]:
+    items = []
+    for path in tree.pictures:
+        if place := pattern.fullmatch(fold(str(path))):
+            sides = [SPLIT_WORDS[part] for part in map(fold, path.parts[:-1]) if part in SPLIT_WORDS]
+            stem, domain = f"{place['style']}-{place['number']}", DOMAIN_WORDS[place["domain"]]
+            items.append(Item(path, stem, domain, sides[-1] if sides else None))
+    return items
 
 
 def _annotations(tree: Tree) -> dict[str, tuple[Side, dict[str, str]]]:
@@ -77,13 +67,9 @@ def _annotations(tree: Tree) -> dict[str, tuple[Side, dict[str, str]]]:
             raise DataError(f"{path}: expected a list of entries, each with an image_name")
         for entry in entries:
             named = entry.get("image_name") if isinstance(entry, dict) else None
-            place = _IMAGE_NAME.fullmatch(fold(str(named)))
-            if not place:
+            if not (place := _IMAGE_NAME.fullmatch(fold(str(named)))):
                 raise DataError(f"{path}: image_name {named!r}", "expected one such as 'photo1/image0110'")
-            attributes = {
-                str(key): value if isinstance(value, str) else json.dumps(value)
-                for key, value in entry.items()
-                if key != "image_name"
-            }
+            del entry["image_name"]
+            attributes = {str(key): each if isinstance(each, str) else json.dumps(each) for key, each in entry.items()}
             notes[f"{place['style']}-{place['number']}"] = SPLIT_WORDS[name["side"]], attributes
     return notes

@@ -1,25 +1,18 @@
-"""Photos on one side, sketches on the other: which belong together by their names."""
+"""Which photos and sketches belong together, by their names."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
 
 from facesketch.data.layouts.tree import Item, subject_named
 from facesketch.data.pairs import Found, Pair, Source
 
-Key = Callable[[Item], Hashable]
 _SECOND_SERIES = re.compile(r"^([fm])2-")
-
-
-def _whole(item: Item) -> Hashable:
-    return item.rest, item.split, item.stem
-
-
-_KEYS: tuple[Key, ...] = (
-    _whole,
+_KEYS: tuple[Callable[[Item], Hashable], ...] = (
+    lambda item: (item.rest, item.split, item.stem),
     lambda item: (item.rest, item.stem),
     lambda item: item.stem,
     # CUHK's training sketches are called F2-005-01 and M2-008-01, but some of their photos f-005-01 and m-008-01
@@ -27,7 +20,7 @@ _KEYS: tuple[Key, ...] = (
 )
 
 
-def match(items: Sequence[Item]) -> Found:
+def match(items: Sequence[Item]) -> Found | None:
     """Pair photos with sketches of the same name.
 
     Folders, side of the split and name are compared first, and then less and less of them. A pair needs exactly one
@@ -35,18 +28,36 @@ def match(items: Sequence[Item]) -> Found:
 
     Args:
         items: pictures in the order of their names; those that are neither photo nor sketch are ignored.
+
+    Returns:
+        None unless there are both photos and sketches.
     """
-    found = Found()
-    photos, more_photos = _first_of_each(item for item in items if item.domain == "photo")
-    sketches, more_sketches = _first_of_each(item for item in items if item.domain == "sketch")
+    found, unique = Found(), dict[str, list[Item]]()
+    for domain in ("photo", "sketch"):
+        groups: dict[Hashable, list[Item]] = defaultdict(list)
+        for item in items:
+            if item.domain == domain:
+                groups[_KEYS[0](item)].append(item)
+        found.duplicates += [tuple(str(each.path) for each in group) for group in groups.values() if len(group) > 1]
+        unique[domain] = [group[0] for group in groups.values()]
+    photos, sketches = unique.values()
+    if not photos or not sketches:
+        return None
     matches: list[tuple[Item, Item]] = []
     for key in _KEYS:
-        agreed = _agree(photos, sketches, key)
-        matches += agreed
-        taken = {item.path for both in agreed for item in both}
+        by_key: dict[Hashable, tuple[list[Item], list[Item]]] = defaultdict(lambda: ([], []))
+        for photo in photos:
+            by_key[key(photo)][0].append(photo)
+        for sketch in sketches:
+            by_key[key(sketch)][1].append(sketch)
+        for alike in by_key.values():
+            if len(alike[0]) == len(alike[1]) == 1:
+                photo, sketch = alike[0][0], alike[1][0]
+                if photo.split is None or sketch.split is None or photo.split == sketch.split:
+                    matches.append((photo, sketch))
+        taken = {item.path for both in matches for item in both}
         photos = [item for item in photos if item.path not in taken]
         sketches = [item for item in sketches if item.path not in taken]
-    found.duplicates = more_photos + more_sketches
     found.orphan_photos = [str(item.path) for item in photos]
     found.orphan_sketches = [str(item.path) for item in sketches]
     names = ["-".join([*(sketch.rest if photo.rest == sketch.rest else ()), sketch.stem]) for photo, sketch in matches]
@@ -56,28 +67,6 @@ def match(items: Sequence[Item]) -> Found:
         stem = f"{side}-{name}" if side and seen[name] > 1 else name
         found.pairs.append(make_pair(stem, photo, sketch, subject=subject_named(stem, sketch)))
     return found
-
-
-def _first_of_each(items: Iterable[Item]) -> tuple[list[Item], list[tuple[str, ...]]]:
-    groups: dict[Hashable, list[Item]] = defaultdict(list)
-    for item in items:
-        groups[_whole(item)].append(item)
-    several = [tuple(str(item.path) for item in group) for group in groups.values() if len(group) > 1]
-    return [group[0] for group in groups.values()], several
-
-
-def _agree(photos: list[Item], sketches: list[Item], key: Key) -> list[tuple[Item, Item]]:
-    by_key: dict[Hashable, list[Item]] = defaultdict(list)
-    for sketch in sketches:
-        by_key[key(sketch)].append(sketch)
-    seen = Counter(key(photo) for photo in photos)
-    return [
-        (photo, sketch)
-        for photo in photos
-        if seen[key(photo)] == len(by_key[key(photo)]) == 1
-        for sketch in by_key[key(photo)]
-        if photo.split is None or sketch.split is None or photo.split == sketch.split
-    ]
 
 
 def make_pair(stem: str, photo: Item, sketch: Item, *, subject: str) -> Pair:

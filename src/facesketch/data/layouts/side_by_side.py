@@ -1,4 +1,4 @@
-"""Pictures that hold photo and sketch side by side, and which half is which."""
+"""Pictures that hold a photo and its sketch side by side."""
 
 from __future__ import annotations
 
@@ -7,16 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
-from facesketch.data.layouts.tree import Item, Tree, read_exact, subject_named
+from facesketch.data.layouts.tree import Item, Tree, read, subject_named
 from facesketch.data.pairs import Found, Half, Pair, Source, cut_half
 from facesketch.errors import ImageError
 from facesketch.images.io import header, open_image
 
 WIDE = 1.5
-"""A picture that holds two is at least so many times wider than high."""
+"""How many times wider than high a picture of two is at least."""
 _LOOKED_AT = 9
 _COLOURFUL = 0.02
 _TURNED = frozenset({5, 6, 7, 8})
@@ -26,8 +25,8 @@ _ORIENTATION = 0x0112
 def side_by_side(tree: Tree) -> Found | None:
     """Split pictures that are at least 1.5 times wider than high, with or without `train/`, `val/` and `test/`.
 
-    Which half is the photo is decided once for the folder, by the majority of a few pictures: the more colourful half,
-    or, where both are grey, the one with more mid-tones.
+    The majority of a few pictures decides which half of all is the photo: the more colourful half, or the one with more
+    mid-tones if both are grey.
     """
     sample = _spread(tree.pictures)
     ratios = [_ratio(tree, path) for path in sample]
@@ -42,7 +41,7 @@ def side_by_side(tree: Tree) -> Found | None:
         elif ratio < WIDE:
             found.orphan_photos.append(str(path))
         else:
-            wide.append(read_exact(path))
+            wide.append(read(path, exact=True))
     if found.orphan_photos:
         found.notes.append(f"a picture less than {WIDE} times wider than high holds no pair and counts as an orphan")
     photo = photo_half(tree, [item.path for item in wide])
@@ -63,7 +62,7 @@ def side_by_side(tree: Tree) -> Found | None:
 
 
 def photo_half(tree: Tree, paths: Sequence[PurePosixPath]) -> Half:
-    """Return the half that holds the photo in most of a few pictures; the left one when they are undecided."""
+    """Return the half that is the photo in most of a few pictures; the left one if they are undecided."""
     return "right" if sum(_vote(tree.folder / path) for path in _spread(paths)) < 0 else "left"
 
 
@@ -74,11 +73,11 @@ def _spread(paths: Sequence[PurePosixPath]) -> list[PurePosixPath]:
 
 
 def _ratio(tree: Tree, path: PurePosixPath) -> float | None:
-    """Return width over height according to the header, or None when there is none."""
+    """Return width over height by the header, or None if it cannot be read."""
     try:
         with header((tree.folder / path).read_bytes()) as (image, _):
             width, height = image.size
-            # Pillow decodes a PNG to look for what it lacks, and gives a TIFF's size as it stands upright
+            # Pillow decodes a PNG to look for EXIF that is not there, and gives a TIFF's size upright
             told = image.format != "TIFF" and (image.format != "PNG" or "exif" in image.info)
             turned = told and image.getexif().get(_ORIENTATION) in _TURNED
     except (ImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError):
@@ -87,28 +86,17 @@ def _ratio(tree: Tree, path: PurePosixPath) -> float | None:
 
 
 def _vote(path: Path) -> int:
-    """Return 1 when the left half looks like the photo, -1 when the right one does, 0 when neither or damaged."""
+    """Return 1 if the left half looks like the photo, -1 if the right one does, 0 if neither, or if it is damaged."""
     try:
         image = open_image(path)
     except ImageError:
         return 0
-    left, right = (_pixels(cut_half(image, half)) for half in ("left", "right"))
-    colour = _colourfulness(left) - _colourfulness(right)
-    if abs(colour) > _COLOURFUL:
-        return 1 if colour > 0 else -1
-    return int(np.sign(_mid_tones(left) - _mid_tones(right)))
-
-
-def _pixels(image: Image.Image) -> NDArray[np.float32]:
-    return np.asarray(image.convert("RGB").resize((64, 64), Image.Resampling.BOX), dtype=np.float32) / np.float32(255)
-
-
-def _colourfulness(pixels: NDArray[np.float32]) -> float:
-    """Return the mean distance between the largest and the smallest channel, in [0, 1]."""
-    return float((pixels.max(axis=2) - pixels.min(axis=2)).mean())
-
-
-def _mid_tones(pixels: NDArray[np.float32]) -> float:
-    """Return the share of pixels that are neither near white nor near black."""
-    grey = pixels.mean(axis=2)
-    return float(((grey > 0.2) & (grey < 0.8)).mean())
+    colours, mid_tones = [], []
+    for half in ("left", "right"):
+        small = cut_half(image, half).convert("RGB").resize((64, 64), Image.Resampling.BOX)
+        pixels = np.asarray(small, dtype=np.float32) / np.float32(255)
+        grey = pixels.mean(axis=2)
+        colours.append(float((pixels.max(axis=2) - pixels.min(axis=2)).mean()))
+        mid_tones.append(float(((grey > 0.2) & (grey < 0.8)).mean()))  # neither near white nor near black
+    difference = colours[0] - colours[1]
+    return int(np.sign(difference if abs(difference) > _COLOURFUL else mid_tones[0] - mid_tones[1]))

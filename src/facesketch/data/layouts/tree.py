@@ -1,4 +1,4 @@
-"""The files of a folder, and what their names say: photo or sketch, which side of a split, whose face."""
+"""The files of a folder, and what their names say: photo or sketch, side of a split, and person."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SPLIT_WORDS: dict[str, Side] = {
 _SETS = frozenset({"cuhk", "cufs"})  # their stems are in print without a prefix
 _LITTER = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
 _RESULTS = ({"config.toml", "log.jsonl"}, {"plan.json", "pictures"}, {"search.json", "search.png"})
-"""What stands together in the folders that `train`, `study` and `search evaluate` write."""
+"""What the folders that `train`, `study` and `search evaluate` write hold."""
 _OWN = re.compile(r"pairs\.csv|people\.csv|report\.json|anno_\w+\.json")
 _SIZE_MARK = re.compile(r"-sz\d+$")
 _SUBJECTS = (
@@ -41,17 +41,16 @@ _SUBJECTS = (
 
 @dataclass(frozen=True)
 class Tree:
-    """A folder and every file below it, as paths relative to it, in one order on every machine.
+    """A folder and every file below it, as paths relative to it, in the same order on every machine.
 
-    Hidden files (`.DS_Store`, `._x.jpg`), `Thumbs.db` and `__MACOSX` are left out, and so are folders below it that
-    hold a training, a study or a measured search, whose pictures show the same people once more. Symbolic links are
-    followed.
+    It leaves out hidden files (`.DS_Store`, `._x.jpg`), `Thumbs.db`, `__MACOSX`, and folders that hold a training, a
+    study or the results of a search, whose pictures show the same people again. It follows symbolic links.
     """
 
     folder: Path
     files: tuple[PurePosixPath, ...]
     odd: tuple[tuple[PurePosixPath, str], ...] = ()
-    """What is neither a file nor a folder, such as a link that leads nowhere, each with what it is."""
+    """What is neither a file nor a folder, such as a broken link, each with what it is."""
 
     @cached_property
     def passed_over(self) -> tuple[tuple[PurePosixPath, str], ...]:
@@ -74,7 +73,7 @@ class Tree:
         return {fold(str(path)): path for path in reversed(self.files)}
 
     def find(self, name: str) -> PurePosixPath | None:
-        """Return the file of this relative name, whatever its letter case, or None."""
+        """Return the file of this relative name in any letter case, or None."""
         exact = PurePosixPath(name)
         return exact if (self.folder / exact).is_file() else self._by_folded.get(fold(str(exact)))
 
@@ -83,20 +82,19 @@ def walk(folder: Path) -> Tree:
     """List a folder.
 
     Raises:
-        DataError: it is missing, is a file, may not be listed, or holds a name that is not UTF-8.
+        DataError: it is missing, is a file, cannot be listed, or holds a name that is not UTF-8.
     """
     _require_text(folder)
-    if not folder.exists():
-        raise DataError(f"{folder}: no such folder", "give the folder that holds the photos and sketches")
     if not folder.is_dir():
-        raise DataError(f"{folder}: a file", "give the folder that holds the photos and sketches")
+        seen = "a file" if folder.exists() else "no such folder"
+        raise DataError(f"{folder}: {seen}", "give the folder that holds the photos and sketches")
     found = sorted(_files(folder, PurePosixPath(), frozenset()), key=lambda each: (fold(str(each[0])), str(each[0])))
     files = tuple(path for path, reason in found if not reason)
     return Tree(folder, files, tuple((path, reason) for path, reason in found if reason))
 
 
 def _files(folder: Path, prefix: PurePosixPath, above: frozenset[str]) -> Iterator[tuple[PurePosixPath, str]]:
-    """Yield what is below a folder: a file, or else what it is instead."""
+    """Yield each path below a folder, with what it is if it is not a file."""
     real = os.path.realpath(folder)
     if real in above:  # a link back to a folder above would never end
         return
@@ -119,11 +117,7 @@ def _files(folder: Path, prefix: PurePosixPath, above: frozenset[str]) -> Iterat
 
 
 def _require_text(path: Path) -> None:
-    """Refuse a name that is not UTF-8, as those in old archives: lists, settings and headers could not name it.
-
-    Raises:
-        DataError: with what to type.
-    """
+    """Refuse a name that is not UTF-8, as in old archives: lists, settings and headers could not hold it."""
     try:
         str(path).encode()
     except UnicodeEncodeError as error:
@@ -132,7 +126,7 @@ def _require_text(path: Path) -> None:
 
 
 def fold(name: str) -> str:
-    """Return a name such that spellings which differ in letter case or Unicode form alone become equal."""
+    """Return a name without the differences of letter case and Unicode form."""
     return unicodedata.normalize("NFC", name.casefold())
 
 
@@ -152,10 +146,9 @@ def subject_of(stem: str) -> str:
 
 
 def subject_named(stem: str, item: Item) -> str:
-    """Return who a pair shows that is called by a stem: the person whom the file's name tells, or else the pair alone.
+    """Return who a pair shows: the person in the name of the file, or else the pair's own stem.
 
-    The stem may begin with folders, which no pattern knows: one person in two folders must not be trained on and
-    tested.
+    The stem may begin with folders, which no pattern knows. A person in two folders must be one subject.
     """
     who = subject_of(item.stem)
     return stem if who == item.stem else who
@@ -163,47 +156,36 @@ def subject_named(stem: str, item: Item) -> str:
 
 @dataclass(frozen=True)
 class Item:
-    """One picture and what its path says.
-
-    Attributes:
-        path: relative to the folder.
-        stem: the folded name, see `stem_of`.
-        domain: photo, sketch, or None when no folder says so.
-        split: the side that a folder such as `train` names.
-        rest: folded folders that say neither, which photo and sketch of a pair have in common.
-        cropped: whether a folder is marked as holding cropped pictures.
-    """
+    """One picture and what its path says."""
 
     path: PurePosixPath
+    """Relative to the folder."""
     stem: str
+    """The folded name, see `stem_of`."""
     domain: Domain | None = None
     split: Side | None = None
     rest: tuple[str, ...] = ()
+    """Folded folders that say neither, which photo and sketch of a pair have in common."""
     cropped: bool = False
-
-
-def read_exact(path: PurePosixPath) -> Item:
-    """Read folders that are called exactly `photos`, `sketches`, `train` and so on."""
-    return _read(path, [[fold(part)] for part in path.parts[:-1]])
-
-
-def read_words(path: PurePosixPath) -> Item:
-    """Read folders with such words in their names, as `CUHK_training_cropped_photos` or `testing photo`."""
-    return _read(path, [words(part) for part in path.parts[:-1]])
+    """Whether a folder is marked as holding cropped pictures."""
 
 
 def words(name: str) -> list[str]:
-    """Return the words of a folder's name."""
+    """Return the words of a folder's name, folded."""
     return re.findall(r"[^\W_]+", fold(name))
 
 
-def _read(path: PurePosixPath, folders: list[list[str]]) -> Item:
+def read(path: PurePosixPath, *, exact: bool = False) -> Item:
+    """Read the words in a path's folders, such as `CUHK_training_cropped_photos` or `testing photo`.
+
+    With `exact`, folders must be called just `photos`, `sketches`, `train` and so on.
+    """
     domain: Domain | None = None
     split: Side | None = None
     cropped, rest = False, []
-    for folder in folders:
+    for folder in path.parts[:-1]:
         left = []
-        for word in folder:
+        for word in [fold(folder)] if exact else words(folder):
             if word in DOMAIN_WORDS:
                 domain = DOMAIN_WORDS[word]  # the innermost folder decides
             elif word in SPLIT_WORDS:
