@@ -125,6 +125,7 @@ def test_a_mistake_is_one_exact_line(value: dict[str, Any], line: str) -> None:
         ("data", "validation", -0.01),
         ("data", "validation", 1.0),
         ("data", "workers", -1),
+        ("data", "workers", 65),
         ("augment", "rotate", 180.5),
         ("augment", "zoom", 0.9),
         ("augment", "light", 1.0),
@@ -150,7 +151,7 @@ def test_out_of_range_names_the_key_and_the_value(section: str, key: str, value:
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("edge", [{"size": 16}, {"size": 2048}, {"validation": 0.0}, {"workers": 0}])
+@pytest.mark.parametrize("edge", [{"size": 16}, {"size": 2048}, {"validation": 0.0}, {"workers": 0}, {"workers": 64}])
 def test_the_edges_are_in_range(edge: dict[str, Any]) -> None:
     key, value = next(iter(edge.items()))
     assert getattr(parse(_run(data=edge), "here").data, key) == value

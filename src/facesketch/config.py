@@ -51,7 +51,7 @@ class DataConfig(Frozen):
     """Draw from each set equally often, by the column `set` of pairs.csv, however many pairs it has."""
     faces: bool = False
     """The pictures are faces of the frame: black corners are filled, and translation aligns what it is given."""
-    workers: Annotated[int, Field(ge=0)] = 0
+    workers: Annotated[int, Field(ge=0, le=64)] = 0
     """Processes that prepare batches; 0 prepares them in the training process."""
 
     def channels(self, domain: Domain) -> int:
