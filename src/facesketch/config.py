@@ -107,6 +107,8 @@ class TrainConfig(Frozen):
     """Validation pictures on each sample sheet."""
     sample_every: Annotated[int, Field(ge=1)] = 5
     """Epochs between two sample sheets."""
+    log: tuple[Literal["tensorboard", "wandb", "csv"], ...] = ()
+    """Where to log beside the run's own log.jsonl; may be given several times."""
     checkpoint_seconds: Annotated[float, Field(ge=0)] = 60.0
     """Most seconds of work that a cut-off training loses; 0 keeps a state after every step."""
 

@@ -110,6 +110,8 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "serve": ("fastapi", "uvicorn", "python_multipart", "prometheus_client"),
     "openvino": ("openvino",),
     "bulk": ("ray",),
+    "tensorboard": ("tensorboard",),
+    "wandb": ("wandb",),
 }
 """The modules that each extra brings, as they are imported."""
 

@@ -23,7 +23,7 @@ def train(
     quiet: bool = False,
     pictures: Annotated[DataConfig | None, Parameter(name="*", group="Pictures")] = None,
     augmentation: Annotated[AugmentConfig | None, Parameter(name="*", group="Augmentation")] = None,
-    training: Annotated[TrainConfig | None, Parameter(name="*", group="Training")] = None,
+    training: Annotated[TrainConfig | None, Parameter(name="*", group="Training", negative_iterable=())] = None,
     **options: Annotated[str, Parameter(group="The method's own options (see: facesketch methods NAME)")],
 ) -> None:
     """Train a method on a folder of pairs, or go on with a training that was cut off.

@@ -10,7 +10,7 @@ import json
 import math
 import os
 from array import array
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
@@ -21,6 +21,8 @@ from facesketch.files import append_text, write_text
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from facesketch.training.loggers import Logger
 
 LOG = "log.jsonl"
 LINES = 5000
@@ -57,17 +59,25 @@ class Log:
 
     def __init__(self, path: Path, total_steps: int) -> None:
         self.path, self.every = path, max(1, total_steps // LINES)
+        self.loggers: Sequence[Logger] = ()
+        """What gets the same numbers."""
         self._waiting: list[dict[str, Any]] = []
 
     def step(self, step: int, epoch: int, losses: Mapping[str, Tensor]) -> None:
         """Note the losses of a step, if it is one to log."""
         if step % self.every == 0:
             self._waiting.append({"event": "step", "step": step, "epoch": epoch, "losses": losses})
+            for each in self.loggers:
+                each.scalars({f"train/{name}": _number(value) for name, value in losses.items()}, step)
 
     def event(self, event: str, **values: Any) -> None:
         """Note anything else, and write all that was noted."""
         self._waiting.append({"event": event, **values})
         self.flush()
+        for each in self.loggers:
+            if event == "epoch":
+                figures = {f"validation/{name}": value for name, value in values["validation"].items()}
+                each.scalars({"epoch": values["epoch"], **figures}, values["step"])
 
     def flush(self) -> None:
         """Write all that was noted."""

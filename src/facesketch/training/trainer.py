@@ -19,7 +19,7 @@ from facesketch.checkpoints.checkpoint import save_weights
 from facesketch.checkpoints.header import BEST, WEIGHTS
 from facesketch.config import DataConfig, RunConfig, TrainConfig, configure, explain
 from facesketch.data.datasets import Batch, batches, epoch_keys
-from facesketch.errors import ConfigError, DataError
+from facesketch.errors import EXTRAS, ConfigError, DataError, require
 from facesketch.images.io import save_image
 from facesketch.methods.registry import method_class
 from facesketch.training import run_folder
@@ -35,6 +35,7 @@ from facesketch.training.distributed import (
     precision_name,
 )
 from facesketch.training.lock import hold
+from facesketch.training.loggers import open_loggers
 from facesketch.training.progress import Teller, announce, bar
 from facesketch.training.signals import end_by, held_back
 from facesketch.training.state import PREVIOUS, Training, keep, load_state, prepare
@@ -130,6 +131,8 @@ def _held(folder: Path) -> AbstractContextManager[None]:
 
 def _run(config: RunConfig, out: Path, quiet: bool, *, fresh: bool) -> Path:
     """Check what a training needs before anything is written, open its folder, and run the loop."""
+    for name in EXTRAS.keys() & set(config.train.log):
+        require(name, f"`log` {name}")
     try:
         parts = run_folder.read_split(config)
     except DataError as error:
@@ -163,6 +166,9 @@ def _run(config: RunConfig, out: Path, quiet: bool, *, fresh: bool) -> Path:
         with (
             bar(config.method.name, total, position.step, training.optimisers, quiet=quiet) as teller,
             held_back(when=alone) as stopped,
+            open_loggers(
+                config if training.writes else None, out, position.step, position.epoch, quiet=quiet
+            ) as training.log.loggers,
         ):
             fit(training, teller, stopped)
     return out
@@ -286,4 +292,6 @@ def _validate(training: Training) -> dict[str, Any]:
         with training.fabric.autocast():
             page = sample_sheet(training.method, training.placed(training.validation[0].first(settings.samples)))
         save_image(page, training.out / run_folder.SAMPLES / f"epoch-{position.epoch:04d}.png")
+        for each in training.log.loggers:
+            each.picture(page, position.step)
     return line
