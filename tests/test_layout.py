@@ -173,8 +173,6 @@ _FLAGS_ALLOWED: dict[str, set[str]] = {
     "serve/page/search.js": {"facesketch serve --g"},
     "serve/routes/runs.py": {"--runs"},
     "serve/routes/search.py": {"--gallery"},
-    "study/report/build.py": {"--metrics", "--only", "--out", "--preset", "--seeds"},
-    "study/study.py": {"--out"},
     "training/progress.py": {"--size"},
     "training/trainer.py": {"--precision", "--resume"},
 }

@@ -165,7 +165,7 @@ def test_a_measured_study_keeps_its_metrics(refused: Callable[..., str], faces: 
 )
 def test_every_family_that_was_trained_is_shown(only: list[str], shown: list[str], faces: Path, tmp_path: Path) -> None:
     grid = _finished(Study.begin(faces, tmp_path, "quick", only=only))
-    assert [name.split(".")[0] for name in _variants(grid, "photo2sketch")] == shown
+    assert [cell.name.split(".")[0] for cell in _variants(grid, "photo2sketch")] == shown
     assert samples(grid).width > 3 * 8
 
 

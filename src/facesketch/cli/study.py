@@ -84,7 +84,7 @@ def _tell(grid: Study, cell: Cell | None, why: str | None) -> None:
 
 def _announce(grid: Study) -> None:
     """Print what is missing and about how long it will take on this machine."""
-    from facesketch.study.cost import study_costs
+    from facesketch.study.study import study_costs
     from facesketch.training.progress import about
 
     costs = study_costs(grid)

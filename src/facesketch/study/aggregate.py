@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,27 +11,11 @@ import numpy as np
 from facesketch.config import Direction
 from facesketch.evaluation.results import Baseline, Measure, Results, require_same_pictures
 from facesketch.metrics.bootstrap import Bootstrap, Interval
-from facesketch.study.grid import NAMED, VARIANTS, Cell
+from facesketch.study.grid import Cell, seedless
 from facesketch.study.study import Study
-from facesketch.training.log import LOG, Course
 
 PRIMARY = "fsim"
 """The measure that ranks, and that claims are judged by: it looks at structure, as people do at sketches."""
-FAMILIES = {
-    "dense-ae": "Dense autoencoder",
-    "conv-ae": "CAE",
-    "conv-vae": "CVAE",
-    "pix2pix": "Pix2Pix",
-    "cyclegan": "CycleGAN",
-    "sparse-ae": "Sparse autoencoder",
-    "cogan": "CoGAN",
-    "unit": "UNIT",
-    "lle": "LLE",
-    "mrf": "MRF",
-    "pencil": "Pencil filter",
-}
-"""Short names of the families."""
-WAYS: dict[Direction, str] = {"photo2sketch": "photo to sketch", "sketch2photo": "sketch to photo"}
 
 
 @dataclass(frozen=True)
@@ -54,24 +37,9 @@ class VariantResult:
     seconds: float | None
 
     @property
-    def label(self) -> str:
-        """Its name for people."""
-        return label(self.cells[0])
-
-    @property
-    def method(self) -> str:
-        """The name of its family."""
-        return self.cells[0].method
-
-    @property
-    def learned(self) -> bool:
-        """Tell whether it was trained."""
-        return self.cells[0].learned
-
-    @property
-    def built(self) -> bool:
-        """Tell whether the study built it, and not only named it."""
-        return self.cells[0].built
+    def cell(self) -> Cell:
+        """The cell of its first seed."""
+        return self.cells[0]
 
 
 def variant_results(study: Study) -> dict[str, VariantResult]:
@@ -88,34 +56,10 @@ def variant_results(study: Study) -> dict[str, VariantResult]:
     found = {}
     for (name, direction), group in groups.items():
         cells = tuple(cell for cell, _ in group)
-        seconds = [spent for cell in cells if (spent := training_seconds(study, cell)) is not None]
+        seconds = [spent for cell in cells if (spent := study.course(cell).seconds) is not None]
         mean = sum(seconds) / len(seconds) if seconds else None
         found[name] = VariantResult(name, cells, direction, average([each for _, each in group], name), mean)
     return found
-
-
-def seedless(name: str) -> str:
-    """Return a cell's or result's name without its seed."""
-    return re.sub(r"\.seed\d+", "", name)
-
-
-def label(cell: Cell) -> str:
-    """Return the name of a cell for people: its family, and what sets it apart in that."""
-    settings, parts = cell.settings, []
-    if cell.method != "dense-ae" and "loss" in settings:
-        parts.append(str(settings["loss"]).upper())
-    parts += [f"{name} {settings[name]}" for name in ("latent", "noise") if name in settings]
-    endings = [ending for families in (VARIANTS, NAMED) for ending, _ in families.get(cell.method, ())]
-    unlengthened = {f"{cell.method}{ending}" for ending in endings}
-    if "epochs" in settings and cell.name.partition(".")[0] not in unlengthened:  # the name bears a length
-        parts.append(f"{settings['epochs']} epochs")
-    family = FAMILIES.get(cell.method, cell.method)
-    return f"{family} ({', '.join(parts)})" if parts else family
-
-
-def training_seconds(study: Study, cell: Cell) -> float | None:
-    """Return the seconds that a cell's optimiser steps took, those of the run that it extends included."""
-    return Course.read(study.run_folder(cell) / LOG).seconds
 
 
 def average(results: Sequence[Results], name: str) -> Results:

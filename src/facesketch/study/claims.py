@@ -14,16 +14,8 @@ from typing import Literal
 
 from facesketch.config import DIRECTIONS, Direction
 from facesketch.evaluation.results import Difference, Results, paired_difference
-from facesketch.study.aggregate import (
-    PRIMARY,
-    WAYS,
-    VariantResult,
-    baseline_results,
-    label,
-    measured,
-    variant_results,
-)
-from facesketch.study.grid import PRESETS, Cell, plan
+from facesketch.study.aggregate import PRIMARY, VariantResult, baseline_results, measured, variant_results
+from facesketch.study.grid import IN_WORDS, PRESETS, Cell, plan
 from facesketch.study.study import Study
 
 Verdict = Literal["holds", "does not hold", "not shown"]
@@ -108,7 +100,7 @@ def _judge(number: int, text: str, compared: str, parts: Sequence[Part]) -> Clai
 def describe(part: Part) -> str:
     """Return a comparison in words and numbers."""
     assert part.difference is not None, "only what was measured can be described"
-    return f"{part.first} less {part.second}, {WAYS[part.direction]}: {in_numbers(part.difference)} {part.metric}"
+    return f"{part.first} less {part.second}, {IN_WORDS[part.direction]}: {in_numbers(part.difference)} {part.metric}"
 
 
 def in_numbers(difference: Difference) -> str:
@@ -207,8 +199,8 @@ class _Evidence:
         one, other = self.result(first, direction), self.result(second, direction)
         if one is None or other is None:
             missing = first if one is None else second
-            return _missing(label(first), label(second), direction, f"no result of {missing.results[direction]}")
-        return _compare(label(first), label(second), one.results, other.results)
+            return _missing(first.label, second.label, direction, f"no result of {missing.results[direction]}")
+        return _compare(first.label, second.label, one.results, other.results)
 
     def losses(self, direction: Direction, order: Sequence[str]) -> list[Part]:
         """Compare the CAE's losses, each with all that should be worse; a loss is one cell."""
@@ -251,24 +243,24 @@ def _colours(evidence: _Evidence) -> Iterator[Part]:
     for cell in evidence.cells_of("cyclegan", direction):
         found = evidence.result(cell, direction)
         if found is None:
-            yield _missing("exact colours", label(cell), direction, f"no result of {cell.results[direction]}", "fsimc")
+            yield _missing("exact colours", cell.label, direction, f"no result of {cell.results[direction]}", "fsimc")
             continue
         lost = _with_colour_loss(found.results)
         zeros = [0.0] * len(lost.stems)
         exact = {name: measured(lost, zeros, measure) for name, measure in lost.metrics.items()}
         yield _compare(
-            "exact colours", label(cell), lost.model_copy(update={"metrics": exact}), lost, metric=COLOUR_LOSS
+            "exact colours", cell.label, lost.model_copy(update={"metrics": exact}), lost, metric=COLOUR_LOSS
         )
         longest = evidence.sorted_by("pix2pix", direction, "epochs")[-1:]
         if not longest:
-            yield _missing("Pix2Pix", label(cell), direction, "no cell of pix2pix was planned", "fsimc")
+            yield _missing("Pix2Pix", cell.label, direction, "no cell of pix2pix was planned", "fsimc")
         for other in longest:
             rival = evidence.result(other, direction)
             if rival is None:
                 why = f"no result of {other.results[direction]}"
-                yield _missing(label(other), label(cell), direction, why, "fsimc")
+                yield _missing(other.label, cell.label, direction, why, "fsimc")
             else:
-                yield _compare(label(other), label(cell), _with_colour_loss(rival.results), lost, metric=COLOUR_LOSS)
+                yield _compare(other.label, cell.label, _with_colour_loss(rival.results), lost, metric=COLOUR_LOSS)
 
 
 def _with_colour_loss(results: Results) -> Results:
@@ -291,11 +283,11 @@ def _cheap(evidence: _Evidence, direction: Direction) -> Iterator[Part]:
     found = evidence.result(cells[-1], direction) if cells else None
     if found is None:
         why = f"no result of {cells[-1].results[direction]}" if cells else "no cell of conv-vae was planned"
-        yield _missing(label(cells[-1]) if cells else "CVAE", "any other", direction, why)
+        yield _missing(cells[-1].label if cells else "CVAE", "any other", direction, why)
         return
     cell = cells[-1]
     for baseline in found.results.baselines.values():
-        yield _compare(label(cell), baseline.title, found.results, baseline_results(found.results, baseline))
+        yield _compare(cell.label, baseline.title, found.results, baseline_results(found.results, baseline))
     for rival in evidence.learned(direction, without="conv-vae"):
         part, other = evidence.compare(cell, rival, direction), evidence.result(rival, direction)
         if part.difference is None or other is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,9 @@ from facesketch.errors import ConfigError, nearest
 from facesketch.methods.families import FAMILIES
 from facesketch.methods.registry import resolve
 
+IN_WORDS: dict[Direction, str] = {"photo2sketch": "photo to sketch", "sketch2photo": "sketch to photo"}
+_SHORT = {"conv-ae": "CAE", "conv-vae": "CVAE", "lle": "LLE", "mrf": "MRF"}
+
 
 @dataclass(frozen=True)
 class Preset:
@@ -19,87 +23,65 @@ class Preset:
 
     Attributes:
         size: pixels of the frame.
-        epochs: per method, or per variant of it, if not its own; several for pix2pix, which the study compares at
-            different lengths.
-        options: settings and options of a method beside the grid's own.
-        about: one line for people.
+        settings: of a method, or of one of its variants. Several `epochs` are several lengths, which are compared.
         limit: most training pairs; 0 for all.
         metrics: what is measured; empty for everything that applies.
         seeds: by method, how often each cell is trained, if not once.
     """
 
     size: int
-    epochs: dict[str, tuple[int, ...]]
-    options: dict[str, dict[str, Any]]
-    about: str
+    settings: dict[str, dict[str, Any]]
     limit: int = 0
     metrics: tuple[str, ...] = ()
     seeds: dict[str, int] = field(default_factory=dict)
 
 
 PRESETS: dict[str, Preset] = {
+    # minutes on a laptop: narrow GANs and few pairs, enough to see that everything works
     "quick": Preset(
         size=64,
-        epochs={
-            "dense-ae": (60,),
-            "conv-ae": (80,),
-            "conv-vae": (80,),
-            "pix2pix": (4, 8, 20),
-            "cyclegan": (20,),
-            "sparse-ae": (40,),
-            "conv-ae-ssim": (30,),
-            "conv-ae-noise": (30,),
-            "cogan": (24,),
-            "unit": (6,),
+        settings={
+            "dense-ae": {"epochs": 60, "batch_size": 8},
+            "conv-ae": {"epochs": 80, "batch_size": 8},
+            "conv-ae-ssim": {"epochs": 30},
+            "conv-ae-noise": {"epochs": 30},
+            "conv-vae": {"epochs": 80, "batch_size": 8},
+            "pix2pix": {"epochs": (4, 8, 20), "width": 32},
+            "cyclegan": {"epochs": 20, "width": 16, "blocks": 4},
+            "sparse-ae": {"epochs": 40, "batch_size": 8},
+            "cogan": {"epochs": 24, "width": 128, "batch_size": 8},
+            "unit": {"epochs": 6, "width": 16, "blocks": 1, "learning_rate": 1e-3},
         },
-        options={
-            "dense-ae": {"batch_size": 8},
-            "conv-ae": {"batch_size": 8},
-            "conv-vae": {"batch_size": 8},
-            "pix2pix": {"width": 32},
-            "cyclegan": {"width": 16, "blocks": 4},
-            "sparse-ae": {"batch_size": 8},
-            "cogan": {"width": 128, "batch_size": 8},
-            "unit": {"width": 16, "blocks": 1, "learning_rate": 1e-3},
-        },
-        about="minutes on a laptop: 64 pixels, narrow GANs, at most 24 pairs, enough to see that everything works",
         limit=24,
         metrics=("psnr", "ssim", "fsim", "fsimc", "scoot", "rank"),
     ),
+    # an hour or two without a GPU: GANs of half width, and at most two fifths of the study's epochs
     "standard": Preset(
         size=128,
-        epochs={
-            "dense-ae": (120,),
-            "conv-ae": (120,),
-            "conv-vae": (120,),
-            "pix2pix": (10, 20, 40),
-            "cyclegan": (12,),
-            "sparse-ae": (240,),
-            "cogan": (120,),
-            "unit": (12,),
+        settings={
+            "dense-ae": {"epochs": 120},
+            "conv-ae": {"epochs": 120},
+            "conv-vae": {"epochs": 120},
+            "pix2pix": {"epochs": (10, 20, 40), "width": 32},
+            "cyclegan": {"epochs": 12, "width": 32, "blocks": 6},
+            "sparse-ae": {"epochs": 240},
+            "cogan": {"epochs": 120, "width": 256},
+            "unit": {"epochs": 12, "width": 32, "blocks": 2},
         },
-        options={
-            "pix2pix": {"width": 32},
-            "cyclegan": {"width": 32, "blocks": 6},
-            "cogan": {"width": 256},
-            "unit": {"width": 32, "blocks": 2},
-        },
-        about="an hour or two without a GPU: 128 pixels, GANs of half width, two fifths of the study's epochs or less",
     ),
+    # the study's own sizes and epochs: hours on a GPU, days without
     "study": Preset(
         size=256,
-        epochs={
-            "dense-ae": (500,),
-            "conv-ae": (500,),
-            "conv-vae": (500,),
-            "pix2pix": (20, 40, 100),
-            "cyclegan": (20,),  # the study's claim is that few are enough, and its epochs cost the most of all
-            "sparse-ae": (500,),
-            "cogan": (500,),
-            "unit": (100,),
+        settings={
+            "dense-ae": {"epochs": 500},
+            "conv-ae": {"epochs": 500},
+            "conv-vae": {"epochs": 500},
+            "pix2pix": {"epochs": (20, 40, 100)},
+            "cyclegan": {"epochs": 20},  # the study claims that few are enough, and they cost the most of all
+            "sparse-ae": {"epochs": 500},
+            "cogan": {"epochs": 500},
+            "unit": {"epochs": 100},
         },
-        options={},
-        about="the study's own sizes and epochs, autoencoders from three seeds: hours on a GPU, days without",
         seeds={"dense-ae": 3, "conv-ae": 3, "conv-vae": 3, "sparse-ae": 3},
     ),
 }
@@ -131,6 +113,29 @@ class Cell:
         return FAMILIES[self.method].learned
 
     @property
+    def seed(self) -> int:
+        """The seed it is trained from."""
+        return int(self.settings.get("seed", 0))
+
+    @property
+    def family(self) -> str:
+        """The name of its family in tables, charts and sheets."""
+        return _SHORT.get(self.method, FAMILIES[self.method].title)
+
+    @property
+    def label(self) -> str:
+        """Its name in tables, charts and sheets: its family, and what sets it apart in that."""
+        settings, parts = self.settings, []
+        if self.method != "dense-ae" and "loss" in settings:
+            parts.append(str(settings["loss"]).upper())
+        parts += [f"{name} {settings[name]}" for name in ("latent", "noise") if name in settings]
+        endings = [ending for families in (VARIANTS, NAMED) for ending, _ in families.get(self.method, ())]
+        unlengthened = {f"{self.method}{ending}" for ending in endings}
+        if "epochs" in settings and self.name.partition(".")[0] not in unlengthened:  # the name bears a length
+            parts.append(f"{settings['epochs']} epochs")
+        return f"{self.family} ({', '.join(parts)})" if parts else self.family
+
+    @property
     def results(self) -> dict[Direction, str]:
         """Return the name of each direction's result."""
         if self.direction is not None:
@@ -157,10 +162,7 @@ VARIANTS: Variants = {
 NAMED: Variants = {
     "sparse-ae": (("", {}),),
     "conv-ae": (("-ssim", {"loss": "ssim"}), ("-noise", {"loss": "mse", "noise": 0.1})),
-    "cogan": (("", {}),),
-    "unit": (("", {}),),
-    "lle": (("", {}),),
-    "mrf": (("", {}),),
+    **dict.fromkeys(("cogan", "unit", "lle", "mrf"), (("", {}),)),
 }
 """What the study's text names and the study did not build, in the same form; its claims say nothing of these."""
 
@@ -170,7 +172,7 @@ def plan(preset: str, *, only: Sequence[str] = (), seeds: int | None = None) -> 
 
     Args:
         preset: a key of `PRESETS`.
-        only: methods, cells or beginnings of cell names; all when empty.
+        only: methods, directions, cells or beginnings of cell names; all when empty.
         seeds: how often each cell is trained, with seeds from 0 up; None for the preset's number.
 
     Raises:
@@ -189,23 +191,16 @@ def plan(preset: str, *, only: Sequence[str] = (), seeds: int | None = None) -> 
         if seed < (seeds or own.get(cell.method, 1))
     ]
     cells += [Cell("pencil", "pencil", "photo2sketch")]
-    unknown = [part for part in only if not any(_matches(cell, part) for cell in cells)]
-    if unknown:
-        names = [*FAMILIES, *(cell.name for cell in cells)]
-        raise ConfigError(
-            f"`only` {unknown[0]}: no such cell", nearest(unknown[0], names, "known: " + ", ".join(FAMILIES))
-        )
-    return _with_shorter([cell for cell in cells if not only or any(_matches(cell, part) for part in only)], cells)
 
+    def matches(cell: Cell, part: str) -> bool:
+        return part in {cell.method, cell.direction} or cell.name.startswith(part)
 
-def _matches(cell: Cell, part: str) -> bool:
-    return part in {cell.method, cell.name, cell.direction} or cell.name.startswith(part)
-
-
-def _with_shorter(chosen: list[Cell], cells: list[Cell]) -> list[Cell]:
-    """Add the shorter runs that chosen cells are made longer from."""
-    wanted = {cell.name for cell in chosen}
-    for cell in reversed(cells):
+    for part in only:
+        if not any(matches(cell, part) for cell in cells):
+            names = [*FAMILIES, *(cell.name for cell in cells)]
+            raise ConfigError(f"`only` {part}: no such cell", nearest(part, names, "known: " + ", ".join(FAMILIES)))
+    wanted = {cell.name for cell in cells if not only or any(matches(cell, part) for part in only)}
+    for cell in reversed(cells):  # with the shorter runs that they are made longer from
         if cell.name in wanted and cell.extends:
             wanted.add(cell.extends)
     return [cell for cell in cells if cell.name in wanted]
@@ -215,21 +210,21 @@ def _grid(preset: Preset, families: Variants, seed: int, *, built: bool) -> Iter
     tail = f".seed{seed}" if seed else ""
     for method, variants in families.items():
         directions: tuple[Direction | None, ...] = (None,) if FAMILIES[method].both_ways else DIRECTIONS
-        own = (FAMILIES[method].defaults.epochs,)
         for ending, options in variants:
-            lengths = preset.epochs.get(f"{method}{ending}", preset.epochs.get(method, own))
+            settings = {"epochs": FAMILIES[method].defaults.epochs, "size": preset.size, "seed": seed}
+            settings |= {"limit": preset.limit} if preset.limit else {}
+            settings |= preset.settings.get(method, {}) | preset.settings.get(f"{method}{ending}", {}) | options
+            lengths = (settings["epochs"],) if isinstance(settings["epochs"], int) else settings["epochs"]
             for direction in directions:
                 shorter = None
                 for epochs in lengths:
                     length = f"-{epochs}" if len(lengths) > 1 else ""
                     name = f"{method}{ending}{length}{f'.{direction}' if direction else ''}{tail}"
-                    settings = {
-                        "size": preset.size,
-                        "epochs": epochs,
-                        "seed": seed,
-                        "sample_every": max(1, epochs // 4),
-                    }
-                    settings |= {"limit": preset.limit} if preset.limit else {}
-                    settings |= preset.options.get(method, {}) | options
-                    yield Cell(name, method, direction, settings, extends=shorter, built=built)
+                    own = settings | {"epochs": epochs, "sample_every": max(1, epochs // 4)}
+                    yield Cell(name, method, direction, own, extends=shorter, built=built)
                     shorter = name
+
+
+def seedless(name: str) -> str:
+    """Return a cell's or result's name without its seed."""
+    return re.sub(r"\.seed\d+", "", name)

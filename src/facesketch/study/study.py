@@ -12,52 +12,42 @@ What is finished is not done again, so a study can be interrupted anywhere and s
 
 from __future__ import annotations
 
+import math
 import shutil
+import textwrap
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
+from typing import NamedTuple
 
+import torch
 from PIL import Image
-from pydantic import field_validator
+from pydantic import ConfigDict, field_validator
+from pydantic.dataclasses import dataclass
 
-from facesketch.config import DIRECTIONS, Direction, Frozen
+from facesketch.config import DIRECTIONS, DataConfig, Direction
 from facesketch.data.index import index
-from facesketch.data.pairs import Pair
 from facesketch.data.split import split
+from facesketch.devices import computes_in_bf16, pick_device
 from facesketch.errors import ConfigError, DataError, FacesketchError
 from facesketch.evaluation.evaluate import Evaluation, file_name
 from facesketch.evaluation.evaluator import require_metrics
 from facesketch.files import read_json, write_json
 from facesketch.images.contact_sheet import sheet
-from facesketch.images.io import save_image
+from facesketch.images.io import open_image, save_image
 from facesketch.inference.translator import load
 from facesketch.methods.families import FAMILIES
 from facesketch.study.grid import PRESETS, Cell, plan
 from facesketch.training import run_folder as run
+from facesketch.training.cost import estimate, speed
 from facesketch.training.lock import hold
+from facesketch.training.log import LOG, Course
 from facesketch.training.trainer import resume, train
 
-SHOWN = 6
-"""Test people on the sample sheets."""
+_SHOWN = 6  # test people on the sample sheets
 
 
-class _Plan(Frozen):
-    data: Path
-    preset: str
-    seeds: int | None
-    cells: tuple[Cell, ...]
-    metrics: tuple[str, ...] = ()
-
-    @field_validator("cells")
-    @classmethod
-    def _of_this_version(cls, cells: tuple[Cell, ...]) -> tuple[Cell, ...]:
-        for cell in cells:
-            if cell.method not in FAMILIES or not cell.name or Path(cell.name).name != cell.name:
-                raise ValueError(f"no cell of a study: {cell.name}")
-        return cells
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Study:
     """A study's folder and its cells."""
 
@@ -67,6 +57,14 @@ class Study:
     preset: str
     seeds: int | None = None
     metrics: tuple[str, ...] = ()
+
+    @field_validator("cells")
+    @classmethod
+    def _of_this_version(cls, cells: tuple[Cell, ...]) -> tuple[Cell, ...]:
+        for cell in cells:
+            if cell.method not in FAMILIES or not cell.name or Path(cell.name).name != cell.name:
+                raise ValueError(f"no cell of a study: {cell.name}")
+        return cells
 
     @classmethod
     def begin(
@@ -128,14 +126,17 @@ class Study:
             DataError: it holds none.
         """
         try:
-            plan = _Plan.model_validate(read_json(out / "plan.json"))
+            return cls(**read_json(out / "plan.json") | {"out": out})
         except (OSError, ValueError) as error:
-            raise DataError(f"{out}: holds no study", f"type: facesketch study DATA --out {out}") from error
-        return cls(plan.data, out, plan.cells, plan.preset, plan.seeds, plan.metrics)
+            raise DataError(f"{out}: holds no study", "run a study with this folder as `out`") from error
 
     def run_folder(self, cell: Cell) -> Path:
         """Return where a cell is trained."""
         return self.out / "runs" / cell.name
+
+    def course(self, cell: Cell) -> Course:
+        """Return how a cell's training went; nothing of one that has not begun."""
+        return Course.read(self.run_folder(cell) / LOG)
 
     def result_file(self, name: str) -> Path:
         """Return where a result is kept."""
@@ -174,7 +175,10 @@ def carry_out(study: Study, *, quiet: bool = False) -> Iterator[tuple[Cell, str 
     """
     with hold(study.out):
         evaluations: dict[Direction, Evaluation] = {}
-        _show_people(study)
+        test = split(index(study.data).pairs).test
+        for pair in test[:: max(1, len(test) // _SHOWN)][:_SHOWN]:  # those whom the sample sheets show
+            for domain, source in (("photo", pair.photo), ("sketch", pair.sketch)):
+                save_image(source.open(), study.out / "pictures" / domain / f"{file_name(pair.stem)}.png")
         for cell in study.cells:
             failed = study.out / "failed" / f"{cell.name}.json"
             try:
@@ -220,63 +224,70 @@ def _evaluate(study: Study, cell: Cell, evaluations: dict[Direction, Evaluation]
         results.save(study.result_file(name))
 
 
-def people(study: Study) -> list[Pair]:
-    """Return the test pairs that the sample sheets show, spread over the test set."""
-    test = split(index(study.data).pairs).test
-    step = max(1, len(test) // SHOWN)
-    return list(test[::step][:SHOWN])
-
-
-def _show_people(study: Study) -> None:
-    for pair in people(study):
-        for kind, source in (("photo", pair.photo), ("sketch", pair.sketch)):
-            save_image(source.open(), study.out / "pictures" / kind / f"{file_name(pair.stem)}.png")
-
-
 def samples(study: Study) -> Image.Image:
-    """Return one sheet of both directions: a row per person, with input, one variant of each family, and truth."""
-    pages = [page for direction in DIRECTIONS if (page := _direction_sheet(study, direction)) is not None]
+    """Return one sheet of both directions: a row per person, with input, one variant of each family, and target."""
+    stems = sorted(path.stem for path in (study.out / "pictures" / "photo").glob("*.png"))
+    pages = []
+    for direction in DIRECTIONS:
+        source, target = direction.split("2")
+        shown = _variants(study, direction)
+        columns = {source: source} | {cell.label: cell.results[direction] for cell in shown} | {target: target}
+        files = [[study.out / "pictures" / folder / f"{stem}.png" for folder in columns.values()] for stem in stems]
+        rows = [[open_image(file) if file.exists() else None for file in row] for row in files]
+        pages += [sheet(rows, [textwrap.fill(title, 12) for title in columns], stems)] if shown else []
     if not pages:
         raise DataError(f"{study.out}: no cell has finished, so there is nothing to show")
-    width, height = max(page.width for page in pages), sum(page.height for page in pages)
-    whole = Image.new("RGB", (width, height), (255, 255, 255))
-    top = 0
-    for page in pages:
-        whole.paste(page, (0, top))
-        top += page.height
+    whole = Image.new("RGB", (max(page.width for page in pages), sum(page.height for page in pages)), "white")
+    for place, page in enumerate(pages):
+        whole.paste(page, (0, sum(before.height for before in pages[:place])))
     return whole
 
 
-def _direction_sheet(study: Study, direction: Direction) -> Image.Image | None:
-    shown = _variants(study, direction)
-    if not shown:
-        return None
-    source, truth = direction.split("2")
-    folders = [source, *shown, truth]
-    titles = [source, *(name.split(".")[0] for name in shown), truth]
-    stems = sorted(path.stem for path in (study.out / "pictures" / "photo").glob("*.png"))
-    rows = [[_picture(study.out / "pictures" / folder / f"{stem}.png") for folder in folders] for stem in stems]
-    return sheet(rows, titles, stems)
-
-
-def _variants(study: Study, direction: Direction) -> list[str]:
+def _variants(study: Study, direction: Direction) -> list[Cell]:
     """Return what stands for each family: the last of its variants, with the largest latent and the longest training.
 
     Of the convolutional autoencoders it is that of the squared error, the loss of the paper, where it was trained.
     """
-    found: dict[str, list[str]] = {}
+    found: dict[str, Cell] = {}
     for cell in study.cells:
-        name = cell.results.get(direction)
-        if name and (study.out / "pictures" / name).is_dir():
-            found.setdefault(cell.method, []).append(name)
-    squared = [name for name in found.get("conv-ae", []) if "-mse" in name]
-    if squared:
-        found["conv-ae"] = squared
-    return [names[-1] for names in found.values()]
+        squared = cell.method in found and "-mse" in found[cell.method].name and "-mse" not in cell.name
+        if direction in cell.results and (study.out / "pictures" / cell.results[direction]).is_dir() and not squared:
+            found[cell.method] = cell
+    return list(found.values())
 
 
-def _picture(path: Path) -> Image.Image | None:
-    if not path.exists():
-        return None
-    with Image.open(path) as picture:
-        return picture.copy()
+class Cost(NamedTuple):
+    """What a cell still needs.
+
+    Attributes:
+        parameters: trainable numbers.
+        steps: optimiser steps still to take.
+        memory: bytes at the most.
+        seconds: about how long, from the machine's measured speed in a convolution.
+    """
+
+    parameters: int
+    steps: int
+    memory: int
+    seconds: float
+
+
+def study_costs(study: Study) -> dict[str, Cost]:
+    """Return the cost of every cell that is still to be trained, by name."""
+    device = pick_device("auto")
+    half = computes_in_bf16("auto", device)
+    pace = speed(torch.device(device), half)
+    pairs = len(split(index(study.data).pairs, validation=DataConfig().validation).train)
+    epochs_of = {cell.name: int(cell.settings.get("epochs", 0)) for cell in study.cells}
+    costs = {}
+    for cell in study.cells:
+        if study.done(cell) or not cell.learned:
+            continue
+        config = cell.config(study.data)
+        per_epoch = math.ceil(min(pairs, config.data.limit or pairs) / (config.train.batch_size or 1))
+        # those of this cell's run, or those planned for the shorter one that it extends
+        taken = study.course(cell).last.get("step") or epochs_of.get(cell.extends or "", 0) * per_epoch
+        steps = max(0, (config.train.epochs or 1) * per_epoch - taken)
+        size = estimate(config, half=half)
+        costs[cell.name] = Cost(size.parameters, steps, size.memory, size.flops / pace * steps)
+    return costs

@@ -18,7 +18,6 @@ from PIL import Image
 from facesketch.cli.report import report as verb
 from facesketch.errors import DataError
 from facesketch.methods.registry import family
-from facesketch.study.aggregate import label
 from facesketch.study.grid import PRESETS, Cell, plan
 from facesketch.study.report import tables
 from facesketch.study.report.build import build_report
@@ -145,7 +144,7 @@ def test_every_result_and_every_failure_is_there(folder: Path, text: str) -> Non
 
 def test_what_the_study_only_names_is_marked_where_it_is_ranked(folder: Path, text: str) -> None:
     marked = set(re.findall(r'<th scope="row">([^<]*)<span class="dagger">', text))
-    assert marked == {label(cell) for cell in _done(folder) if not cell.built}
+    assert marked == {cell.label for cell in _done(folder) if not cell.built}
     assert text.count("† named by the study, not built by it.") == 2
 
 

@@ -62,8 +62,8 @@ def test_nothing_has_a_rank_by_what_was_not_measured(found: dict[str, VariantRes
     bare = {name: without(finding, "fsim") for name, finding in found.items()}
     table = tables.ranked_table(bare, "photo2sketch", main=True)
     assert {row.rank for row in table.rows} == {tables.UNRANKED, None}
-    order = [finding.label for finding in bare.values() if finding.direction == "photo2sketch" and finding.learned]
-    assert [row.label for row in table.rows if row.rank is not None] == order
+    trained = [each for each in bare.values() if each.direction == "photo2sketch" and each.cell.learned]
+    assert [row.label for row in table.rows if row.rank is not None] == [each.cell.label for each in trained]
     assert {row.bar for row in table.rows} == {None}
     assert tables.how_ranked(found) == "Models are ranked by FSIM."
     assert tables.how_ranked(bare).startswith("FSIM was not measured")
@@ -147,12 +147,14 @@ def test_what_is_missing_is_counted(tmp_path: Path, fabricate: Fabricate) -> Non
 
 def test_costs_come_from_logs_results_and_environment(study: Study) -> None:
     found = {name: finding.results for name, finding in variant_results(study).items()}
-    rows = {cost.name: cost for cost in tables.costs(study, found)}
-    cost = rows["pix2pix-20.photo2sketch"]
-    assert (cost.training, cost.memory, cost.translating, cost.epochs) == ("8 min", "3.0 GiB", "100 ms", "2 of 20")
-    assert (cost.parameters, cost.device, len(cost.weights)) == ("1,234,567", "cpu 32-true", 12)
-    assert rows["conv-ae-mse.photo2sketch"].training == "90 s"
-    assert (rows["pencil"].training, rows["pencil"].memory, rows["pencil"].parameters) == ("none", "–", "none")
+    rows = {row["Folder"]: [*row.values()] for row in tables.costs(study, found)}
+    assert rows["pix2pix-20.photo2sketch"][:-1] == [
+        *("Pix2Pix (20 epochs)", "pix2pix-20.photo2sketch", "0", "2 of 20", "1,234,567", "8 min", "3.0 GiB"),
+        *("100 ms", "cpu 32-true"),
+    ]
+    assert len(rows["pix2pix-20.photo2sketch"][-1]) == 12
+    assert rows["conv-ae-mse.photo2sketch"][5] == "90 s"
+    assert rows["pencil"][4:7] == ["none", "none", "–"]
 
 
 @pytest.mark.usefixtures("real_estimate")
@@ -161,7 +163,7 @@ def test_memory_is_what_the_trainer_would_expect(tmp_path: Path, fabricate: Fabr
     found = {name: finding.results for name, finding in variant_results(study).items()}
     (cost,) = tables.costs(study, found)
     needed = estimate(study.cells[0].config(study.data), half=False).memory
-    assert cost.memory == f"{needed / 2**30:.1f} GiB" != "3.0 GiB"
+    assert cost["Memory"] == f"{needed / 2**30:.1f} GiB" != "3.0 GiB"
 
 
 def test_different_machines_are_told_apart(tmp_path: Path, fabricate: Fabricate) -> None:
@@ -209,15 +211,16 @@ def test_long_lines_are_thinned_with_both_ends_kept() -> None:
 
 def test_a_chart_keeps_its_words_from_the_markup() -> None:
     line = figures.Line("a", [1, 2], [3, 4], "one")
-    svg = figures.chart("name", [line], x="epoch", y="loss", alt='<b> & "quoted"')
-    assert 'aria-label="&lt;b> &amp; &quot;quoted&quot;"' in svg
+    svg = figures.line_chart("name", "<b>", '& "quoted"', [line], x="epoch", y="loss").svg
+    assert 'aria-label="&lt;b&gt;: &amp; &quot;quoted&quot;"' in svg
     assert set(re.findall(r'id="(\w+)-', svg)) == {"name"}
 
 
 def test_a_chart_takes_any_words() -> None:
-    svg = figures.chart("name", [figures.Line("a", [1, 2], [3, 4], "one")], x="x", y="y", alt=r"old\dir \1 \g<0>")
+    line = figures.Line("a", [1, 2], [3, 4], "one")
+    svg = figures.line_chart("name", r"old\dir", r"\1 \g<0>", [line], x="x", y="y").svg
     assert svg.startswith('<svg class="chart" ')
-    assert r'aria-label="old\dir \1 \g&lt;0>">' in svg
+    assert r'aria-label="old\dir: \1 \g&lt;0&gt;">' in svg
 
 
 @pytest.mark.parametrize(

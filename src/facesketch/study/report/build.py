@@ -8,19 +8,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
 from facesketch import __version__
-from facesketch.config import DIRECTIONS
-from facesketch.errors import ConfigError, DataError
+from facesketch.errors import DataError
 from facesketch.evaluation.results import Results
 from facesketch.files import write_text
-from facesketch.study.aggregate import WAYS, VariantResult, seedless, variant_results
-from facesketch.study.claims import ledger
-from facesketch.study.grid import PRESETS, plan
+from facesketch.study.aggregate import VariantResult, variant_results
+from facesketch.study.claims import in_numbers, ledger
+from facesketch.study.grid import IN_WORDS, PRESETS, plan, seedless
 from facesketch.study.report import curves, pictures, tables
 from facesketch.study.report.numbers import MEANINGS, family_of
-from facesketch.study.report.page import environment
 from facesketch.study.report.search_section import searches
-from facesketch.study.report.summary import Verdict, missing, verdict
+from facesketch.study.report.summary import missing, verdict
 from facesketch.study.study import Study
 
 FILE = "report.html"
@@ -33,7 +33,7 @@ def build_report(study_folder: Path, out: Path | None = None) -> Path:
     folder gives the same bytes.
 
     Args:
-        study_folder: the `--out` folder of a study, complete or not.
+        study_folder: the folder of a study, complete or not.
         out: the HTML file; `report.html` in the study's folder when None.
 
     Raises:
@@ -52,10 +52,25 @@ def build_report(study_folder: Path, out: Path | None = None) -> Path:
     return path
 
 
+def environment() -> Environment:
+    """Return what finds the templates, escapes what it puts in, and refuses names that it does not know."""
+    found = Environment(
+        loader=PackageLoader("facesketch.study.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    found.filters["in_numbers"] = in_numbers
+    return found
+
+
 def _context(study: Study, found: Mapping[str, VariantResult]) -> dict[str, Any]:
-    results = _results(study)
-    families = {each.method for each in found.values() if each.learned}
+    names = [name for cell in study.cells for name in cell.results.values()]
+    results = {name: Results.load(study.result_file(name)) for name in names if study.result_file(name).exists()}
+    families = {each.cell.method for each in found.values() if each.cell.learned}
     trainings = f"{sum(cell.learned for cell in study.cells)} trainings of {len(families)} families"
+    measured = {family_of(name) for each in results.values() for name in (*each.metrics, *each.sets)}
     undone = [cell for cell in study.cells if not study.done(cell)]
     left_out: dict[str, str] = {}
     for each in results.values():
@@ -68,10 +83,18 @@ def _context(study: Study, found: Mapping[str, VariantResult]) -> dict[str, Any]
         "people": len({subject for each in results.values() for subject in each.subjects}),
         "warnings": sorted({line for each in results.values() for line in each.warnings}),
         "missing": missing(study),
-        "rankings": _rankings(found),
+        "rankings": [
+            (
+                words,
+                verdict(found, direction),
+                *(tables.ranked_table(found, direction, main=main) for main in (True, False)),
+            )
+            for direction, words in IN_WORDS.items()
+            if any(each.direction == direction for each in found.values())
+        ],
         "cost_charts": curves.cost_charts(found),
         "how_ranked": tables.how_ranked(found),
-        "ways": WAYS,
+        "in_words": IN_WORDS,
         "overview": pictures.overview(study, found),
         "sheets": pictures.result_sheets(study),
         "autoencoders": curves.charts_by_family(study, adversarial=False),
@@ -80,18 +103,13 @@ def _context(study: Study, found: Mapping[str, VariantResult]) -> dict[str, Any]
         "searches": searches(study, next(iter(found.values())).results.stems_hash),
         "claims": ledger(study, dict(found)),
         "costs": tables.costs(study, results),
+        "cost_columns": tables.COST_COLUMNS,
         "failures": [(cell.name, study.failure(cell) or "not done yet") for cell in undone],
-        "meanings": _meanings(results),
+        "meanings": [meaning for name, meaning in MEANINGS.items() if name in measured],
         "left_out": left_out,
         "command": _command(study),
         "environments": tables.environments(study),
     }
-
-
-def _results(study: Study) -> dict[str, Results]:
-    """Return every result by name, one per seed, in the order of the plan."""
-    names = [name for cell in study.cells for name in cell.results.values()]
-    return {name: Results.load(study.result_file(name)) for name in names if study.result_file(name).exists()}
 
 
 def _facts(study: Study, found: Mapping[str, VariantResult]) -> dict[str, str]:
@@ -113,37 +131,16 @@ def _facts(study: Study, found: Mapping[str, VariantResult]) -> dict[str, str]:
     }
 
 
-def _rankings(found: Mapping[str, VariantResult]) -> list[tuple[str, Verdict, tables.Table, tables.Table]]:
-    """Return, for each direction with results, what came out, the main table and that of all other measures."""
-    return [
-        (
-            WAYS[direction],
-            verdict(found, direction),
-            tables.ranked_table(found, direction, main=True),
-            tables.ranked_table(found, direction, main=False),
-        )
-        for direction in DIRECTIONS
-        if any(each.direction == direction for each in found.values())
-    ]
-
-
-def _meanings(results: Mapping[str, Results]) -> list[tuple[str, str, str]]:
-    """Return title, direction of better and meaning of every measure that this study has."""
-    names = [name for each in results.values() for name in (*each.metrics, *each.sets)]
-    known = {family_of(name) for name in names}
-    return [meaning for name, meaning in MEANINGS.items() if name in known]
-
-
 def _command(study: Study) -> str:
     """Return what to type for the same study."""
-    words = ["facesketch", "study", study.data.name, "--out", study.out.resolve().name, "--preset", study.preset]
-    varies = study.preset in PRESETS and PRESETS[study.preset].seeds
-    words += ["--seeds", str(study.seeds)] if study.seeds and (study.seeds > 1 or varies) else []
-    usual = PRESETS[study.preset].metrics if study.preset in PRESETS else ()
-    words += ["--metrics", ",".join(study.metrics)] if study.metrics and set(study.metrics) != set(usual) else []
+    known = PRESETS.get(study.preset)
+    given: dict[str, list[str]] = {"out": [study.out.resolve().name], "preset": [study.preset]}
+    if study.seeds and (study.seeds > 1 or (known and known.seeds)):
+        given["seeds"] = [str(study.seeds)]
+    if study.metrics and set(study.metrics) != set(known.metrics if known else ()):
+        given["metrics"] = [",".join(study.metrics)]
     cells = [cell.name for cell in study.cells]
-    try:
-        complete = {cell.name for cell in plan(study.preset, seeds=study.seeds)} <= set(cells)
-    except ConfigError:  # a preset of another version
-        complete = True
-    return shlex.join(words if complete else [*words, "--only", *cells])
+    if known and not {cell.name for cell in plan(study.preset, seeds=study.seeds)} <= set(cells):
+        given["only"] = cells
+    flags = [word for name, words in given.items() for word in (f"--{name}", *words)]
+    return shlex.join(["facesketch", "study", study.data.name, *flags])

@@ -6,6 +6,7 @@ same figure reads in light, in dark and on paper.
 
 from __future__ import annotations
 
+import html
 import io
 import re
 from collections.abc import Mapping, Sequence
@@ -14,23 +15,13 @@ from typing import Any, Literal
 
 import numpy as np
 from matplotlib import rc_context
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 Role = Literal["ink", "rule", "one", "two", "three", "four", "five", "six"]
-_STAND_INS: dict[Role, str] = {
-    "ink": "#0a0b01",
-    "rule": "#0a0b02",
-    "one": "#0a0b03",
-    "two": "#0a0b04",
-    "three": "#0a0b05",
-    "four": "#0a0b06",
-    "five": "#0a0b07",
-    "six": "#0a0b08",
-}
+_ROLES: tuple[Role, ...] = ("ink", "rule", "one", "two", "three", "four", "five", "six")
+_STAND_INS: dict[Role, str] = {role: f"#0a0b{place:02}" for place, role in enumerate(_ROLES, 1)}
 _MOST_POINTS = 300
-_SIZE = (3.6, 2.3)
 _TIMES = (
     {each: f"{each:g} s" for each in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30)}
     | {60 * each: f"{each} min" for each in (1, 2, 5, 10, 20, 30)}
@@ -76,31 +67,63 @@ class Line:
     mark: float | None = None
 
 
-def chart(
-    name: str, lines: Sequence[Line], *, x: str, y: str, alt: str, bottom: float | None = None, top: float | None = None
-) -> str:
-    """Return a line chart as an `<svg>` element.
+@dataclass(frozen=True)
+class Chart:
+    """A chart and what stands below it.
+
+    Attributes:
+        svg: the drawing.
+        title, caption: what it is of, and what there is to see.
+        key: its named lines.
+    """
+
+    svg: str
+    title: str
+    caption: str
+    key: tuple[Line, ...] = ()
+
+
+def line_chart(
+    name: str,
+    title: str,
+    caption: str,
+    lines: Sequence[Line],
+    *,
+    x: str,
+    y: str,
+    bottom: float | None = None,
+    top: float | None = None,
+) -> Chart:
+    """Return a line chart; title and caption also describe it to those who do not see it.
 
     Args:
         name: unique on the page; the element's inner names begin with it.
+        title, caption: as in `Chart`.
         lines: at least one with points.
         x: what runs along.
         y: what runs up.
-        alt: what there is to see, for those who do not.
         bottom: where the upward axis begins, or None to fit it.
         top: where it ends, or None to fit it.
     """
+    name = "".join(char if char.isalnum() else "-" for char in name)
     with rc_context(_STYLE | {"svg.hashsalt": name}):
-        figure = Figure(figsize=_SIZE, layout="constrained")
+        figure = Figure(figsize=(3.6, 2.3), layout="constrained")
         axes = figure.add_subplot()
         for line in lines:
-            _draw(axes, line)
+            across, up = thinned(line.x, line.y)
+            width, alpha = (0.6, 0.35) if line.faint else (1.5, 1.0)
+            colour, style = _STAND_INS[line.role], "--" if line.dashed else "-"
+            axes.plot(across, up, color=colour, linewidth=width, alpha=alpha, linestyle=style)
+            if line.mark is not None and line.mark in line.x:
+                height = line.y[list(line.x).index(line.mark)]
+                axes.plot([line.mark], [height], "o", color=colour, markersize=5)
         axes.set_xlabel(x)
         axes.set_ylabel(y)
         axes.set_ylim(bottom=bottom, top=top)
         axes.grid(axis="y", color=_STAND_INS["rule"], linewidth=0.5, alpha=0.45)
         axes.set_axisbelow(True)
-        return _into_page(figure, name, alt)
+        svg = _into_page(figure, name, f"{title}: {caption}")
+    return Chart(svg, title, caption, tuple(line for line in lines if line.label))
 
 
 @dataclass(frozen=True)
@@ -159,22 +182,6 @@ def scatter(name: str, dots: Sequence[Dot], rules: Mapping[str, float], *, y: st
         return _into_page(figure, name, alt)
 
 
-def _draw(axes: Axes, line: Line) -> None:
-    across, up = thinned(line.x, line.y)
-    colour = _STAND_INS[line.role]
-    axes.plot(
-        across,
-        up,
-        color=colour,
-        linewidth=0.6 if line.faint else 1.5,
-        alpha=0.35 if line.faint else 1.0,
-        linestyle="--" if line.dashed else "-",
-    )
-    if line.mark is not None and line.mark in line.x:
-        height = line.y[list(line.x).index(line.mark)]
-        axes.plot([line.mark], [height], "o", color=colour, markersize=5)
-
-
 def thinned(x: Sequence[float], y: Sequence[float]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return at most about 300 of the points, the first and the last among them."""
     across, up = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
@@ -203,7 +210,7 @@ def _into_page(figure: Figure, name: str, alt: str) -> str:
     svg = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->", "", svg, flags=re.DOTALL)
     view = re.search(r'viewBox="([^"]+)"', svg)
     assert view is not None, "matplotlib writes a viewBox"
-    opening = f'<svg class="chart" viewBox="{view[1]}" role="img" aria-label="{_escaped(alt)}">'
+    opening = f'<svg class="chart" viewBox="{view[1]}" role="img" aria-label="{html.escape(alt)}">'
     svg = opening + svg[svg.index(">") + 1 :]
     svg = svg.replace("xlink:href", "href")
     svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", svg)
@@ -211,7 +218,3 @@ def _into_page(figure: Figure, name: str, alt: str) -> str:
     for role, colour in _STAND_INS.items():
         svg = svg.replace(colour, f"var(--{role})")
     return re.sub(r">\s+<", "><", re.sub(r" *\n *", " ", svg)).strip()
-
-
-def _escaped(text: str) -> str:
-    return text.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")

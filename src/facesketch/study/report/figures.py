@@ -8,10 +8,10 @@ from pathlib import Path
 from facesketch import __version__
 from facesketch.config import Direction
 from facesketch.files import write_text
-from facesketch.study.aggregate import WAYS, label
-from facesketch.study.grid import Cell
-from facesketch.study.report.curves import Chart, loss_charts
-from facesketch.study.report.page import environment
+from facesketch.study.grid import IN_WORDS, Cell
+from facesketch.study.report.build import environment
+from facesketch.study.report.charts import Chart
+from facesketch.study.report.curves import loss_charts
 from facesketch.study.report.pictures import Picture, people_sheet
 from facesketch.study.study import Study
 
@@ -123,9 +123,9 @@ def _figure(study: Study, number: int, method: str, direction: Direction | None,
     cells = [
         cell
         for cell in study.cells
-        if (cell.method, cell.direction) == (method, direction) and cell.built and not cell.settings.get("seed", 0)
+        if (cell.method, cell.direction) == (method, direction) and cell.built and not cell.seed
     ]
-    title = f"{_NAMES[method]}, {WAYS[direction] if direction else 'both directions'}"
+    title = f"{_NAMES[method]}, {IN_WORDS[direction] if direction else 'both directions'}"
     if shows == "pictures":
         return Figure(number, title, printed, sheet=_sheet(study, cells, direction, title))
     continued = {cell.extends for cell in cells}  # a longer run's log has the shorter one's losses
@@ -138,10 +138,10 @@ def _sheet(study: Study, cells: list[Cell], direction: Direction | None, title: 
     if not done:
         return None
     if direction is None:
-        to_sketch, to_photo = (done[0].results[each] for each in WAYS)
+        to_sketch, to_photo = (done[0].results[each] for each in IN_WORDS)
         columns = {"photo": "photo", "drawn sketch": to_sketch, "sketch": "sketch", "drawn photo": to_photo}
     else:
         source, target = direction.split("2")
-        shown = {label(cell).partition(" (")[2].rstrip(")"): cell.results[direction] for cell in done}
+        shown = {cell.label.partition(" (")[2].rstrip(")"): cell.results[direction] for cell in done}
         columns = {source: source} | shown | {f"true {target}": target}
     return people_sheet(study, columns, title, ", ".join(columns), most=_PEOPLE)

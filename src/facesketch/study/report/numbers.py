@@ -36,11 +36,6 @@ def duration(seconds: float | None) -> str:
     return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
-def amount(memory: int | None) -> str:
-    """Return bytes as gibibytes."""
-    return "–" if memory is None else f"{memory / 2**30:.1f} GiB"
-
-
 def listed(names: list[str]) -> str:
     """Return names joined as in a sentence."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else "none"

@@ -7,14 +7,13 @@ import io
 import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from PIL import Image
 
 from facesketch.images.contact_sheet import sheet
 from facesketch.images.io import open_image
-from facesketch.study.aggregate import PRIMARY, WAYS, VariantResult, label
-from facesketch.study.grid import Cell
+from facesketch.study.aggregate import PRIMARY, VariantResult
+from facesketch.study.grid import IN_WORDS
 from facesketch.study.report.summary import best_of_families
 from facesketch.study.study import Study
 
@@ -54,38 +53,34 @@ def embed(image: Image.Image, title: str, alt: str) -> Picture:
 
 
 def overview(study: Study, found: Mapping[str, VariantResult]) -> list[Picture]:
-    """Return, for each direction, four people: the input, what the best variant of each family made, and the truth."""
+    """Return, for each direction, four people: the input, what the best variant of each family made, and the target."""
     pictures = []
-    for direction, way in WAYS.items():
-        source, truth = direction.split("2")
-        shown = {textwrap.fill(each.label, 14): each for each in best_of_families(found, direction, PRIMARY)}
-        columns = {title: each.cells[0].results[direction] for title, each in shown.items()}
-        names = ", ".join(each.label for each in shown.values())
-        said = f"{source}, the best variant of each family ({names}), true {truth}"
-        columns = {source: source} | columns | {f"true {truth}": truth}
-        picture = people_sheet(study, columns, way.capitalize(), said, most=4) if shown else None
+    for direction, words in IN_WORDS.items():
+        source, target = direction.split("2")
+        cells = [each.cell for each in best_of_families(found, direction, PRIMARY)]
+        said = f"the best variant of each family ({', '.join(cell.label for cell in cells)})"
+        columns = {textwrap.fill(cell.label, 14): cell.results[direction] for cell in cells}
+        columns = {source: source} | columns | {f"true {target}": target}
+        title = words.capitalize()
+        picture = people_sheet(study, columns, title, f"{source}, {said}, true {target}", most=4) if cells else None
         pictures += [picture] if picture else []
     return pictures
 
 
 def result_sheets(study: Study) -> dict[str, list[Picture]]:
-    """Return, by direction, a sheet per result: input, result and truth of each person, a row each."""
+    """Return, by direction, a sheet per result: input, result and target of each person, a row each."""
     sheets: dict[str, list[Picture]] = {}
-    for direction, way in WAYS.items():
-        source, truth = direction.split("2")
+    for direction, words in IN_WORDS.items():
+        source, target = direction.split("2")
         for cell in study.cells:
             if direction not in cell.results:
                 continue
-            title = f"{label(cell)}, {way}" + (f", seed {_seed(cell)}" if _seed(cell) else "")
-            columns = {source: source, "result": cell.results[direction], truth: truth}
-            picture = people_sheet(study, columns, title, f"{source}, result and true {truth}")
+            title = f"{cell.label}, {words}" + (f", seed {cell.seed}" if cell.seed else "")
+            columns = {source: source, "result": cell.results[direction], target: target}
+            picture = people_sheet(study, columns, title, f"{source}, result and true {target}")
             if picture:
-                sheets.setdefault(way, []).append(picture)
+                sheets.setdefault(words, []).append(picture)
     return sheets
-
-
-def _seed(cell: Cell) -> int:
-    return int(cell.settings.get("seed", 0))
 
 
 def people_sheet(
@@ -104,13 +99,10 @@ def people_sheet(
     if not all(any(folder.glob("*.png")) for folder in folders):
         return None
     stems = sorted(path.stem for path in folders[0].glob("*.png"))[:most]
-    rows = [[_open(folder / f"{stem}.png") for folder in folders] for stem in stems]
+    files = [[folder / f"{stem}.png" for folder in folders] for stem in stems]
+    rows = [[open_image(file) if file.exists() else None for file in row] for row in files]
     first = next(picture for row in rows for picture in row if picture is not None)
     scale = min(_CELL[0] / first.width, _CELL[1] / first.height, 1.0)
     cell = (round(first.width * scale), round(first.height * scale))
     people = f"{len(stems)} test people" if len(stems) > 1 else "one test person"
     return embed(sheet(rows, list(columns), cell=cell), title, f"{title}: of {people}, a row each, the {said}.")
-
-
-def _open(path: Path) -> Image.Image | None:
-    return open_image(path) if path.exists() else None

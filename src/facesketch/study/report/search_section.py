@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from facesketch.metrics.bootstrap import Interval
 from facesketch.search.evaluation.results import ALARMS, FILE, RANKS, GalleryScore, RouteScore, SearchResults
-from facesketch.study.report.charts import Line, Role, chart
-from facesketch.study.report.curves import Chart
-from facesketch.study.report.numbers import interval, number
+from facesketch.study.report.charts import Chart, Line, Role, line_chart
+from facesketch.study.report.numbers import number
 from facesketch.study.report.tables import ARROWS, Column, Entry, Row, Table
 from facesketch.study.study import Study
 
-FOLDER = "search"
 _NEAR = 20
 _FEW_ALARMS = 0.3  # share of false alarms up to which open-set curves are drawn
 _EMBEDDERS = {"hog": "oriented gradients (HOG)", "sface": "SFace", "learned": "the learned map", "lite": "the lite map"}
@@ -34,7 +31,6 @@ class Search:
     """One evaluation of search.
 
     Attributes:
-        name: unique on the page.
         title: what was searched with.
         facts: on which pictures, described by what.
         warnings: what to mind, a sentence each.
@@ -42,7 +38,6 @@ class Search:
         galleries: what was found in each.
     """
 
-    name: str
     title: str
     facts: str
     warnings: tuple[str, ...]
@@ -60,36 +55,58 @@ def searches(study: Study, stems_hash: str) -> list[Search]:
     Raises:
         DataError: one of them is damaged.
     """
-    files = sorted((study.out / FOLDER).rglob(FILE))
+    files = sorted((study.out / "search").rglob(FILE))
     return [_search(f"search-{place}", SearchResults.load(path), stems_hash) for place, path in enumerate(files, 1)]
 
 
 def _search(name: str, results: SearchResults, stems_hash: str) -> Search:
     people = f"{len(results.stems):,} sketches of {len(set(results.subjects)):,} people"
-    other = () if results.stems_hash == stems_hash else ("these are not the study’s own test pictures",)
-    notice = (results.notice,) if results.notice else ()
+    other = "" if results.stems_hash == stems_hash else "these are not the study’s own test pictures"
     return Search(
-        name=name,
         title=f"Search with {_EMBEDDERS.get(results.embedder, results.embedder)}",
         facts=(
             f"{results.data}, protocol {results.protocol}, {results.split} split: {people}, "
             f"stems sha256 {results.stems_hash}; described by {results.fingerprint}"
         ),
-        warnings=(*other, *notice, *results.warnings),
+        warnings=tuple(filter(None, (other, results.notice, *results.warnings))),
         halves=results.halves,
         galleries=tuple(_gallery(f"{name}-{key}", each) for key, each in results.galleries.items()),
     )
 
 
 def _gallery(name: str, gallery: GalleryScore) -> SearchedGallery:
-    charts = (_matches(name, gallery), _alarms(name, gallery))
     caption = (
         "By share of people found first, with 95 % intervals over people below. "
         f"Guessing finds {number(gallery.chance['1'], 'rank-1')}."
     )
     if gallery.baselines:
         caption += " The shaded rows compare the pictures as they are, without a face looked for or a model."
-    return SearchedGallery(gallery.title, caption, _table(gallery), charts)
+    every = gallery.routes | gallery.baselines
+    matches, alarms = [], []
+    for key, each in every.items():
+        role, dashed = _ROLES.get(key, "six"), key == "pixels"
+        rates = each.curve[:_NEAR]
+        matches.append(Line(each.title, range(1, len(rates) + 1), rates, role, dashed=dashed))
+        points = [point for point in each.alarms if 0.999 / gallery.people <= point[0] <= _FEW_ALARMS]
+        x, y = [alarm for alarm, _ in points], [rate for _, rate in points]
+        alarms.append(Line(each.title, x, y, role, dashed=dashed))
+    at_once = "; ".join(f"{each.title} {number(each.rank['1'].value, 'rank-1')}" for each in gallery.routes.values())
+    least = [
+        f"{each.title} {number(each.open_set[str(ALARMS[0])].value, 'rank-1')}" for each in gallery.routes.values()
+    ]
+    above = f"Found first and above the bar, at {100 * ALARMS[0]:.0f} % false alarms: {'; '.join(least)}."
+    title, y_axis = gallery.title, "share found"
+    charts = (
+        line_chart(
+            f"{name}-matches", f"{title}, matches", f"Found at rank 1: {at_once}.", matches,
+            x="rank", y=y_axis, bottom=0, top=1.02,
+        ),
+        line_chart(
+            f"{name}-alarms", f"{title}, half of them left out", above, alarms,
+            x="share of false alarms", y=y_axis, bottom=0, top=1.02,
+        ),
+    )  # fmt: skip
+    return SearchedGallery(title, caption, _table(gallery), charts)
 
 
 def _table(gallery: GalleryScore) -> Table:
@@ -97,58 +114,14 @@ def _table(gallery: GalleryScore) -> Table:
     columns = [Column(f"rank-{k}", f"rank-{k}", ARROWS["higher"]) for k in RANKS]
     columns += [Column(f"rank-dir-{a}", f"DIR, at {100 * a:.0f} % false alarms", ARROWS["higher"]) for a in ALARMS]
     columns.append(Column("rank-error", "chance error, of first hits", ARROWS["lower"]))
-    found = sorted((gallery.routes | gallery.baselines).items(), key=lambda pair: -_first(pair[1]))
-    rows = [Row(_place(name, gallery), each.title, _entries(each)) for name, each in found]
+
+    def first(found: RouteScore) -> float:
+        return found.rank[str(RANKS[0])].value
+
+    rows = []
+    for name, each in sorted((gallery.routes | gallery.baselines).items(), key=lambda pair: -first(pair[1])):
+        place = 1 + sum(first(other) > first(each) for other in gallery.routes.values())
+        rates = [*each.rank.values(), *each.open_set.values(), each.first.error if each.first else None]
+        entries = tuple(Entry.of(rate, "rank-") for rate in rates)
+        rows.append(Row(None if name in gallery.baselines else place, each.title, entries))
     return Table(tuple(columns), tuple(rows))
-
-
-def _place(name: str, gallery: GalleryScore) -> int | None:
-    """Return the place of a route among the routes, or None for a baseline."""
-    if name in gallery.baselines:
-        return None
-    return 1 + sum(_first(other) > _first(gallery.routes[name]) for other in gallery.routes.values())
-
-
-def _first(found: RouteScore) -> float:
-    return found.rank[str(RANKS[0])].value
-
-
-def _entries(found: RouteScore) -> tuple[Entry, ...]:
-    rates: list[Interval | None] = [*found.rank.values(), *found.open_set.values()]
-    rates.append(found.first.error if found.first is not None else None)
-    return tuple(Entry() if each is None else _entry(each) for each in rates)
-
-
-def _entry(rate: Interval) -> Entry:
-    return Entry(number(rate.value, "rank-"), interval(rate, "rank-"))
-
-
-def _matches(name: str, gallery: GalleryScore) -> Chart:
-    lines = [_line(key, found, found.curve[:_NEAR]) for key, found in (gallery.routes | gallery.baselines).items()]
-    said = "; ".join(f"{found.title} {number(found.rank['1'].value, 'rank-1')}" for found in gallery.routes.values())
-    caption = f"Found at rank 1: {said}."
-    title = f"{gallery.title}, matches"
-    svg = chart(f"{name}-matches", lines, x="rank", y="share found", alt=f"{title}: {caption}", bottom=0, top=1.02)
-    return Chart(svg, title, caption, tuple(lines))
-
-
-def _line(key: str, found: RouteScore, rates: tuple[float, ...]) -> Line:
-    role = _ROLES.get(key, "six")
-    return Line(found.title, range(1, len(rates) + 1), rates, role, dashed=key == "pixels")
-
-
-def _alarms(name: str, gallery: GalleryScore) -> Chart:
-    lines = []
-    for key, found in (gallery.routes | gallery.baselines).items():
-        points = [point for point in found.alarms if 0.999 / gallery.people <= point[0] <= _FEW_ALARMS]
-        x, y = [alarms for alarms, _ in points], [rate for _, rate in points]
-        lines.append(Line(found.title, x, y, _ROLES.get(key, "six"), dashed=key == "pixels"))
-    least = str(ALARMS[0])
-    said = "; ".join(
-        f"{found.title} {number(found.open_set[least].value, 'rank-1')}" for found in gallery.routes.values()
-    )
-    caption = f"Found first and above the bar, at {100 * ALARMS[0]:.0f} % false alarms: {said}."
-    title = f"{gallery.title}, half of them left out"
-    alt = f"{title}: {caption}"
-    svg = chart(f"{name}-alarms", lines, x="share of false alarms", y="share found", alt=alt, bottom=0, top=1.02)
-    return Chart(svg, title, caption, tuple(lines))

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from facesketch.config import Direction
 from facesketch.evaluation.results import paired_difference
-from facesketch.study.aggregate import FAMILIES, PRIMARY, WAYS, VariantResult
+from facesketch.study.aggregate import PRIMARY, VariantResult
 from facesketch.study.claims import in_numbers
+from facesketch.study.grid import IN_WORDS
 from facesketch.study.report.numbers import interval, listed, number
 from facesketch.study.report.tables import FIRST, baseline_label, baselines_of, ranking
 from facesketch.study.study import Study
@@ -34,18 +35,20 @@ def best_of_families(found: Mapping[str, VariantResult], direction: Direction, m
     best: dict[str, VariantResult] = {}
     for each in ranking(found, direction, metric):
         if metric in each.results.metrics:
-            best.setdefault(each.method, each)
+            best.setdefault(each.cell.method, each)
     return list(best.values())
 
 
 def verdict(found: Mapping[str, VariantResult], direction: Direction) -> Verdict:
     """Say which family is best, unless a baseline is as good or the difference is not shown."""
-    way, best = WAYS[direction].capitalize(), best_of_families(found, direction, PRIMARY)
+    words, best = IN_WORDS[direction].capitalize(), best_of_families(found, direction, PRIMARY)
     if not best:
-        return Verdict(way, ())
+        return Verdict(words, ())
     first = best[0]
     measure = first.results.metrics[PRIMARY]
-    reached = f"{first.label} reaches {measure.title} {number(measure.value, PRIMARY)} ({interval(measure, PRIMARY)})"
+    reached = (
+        f"{first.cell.label} reaches {measure.title} {number(measure.value, PRIMARY)} ({interval(measure, PRIMARY)})"
+    )
     baselines = [each for each in baselines_of(found, direction) if PRIMARY in each.metrics]
     baselines.sort(key=lambda each: -each.metrics[PRIMARY].value)
     against = [paired_difference(first.results, each, PRIMARY) for each in baselines]
@@ -54,19 +57,19 @@ def verdict(found: Mapping[str, VariantResult], direction: Direction) -> Verdict
         name = baseline_label(found, baselines[level])
         doing = _DOING.get(name, f"the baseline “{name}”")
         worse = against[level].verdict == "second is better"
-        heading = f"{way}: nothing {'beats' if worse else 'is shown to beat'} {doing}"
+        heading = f"{words}: nothing {'beats' if worse else 'is shown to beat'} {doing}"
         reaches = number(baselines[level].metrics[PRIMARY].value, PRIMARY)
         line = f"{reached}; {doing} reaches {reaches}. The difference is {in_numbers(against[level])}."
         return Verdict(heading, (f"Of the models, {line}",))
     if len(best) == 1:
-        return Verdict(f"{way}: {first.label}", (f"{reached}. There is no other family to compare it with.",))
+        return Verdict(f"{words}: {first.cell.label}", (f"{reached}. There is no other family to compare it with.",))
     second = best[1]
     difference = paired_difference(first.results, second.results, PRIMARY)
     if difference.verdict == "no difference shown":
-        line = f"{reached}. No difference from the next family, {second.label}, is shown: {in_numbers(difference)}."
-        return Verdict(f"{way}: no clear winner", (line, _count(found, direction)))
-    line = f"{reached}, ahead of the next family, {second.label}, by {in_numbers(difference)}."
-    heading = f"{way}: {FAMILIES.get(first.method, first.method)} is the best family"
+        shown = f"No difference from the next family, {second.cell.label}, is shown: {in_numbers(difference)}."
+        return Verdict(f"{words}: no clear winner", (f"{reached}. {shown}", _count(found, direction)))
+    line = f"{reached}, ahead of the next family, {second.cell.label}, by {in_numbers(difference)}."
+    heading = f"{words}: {first.cell.family} is the best family"
     return Verdict(
         heading, (line, " ".join(filter(None, (_others(found, direction, first), _count(found, direction)))))
     )
@@ -79,8 +82,8 @@ def _others(found: Mapping[str, VariantResult], direction: Direction, leader: Va
         best = best_of_families(found, direction, metric)
         if best:
             title = best[0].results.metrics[metric].title
-            agree += [title] if best[0].method == leader.method else []
-            differ += [] if best[0].method == leader.method else [f"{title} puts {best[0].label} first."]
+            agree += [title] if best[0].cell.method == leader.cell.method else []
+            differ += [] if best[0].cell.method == leader.cell.method else [f"{title} puts {best[0].cell.label} first."]
     said = [f"{listed(agree)} put{'s' if len(agree) == 1 else ''} the same family first."] if agree else []
     return " ".join([*said, *differ])
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from facesketch.config import Direction, RunConfig
+from facesketch.config import Direction
 from facesketch.errors import FacesketchError
 from facesketch.evaluation.results import Measure, Results, paired_difference
 from facesketch.files import read_json
-from facesketch.study.aggregate import PRIMARY, VariantResult, baseline_results, label, training_seconds
+from facesketch.metrics.bootstrap import Interval
+from facesketch.study.aggregate import PRIMARY, VariantResult, baseline_results
 from facesketch.study.grid import Cell
-from facesketch.study.report.numbers import amount, duration, interval, number
+from facesketch.study.report.numbers import duration, interval, number
 from facesketch.study.study import Study
 from facesketch.training import run_folder as run
 from facesketch.training.cost import estimate
@@ -36,6 +37,11 @@ class Entry:
     value: str = ""
     interval: str = ""
     bold: bool = False
+
+    @classmethod
+    def of(cls, ends: Interval | None, metric: str, *, bold: bool = False) -> Entry:
+        """Return a number in the digits of its metric; an empty entry for None."""
+        return cls() if ends is None else cls(number(ends.value, metric), interval(ends, metric), bold)
 
 
 @dataclass(frozen=True)
@@ -76,8 +82,8 @@ class Table:
 
 def ranking(found: Mapping[str, VariantResult], direction: Direction, metric: str = PRIMARY) -> list[VariantResult]:
     """Return a direction's trained variants, best first; those without the metric last, in the order of the plan."""
-    ways = [finding for finding in found.values() if finding.direction == direction and finding.learned]
-    return sorted(ways, key=lambda finding: _merit(finding.results, metric), reverse=True)
+    trained = [each for each in found.values() if each.direction == direction and each.cell.learned]
+    return sorted(trained, key=lambda each: _merit(each.results, metric), reverse=True)
 
 
 def _merit(results: Results, metric: str) -> float:
@@ -89,20 +95,19 @@ def _merit(results: Results, metric: str) -> float:
 
 def baselines_of(found: Mapping[str, VariantResult], direction: Direction) -> list[Results]:
     """Return the baselines of a direction as results; the pencil is one of them, evaluated as a model or not."""
-    ways = [finding for finding in found.values() if finding.direction == direction]
-    if not ways:
+    here = [each for each in found.values() if each.direction == direction]
+    if not here:
         return []
-    untrained = [finding.results for finding in ways if not finding.learned]
+    untrained = [each.results for each in here if not each.cell.learned]
     names = {results.model.method for results in untrained}
-    first = ways[0].results
-    return [
-        baseline_results(first, baseline) for name, baseline in first.baselines.items() if name not in names
-    ] + untrained
+    first = here[0].results
+    others = [baseline_results(first, each) for name, each in first.baselines.items() if name not in names]
+    return others + untrained
 
 
 def baseline_label(found: Mapping[str, VariantResult], baseline: Results) -> str:
     """Return what to call a baseline, also one that was evaluated as a model."""
-    return found[baseline.name].label.lower() if baseline.name in found else baseline.name
+    return found[baseline.name].cell.label.lower() if baseline.name in found else baseline.name
 
 
 def ranked_table(found: Mapping[str, VariantResult], direction: Direction, *, main: bool) -> Table:
@@ -115,8 +120,13 @@ def ranked_table(found: Mapping[str, VariantResult], direction: Direction, *, ma
     """
     models, baselines = ranking(found, direction), baselines_of(found, direction)
     everything = [*(model.results for model in models), *baselines]
-    columns = _columns(everything, main=main)
-    bold = {column.metric: _clear_winner(found, direction, column.metric) for column in columns}
+    measures: dict[str, Measure] = {}
+    for each in everything:
+        measures = {**each.metrics, **each.sets, **measures}  # the first that has a measure names it
+    first = [name for name in FIRST if name in measures][:3]
+    names = first if main else [name for name in measures if name not in first]
+    columns = tuple(Column(name, measures[name].title, ARROWS[measures[name].better]) for name in names)
+    best = {name: _clear_winner(found, direction, name) for name in names}
     ends = [each.metrics[PRIMARY] for each in everything if PRIMARY in each.metrics]
     low, high = min((end.low for end in ends), default=0.0), max((end.high for end in ends), default=1.0)
 
@@ -126,10 +136,12 @@ def ranked_table(found: Mapping[str, VariantResult], direction: Direction, *, ma
             it = results.metrics[PRIMARY]
             left, width, place = ((end / span) * 100 for end in (it.low - low, it.high - it.low, it.value - low))
             bar = (round(left, 1), round(width, 1), round(place, 1))
-        return Row(rank, label, _entries(results, columns, bold), named, bar)
+        measured = {**results.sets, **results.metrics}
+        entries = [Entry.of(measured.get(name), name, bold=best[name] == results.name) for name in names]
+        return Row(rank, label, tuple(entries), named, bar)
 
     rows = [
-        row(each.results, place if PRIMARY in each.results.metrics else UNRANKED, each.label, not each.built)
+        row(each.results, place if PRIMARY in each.results.metrics else UNRANKED, each.cell.label, not each.cell.built)
         for place, each in enumerate(models, start=1)
     ]
     rows += [row(each, None, baseline_label(found, each)) for each in baselines]
@@ -139,36 +151,13 @@ def ranked_table(found: Mapping[str, VariantResult], direction: Direction, *, ma
 
 def how_ranked(found: Mapping[str, VariantResult]) -> str:
     """Return a sentence on what ranks a study's trained variants, if anything does."""
-    measured = [PRIMARY in finding.results.metrics for finding in found.values() if finding.learned]
+    measured = [PRIMARY in each.results.metrics for each in found.values() if each.cell.learned]
     name = PRIMARY.upper()
     if all(measured):
         return f"Models are ranked by {name}."
     if any(measured):
         return f"Models are ranked by {name}; those without it have no rank."
     return f"{name} was not measured, so models have no rank and stand in the order of the plan."
-
-
-def _columns(results: Sequence[Results], *, main: bool) -> tuple[Column, ...]:
-    measures: dict[str, Measure] = {}
-    for each in results:
-        measures = {**each.metrics, **each.sets, **measures}  # the first that has a measure names it
-    first = [name for name in FIRST if name in measures][:3]
-    names = first if main else [name for name in measures if name not in first]
-    return tuple(Column(name, measures[name].title, ARROWS[measures[name].better]) for name in names)
-
-
-def _entries(results: Results, columns: Sequence[Column], bold: Mapping[str, str | None]) -> tuple[Entry, ...]:
-    return tuple(_entry(results, column.metric, bold.get(column.metric) == results.name) for column in columns)
-
-
-def _entry(results: Results, metric: str, bold: bool) -> Entry:
-    if metric in results.metrics:
-        measure = results.metrics[metric]
-        return Entry(number(measure.value, metric), interval(measure, metric), bold)
-    if metric in results.sets:
-        whole = results.sets[metric]
-        return Entry(number(whole.value, metric), interval(whole, metric))
-    return Entry()
 
 
 def _clear_winner(found: Mapping[str, VariantResult], direction: Direction, metric: str) -> str | None:
@@ -184,63 +173,51 @@ def _clear_winner(found: Mapping[str, VariantResult], direction: Direction, metr
     return models[0].name if all(shown) else None
 
 
-@dataclass(frozen=True)
-class Cost:
-    """What a cell took, and what there is to name it by."""
-
-    label: str
-    name: str
-    seed: str
-    epochs: str
-    parameters: str
-    training: str
-    memory: str
-    translating: str
-    device: str
-    weights: str
+COST_COLUMNS = {
+    **{"Result": "", "Folder": "hash", "Seed": "n", "Kept epoch": "n", "Parameters": "n", "Training": "n"},
+    **{"Memory": "n", "Translating": "n", "Device": "", "Weights, sha256": "hash"},
+}
+"""What a row of `costs` says, and the style of its column."""
 
 
-def costs(study: Study, results: Mapping[str, Results]) -> list[Cost]:
-    """Return a row per result, in the order of the plan.
+def costs(study: Study, results: Mapping[str, Results]) -> list[dict[str, str]]:
+    """Return what each result took, by column, in the order of the plan.
 
     Args:
         study: the folder.
         results: every result by name, one per seed.
     """
-    known: dict[str, int | None] = {}
-    return [
-        _cost(study, cell, results[name], known)
-        for cell in study.cells
-        for name in cell.results.values()
-        if name in results
-    ]
+    known: dict[str, int] = {}
+    rows = []
+    for cell in study.cells:
+        for name in cell.results.values():
+            if name in results:
+                values = _cost(study, cell, results[name], known)
+                rows.append(dict(zip(COST_COLUMNS, (cell.label, name, *values), strict=True)))
+    return rows
 
 
-def _cost(study: Study, cell: Cell, results: Results, known: dict[str, int | None]) -> Cost:
+def _cost(study: Study, cell: Cell, results: Results, known: dict[str, int]) -> Iterator[str]:
+    """Yield what `COST_COLUMNS` say, from the seed on."""
     model, environment = results.model, environment_of(study, cell)
-    spent = training_seconds(study, cell)
+    yield "–" if not cell.learned or model.seed is None else str(model.seed)
+    yield f"{model.best_epoch} of {model.epochs}" if model.best_epoch and model.epochs else "–"
+    yield "none" if not cell.learned else "" if model.parameters is None else f"{model.parameters:,}"
+    yield duration(study.course(cell).seconds) if cell.learned else "none"
     half = str(environment.get("precision", "")).startswith("bf16")
     memory = _memory(study, cell, half, known) if cell.learned else None
+    yield "–" if memory is None else f"{memory / 2**30:.1f} GiB"
     each = results.seconds.get("translate", 0.0) / len(results.stems)
-    parameters = "" if model.parameters is None else f"{model.parameters:,}"
-    return Cost(
-        label=label(cell),
-        name=results.name,
-        seed="–" if not cell.learned or model.seed is None else str(model.seed),
-        epochs=f"{model.best_epoch} of {model.epochs}" if model.best_epoch and model.epochs else "–",
-        parameters=parameters if cell.learned else "none",
-        training=duration(spent) if cell.learned else "none",
-        memory=amount(memory),
-        translating=duration(each) if each else "–",
-        device=" ".join(str(environment[key]) for key in ("device", "precision") if key in environment) or "–",
-        weights=(model.weights_sha256 or "")[:_HASH] or "–",
-    )
+    yield duration(each) if each else "–"
+    yield " ".join(str(environment[key]) for key in ("device", "precision") if key in environment) or "–"
+    yield (model.weights_sha256 or "")[:_HASH] or "–"
 
 
-def _memory(study: Study, cell: Cell, half: bool, known: dict[str, int | None]) -> int | None:
+def _memory(study: Study, cell: Cell, half: bool, known: dict[str, int]) -> int | None:
     """Return the estimated bytes of a training; runs of equal shapes are counted once."""
+    folder = study.run_folder(cell)
     try:
-        config = _config(study, cell)
+        config = run.reopen(folder) if (folder / run.CONFIG).exists() else cell.config(study.data)
         shape = [config.method, config.data.size, config.data.photo_channels, config.data.sketch_channels]
         key = repr([*shape, config.direction, config.train.batch_size, half])
         if key not in known:
@@ -248,11 +225,6 @@ def _memory(study: Study, cell: Cell, half: bool, known: dict[str, int | None]) 
         return known[key]
     except FacesketchError:  # settings of another version: the table does without
         return None
-
-
-def _config(study: Study, cell: Cell) -> RunConfig:
-    folder = study.run_folder(cell)
-    return run.reopen(folder) if (folder / run.CONFIG).exists() else cell.config(study.data)
 
 
 def environment_of(study: Study, cell: Cell) -> dict[str, Any]:
@@ -267,12 +239,9 @@ def environments(study: Study) -> list[tuple[dict[str, Any], list[str]]]:
     """Return the different environments that a study's runs were made in, each with the cells made there."""
     seen: list[tuple[dict[str, Any], list[str]]] = []
     for cell in study.cells:
-        environment = environment_of(study, cell)
-        for known, cells in seen:
-            if known == environment:
-                cells.append(cell.name)
-                break
-        else:
-            if environment:
-                seen.append((environment, [cell.name]))
+        if environment := environment_of(study, cell):
+            cells = next((cells for known, cells in seen if known == environment), None)
+            if cells is None:
+                seen.append((environment, cells := []))
+            cells.append(cell.name)
     return seen
