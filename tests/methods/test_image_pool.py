@@ -6,9 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from facesketch.methods.image_pool import ImagePool
-
-CPU = torch.device("cpu")
+from facesketch.methods.cyclegan import ImagePool
 
 
 def _picture(number: int) -> Tensor:
@@ -16,7 +14,7 @@ def _picture(number: int) -> Tensor:
 
 
 def _numbers(pool: ImagePool) -> list[int]:
-    return [int(image.mean()) for image in pool.extra_state()]
+    return [int(image.mean()) for image in pool.images]
 
 
 def test_until_it_is_full_the_pool_hands_back_what_it_keeps() -> None:
@@ -34,7 +32,7 @@ def test_once_full_half_of_the_pictures_are_old_ones() -> None:
         if number >= 50:
             old += shown != number
             ages.append(number - shown)
-        assert len(pool.extra_state()) <= 50
+        assert len(pool.images) <= 50
     assert old / 4000 == pytest.approx(0.5, abs=0.03)  # four standard errors
     shown_old = [age for age in ages if age]
     assert sum(shown_old) / len(shown_old) == pytest.approx(100, rel=0.1), "a picture waits 2 x 50 turns on average"
@@ -66,7 +64,7 @@ def test_every_picture_of_a_batch_has_its_own_coin() -> None:
 def test_without_room_the_pool_does_nothing() -> None:
     pool, state = ImagePool(0), torch.get_rng_state()
     assert torch.equal(pool.exchange(_picture(7)), _picture(7))
-    assert pool.extra_state() == []
+    assert pool.images == []
     assert torch.equal(torch.get_rng_state(), state)
 
 
@@ -83,7 +81,7 @@ def test_a_recalled_pool_goes_on_as_the_first_would() -> None:
     for number in range(10):
         first.exchange(_picture(number))
     second, state = ImagePool(3), torch.get_rng_state()
-    second.load_extra_state(first.extra_state(), CPU)
+    second.images = list(first.images)
     rest = [int(first.exchange(_picture(number)).mean()) for number in range(10, 40)]
     torch.set_rng_state(state)
     assert [int(second.exchange(_picture(number)).mean()) for number in range(10, 40)] == rest

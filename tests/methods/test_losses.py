@@ -12,7 +12,7 @@ from torch.distributions import Normal
 from torch.distributions import kl_divergence as torch_kl
 
 from facesketch.methods import losses
-from facesketch.methods.structure import ssim_maps
+from facesketch.methods.losses import ssim_maps
 from facesketch.metrics.fidelity import ssim
 
 LOGITS = torch.tensor([[0.0, math.log(3.0)]])  # sigmoid: 1/2 and 3/4

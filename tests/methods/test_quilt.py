@@ -7,8 +7,8 @@ import itertools
 import pytest
 import torch
 
+from facesketch.methods.mrf import least_cut, quilt
 from facesketch.methods.patches import Grid
-from facesketch.methods.quilt import least_cut, quilt
 
 GRID = Grid(patch=6, step=4, radius=0, side=14, count=3)
 

@@ -7,9 +7,9 @@ computes the gradients of each phase's loss and steps that phase's optimiser bef
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -38,7 +38,7 @@ class Phase:
         'generator'
 
     Attributes:
-        name: the optimiser that this loss moves; a key of `Method.optimisers`.
+        name: a key of `Method.phases`, which names the networks that this loss moves.
         loss: a scalar with a graph.
         logged: further scalars for the log.
     """
@@ -51,8 +51,8 @@ class Phase:
 class Method(Family, nn.Module):
     """The networks and losses of one family of models.
 
-    `Family` describes the family; `METHODS` in the registry names the class. A subclass sets `multiple` and `fixed` and
-    implements `training_step`, `translate` and `optimisers`.
+    `Family` describes the family; `METHODS` in the registry names the class. A subclass sets `multiple`, `fixed` and
+    `phases`, and implements `training_step` and `translate`.
 
     Args:
         options: an instance of the class's own `Options`.
@@ -66,6 +66,8 @@ class Method(Family, nn.Module):
     """Both sides of a picture must be multiples of this."""
     styles: tuple[str, ...] = ()
     """The styles that the model draws in, the default first; empty for a method without styles."""
+    phases: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    """The names of the networks that each phase of a training step moves."""
 
     def __init__(self, options: Frozen, data: DataConfig, direction: Direction) -> None:
         super().__init__()
@@ -144,9 +146,14 @@ class Method(Family, nn.Module):
         name = config.method.name
         raise ConfigError(f"an exported {name} keeps only what translating takes", "start from its run folder")
 
-    @abstractmethod
     def optimisers(self, learning_rate: float) -> dict[str, torch.optim.Optimizer]:
-        """Return one optimiser per phase name."""
+        """Return one Adam per phase, with the betas of `defaults`, fused where the device has it."""
+        return {phase: self._adam(networks, learning_rate) for phase, networks in self.phases.items()}
+
+    def _adam(self, networks: Sequence[str], learning_rate: float) -> torch.optim.Optimizer:
+        parameters = [each for network in networks for each in getattr(self, network).parameters()]
+        fused = all(parameter.device.type in {"cpu", "cuda"} for parameter in parameters)
+        return torch.optim.Adam(parameters, lr=learning_rate, betas=self.defaults.betas, fused=fused)
 
     def extra_state(self) -> dict[str, Any]:
         """Return what a resumed training needs beside weights and optimisers: tensors, numbers, lists of them."""
@@ -154,13 +161,6 @@ class Method(Family, nn.Module):
 
     def load_extra_state(self, state: Mapping[str, Any]) -> None:
         """Take back what `extra_state` returned."""
-
-
-def adam(modules: Iterable[nn.Module], learning_rate: float, betas: tuple[float, float]) -> torch.optim.Optimizer:
-    """Return Adam over the parameters of some networks, fused where the device has it."""
-    parameters = [parameter for module in modules for parameter in module.parameters()]
-    fused = all(parameter.device.type in {"cpu", "cuda"} for parameter in parameters)
-    return torch.optim.Adam(parameters, lr=learning_rate, betas=betas, fused=fused)
 
 
 def check_patches(frame: int, size: int) -> None:

@@ -6,13 +6,14 @@ Liu and Tuzel, "Coupled generative adversarial networks", NIPS 2016, which the s
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from facesketch.config import DataConfig, Direction, Domain
 from facesketch.data.datasets import Batch
-from facesketch.methods.base import ENDS, Method, Phase, adam, power_of_two
+from facesketch.methods.base import ENDS, Method, Phase, power_of_two
 from facesketch.methods.families import CoGANFamily, CoGANOptions
 from facesketch.methods.losses import adversarial_bce, l1, mse
 from facesketch.methods.networks.blocks import frozen
@@ -38,6 +39,7 @@ class CoGAN(CoGANFamily, Method):
     """
 
     fixed = True
+    phases: ClassVar = {"discriminators": ("discriminator",), "generators": ("generator", "encoder")}
 
     def __init__(self, options: CoGANOptions, data: DataConfig, direction: Direction) -> None:
         super().__init__(options, data, direction)
@@ -107,10 +109,3 @@ class CoGAN(CoGANFamily, Method):
         """Translate (N, C, S, S) pictures in [-1, 1] by way of their code, either way."""
         source, target = ENDS[direction]
         return self.generator(self._encode(images, source), target).float()  # type: ignore[no-any-return]
-
-    def optimisers(self, learning_rate: float) -> dict[str, torch.optim.Optimizer]:
-        """One Adam for generators and encoders and one for both discriminators, β1 0.5."""
-        return {
-            "discriminators": adam([self.discriminator], learning_rate, self.defaults.betas),
-            "generators": adam([self.generator, self.encoder], learning_rate, self.defaults.betas),
-        }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -10,7 +11,7 @@ from torch import Tensor
 from facesketch.config import DataConfig, Direction
 from facesketch.data.datasets import Batch
 from facesketch.methods import losses
-from facesketch.methods.base import Method, Phase, adam, power_of_two
+from facesketch.methods.base import Method, Phase, power_of_two
 from facesketch.methods.families import ConvAEFamily, ConvAEOptions
 from facesketch.methods.networks.conv_autoencoders import ConvAutoencoder
 
@@ -24,6 +25,7 @@ class ConvAE(ConvAEFamily, Method):
     """
 
     fixed = True
+    phases: ClassVar = {"autoencoder": ("generator",)}
 
     def __init__(self, options: ConvAEOptions, data: DataConfig, direction: Direction) -> None:
         super().__init__(options, data, direction)
@@ -56,7 +58,3 @@ class ConvAE(ConvAEFamily, Method):
     def translate(self, images: Tensor, direction: Direction) -> Tensor:
         """Translate (N, C, S, S) pictures in [-1, 1]."""
         return losses.from_unit(self.generator(images).float().sigmoid())
-
-    def optimisers(self, learning_rate: float) -> dict[str, torch.optim.Optimizer]:
-        """Adam with its usual moments."""
-        return {"autoencoder": adam([self.generator], learning_rate, self.defaults.betas)}

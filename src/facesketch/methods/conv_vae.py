@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import ClassVar
 
-import torch
 from torch import Tensor
 
 from facesketch.config import DataConfig, Direction
 from facesketch.data.datasets import Batch
 from facesketch.methods import losses
-from facesketch.methods.base import Method, Phase, adam, power_of_two
+from facesketch.methods.base import Method, Phase, power_of_two
 from facesketch.methods.families import ConvVAEFamily, ConvVAEOptions
 from facesketch.methods.networks.conv_autoencoders import ConvVAE as ConvVAENetwork
 
@@ -19,6 +19,7 @@ class ConvVAE(ConvVAEFamily, Method):
     """The networks and losses of `conv-vae`."""
 
     fixed = True
+    phases: ClassVar = {"autoencoder": ("generator",)}
 
     def __init__(self, options: ConvVAEOptions, data: DataConfig, direction: Direction) -> None:
         super().__init__(options, data, direction)
@@ -43,7 +44,3 @@ class ConvVAE(ConvVAEFamily, Method):
         """Translate (N, C, S, S) pictures in [-1, 1] through the mean of the code, without noise."""
         mean, _ = self.generator.encode(images)
         return losses.from_unit(self.generator.decode(mean).float().sigmoid())
-
-    def optimisers(self, learning_rate: float) -> dict[str, torch.optim.Optimizer]:
-        """Adam with its usual moments."""
-        return {"autoencoder": adam([self.generator], learning_rate, self.defaults.betas)}

@@ -6,7 +6,7 @@ Zhu et al., "Unpaired image-to-image translation using cycle-consistent adversar
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -14,17 +14,47 @@ from torch import Tensor
 from facesketch.config import DataConfig, Direction
 from facesketch.data.datasets import Batch
 from facesketch.images.tensors import with_channels
-from facesketch.methods.base import Method, Phase, adam, check_patches
+from facesketch.methods.base import Method, Phase, check_patches
 from facesketch.methods.families import CycleGANFamily, CycleGANOptions
-from facesketch.methods.image_pool import ImagePool
 from facesketch.methods.losses import adversarial_least_squares, l1
 from facesketch.methods.networks.blocks import frozen, initialise
 from facesketch.methods.networks.patchgan import PatchGAN
 from facesketch.methods.networks.resnet import ResNetGenerator
 
 
+class ImagePool:
+    """Keeps up to `capacity` generated pictures and gives old ones half of the time (Shrivastava et al., CVPR 2017).
+
+    The coin comes from torch's global random state, which a resumed training restores.
+    """
+
+    def __init__(self, capacity: int) -> None:
+        self.capacity = capacity
+        self.images: list[Tensor] = []
+
+    def exchange(self, fresh: Tensor) -> Tensor:
+        """Return a batch of the same shape: each picture is fresh or, once the pool is full, by a coin, an old one.
+
+        Args:
+            fresh: (N, C, H, W), without a graph.
+        """
+        shown = list(fresh)
+        for place, image in enumerate(fresh if self.capacity else ()):
+            if len(self.images) < self.capacity:
+                self.images.append(image.clone())
+            elif torch.rand(()).item() >= 0.5:
+                old = int(torch.randint(self.capacity, ()).item())
+                shown[place], self.images[old] = self.images[old], image.clone()
+        return torch.stack(shown)
+
+
 class CycleGAN(CycleGANFamily, Method):
     """The networks and losses of `cyclegan`."""
+
+    phases: ClassVar = {
+        "generators": ("to_sketch", "to_photo"),
+        "discriminators": ("sketch_discriminator", "photo_discriminator"),
+    }
 
     def __init__(self, options: CycleGANOptions, data: DataConfig, direction: Direction) -> None:
         super().__init__(options, data, direction)
@@ -47,7 +77,7 @@ class CycleGAN(CycleGANFamily, Method):
             adversarial = adversarial_least_squares(self.sketch_discriminator(fake_sketch), True)
             adversarial = adversarial + adversarial_least_squares(self.photo_discriminator(fake_photo), True)
             cycle = l1(self.to_photo(fake_sketch), photo) + l1(self.to_sketch(fake_photo), sketch)
-            identity = self._identity(photo, sketch)
+            identity = self._identity(photo, sketch) if self.identity_weight else photo.new_zeros(())
         yield Phase(
             "generators",
             adversarial + self.cycle_weight * cycle + self.identity_weight * identity,
@@ -60,8 +90,6 @@ class CycleGAN(CycleGANFamily, Method):
 
     def _identity(self, photo: Tensor, sketch: Tensor) -> Tensor:
         """Return the identity loss; where the channels differ it is taken on the narrower picture's luma."""
-        if not self.identity_weight:
-            return photo.new_zeros(())
         channels = self.data.photo_channels, self.data.sketch_channels
         kept_sketch = self.to_sketch(with_channels(sketch, channels[0]))
         kept_photo = self.to_photo(with_channels(photo, channels[1]))
@@ -80,20 +108,12 @@ class CycleGAN(CycleGANFamily, Method):
         generator = self.to_sketch if direction == "photo2sketch" else self.to_photo
         return generator(images).float()  # type: ignore[no-any-return]
 
-    def optimisers(self, learning_rate: float) -> dict[str, torch.optim.Optimizer]:
-        """One Adam for both generators and one for both discriminators, β1 0.5."""
-        discriminators = [self.sketch_discriminator, self.photo_discriminator]
-        return {
-            "generators": adam([self.to_sketch, self.to_photo], learning_rate, self.defaults.betas),
-            "discriminators": adam(discriminators, learning_rate, self.defaults.betas),
-        }
-
     def extra_state(self) -> dict[str, Any]:
         """Return the pictures in both pools."""
-        return {"sketch_pool": self.sketch_pool.extra_state(), "photo_pool": self.photo_pool.extra_state()}
+        return {"sketch_pool": list(self.sketch_pool.images), "photo_pool": list(self.photo_pool.images)}
 
     def load_extra_state(self, state: Mapping[str, Any]) -> None:
         """Take back the pictures of both pools."""
         device = next(self.parameters()).device
-        self.sketch_pool.load_extra_state(state["sketch_pool"], device)
-        self.photo_pool.load_extra_state(state["photo_pool"], device)
+        for pool, kept in ((self.sketch_pool, state["sketch_pool"]), (self.photo_pool, state["photo_pool"])):
+            pool.images = [image.to(device) for image in kept]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import ClassVar
 
-import torch
 from torch import Tensor
 
 from facesketch.config import DataConfig, Direction
 from facesketch.data.datasets import Batch
 from facesketch.methods import losses
-from facesketch.methods.base import Method, Phase, adam
+from facesketch.methods.base import Method, Phase
 from facesketch.methods.families import DenseAEFamily, DenseAEOptions
 from facesketch.methods.networks.dense import DenseAutoencoder
 
@@ -19,6 +19,7 @@ class DenseAE(DenseAEFamily, Method):
     """The networks and losses of `dense-ae`."""
 
     fixed = True
+    phases: ClassVar = {"autoencoder": ("generator",)}
 
     def __init__(self, options: DenseAEOptions, data: DataConfig, direction: Direction) -> None:
         super().__init__(options, data, direction)
@@ -35,7 +36,3 @@ class DenseAE(DenseAEFamily, Method):
     def translate(self, images: Tensor, direction: Direction) -> Tensor:
         """Translate (N, C, S, S) pictures in [-1, 1]."""
         return losses.from_unit(self.generator(images).float().sigmoid())
-
-    def optimisers(self, learning_rate: float) -> dict[str, torch.optim.Optimizer]:
-        """Adam with its usual moments."""
-        return {"autoencoder": adam([self.generator], learning_rate, self.defaults.betas)}

@@ -93,10 +93,6 @@ class PatchMethod(Method):
         """Yield nothing: all there is to learn is kept before the first step."""
         yield from ()
 
-    def optimisers(self, learning_rate: float) -> dict[str, torch.optim.Optimizer]:
-        """Return none: nothing is learned by gradients."""
-        return {}
-
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
         """Make room for as many pairs as come."""
         for name in ("photos", "sketches"):

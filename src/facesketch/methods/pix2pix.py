@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from facesketch.config import DataConfig, Direction
 from facesketch.data.datasets import Batch
-from facesketch.methods.base import Method, Phase, adam, check_patches
+from facesketch.methods.base import Method, Phase, check_patches
 from facesketch.methods.families import Pix2PixFamily, Pix2PixOptions
 from facesketch.methods.losses import adversarial_bce, l1
 from facesketch.methods.networks.blocks import frozen, initialise
@@ -19,6 +20,8 @@ from facesketch.methods.networks.unet import UNetGenerator
 
 class Pix2Pix(Pix2PixFamily, Method):
     """The networks and losses of `pix2pix`."""
+
+    phases: ClassVar = {"discriminator": ("discriminator",), "generator": ("generator",)}
 
     def __init__(self, options: Pix2PixOptions, data: DataConfig, direction: Direction) -> None:
         super().__init__(options, data, direction)
@@ -57,10 +60,3 @@ class Pix2Pix(Pix2PixFamily, Method):
     def translate(self, images: Tensor, direction: Direction) -> Tensor:
         """Translate (N, C, H, W) pictures in [-1, 1], sides multiples of the U-Net's stride."""
         return self.generator(images).float()  # type: ignore[no-any-return]
-
-    def optimisers(self, learning_rate: float) -> dict[str, torch.optim.Optimizer]:
-        """One Adam per network, β1 0.5."""
-        return {
-            "discriminator": adam([self.discriminator], learning_rate, self.defaults.betas),
-            "generator": adam([self.generator], learning_rate, self.defaults.betas),
-        }

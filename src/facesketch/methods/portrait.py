@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor
@@ -19,7 +19,7 @@ from facesketch.data.datasets import Batch
 from facesketch.data.pairs import Pair
 from facesketch.errors import ConfigError, nearest
 from facesketch.images.tensors import with_channels
-from facesketch.methods.base import Method, Phase, adam, check_patches
+from facesketch.methods.base import Method, Phase, check_patches
 from facesketch.methods.families import PortraitFamily, PortraitOptions
 from facesketch.methods.losses import adversarial_least_squares, edges, l1
 from facesketch.methods.networks.blocks import as_buffers, frozen, initialise
@@ -33,6 +33,8 @@ _TRUNKS = {"alex": "alexnet", "vgg": "vgg16"}
 
 class Portrait(PortraitFamily, Method):
     """The networks and losses of `portrait`."""
+
+    phases: ClassVar = {"discriminator": ("discriminator",), "generator": ("generator",)}
 
     def __init__(self, options: PortraitOptions, data: DataConfig, direction: Direction) -> None:
         super().__init__(options, data, direction)
@@ -178,10 +180,3 @@ class Portrait(PortraitFamily, Method):
     def reproduce(self, batch: Batch) -> Tensor:
         """Translate the sources of pairs, each in the style of its own target."""
         return self.draw(batch.source, self._style_weights(batch))
-
-    def optimisers(self, learning_rate: float) -> dict[str, torch.optim.Optimizer]:
-        """One Adam per network, β 0.5 and 0.99."""
-        return {
-            "discriminator": adam([self.discriminator], learning_rate, self.defaults.betas),
-            "generator": adam([self.generator], learning_rate, self.defaults.betas),
-        }

@@ -7,17 +7,17 @@ build.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import ClassVar
 
-import torch
 from torch import Tensor
 
 from facesketch.config import DataConfig, Direction
 from facesketch.data.datasets import Batch
 from facesketch.images.tensors import with_channels
 from facesketch.methods import losses
-from facesketch.methods.base import Method, Phase, adam
+from facesketch.methods.base import Method, Phase
 from facesketch.methods.families import SparseAEFamily, SparseAEOptions
-from facesketch.methods.networks.sparse import SparseAutoencoder
+from facesketch.methods.networks.dense import SparseAutoencoder
 
 
 class SparseAE(SparseAEFamily, Method):
@@ -31,6 +31,7 @@ class SparseAE(SparseAEFamily, Method):
     """
 
     fixed = True
+    phases: ClassVar = {"autoencoder": ("generator",)}
 
     def __init__(self, options: SparseAEOptions, data: DataConfig, direction: Direction) -> None:
         super().__init__(options, data, direction)
@@ -51,7 +52,3 @@ class SparseAE(SparseAEFamily, Method):
         logits, _ = self.generator(images)
         drawn = losses.from_unit(logits.float().sigmoid())
         return drawn if drawn.shape[1] == self.target_channels else drawn.mean(dim=1, keepdim=True)
-
-    def optimisers(self, learning_rate: float) -> dict[str, torch.optim.Optimizer]:
-        """Adam with its usual moments."""
-        return {"autoencoder": adam([self.generator], learning_rate, self.defaults.betas)}

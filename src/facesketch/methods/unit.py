@@ -7,13 +7,14 @@ build.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from facesketch.config import DataConfig, Direction, Domain
 from facesketch.data.datasets import Batch
-from facesketch.methods.base import ENDS, Method, Phase, adam, check_patches
+from facesketch.methods.base import ENDS, Method, Phase, check_patches
 from facesketch.methods.families import UNITFamily, UNITOptions
 from facesketch.methods.losses import adversarial_bce, kl_of_means, l1
 from facesketch.methods.networks.blocks import frozen
@@ -30,6 +31,8 @@ class UNIT(UNITFamily, Method):
     scales would judge the whole face, which 88 faces teach a discriminator by heart; and CycleGAN, beside which UNIT
     stands, has the same.
     """
+
+    phases: ClassVar = {"discriminators": ("photo_discriminator", "sketch_discriminator"), "generators": ("generator",)}
 
     def __init__(self, options: UNITOptions, data: DataConfig, direction: Direction) -> None:
         super().__init__(options, data, direction)
@@ -78,14 +81,6 @@ class UNIT(UNITFamily, Method):
         """Translate (N, C, H, W) pictures in [-1, 1], sides multiples of 8, through the mean of their code."""
         source, target = ENDS[direction]
         return self.generator.decode(self.generator.encode(images, source), target).float()
-
-    def optimisers(self, learning_rate: float) -> dict[str, torch.optim.Optimizer]:
-        """One Adam for encoders and generators and one for both discriminators, β1 0.5."""
-        discriminators = [self.photo_discriminator, self.sketch_discriminator]
-        return {
-            "discriminators": adam(discriminators, learning_rate, self.defaults.betas),
-            "generators": adam([self.generator], learning_rate, self.defaults.betas),
-        }
 
 
 def _discriminator_loss(network: PatchGAN, real: Tensor, fake: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from facesketch.methods.structure import WINDOW, ssim_maps
+from facesketch.methods.losses import WINDOW, ssim_maps
 from facesketch.metrics.base import metric
 from facesketch.metrics.fsim import fsim, fsimc
 from facesketch.metrics.scoot import scoot
@@ -31,7 +31,7 @@ def psnr(result: Tensor, truth: Tensor) -> Tensor:
 def ssim(result: Tensor, truth: Tensor) -> Tensor:
     """Return the mean structural similarity of grey pictures, in [-1, 1] (Wang et al., TIP 2004).
 
-    Windows are those of `structure.ssim_maps`. This is what scikit-image gives with `gaussian_weights=True`.
+    Windows are those of `methods.losses.ssim_maps`. This is what scikit-image gives with `gaussian_weights=True`.
 
     Examples:
         >>> pictures = torch.arange(256.0).view(1, 1, 16, 16)

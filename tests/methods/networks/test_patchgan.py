@@ -5,12 +5,22 @@ import torch
 from torch import nn
 
 from facesketch.methods.networks.blocks import Norm, count_parameters
-from facesketch.methods.networks.patchgan import PatchGAN, receptive_field
+from facesketch.methods.networks.patchgan import PatchGAN
 
 
 @pytest.fixture(autouse=True)
 def _seed() -> None:
     torch.manual_seed(0)
+
+
+def receptive_field(module: nn.Module) -> int:
+    """Return the side, in input pixels, of the square that one output of a chain of convolutions sees."""
+    field, step = 1, 1
+    for layer in module.modules():
+        if isinstance(layer, nn.Conv2d):
+            field += (layer.kernel_size[0] - 1) * layer.dilation[0] * step
+            step *= layer.stride[0]
+    return field
 
 
 @pytest.mark.parametrize(("layers", "field"), [(1, 16), (2, 34), (3, 70), (4, 142)])

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from facesketch.config import Domain
 from facesketch.methods.networks.blocks import count_parameters
 from facesketch.methods.networks.coupled import CoupledEncoder, CoupledGenerator
+from facesketch.methods.networks.dense import SparseAutoencoder
 from facesketch.methods.networks.shared_latent import SharedLatent
-from facesketch.methods.networks.sparse import SparseAutoencoder
 
 CHANNELS: dict[Domain, int] = {"photo": 3, "sketch": 1}
 DOMAINS: tuple[Domain, ...] = ("photo", "sketch")

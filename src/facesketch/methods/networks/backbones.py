@@ -7,7 +7,6 @@ names.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar, TypeVar
 
@@ -21,6 +20,7 @@ from facesketch.methods.networks.blocks import initialise_glorot
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+ENCODERS = ("vgg16", "resnet", "lenet")
 _LATENT = 512
 
 M = TypeVar("M", bound=nn.Module)
@@ -43,9 +43,8 @@ def load_trunk(module: M, path: Path) -> M:
     try:
         weights = load_file(path)
     except (OSError, SafetensorError) as error:
-        raise CheckpointError(
-            f"{path}: cannot be read as safetensors ({_first_line(error)})", "give a whole weights file"
-        ) from error
+        why = (str(error).splitlines() or [type(error).__name__])[0]
+        raise CheckpointError(f"{path}: cannot be read as safetensors ({why})", "give a whole weights file") from error
     expected = {key: value.shape for key, value in module.state_dict().items()}
     wrong = [key for key in expected if key not in weights or weights[key].shape != expected[key]]
     wrong += [key for key in weights if key not in expected]
@@ -56,10 +55,6 @@ def load_trunk(module: M, path: Path) -> M:
         )
     module.load_state_dict(weights)
     return module
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 class _Trunk(nn.Module):
@@ -220,36 +215,25 @@ def encoder(name: str, in_channels: int, size: int, weights: Path | None = None)
         CheckpointError: the file does not hold that network's weights.
     """
     if name not in ENCODERS:
-        known = ", ".join(["study", *ENCODERS])
-        raise ConfigError(f"encoder = '{name}': unknown", nearest(name, ["study", *ENCODERS], "known: " + known))
-    return ENCODERS[name](in_channels, size, weights)
-
-
-def _vgg16(in_channels: int, size: int, weights: Path | None) -> nn.Module:
-    assert in_channels in {1, 3}, "VGG16 sees three channels, or one repeated"
-    return _Pretrainable(VGG16Features(), size // 16, weights)
-
-
-def _resnet(in_channels: int, size: int, weights: Path | None) -> nn.Module:
-    assert in_channels in {1, 3}, "ResNet sees three channels, or one repeated"
+        known = ("study", *ENCODERS)
+        raise ConfigError(f"encoder = '{name}': unknown", nearest(name, known, f"known: {', '.join(known)}"))
+    if name == "lenet":  # C1, S2, C3, S4 and C5 (LeCun et al. 1998), padded so that sides only halve where it pools
+        if weights is not None:
+            seen = f"encoder_weights = {weights}: no pretrained LeNet is known"
+            raise ConfigError(seen, "leave it out or set encoder to vgg16")
+        net = nn.Sequential(
+            *(nn.Conv2d(in_channels, 6, 5, padding=2), nn.Tanh(), nn.AvgPool2d(2)),  # (N, 6, size / 2, size / 2)
+            *(nn.Conv2d(6, 16, 5, padding=2), nn.Tanh(), nn.AvgPool2d(2)),  # (N, 16, size / 4, size / 4)
+            *(nn.Conv2d(16, 120, 5, padding=2), nn.Tanh()),
+            *_neck(120, size // 4),  # (N, 512, 2, 2)
+        )
+        initialise_glorot(net)
+        return net
+    assert in_channels in {1, 3}, "the network sees three channels, or one repeated"
+    if name == "vgg16":
+        return _Pretrainable(VGG16Features(), size // 16, weights)
     pool = size >= 64  # at 32 the pooled trunk would end in one pixel
     return _Pretrainable(ResNet18Trunk(pool), size // (32 if pool else 16), weights)
-
-
-def _lenet(in_channels: int, size: int, weights: Path | None) -> nn.Module:
-    """LeNet-5's C1, S2, C3, S4 and C5 (LeCun et al. 1998), padded so that sides only halve where it pools."""
-    if weights is not None:
-        raise ConfigError(
-            f"encoder_weights = {weights}: no pretrained LeNet is known", "leave it out or set encoder to vgg16"
-        )
-    net = nn.Sequential(
-        *(nn.Conv2d(in_channels, 6, 5, padding=2), nn.Tanh(), nn.AvgPool2d(2)),  # (N, 6, size / 2, size / 2)
-        *(nn.Conv2d(6, 16, 5, padding=2), nn.Tanh(), nn.AvgPool2d(2)),  # (N, 16, size / 4, size / 4)
-        *(nn.Conv2d(16, 120, 5, padding=2), nn.Tanh()),
-        *_neck(120, size // 4),  # (N, 512, 2, 2)
-    )
-    initialise_glorot(net)
-    return net
 
 
 def _neck(channels: int, side: int) -> nn.Sequential:
@@ -266,10 +250,3 @@ def _neck(channels: int, side: int) -> nn.Sequential:
         ]
         channels = after
     return nn.Sequential(*layers)
-
-
-ENCODERS: dict[str, Callable[[int, int, Path | None], nn.Module]] = {
-    "vgg16": _vgg16,
-    "resnet": _resnet,
-    "lenet": _lenet,
-}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -34,7 +35,7 @@ class ConvAutoencoder(nn.Module):
     and batch norm on all layers but the first and third; the decoder mirrors it with transposed convolutions and ends
     in two 2x2 ones of stride 1 (254, 255, 256), 8 and `out_channels` wide. The study's notebook ended in a ReLU while
     its sketches lay in [-1, 1], half of which a ReLU cannot reach. Here the last layer has no activation: the sigmoid
-    belongs to the loss or to whoever wants a picture in [0, 1].
+    belongs to the loss, or to the caller who wants a picture in [0, 1].
 
     Args:
         in_channels: channels of the source.
@@ -59,17 +60,28 @@ class ConvAutoencoder(nn.Module):
         encoder_weights: Path | None = None,
     ) -> None:
         super().__init__()
-        widths = _widths(_CAE_WIDTHS, _levels(size) - 2)
+        widths = _widths(_CAE_WIDTHS, size, 2)
         if encoder == "study" and encoder_weights is not None:
             raise ConfigError(
                 f"encoder_weights = {encoder_weights}: the study's encoder starts untrained", "set encoder to vgg16"
             )
-        if encoder == "study":
-            self.encoder: nn.Module = _cae_encoder(in_channels, widths)
+        inward: list[nn.Module] = []  # each layer halves a side s to s / 2 - 1, down to 2x2
+        for number, (before, after) in enumerate(pairwise([in_channels, *widths]), 1):
+            inward.append(nn.Conv2d(before, after, 4, stride=2))
+            inward += _norm_and_activation(after, number not in _CAE_UNNORMALISED)
+        # a known encoder is initialised, or loaded, where it is built
+        known = encoder != "study"
+        self.encoder = known_encoder(encoder, in_channels, size, encoder_weights) if known else nn.Sequential(*inward)
+        if not known:
             initialise_glorot(self.encoder)
-        else:  # initialised, or loaded, where it is built
-            self.encoder = known_encoder(encoder, in_channels, size, encoder_weights)
-        self.decoder = _cae_decoder(widths, out_channels, dropout, latent=widths[-1] if encoder == "study" else 512)
+        outward = widths[::-1]
+        layers: list[nn.Module] = []  # each layer grows a side s to 2 s + 2, the last two by one pixel
+        for number, (before, after) in enumerate(pairwise([512 if known else widths[-1], *outward]), 1):
+            layers += [nn.ConvTranspose2d(before, after, 4, stride=2), nn.LeakyReLU(0.2, inplace=True)]
+            layers += [nn.Dropout(dropout)] if number in _DROPOUT_AFTER else []
+        narrow = outward[-1] // 2
+        layers += [nn.ConvTranspose2d(outward[-1], narrow, 2), nn.LeakyReLU(0.2, inplace=True)]  # (N, 8, size - 1, …)
+        self.decoder = nn.Sequential(*layers, nn.ConvTranspose2d(narrow, out_channels, 2))
         initialise_glorot(self.decoder)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -102,12 +114,23 @@ class ConvVAE(nn.Module):
         self, in_channels: int, out_channels: int, size: int = 256, latent: int = 12, dropout: float = 0.1
     ) -> None:
         super().__init__()
-        widths = _widths(_VAE_WIDTHS, _levels(size) - 1)
+        widths = _widths(_VAE_WIDTHS, size, 1)
         self.latent = latent
-        self.encoder = _vae_encoder(in_channels, widths)
+        inward: list[nn.Module] = []  # each layer halves the sides, down to 2x2
+        for number, (before, after) in enumerate(pairwise([in_channels, *widths]), 1):
+            inward.append(nn.Conv2d(before, after, 3, stride=2, padding=1))
+            inward += _norm_and_activation(after, number not in _VAE_UNNORMALISED)
+        self.encoder = nn.Sequential(*inward, nn.Flatten())
         self.mean = Linear(widths[-1] * 4, latent)
         self.log_variance = Linear(widths[-1] * 4, latent)
-        self.decoder = _vae_decoder(latent, widths, out_channels, dropout)
+        outward = widths[::-1]
+        layers: list[nn.Module] = [Linear(latent, outward[0] * 4), nn.LeakyReLU(0.2, inplace=True)]
+        layers.append(nn.Unflatten(1, (outward[0], 2, 2)))
+        for number, (before, after) in enumerate(pairwise([outward[0], *outward]), 1):  # each layer doubles the sides
+            layers.append(nn.ConvTranspose2d(before, after, 3, stride=2, padding=1, output_padding=1))
+            layers.append(nn.LeakyReLU(0.2, inplace=True))
+            layers += [nn.Dropout(dropout)] if number in _DROPOUT_AFTER else []
+        self.decoder = nn.Sequential(*layers, nn.ConvTranspose2d(outward[-1], out_channels, 3, padding=1))
         initialise_glorot(self)
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -132,65 +155,15 @@ def reparameterise(mean: Tensor, log_variance: Tensor) -> Tensor:
     return mean + torch.randn_like(mean) * (0.5 * log_variance).exp()
 
 
-def _levels(size: int) -> int:
-    """Return log2(size)."""
+def _widths(widths: Sequence[int], size: int, less: int) -> list[int]:
+    """Return log2(size) - less widths, the last repeated where there are more levels."""
     if size < _SMALLEST or size & (size - 1):
         near = max(_SMALLEST, 1 << round(math.log2(max(size, 1))))
         raise ConfigError(
             f"size = {size}: the convolutional autoencoders need a power of two from {_SMALLEST} up",
             f"set size to {near}",
         )
-    return size.bit_length() - 1
-
-
-def _widths(widths: Sequence[int], levels: int) -> list[int]:
-    """Return the first `levels` widths, with the last repeated where there are more levels."""
-    return [widths[min(level, len(widths) - 1)] for level in range(levels)]
-
-
-def _cae_encoder(in_channels: int, widths: Sequence[int]) -> nn.Sequential:
-    """(N, in, size, size) -> (N, widths[-1], 2, 2); each layer halves a side s to s / 2 - 1."""
-    layers: list[nn.Module] = []
-    for number, (before, after) in enumerate(zip([in_channels, *widths], widths, strict=False), 1):
-        layers.append(nn.Conv2d(before, after, 4, stride=2))
-        layers += _norm_and_activation(after, number not in _CAE_UNNORMALISED)
-    return nn.Sequential(*layers)
-
-
-def _cae_decoder(widths: Sequence[int], out_channels: int, dropout: float, latent: int) -> nn.Sequential:
-    """(N, latent, 2, 2) -> (N, out, size, size); each layer grows a side s to 2 s + 2, the last two by one pixel."""
-    outward = list(reversed(widths))
-    layers: list[nn.Module] = []
-    for number, (before, after) in enumerate(zip([latent, *outward], outward, strict=False), 1):
-        layers += [nn.ConvTranspose2d(before, after, 4, stride=2), nn.LeakyReLU(0.2, inplace=True)]
-        layers += [nn.Dropout(dropout)] if number in _DROPOUT_AFTER else []
-    narrow = outward[-1] // 2
-    layers += [
-        nn.ConvTranspose2d(outward[-1], narrow, 2),
-        nn.LeakyReLU(0.2, inplace=True),
-    ]  # (N, 8, size - 1, size - 1)
-    return nn.Sequential(*layers, nn.ConvTranspose2d(narrow, out_channels, 2))
-
-
-def _vae_encoder(in_channels: int, widths: Sequence[int]) -> nn.Sequential:
-    """(N, in, size, size) -> (N, widths[-1] * 4); each layer halves the sides."""
-    layers: list[nn.Module] = []
-    for number, (before, after) in enumerate(zip([in_channels, *widths], widths, strict=False), 1):
-        layers.append(nn.Conv2d(before, after, 3, stride=2, padding=1))
-        layers += _norm_and_activation(after, number not in _VAE_UNNORMALISED)
-    return nn.Sequential(*layers, nn.Flatten())
-
-
-def _vae_decoder(latent: int, widths: Sequence[int], out_channels: int, dropout: float) -> nn.Sequential:
-    """(N, latent) -> (N, out, size, size); each layer doubles the sides."""
-    outward = list(reversed(widths))
-    layers: list[nn.Module] = [Linear(latent, outward[0] * 4), nn.LeakyReLU(0.2, inplace=True)]
-    layers.append(nn.Unflatten(1, (outward[0], 2, 2)))
-    for number, (before, after) in enumerate(zip([outward[0], *outward], outward, strict=False), 1):
-        layers.append(nn.ConvTranspose2d(before, after, 3, stride=2, padding=1, output_padding=1))
-        layers.append(nn.LeakyReLU(0.2, inplace=True))
-        layers += [nn.Dropout(dropout)] if number in _DROPOUT_AFTER else []
-    return nn.Sequential(*layers, nn.ConvTranspose2d(outward[-1], out_channels, 3, padding=1))
+    return [widths[min(level, len(widths) - 1)] for level in range(size.bit_length() - 1 - less)]
 
 
 def _norm_and_activation(channels: int, norm: bool) -> list[nn.Module]:

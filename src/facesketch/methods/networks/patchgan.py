@@ -38,13 +38,3 @@ class PatchGAN(nn.Module):
         """Return one logit per patch."""
         logits: Tensor = self.net(x)
         return logits
-
-
-def receptive_field(module: nn.Module) -> int:
-    """Return the side, in input pixels, of the square that one output of a chain of convolutions sees."""
-    field, step = 1, 1
-    for layer in module.modules():
-        if isinstance(layer, nn.Conv2d):
-            field += (layer.kernel_size[0] - 1) * layer.dilation[0] * step
-            step *= layer.stride[0]
-    return field
