@@ -45,7 +45,7 @@ class DataConfig(Frozen):
     """1 for grey sketches, 3 for the study's counts."""
     validation: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.12
     """Share of the training subjects kept for validation, when the data names none itself."""
-    limit: Annotated[int, Field(ge=0)] = 0
+    limit: Annotated[int, Field(ge=0, le=1_000_000_000)] = 0
     """Most training pairs, spread evenly over their names; 0 for all. Validation and test stay whole."""
     balance: bool = False
     """Draw from each set equally often, by the column `set` of pairs.csv, however many pairs it has."""
@@ -81,15 +81,15 @@ class AugmentConfig(Frozen):
 class TrainConfig(Frozen):
     """How long, how fast and where. `None` takes the method's own value."""
 
-    epochs: Annotated[int, Field(ge=1)] | None = None
+    epochs: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     """Passes over the training pairs."""
-    steps: Annotated[int, Field(ge=1)] | None = None
+    steps: Annotated[int, Field(ge=1, le=1_000_000_000)] | None = None
     """Optimiser steps, instead of epochs."""
     start_from: Path | None = None
     """A run folder or model file of the same method to start from; for portrait also photo2sketch or sketch2photo."""
-    batch_size: Annotated[int, Field(ge=1)] | None = None
+    batch_size: Annotated[int, Field(ge=1, le=65_536)] | None = None
     """Pairs per step and process."""
-    accumulate: Annotated[int, Field(ge=1)] = 1
+    accumulate: Annotated[int, Field(ge=1, le=65_536)] = 1
     """Batches whose gradients are added up before a step."""
     learning_rate: Annotated[float, Field(gt=0)] | None = None
     """Step size of Adam."""
@@ -105,11 +105,11 @@ class TrainConfig(Frozen):
     """The validation figure that decides which weights are the best."""
     samples: Annotated[int, Field(ge=0, le=64)] = 4
     """Validation pictures on each sample sheet."""
-    sample_every: Annotated[int, Field(ge=1)] = 5
+    sample_every: Annotated[int, Field(ge=1, le=1_000_000)] = 5
     """Epochs between two sample sheets."""
     log: tuple[Literal["tensorboard", "wandb", "csv"], ...] = ()
     """Where to log beside the run's own log.jsonl; may be given several times."""
-    checkpoint_seconds: Annotated[float, Field(ge=0)] = 60.0
+    checkpoint_seconds: Annotated[float, Field(ge=0, le=1e9)] = 60.0
     """Most seconds of work that a cut-off training loses; 0 keeps a state after every step."""
 
     @model_validator(mode="after")

@@ -183,6 +183,11 @@ def test_pictures_of_the_data_are_not_replaced(sample: Path, drawn: Evaluation) 
         drawn.of(load("pencil", device="cpu"), pictures=sample / "photos")
 
 
+def test_an_unknown_split_is_refused(sample: Path) -> None:
+    with pytest.raises(ConfigError, match="'tst'"):
+        evaluate("pencil", sample, split="tst")  # type: ignore[arg-type]
+
+
 def test_an_unknown_metric_is_refused(sample: Path) -> None:
     with pytest.raises(ConfigError, match="unknown metric 'sim'; did you mean 'ssim'"):
         evaluate("pencil", sample, metrics=["sim"])

@@ -344,6 +344,19 @@ def test_what_cannot_be_done_is_told(model: Model, tmp_path: Path) -> None:
         facesketch.load("photo2sketch", style="charcoal")
 
 
+@pytest.mark.parametrize("asked", [{"faces": 0}, {"faces": True}, {"faces": 1.0}, {"faces": "al"}, {"align": "no"}])
+def test_what_nobody_can_mean_is_refused(asked: dict[str, Any], model: Model) -> None:
+    with pytest.raises(ConfigError, match=next(iter(asked))):
+        model(Image.new("RGB", (64, 64)), **asked)
+
+
+@pytest.mark.parametrize("wrong", [{"engine": "onnxx"}, {"device": "gpu"}, {"weights": "good"}])
+@pytest.mark.parametrize("path", [None, "pencil"])
+def test_unknown_words_are_refused_when_a_model_is_loaded(path: str | None, wrong: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=next(iter(wrong.values()))):
+        facesketch.load(path, **wrong)
+
+
 def test_the_pencil_takes_pictures_as_they_are(scenes: dict[str, Path]) -> None:
     pencil = facesketch.load("pencil")
     assert pencil(scenes["two"]).size == (900, 500)

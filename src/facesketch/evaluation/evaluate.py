@@ -18,7 +18,7 @@ from facesketch.config import DIRECTIONS, DataConfig, Direction
 from facesketch.data.index import index
 from facesketch.data.layouts.tree import stem_of
 from facesketch.data.overwriting import forbid_overwriting
-from facesketch.data.pairs import Side
+from facesketch.data.pairs import SIDES, Side
 from facesketch.data.split import split as divide
 from facesketch.devices import pick_device
 from facesketch.errors import ConfigError, DataError, ImageError, require_known
@@ -189,6 +189,7 @@ class Evaluation:
         progress: Progress | None = None,
     ) -> None:
         require_known(direction, DIRECTIONS, "direction")
+        require_known(split, SIDES, "split")
         require_protocol(protocol)
         require_metrics(metrics or ())
         self.data, self.direction, self.split, self.metrics = Path(data), direction, split, metrics

@@ -31,6 +31,7 @@ from facesketch.inference.translator import (
     Translator,
     Weights,
     like,
+    require_options,
     to_image,
 )
 from facesketch.inference.translator import load as load_translator
@@ -72,6 +73,7 @@ def load(
         MissingExtraError: the engine is not installed.
         ResourceError: the device is not there.
     """
+    require_options(weights, engine, device)
     opened = partial(load_translator, weights=weights, device=device, engine=engine)
     if path is not None:
         return Model(opened(path), style=style)
@@ -277,6 +279,10 @@ class Model:
         """
         if isinstance(asked.faces, str):
             require_known(asked.faces, ("largest", "all"), "faces")
+        elif asked.faces is not None and (type(asked.faces) is not int or asked.faces < 1):
+            raise ConfigError(f"faces = {asked.faces!r}: expected `largest`, `all` or a number from 1")
+        if not isinstance(asked.align, bool):
+            raise ConfigError(f"align = {asked.align!r}: expected True or False")
         if asked.faces is not None and not asked.align:
             raise ConfigError(
                 "`faces` picks among faces, which `align=False` does not look for", "leave out one of them"

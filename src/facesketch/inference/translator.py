@@ -60,12 +60,17 @@ def load(
         MissingExtraError: the engine is not installed.
         ResourceError: the device is not there.
     """
-    require_known(weights, get_args(Weights), "weights")
-    require_known(engine, get_args(EngineName), "engine")
-    require_known(device, ("auto", "cpu", "cuda", "mps"), "device")
+    require_options(weights, engine, device)
     own = next((each for each in DIRECTIONS if each == str(path) and not Path(path).exists()), None)
     path = path if own is None else shipped.path(own)
     return Translator(_open(str(path), weights, device, engine), name=str(path))
+
+
+def require_options(weights: str, engine: str, device: str) -> None:
+    """Refuse unknown weights, engines and devices with a ConfigError."""
+    require_known(weights, get_args(Weights), "weights")
+    require_known(engine, get_args(EngineName), "engine")
+    require_known(device, ("auto", "cpu", "cuda", "mps"), "device")
 
 
 def _open(path: str, weights: str, device: str, engine: EngineName) -> Engine:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 import torch
@@ -22,7 +22,7 @@ from PIL import Image
 from facesketch.data.index import index
 from facesketch.data.pairs import Pair, Source
 from facesketch.data.split import split as divide
-from facesketch.errors import ConfigError, DataError, FaceError, FacesketchError, nearest
+from facesketch.errors import ConfigError, DataError, FaceError, FacesketchError, nearest, require_known
 from facesketch.evaluation.protocols import count_warnings, recognise, require_protocol
 from facesketch.images.io import to_array
 from facesketch.metrics.descriptors import hog, raw_pixels
@@ -104,6 +104,7 @@ def read_task(folder: Path, split: Split = "test", protocol: str | None = None) 
         ConfigError: a protocol that does not exist.
         DataError: fewer than two people.
     """
+    require_known(split, get_args(Split), "split")
     require_protocol(protocol)
     parts = divide(index(Path(folder)).pairs)
     learned = (*parts.train, *parts.validation)
