@@ -18,6 +18,7 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 if TYPE_CHECKING:
     from facesketch.errors import FacesketchError
     from facesketch.evaluation.evaluate import evaluate
+    from facesketch.evaluation.publish import push
     from facesketch.evaluation.results import compare
     from facesketch.inference.model import Model, load
     from facesketch.methods.registry import create_model, list_methods
@@ -31,6 +32,7 @@ _PUBLIC = {
     "compare": "facesketch.evaluation.results",
     "create_model": "facesketch.methods.registry",
     "evaluate": "facesketch.evaluation.evaluate",
+    "push": "facesketch.evaluation.publish",
     "list_methods": "facesketch.methods.registry",
     "load": "facesketch.inference.model",
     "resume": "facesketch.training.trainer",
@@ -47,6 +49,7 @@ __all__ = [
     "evaluate",
     "list_methods",
     "load",
+    "push",
     "resume",
     "study",
     "train",

@@ -112,6 +112,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "bulk": ("ray",),
     "tensorboard": ("tensorboard",),
     "wandb": ("wandb",),
+    "hub": ("huggingface_hub",),
 }
 """The modules that each extra brings, as they are imported."""
 

@@ -27,6 +27,7 @@ from facesketch.cli import (
     faces,
     methods,
     models,
+    push,
     report,
     search,
     serve,
@@ -60,6 +61,7 @@ app.command(search.app)
 app.command(serve.serve)
 app.command(models.app)
 app.command(doctor.doctor)
+app.command(push.push)
 
 _PACKAGES = (
     *("numpy", "pillow", "onnxruntime", "opencv-python-headless", "torch", "lightning-fabric", "torchmetrics"),

@@ -42,17 +42,22 @@ def fetch(
     A download that broke off resumes. FACESKETCH_MODELS names another folder.
 
     Args:
-        names: Which ones, as `facesketch models list` names them.
+        names: Which ones, as `facesketch models list` names them; or hub:OWNER/NAME, a model of the Hugging Face Hub.
         every: All of them.
     """
     from facesketch.errors import ConfigError
+    from facesketch.weights import hub
     from facesketch.weights.catalogue import WEIGHTS, weight
     from facesketch.weights.download import fetch as fetch_weights
 
     if bool(names) == every:
         raise ConfigError("say which weights to fetch, or --all", f"known: {', '.join(WEIGHTS)}")
-    wanted = list(WEIGHTS) if every else [weight(name).name for name in dict.fromkeys(names)]
+    asked = list(WEIGHTS) if every else list(dict.fromkeys(names))
+    wanted = [name if name.startswith(hub.PREFIX) else weight(name).name for name in asked]
     for name in wanted:
+        if name.startswith(hub.PREFIX):
+            sys.stdout.write(f"{name}: {hub.fetch(name)}\n")
+            continue
         with Bar(name, size=True) as bar:
             path = fetch_weights(name, progress=bar)
         sys.stdout.write(f"{name}: {path}\n")

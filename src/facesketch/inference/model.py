@@ -61,7 +61,8 @@ def load(
 
     Args:
         path: a run folder, a `.safetensors` or `.onnx` file, the name of a method that needs no training (`pencil`), or
-            `photo2sketch` or `sketch2photo` for the package's own model of that direction; None for both of these.
+            `photo2sketch` or `sketch2photo` for the package's own model of that direction, or `hub:OWNER/NAME` for a
+            model on the Hugging Face Hub, which is fetched; None for both of the package's own.
         weights: which of a run folder's weights.
         device: `auto`, `cpu`, `cuda` or `mps`.
         engine: `auto` runs an `.onnx` file with ONNX Runtime and everything else with PyTorch.

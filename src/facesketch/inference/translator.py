@@ -24,7 +24,7 @@ from facesketch.images.fit import Placement, fit
 from facesketch.images.io import flatten, open_image
 from facesketch.inference.engines.base import Engine
 from facesketch.methods.registry import untrained
-from facesketch.weights import shipped
+from facesketch.weights import hub, shipped
 
 Picture = TypeVar("Picture", str, Path, bytes, Image.Image, NDArray[Any])
 Resolution = Literal["trained", "native"]
@@ -49,7 +49,8 @@ def load(
 
     Args:
         path: a run folder, a `.safetensors` or `.onnx` file, the name of a method that needs no training (`pencil`), or
-            `photo2sketch` or `sketch2photo` for the package's own model of that direction.
+            `photo2sketch` or `sketch2photo` for the package's own model of that direction, or `hub:OWNER/NAME` for a
+            model on the Hugging Face Hub, which is fetched.
         weights: which of a run folder's weights.
         device: `auto`, `cpu`, `cuda` or `mps`.
         engine: `auto` runs an `.onnx` file with ONNX Runtime and a run's weights with PyTorch.
@@ -57,13 +58,14 @@ def load(
     Raises:
         CheckpointError: missing, torn or foreign.
         ConfigError: an unknown word, or an engine that cannot run this file.
-        MissingExtraError: the engine is not installed.
+        MissingExtraError: the engine is not installed, or the hub does not give the model.
         ResourceError: the device is not there.
     """
     require_options(weights, engine, device)
     own = next((each for each in DIRECTIONS if each == str(path) and not Path(path).exists()), None)
     path = path if own is None else shipped.path(own)
-    return Translator(_open(str(path), weights, device, engine), name=str(path))
+    file = hub.fetch(str(path)) if str(path).startswith(hub.PREFIX) else path
+    return Translator(_open(str(file), weights, device, engine), name=str(path))
 
 
 def require_options(weights: str, engine: str, device: str) -> None:

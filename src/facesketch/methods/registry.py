@@ -116,6 +116,18 @@ def resolve(config: RunConfig) -> RunConfig:
     return config.model_copy(update={"method": method, "train": train.model_copy(update=filled)})
 
 
+def without_paths(config: RunConfig) -> RunConfig:
+    """Return settings that name no path of this machine, for files that are given away."""
+    kind = family(config.method.name)
+    options = kind.Options.model_validate(config.method.options)
+    paths = {name for name, value in options if isinstance(value, Path)}
+    kept = {name: value for name, value in config.method.options.items() if name not in paths}
+    method = MethodConfig(name=config.method.name, **kept)
+    data = config.data.model_copy(update={"folder": None})
+    train = config.train.model_copy(update={"start_from": None, "log": ()})
+    return config.model_copy(update={"method": method, "data": data, "train": train})
+
+
 def build(config: RunConfig, *, fresh: bool = True) -> Method:
     """Return a method for checked settings, its weights drawn from torch's global random state.
 

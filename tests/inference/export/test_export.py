@@ -27,6 +27,7 @@ from facesketch.inference.export.quantise import halve
 from facesketch.inference.export.trace import trace
 from facesketch.inference.translator import load
 from facesketch.methods.networks.blocks import normalisation
+from facesketch.methods.registry import without_paths
 
 SMALL: dict[str, Any] = {"size": 32, "batch_size": 4, "hidden": 16, "latent": 8, "device": "cpu", "quiet": True}
 
@@ -141,7 +142,7 @@ def test_paths_among_the_options_stay_here(run: Path, tmp_path: Path) -> None:
     options = {"encoder": "vgg16", "encoder_weights": str(tmp_path / "vgg16.safetensors"), "loss": "mae"}
     method = type(config.method)(name="conv-ae", **options)
     begun = config.train.model_copy(update={"start_from": tmp_path / "first"})
-    kept = exporting._without_places(config.model_copy(update={"method": method, "train": begun}))
+    kept = without_paths(config.model_copy(update={"method": method, "train": begun}))
     assert kept.method.options == {"encoder": "vgg16", "loss": "mae"}
     assert kept.data == config.data.model_copy(update={"folder": None})
     assert kept.train == config.train

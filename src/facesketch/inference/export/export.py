@@ -27,7 +27,7 @@ from facesketch.inference.export.quantise import halve, quantise
 from facesketch.inference.export.subpixel import fuse
 from facesketch.inference.export.trace import Graph, trace, with_header
 from facesketch.methods.base import Method
-from facesketch.methods.registry import method_class, untrained
+from facesketch.methods.registry import untrained, without_paths
 
 Precision = Literal["fp32", "fp16", "int8"]
 Inputs = dict[str, NDArray[np.float32]]
@@ -135,7 +135,7 @@ def _export(
     _refuse(out, precision, largest, mean)
     needs = preprocessing(method).model_copy(update={"directions": (direction,)})
     compared = {"precision": precision, "largest_difference": round(largest, 4), "mean_difference": round(mean, 4)}
-    content = with_header(model, write_header(_without_places(config), needs, {**notes, "export": compared}))
+    content = with_header(model, write_header(without_paths(config), needs, {**notes, "export": compared}))
     with atomic(out) as file:
         file.write(content)
     return Exported(out, direction, precision, len(content), largest, mean, batches, drawn)
@@ -150,18 +150,6 @@ def _refuse(out: Path, precision: Precision, largest: float, mean: float) -> Non
     raise ConfigError(
         f"{out}: not written: {precision} {seen}", f"at most {allowed[0]:g} and {allowed[1]:g} are allowed, so {advice}"
     )
-
-
-def _without_places(config: RunConfig) -> RunConfig:
-    """Leave out the paths of this machine, which no file that is given away should name."""
-    kind = method_class(config.method.name)
-    options = kind.Options.model_validate(config.method.options)
-    paths = {name for name, value in options if isinstance(value, Path)}
-    kept = {name: value for name, value in config.method.options.items() if name not in paths}
-    method = type(config.method)(name=config.method.name, **kept)
-    data = config.data.model_copy(update={"folder": None})
-    train = config.train.model_copy(update={"start_from": None})
-    return config.model_copy(update={"method": method, "data": data, "train": train})
 
 
 def _batches(method: Method) -> tuple[tuple[int, int, int], ...]:
