@@ -299,14 +299,14 @@ class Faces:
 
 
 def test_a_picture_without_a_face_is_like_nobody(sample: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(FeatureExtractors, "load_faces", lambda self: setattr(self, "embedding", Faces()))
+    monkeypatch.setattr(FeatureExtractors, "embedding", Faces())
     measured = Evaluation(sample, direction="photo2sketch", metrics=["identity", "rank-sface"])
     folder = copy_truth(measured, tmp_path / "faces")
     stem = measured.stems[1]
     Image.new("L", (32, 32), 20).save(folder / f"{stem}.png")
     found = measured.of_images(folder)
     assert found.metrics["identity"].values == pytest.approx((1, 0, 1, 1, 1, 1))
-    assert f"no face found in 1 translated picture, such as {stem}: likeness 0 to everybody" in found.warnings
+    assert f"no face found in 1 translated picture, such as {stem}: similarity 0 to everyone" in found.warnings
     assert found.sets["rank-1-sface"].value == pytest.approx(5 / 6)
     for path in folder.iterdir():
         Image.new("L", (32, 32), 20).save(path)

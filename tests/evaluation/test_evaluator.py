@@ -26,17 +26,18 @@ def test_one_picture_for_everybody_finds_nobody() -> None:
     }
 
 
-def random_vgg(self: FeatureExtractors) -> None:
-    if self.vgg is None:
-        torch.manual_seed(0)
-        self.vgg = VGG16Features()
-        for layer in self.vgg.modules():
-            if isinstance(layer, torch.nn.Conv2d):
-                torch.nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")  # keeps the features' size
+@pytest.fixture
+def random_vgg(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    vgg = VGG16Features()
+    for layer in vgg.modules():
+        if isinstance(layer, torch.nn.Conv2d):
+            torch.nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")  # keeps the features' size
+    monkeypatch.setattr(FeatureExtractors, "vgg", vgg)
 
 
-def test_distances_of_sets_are_zero_for_the_truth_and_lie_in_their_interval(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(FeatureExtractors, "load_vgg", random_vgg)
+@pytest.mark.usefixtures("random_vgg")
+def test_distances_of_sets_are_zero_for_the_truth_and_lie_in_their_interval() -> None:
     rng = np.random.default_rng(0)
     truth = [Image.fromarray(rng.integers(0, 256, (16, 16), dtype=np.uint8)) for _ in range(8)]
     dark = [picture.point(lambda value: value // 3) for picture in truth]
@@ -49,8 +50,8 @@ def test_distances_of_sets_are_zero_for_the_truth_and_lie_in_their_interval(monk
         assert other[name].low < other[name].high
 
 
+@pytest.mark.usefixtures("random_vgg")
 def test_the_kernel_distance_takes_all_rows_of_sets_of_any_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(FeatureExtractors, "load_vgg", random_vgg)
     rng = np.random.default_rng(0)
     truth = [Image.fromarray(rng.integers(0, 256, (16, 16), dtype=np.uint8)) for _ in range(8)]
     seen: list[tuple[int, int]] = []

@@ -1,7 +1,7 @@
 """What any model must beat: answers that need no model.
 
-`copy` gives the input back, `mean` the mean of the training pictures of the wanted kind, `nearest` the partner of the
-training picture that is most like the input, and `pencil` the photo filtered.
+`copy` returns the input, `mean` the mean of the training targets, `nearest` the target of the training input that is
+most like the input, and `pencil` the filtered photo.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def open_pairs(pairs: Sequence[Pair], direction: Direction) -> tuple[tuple[Image
 def baselines(
     inputs: Pictures, subjects: Sequence[str], direction: Direction, references: Sequence[Pair]
 ) -> tuple[dict[str, Pictures], dict[str, str]]:
-    """Answer every input by every baseline.
+    """Answer every input with every baseline.
 
     Args:
         inputs: the pictures to translate.
@@ -56,12 +56,19 @@ def baselines(
         references: the pairs that `mean` and `nearest` learn from.
 
     Returns:
-        One picture per input for each baseline, a key of `TITLES`; and why others cannot be had.
+        One picture per input for each baseline, a key of `TITLES`; and why others are missing.
     """
     answers: dict[str, Pictures] = {"copy": inputs}
     left_out: dict[str, str] = {}
     try:
-        known, targets = _learn(inputs, direction, references)
+        if not references:
+            raise DataError("no training pairs to learn this baseline from")
+        known, targets = open_pairs(references, direction)
+        sizes = sorted({picture.size for picture in (*known, *targets, *inputs)})
+        if len(sizes) > 1:
+            such = ", ".join(f"{width}x{height}" for width, height in sizes[:_EXAMPLES])
+            such += ", …" if len(sizes) > _EXAMPLES else ""
+            raise DataError(f"pictures of {such}", "this baseline needs one size, so type: facesketch faces align")
         nearest = _nearest(inputs, subjects, known, [pair.subject for pair in references])
         answers["mean"] = [_mean(targets)] * len(inputs)
         answers["nearest"] = [targets[place] for place in nearest]
@@ -71,19 +78,6 @@ def baselines(
         pencil = load("pencil", device="cpu")
         answers["pencil"] = [pencil.translate([picture])[0] for picture in inputs]
     return answers, left_out
-
-
-def _learn(inputs: Pictures, direction: Direction, references: Sequence[Pair]) -> tuple[Pictures, Pictures]:
-    """Return the inputs and the targets of the training pairs, all of one size."""
-    if not references:
-        raise DataError("no training pairs to learn this baseline from")
-    known, targets = open_pairs(references, direction)
-    sizes = sorted({picture.size for picture in (*known, *targets, *inputs)})
-    if len(sizes) > 1:
-        such = ", ".join(f"{width}x{height}" for width, height in sizes[:_EXAMPLES])
-        such += ", …" if len(sizes) > _EXAMPLES else ""
-        raise DataError(f"pictures of {such}", "this baseline needs one size, so type: facesketch faces align")
-    return known, targets
 
 
 def _mean(pictures: Pictures) -> Image.Image:

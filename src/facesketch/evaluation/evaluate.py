@@ -141,7 +141,7 @@ class Evaluation:
     """One side of a split in one direction, on which any number of models are measured beside the baselines.
 
     Its pictures are opened once; what is computed from them, and the baselines, serve every model. A photo and its
-    sketch must have one size; pairs may differ from each other. Results are measured at that size.
+    sketch must have one size, at which results are measured; pairs may differ from each other.
 
     Examples:
         >>> from facesketch.evaluation.evaluate import Evaluation
@@ -154,12 +154,9 @@ class Evaluation:
         data: the folder of pairs.
         direction: what is translated into what.
         split: which side; of the others, only training pictures are opened, for the baselines.
-        metrics: as in `evaluate`.
-        protocol: as in `evaluate`.
-        seed: of the bootstrap.
-        validation: share of the training subjects that validate, where the data names none itself.
+        metrics, protocol, seed, progress: as in `evaluate`.
+        validation: share of the training subjects that validate, if the data names none.
         device: where pictures are compared.
-        progress: called before each step.
 
     Attributes:
         pairs: the pairs of this side, sorted by stem.
@@ -204,7 +201,14 @@ class Evaluation:
         self.stems_hash = parts.hash(split)
         self.protocol = protocol or recognise((pair.stem for pair in (*self.pairs, *self.references)), self.counts)
         self.inputs, self.truth = open_pairs(self.pairs, direction)
-        self._require_one_size()
+        trios = zip(self.pairs, self.inputs, self.truth, strict=True)
+        odd = [(pair.stem, one.size, other.size) for pair, one, other in trios if one.size != other.size]
+        if odd:  # a resized truth would no longer be the artist's
+            stem, *sizes = odd[0]
+            photo, sketch = sizes if direction == "photo2sketch" else sizes[::-1]
+            seen = f"{stem}: photo {photo[0]}x{photo[1]}, sketch {sketch[0]}x{sketch[1]}"
+            seen += f" (and {len(odd) - 1} more pairs)" if len(odd) > 1 else ""
+            raise DataError(seen, "expected one size, so align them first; type: facesketch faces align")
         if metrics:
             require_some(metrics, self.evaluator.names, self.evaluator.left_out)
 
@@ -251,9 +255,8 @@ class Evaluation:
 
         Args:
             translator: the model.
-            name: what to call it; None for the name of its run folder or file.
+            name, pictures: as in `evaluate`.
             weights: which weights of a run folder it was loaded with.
-            pictures: a folder for the translated pictures, as PNG under their stems.
 
         Raises:
             ConfigError: the model does not serve the direction, metrics that are all left out, or a folder for
@@ -267,7 +270,9 @@ class Evaluation:
             self._progress(start, len(self.inputs), "translating")
             made += translator.translate(self.inputs[start : start + _BATCH], self.direction)
         seconds = time.perf_counter() - started
-        results = self._results(name or _name(translator.name), model_info(translator, weights), made, seconds)
+        place = Path(translator.name).resolve()
+        name = name or (place.parent.name if place.name in {BEST, WEIGHTS} else place.name.removesuffix(".safetensors"))
+        results = self._results(name, model_info(translator, weights), made, seconds)
         if pictures is not None:
             for stem, picture in zip(self.stems, made, strict=True):
                 save_image(picture, pictures / f"{file_name(stem)}.png")
@@ -278,7 +283,7 @@ class Evaluation:
 
         Args:
             folder: the pictures; others in it are passed over.
-            name: what to call them; None for the folder's name.
+            name: what to call them; None for the name of the folder.
 
         Raises:
             ConfigError: metrics that are all left out.
@@ -286,71 +291,6 @@ class Evaluation:
             ImageError: the folder is missing, or a picture cannot be read.
         """
         folder = Path(folder)
-        made = self._read(folder)
-        return self._results(name or folder.resolve().name, ModelInfo(method="images", path=str(folder)), made, 0.0)
-
-    def _measure(self, what: str, pictures: Sequence[Image.Image]) -> Measurement:
-        names = self.evaluator.names
-        return self.evaluator.measure(
-            pictures, lambda metric: self._progress(names.index(metric), len(names), f"{what}: {metric}")
-        )
-
-    def _results(self, name: str, model: ModelInfo, made: Sequence[Image.Image], seconds: float) -> Results:
-        known, started = self.baselines, time.perf_counter()
-        found = self._measure(name, made)
-        left_out = self.evaluator.left_out | found.left_out
-        require_some(self.metrics, {**found.metrics, **found.sets, **found.curves}, left_out)
-        left_out |= {f"baseline {baseline}": why for baseline, why in self.without_baselines.items()}
-        for baseline, measured in known.items():
-            others = {metric: why for metric, why in measured.left_out.items() if metric not in left_out}
-            left_out |= {f"{metric} of baseline {baseline}": why for metric, why in others.items()}
-        curves = {curve.replace("cmc", "cmc-translated", 1): rates for curve, rates in found.curves.items()}
-        curves |= {curve.replace("cmc", "cmc-direct", 1): rates for curve, rates in known["copy"].curves.items()}
-        return Results(
-            name=name,
-            direction=self.direction,
-            protocol=self.protocol,
-            split=self.split,
-            stems=self.stems,
-            subjects=self.subjects,
-            stems_hash=self.stems_hash,
-            warnings=tuple(self._warnings(found)),
-            model=model,
-            metrics=found.metrics,
-            sets=found.sets,
-            curves=curves,
-            baselines={baseline: _baseline(baseline, measured) for baseline, measured in known.items()},
-            left_out=left_out,
-            seconds={"translate": round(seconds, 3), "measure": round(time.perf_counter() - started, 3)},
-        )
-
-    def _warnings(self, found: Measurement) -> list[str]:
-        lines = count_warnings(self.protocol, self.counts)
-        if self.split == "train":
-            lines.append("the training split: a model may have learned these very pictures")
-        subjects = self.evaluator.subject_count
-        if subjects < _FEW_SUBJECTS:
-            people = f"{subjects} subject{'s' if subjects > 1 else ''}"
-            lines.append(f"only {people}: the intervals are too narrow to rely on")
-        for kind, places in {"translated": found.faceless, "true": self.evaluator.faceless}.items():
-            if places:
-                pictures = f"{len(places)} {kind} picture{'s' if len(places) > 1 else ''}"
-                lines.append(f"no face found in {pictures}, such as {self.stems[places[0]]}: likeness 0 to everybody")
-        return lines
-
-    def _require_one_size(self) -> None:
-        """Refuse pairs whose two pictures differ in size: a resized truth would no longer be the artist's."""
-        trios = zip(self.pairs, self.inputs, self.truth, strict=True)
-        odd = [(pair.stem, one.size, other.size) for pair, one, other in trios if one.size != other.size]
-        if odd:
-            stem, *sizes = odd[0]
-            photo, sketch = sizes if self.direction == "photo2sketch" else sizes[::-1]
-            seen = f"{stem}: photo {photo[0]}x{photo[1]}, sketch {sketch[0]}x{sketch[1]}"
-            seen += f" (and {len(odd) - 1} more pairs)" if len(odd) > 1 else ""
-            raise DataError(seen, "expected one size, so align them first; type: facesketch faces align")
-
-    def _read(self, folder: Path) -> list[Image.Image]:
-        """Return the pictures under a folder that bear the stems, in order."""
         if not folder.is_dir():
             raise ImageError(f"{folder}: no such folder", "give the folder of translated pictures with `images`")
         files: dict[str, list[Path]] = {}
@@ -372,7 +312,61 @@ class Evaluation:
             if picture.size != truth.size:
                 sizes = f"{picture.width}x{picture.height}, the true picture {truth.width}x{truth.height}"
                 raise DataError(f"{path}: {sizes}", "expected one size, so cut the padding off or scale it back")
-        return pictures
+        model = ModelInfo(method="images", path=str(folder))
+        return self._results(name or folder.resolve().name, model, pictures, 0.0)
+
+    def _measure(self, what: str, pictures: Sequence[Image.Image]) -> Measurement:
+        names = self.evaluator.names
+        return self.evaluator.measure(
+            pictures, lambda metric: self._progress(names.index(metric), len(names), f"{what}: {metric}")
+        )
+
+    def _results(self, name: str, model: ModelInfo, made: Sequence[Image.Image], seconds: float) -> Results:
+        known, started = self.baselines, time.perf_counter()
+        found = self._measure(name, made)
+        left_out = self.evaluator.left_out | found.left_out
+        require_some(self.metrics, {**found.metrics, **found.sets, **found.curves}, left_out)
+        left_out |= {f"baseline {baseline}": why for baseline, why in self.without_baselines.items()}
+        for baseline, measured in known.items():
+            others = {metric: why for metric, why in measured.left_out.items() if metric not in left_out}
+            left_out |= {f"{metric} of baseline {baseline}": why for metric, why in others.items()}
+        fields, baselines = set(Estimate.model_fields), {}
+        for baseline, measured in known.items():
+            estimates = {each: Estimate(**value.model_dump(include=fields)) for each, value in measured.metrics.items()}
+            baselines[baseline] = Baseline(title=TITLES[baseline], metrics=estimates, sets=measured.sets)
+        curves = {curve.replace("cmc", "cmc-translated", 1): rates for curve, rates in found.curves.items()}
+        curves |= {curve.replace("cmc", "cmc-direct", 1): rates for curve, rates in known["copy"].curves.items()}
+        return Results(
+            name=name,
+            direction=self.direction,
+            protocol=self.protocol,
+            split=self.split,
+            stems=self.stems,
+            subjects=self.subjects,
+            stems_hash=self.stems_hash,
+            warnings=tuple(self._warnings(found)),
+            model=model,
+            metrics=found.metrics,
+            sets=found.sets,
+            curves=curves,
+            baselines=baselines,
+            left_out=left_out,
+            seconds={"translate": round(seconds, 3), "measure": round(time.perf_counter() - started, 3)},
+        )
+
+    def _warnings(self, found: Measurement) -> list[str]:
+        lines = count_warnings(self.protocol, self.counts)
+        if self.split == "train":
+            lines.append("the training split: a model may have learned these very pictures")
+        subjects = self.evaluator.subject_count
+        if subjects < _FEW_SUBJECTS:
+            people = f"{subjects} subject{'s' if subjects > 1 else ''}"
+            lines.append(f"only {people}: the intervals are too narrow to rely on")
+        for which, places in {"translated": found.faceless, "true": self.evaluator.faceless}.items():
+            if places:
+                pictures = f"{len(places)} {which} picture{'s' if len(places) > 1 else ''}"
+                lines.append(f"no face found in {pictures}, such as {self.stems[places[0]]}: similarity 0 to everyone")
+        return lines
 
 
 def file_name(stem: str) -> str:
@@ -381,7 +375,7 @@ def file_name(stem: str) -> str:
 
 
 def model_info(translator: Translator, weights: Literal["best", "last"] = "best") -> ModelInfo:
-    """Return what is known of a loaded model: its settings, its size, and its weights' hash where they lie in a file.
+    """Return what is known of a model: its settings, its size, and its weights' hash if they are in a file.
 
     Args:
         translator: the loaded model; its `name` is the path it was loaded from.
@@ -405,17 +399,3 @@ def model_info(translator: Translator, weights: Literal["best", "last"] = "best"
         weights_sha256=hashlib.sha256(file.read_bytes()).hexdigest() if file else None,
         path=translator.name,
     )
-
-
-def _name(path: str) -> str:
-    """Return what to call a model: its run folder, or the file when that lies elsewhere."""
-    place = Path(path)
-    if place.name in {BEST, WEIGHTS}:
-        return place.resolve().parent.name
-    return place.resolve().name.removesuffix(".safetensors")
-
-
-def _baseline(name: str, found: Measurement) -> Baseline:
-    fields = set(Estimate.model_fields)
-    metrics = {metric: Estimate(**measure.model_dump(include=fields)) for metric, measure in found.metrics.items()}
-    return Baseline(title=TITLES[name], metrics=metrics, sets=found.sets)

@@ -1,8 +1,4 @@
-"""Every measure of a set of translated pictures against the true ones, each with its interval.
-
-An `Evaluator` is made once for the true pictures of a split and measures any number of models and baselines. Features
-and embeddings of the true pictures are computed once.
-"""
+"""Every metric of a set of translated pictures against the true ones, with its interval."""
 
 from __future__ import annotations
 
@@ -29,52 +25,41 @@ from facesketch.metrics.retrieval import Array, cmc, cosine_distances, match_ran
 from facesketch.weights.catalogue import locate
 
 PSNR_CEILING = 100.0
-"""What equal pictures count as, for a mean of infinite decibels says nothing."""
+"""What equal pictures count as, because a mean of infinite decibels says nothing."""
 RANKS = (1, 5, 10)
 NLDA_LEAST = 20
-"""Subjects below which half of them are too few to learn from."""
+"""With fewer subjects, half of them are too few to learn from."""
 _NLDA_TRAIN = {338: 150, 944: 300}  # what the field trains on, of the CUFS and the CUFSF test subjects
 _DECIMALS = 7
 _TIE = 9
 
 LPIPS: dict[str, tuple[Net, str]] = {"lpips-alex": ("alex", "alexnet"), "lpips-vgg": ("vgg", "vgg16")}
 ROUTES = {"rank": "raw pixels", "rank-hog": "HOG", "rank-sface": "SFace"}
-NAMES: tuple[str, ...] = (
-    *FIDELITY,
-    *LPIPS,
-    "identity",
-    "frechet-vgg16",
-    "kernel-vgg16",
-    *ROUTES,
-    "nlda",
-)
-"""All that can be asked for; a `rank` gives three rates and a curve, `nlda` gives two rates."""
+NAMES: tuple[str, ...] = (*FIDELITY, *LPIPS, "identity", "frechet-vgg16", "kernel-vgg16", *ROUTES, "nlda")
+"""All metrics; a `rank` gives three rates and a curve, `nlda` gives two rates."""
 Tell = Callable[[str], None]
 
 
 @dataclass
 class Measurement:
-    """What an evaluator measures on one set of pictures.
-
-    Attributes:
-        metrics: by name, one value per picture.
-        sets: by name, numbers of all pictures together.
-        curves: cumulative match curves by route: `cmc`, `cmc-hog`, `cmc-sface`.
-        left_out: what could not be measured on these pictures, with the reason.
-        faceless: indices of the pictures in which no face was found.
-    """
+    """What an evaluator measures on one set of pictures."""
 
     metrics: dict[str, Measure] = field(default_factory=dict)
+    """By name, one value per picture."""
     sets: dict[str, Measure] = field(default_factory=dict)
+    """By name, numbers of all pictures together."""
     curves: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    """Cumulative match curves by route: `cmc`, `cmc-hog`, `cmc-sface`."""
     left_out: dict[str, str] = field(default_factory=dict)
+    """What could not be measured on these pictures, with the reason."""
     faceless: tuple[int, ...] = ()
+    """Indices of the pictures in which no face was found."""
 
 
 class Evaluator:
-    """Measures pictures against the true ones of a split.
+    """Measures any number of picture sets against the true pictures of a split, whose features it computes once.
 
-    Sketches are compared in grey; photos in colour where the true ones are in colour, as far as a metric looks at it.
+    Sketches are compared in grey, photos in colour if the true ones have colour and the metric looks at it.
 
     Args:
         truth: the true pictures, each of any size.
@@ -109,11 +94,17 @@ class Evaluator:
         colour = direction == "sketch2photo" and any(_has_colour(picture) for picture in truth)
         self._truth = PictureSet(truth, 3 if colour else 1, self._extractors)
         self._lpips: dict[str, Compute] = {}
-        self.names = tuple(name for name in _wanted(metrics, colour, self.left_out) if self._prepare(name))
+        require_metrics(metrics or ())
+        wanted = [name for name in NAMES if metrics is None or name in metrics]
+        if "fsimc" in wanted and not colour:
+            wanted.remove("fsimc")
+            if metrics is not None:
+                self.left_out["fsimc"] = "the true pictures are grey; fsim is the same measure for them"
+        self.names = tuple(name for name in wanted if self._prepare(name))
 
     @property
     def faceless(self) -> tuple[int, ...]:
-        """The indices of the true pictures in which no face was found, as far as a metric looked for one."""
+        """The indices of the true pictures in which a metric looked for a face and found none."""
         return tuple(sorted(self._truth.faceless))
 
     @property
@@ -125,8 +116,8 @@ class Evaluator:
         """Measure pictures, one per true one, in the same order and each of its size.
 
         Args:
-            results: any mode; they are brought to the channels that are compared.
-            tell: called with each name before it is measured.
+            results: of any mode.
+            tell: called with each metric's name before it is measured.
         """
         assert [each.size for each in results] == self._truth.sizes, "sizes are checked where stems are known"
         pictures, found = PictureSet(results, self._truth.channels, self._extractors), Measurement()
@@ -147,9 +138,9 @@ class Evaluator:
                 network = PerceptualDistance(net).load(locate(trunk), locate(name)).to(self._extractors.device)
                 self._lpips[name] = partial(lpips, network)
             elif name in {"frechet-vgg16", "kernel-vgg16"}:
-                self._extractors.load_vgg()
+                _ = self._extractors.vgg
             elif name in {"identity", "rank-sface"}:
-                self._extractors.load_faces()
+                _ = self._extractors.embedding
         except (MissingExtraError, CheckpointError) as error:
             self.left_out[name] = str(error)
         if name == "nlda" and self.subject_count < NLDA_LEAST:
@@ -205,36 +196,32 @@ class Evaluator:
                 found.sets[f"rank-{k}{mark}"] = _with_interval(title, "higher", self._bootstrap.mean(places <= k))
 
     def _nlda(self, pictures: PictureSet) -> Mapping[str, Measure]:
-        """Return rank-1 by null-space LDA, one picture per subject; the interval is that of the random divisions."""
+        """Return rank-1 by null-space LDA, one picture per subject, with the interval over random divisions."""
         _, first = np.unique(np.asarray(self._subjects), return_index=True)
         count = len(first)
         train = _NLDA_TRAIN.get(count, count // 2)
         rates = nlda(self._truth.grey[first], pictures.grey[first], train=train, seed=self.seed)
         note = f"{train} of {count} train" if count in _NLDA_TRAIN else f"half ({train}) train"
-        best, full = rates.rates[:, rates.dimension - 1], rates.rates[:, -1]
-        return {
-            "nlda": _with_interval(f"NLDA best, {note}", "higher", _spread(rates.best, best)),
-            "nlda-full": _with_interval(f"NLDA full, {note}", "higher", _spread(rates.full, full)),
-        }
+        found = {}
+        for name, title, value, repeats in (
+            ("nlda", "best", rates.best, rates.rates[:, rates.dimension - 1]),
+            ("nlda-full", "full", rates.full, rates.rates[:, -1]),
+        ):
+            low, high = np.percentile(repeats, [2.5, 97.5])
+            interval = Interval(value=value, low=low, high=high)
+            found[name] = _with_interval(f"NLDA {title}, {note}", "higher", interval)
+        return found
 
 
 def require_metrics(metrics: Sequence[str]) -> None:
-    """Check that metrics exist.
-
-    Raises:
-        ConfigError: one does not; the hint has the nearest.
-    """
+    """Raise a ConfigError, with the nearest name, if a metric does not exist."""
     for name in metrics:
         if name not in NAMES:
             raise ConfigError(f"unknown metric '{name}'", nearest(name, NAMES, "known: " + ", ".join(NAMES)))
 
 
 def require_some(metrics: Sequence[str] | None, measured: Collection[str], left_out: Mapping[str, str]) -> None:
-    """Check that at least one of the metrics that were asked for by name is measured.
-
-    Raises:
-        ConfigError: all of them are left out; the hint gives the reasons.
-    """
+    """Raise a ConfigError, with the reasons, if all of the metrics that were asked for by name are left out."""
     if not metrics or measured:
         return
     reasons: dict[str, list[str]] = {}
@@ -244,17 +231,6 @@ def require_some(metrics: Sequence[str] | None, measured: Collection[str], left_
     raise ConfigError("nothing to measure, as every metric asked for is left out", said)
 
 
-def _wanted(metrics: Sequence[str] | None, colour: bool, left_out: dict[str, str]) -> list[str]:
-    """Return the metrics to measure, in the order of `NAMES`; colour is only asked for where there is some."""
-    require_metrics(metrics or ())
-    wanted = [name for name in NAMES if metrics is None or name in metrics]
-    if "fsimc" in wanted and not colour:
-        wanted.remove("fsimc")
-        if metrics is not None:
-            left_out["fsimc"] = "the true pictures are grey; fsim is the same measure for them"
-    return wanted
-
-
 def _has_colour(picture: Image.Image) -> bool:
     if picture.mode != "RGB":
         return False
@@ -262,16 +238,8 @@ def _has_colour(picture: Image.Image) -> bool:
     return bool((array[..., 0] != array[..., 1]).any() or (array[..., 1] != array[..., 2]).any())
 
 
-def _spread(value: float, repeats: Array) -> Interval:
-    low, high = np.percentile(repeats, [2.5, 97.5])
-    return Interval(value=value, low=low, high=high)
-
-
 def _kernel(x: Array, y: Array) -> float:
-    """Return the kernel distance of all rows at once: subsets have the same expectation and more noise.
-
-    Resampled sets differ in size, as people differ in how many pictures they have.
-    """
+    """Return the kernel distance of all rows at once: subsets have the same expectation and more noise."""
     return kernel_distance(x, y, size=len(x))
 
 

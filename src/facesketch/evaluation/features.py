@@ -1,4 +1,4 @@
-"""A set of pictures as the metrics take them, and their features: computed when first asked for, and kept."""
+"""A set of pictures as the metrics take them, with features that are computed once, when they are asked for."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Size = tuple[int, int]
 
 
 class FeatureExtractors:
-    """The networks that extract features, each loaded when a metric asks for it.
+    """The networks that extract features, each loaded when it is first asked for.
 
     Args:
         device: where pictures are compared; anything but CUDA becomes the CPU, as the metrics need float64.
@@ -34,26 +34,21 @@ class FeatureExtractors:
 
     def __init__(self, device: torch.device) -> None:
         self.device = device if device.type == "cuda" else torch.device("cpu")
-        self.vgg: VGG16Features | None = None
-        self.embedding: SFace | None = None
 
-    def load_vgg(self) -> None:
-        """Load VGG16's trunk.
+    @cached_property
+    def vgg(self) -> VGG16Features:
+        """VGG16's trunk.
 
         Raises:
             MissingExtraError: the weights were not fetched.
-            CheckpointError: the file is not theirs.
+            CheckpointError: the file is damaged or not theirs.
         """
-        self.vgg = self.vgg or load_trunk(VGG16Features(), locate("vgg16")).to(self.device)
+        return load_trunk(VGG16Features(), locate("vgg16")).to(self.device)
 
-    def load_faces(self) -> None:
-        """Load SFace, and YuNet, which finds the faces.
-
-        Raises:
-            MissingExtraError: SFace was not fetched.
-            CheckpointError: OpenCV cannot read a file.
-        """
-        self.embedding = self.embedding or SFace(locate("sface"), shipped.YUNET)
+    @cached_property
+    def embedding(self) -> SFace:
+        """SFace, with YuNet, which finds the faces; raises as `vgg` does."""
+        return SFace(locate("sface"), shipped.YUNET)
 
 
 class PictureSet:
@@ -88,7 +83,7 @@ class PictureSet:
         return self._gathered([compute(one.to(device), other.to(device)).cpu().numpy() for one, other in pairs])
 
     def _gathered(self, parts: Sequence[Array]) -> Array:
-        """Put the rows of the groups back into the order of the pictures."""
+        """Return the rows of the groups in the order of the pictures."""
         found = np.empty((len(self.sizes), *parts[0].shape[1:]))
         for places, rows in zip(self._groups, parts, strict=True):
             found[places] = rows
@@ -110,35 +105,26 @@ class PictureSet:
     @cached_property
     def vgg(self) -> Array:
         """(N, 512) VGG16 features."""
-        assert self._extractors.vgg is not None, "load_vgg comes first"
         return self._gathered([features(stack, self._extractors.vgg) for stack in self._stacks])
 
     @cached_property
     def faces(self) -> Array:
-        """(N, 128) unit SFace embeddings; zeros, which are like nobody, where no face is found.
+        """(N, 128) unit SFace embeddings, or zeros for a picture without a face.
 
         Raises:
             ImageError: no picture has a face.
         """
-        found = self._gathered(
-            [
-                np.stack([self._face(place, image) for place, image in zip(places, stack, strict=True)])
-                for places, stack in zip(self._groups, self._stacks, strict=True)
-            ]
-        )
+        found = np.zeros((len(self.sizes), 128))
+        for places, stack in zip(self._groups, self._stacks, strict=True):
+            for place, image in zip(places, stack, strict=True):
+                picture = image.expand(3, -1, -1).permute(1, 2, 0).numpy()
+                try:
+                    found[place] = self._extractors.embedding.describe([picture])[0]
+                except ImageError:
+                    self.faceless.add(place)
         if len(self.faceless) == len(found):
             raise ImageError("no face was found in any picture", "expected faces, or aligned pictures of 200x250")
         return found
-
-    def _face(self, place: int, image: Tensor) -> Array:
-        assert self._extractors.embedding is not None, "load_faces comes first"
-        try:
-            return np.asarray(
-                self._extractors.embedding.describe([image.expand(3, -1, -1).permute(1, 2, 0).numpy()])[0]
-            )
-        except ImageError:
-            self.faceless.add(place)
-            return np.zeros(128)
 
     @cached_property
     def pixels(self) -> Array:

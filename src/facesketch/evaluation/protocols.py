@@ -1,4 +1,4 @@
-"""The splits that have a name in print, and whether a folder's counts are theirs."""
+"""The splits that have a name in print, and whether a folder has their counts."""
 
 from __future__ import annotations
 
@@ -19,11 +19,7 @@ _CUHK_STEM = re.compile(r"[fm][12]?-\d{3}-\d{2}(-sz1)?")
 
 
 def require_protocol(protocol: str | None) -> None:
-    """Check that a protocol is None, `own` or a key of `PROTOCOLS`.
-
-    Raises:
-        ConfigError: it is not.
-    """
+    """Raise a ConfigError unless a protocol is None, `own` or a key of `PROTOCOLS`."""
     if protocol is not None and protocol not in (*PROTOCOLS, OWN):
         known = ", ".join((*PROTOCOLS, OWN))
         raise ConfigError(f"unknown protocol '{protocol}'", nearest(protocol, PROTOCOLS, "known: " + known))

@@ -1,4 +1,4 @@
-"""The results of an evaluation as a file, and how two of them compare. Imports no torch."""
+"""The results of an evaluation as a file, and how two of them compare, without torch."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from facesketch.files import parse_json, read_file, write_json, write_text
 from facesketch.metrics.bootstrap import Bootstrap, Interval
 
 FORMAT = "facesketch results 1"
-_SAME = 0.01  # more than the rounding of any device moves a measure, less than another picture does
+_SAME = 0.01  # rounding moves a metric by less than this, another picture by more
 Better = Literal["higher", "lower"]
 Verdict = Literal["no difference shown", "first is better", "second is better"]
 
@@ -248,11 +248,7 @@ def _measure(results: Results, metric: str) -> Measure:
 
 
 def require_same_pictures(first: Results, second: Results) -> None:
-    """Check that two results are of the same pictures in the same direction.
-
-    Raises:
-        DataError: they are not.
-    """
+    """Raise a DataError if two results are not of the same pictures in the same direction."""
     if first.direction != second.direction:
         seen = f"{first.name} is {first.direction}, {second.name} {second.direction}"
         raise DataError(seen, "expected one direction, because other pictures are measured")
@@ -261,18 +257,11 @@ def require_same_pictures(first: Results, second: Results) -> None:
         such = f", such as {only[0]} in only one of them" if only else ""
         seen = f"{first.name} has {len(first.stems)} pictures, {second.name} {len(second.stems)}{such}"
         raise DataError(seen, "expected the same pictures, so evaluate both on one split of one folder")
-    if not _copies_agree(first, second):
-        seen = f"{first.name} and {second.name} name the same stems, but copying the input measures differently"
-        raise DataError(seen, "expected the same pictures behind them, so evaluate both on one folder")
-
-
-def _copies_agree(first: Results, second: Results) -> bool:
-    """Tell whether the baseline that depends on the pictures alone is the same, as far as both have it."""
-    if "copy" not in first.baselines or "copy" not in second.baselines:
-        return True
-    one, other = first.baselines["copy"].metrics, second.baselines["copy"].metrics
-    return all(
+    one, other = (each.baselines["copy"].metrics if "copy" in each.baselines else {} for each in (first, second))
+    if not all(
         abs(mine - theirs) <= _SAME
         for name in one.keys() & other.keys()
         for mine, theirs in zip(one[name].values, other[name].values, strict=True)
-    )
+    ):  # this baseline depends on the pictures alone
+        seen = f"{first.name} and {second.name} name the same stems, but copying the input measures differently"
+        raise DataError(seen, "expected the same pictures behind them, so evaluate both on one folder")
