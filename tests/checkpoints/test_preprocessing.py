@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from facesketch.checkpoints.preprocessing import Preprocessing
 from facesketch.errors import ConfigError
+from facesketch.faces.colours import AUTO, Colours
 
 OLD = (
     '{"range": [-1.0, 1.0], "colour": "rgb", "photo_channels": 3, "sketch_channels": 1, "longest_side": 64, '
@@ -41,11 +42,23 @@ def test_channels_depend_on_the_direction() -> None:
 
 def test_a_style_is_a_row_of_weights() -> None:
     needs = _needs(styles=("pen", "chalk", "ink"))
-    assert needs.style_weights("ink", 2).tolist() == [[0, 0, 1], [0, 0, 1]]
-    assert needs.style_weights(None, 1).tolist() == [[1, 0, 0]]
-    assert needs.style_weights("pen", 0).shape == (0, 3)
-    assert needs.style_weights("pen", 1).dtype == np.float32
+    assert needs.conditions("ink", AUTO, 2).tolist() == [[0, 0, 1], [0, 0, 1]]
+    assert needs.conditions(None, AUTO, 1).tolist() == [[1, 0, 0]]
+    assert needs.conditions("pen", AUTO, 0).shape == (0, 3)
+    assert needs.conditions("pen", AUTO, 1).dtype == np.float32
     with pytest.raises(ConfigError, match="style 'chark'; did you mean 'chalk'"):
-        needs.style_weights("chark", 1)
+        needs.conditions("chark", AUTO, 1)
     with pytest.raises(ConfigError, match="style 'xyz'; known: pen, chalk, ink"):
-        needs.style_weights("xyz", 1)
+        needs.conditions("xyz", AUTO, 1)
+
+
+def test_colours_follow_the_styles_and_the_model_has_to_take_them() -> None:
+    needs = _needs(styles=("pen", "ink"), colours=("skin", "background"))
+    told = needs.conditions("ink", Colours(skin=(75.0, 20.0, -20.0)), 2)
+    assert told.tolist() == [[0, 1, 1, 1, 1, -1, 0, 0, 0, 0]] * 2
+    assert needs.conditions(None, AUTO, 1).tolist() == [[1] + [0] * 9]
+    assert _needs(colours=("skin",)).conditions(None, AUTO, 1).tolist() == [[1, 0, 0, 0, 0]]
+    with pytest.raises(ConfigError, match=r"`hair`.*takes skin, background"):
+        needs.conditions(None, Colours(hair=(20.0, 0.0, 0.0)), 1)
+    with pytest.raises(ConfigError, match=r"`skin`.*takes no colours"):
+        _needs(styles=("pen",)).conditions(None, Colours(skin=(60.0, 0.0, 0.0)), 1)

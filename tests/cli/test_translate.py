@@ -309,3 +309,33 @@ def test_an_empty_pipe(tmp_path: Path) -> None:
     done = subprocess.run(words, input=b"", capture_output=True, check=False)
     assert (done.returncode, done.stderr.count(b"\n")) == (2, 1)
     assert done.stderr.startswith(b"facesketch: standard input is empty; expected a picture, as in: ")
+
+
+def test_a_model_that_learned_colours_takes_them(
+    faces: Path, tmp_path: Path, command: Callable[..., Any], refused: Callable[..., str]
+) -> None:
+    run, file, sketch = tmp_path / "run", tmp_path / "small.onnx", next((faces / "sketches").iterdir())
+    small = ["--width", 4, "--blocks", 0, "--discriminator-width", 4, "--perceptual", "none", "--size", 64]
+    learn = ["--direction", "sketch2photo", "--faces", "--colours", "skin,hair,background", "--steps", 3, "--quiet"]
+    assert command("train", "portrait", "--data", faces, "--out", run, *learn, *small).code == 0
+    assert command("export", run, "--out", file).code == 0
+
+    def drawn(model: Path, *colours: object) -> np.ndarray:
+        out = tmp_path / "photo.png"
+        assert command("translate", sketch, "--model", model, "--no-align", "--out", out, *colours).code == 0
+        with Image.open(out) as picture:
+            return np.asarray(picture, dtype=int)
+
+    given = ("--skin", 5, "--hair", "black", "--background", "#1e90ff")
+    plain, coloured = drawn(file), drawn(file, *given)
+    assert (plain != coloured).any()
+    assert np.abs(drawn(run, *given) - coloured).max() <= 1
+    assert drawn(file, "--variants").shape == (plain.shape[0], 3 * plain.shape[1], 3)
+    said = refused("translate", sketch, "--model", file, "--no-align", "--out", tmp_path / "x.png", "--hair", "blak")
+    assert "--hair" in said
+
+
+def test_the_packages_own_models_refuse_colours(faces: Path, tmp_path: Path, refused: Callable[..., str]) -> None:
+    sketch, words = next((faces / "sketches").iterdir()), ("--no-align", "--direction", "sketch2photo")
+    for given in (("--skin", 5), ("--variants",)):
+        assert "takes no colours" in refused("translate", sketch, *words, "--out", tmp_path / "x.png", *given)

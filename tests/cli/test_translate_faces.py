@@ -22,6 +22,7 @@ from facesketch.checkpoints.header import write_header
 from facesketch.checkpoints.preprocessing import Preprocessing
 from facesketch.config import Direction, MethodConfig, RunConfig
 from facesketch.faces import Face, FaceFrame
+from facesketch.faces.colours import AUTO, Colours
 from facesketch.inference.engines.base import IMAGE, TRANSLATION
 from facesketch.inference.translator import Translator
 
@@ -67,7 +68,9 @@ class Unchanging:
             photo_channels=3, sketch_channels=3, directions=("photo2sketch",), faces=FaceFrame().header(), **shape
         )
 
-    def run(self, images: NDArray[np.float32], direction: Direction, style: str | None = None) -> NDArray[np.float32]:
+    def run(
+        self, images: NDArray[np.float32], direction: Direction, style: str | None = None, colours: Colours = AUTO
+    ) -> NDArray[np.float32]:
         return images
 
 

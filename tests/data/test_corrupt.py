@@ -109,3 +109,30 @@ def test_lines_of_sketches_grow_thicker_or_thinner() -> None:
     ink = (1 - module._retraced(paper, 1.0)).sum(dim=(1, 2, 3)) / 32
     assert ink.max() > 1.1
     assert ink.min() < 0.9
+
+
+def test_rough_sketches_lose_shading_wobble_and_break() -> None:
+    torch.manual_seed(4)
+    plain = torch.ones(80, 1, 96, 80)
+    plain[..., 38:42] = 0.0
+    shaded = plain.clone()
+    shaded[..., 45:, :] -= 0.3
+    assert torch.equal(corrupt(shaded.clamp(0, 1), strength=0.0, rough=0.0), shaded.clamp(0, 1))
+
+    shade = module._rough(shaded.clamp(0, 1), 1.0)[..., 70:90, 60:75].mean(dim=(1, 2, 3))
+    assert 0.3 < (shade > 0.95).float().mean() < 0.95, "some have no shading"
+    assert (shade < 0.8).float().mean() > 0.05, "others keep it"
+
+    ink = 1 - module._rough(plain, 1.0)[:, 0]
+    at = (ink * torch.arange(80)).sum(dim=2) / ink.sum(dim=2).clamp(min=1e-3)
+    wobbly = at.std(dim=1) > 0.4
+    assert 0.3 < wobbly.float().mean() < 0.95
+    assert at.sub(39.5).abs().median() < 3, "lines stay about where they were"
+    gaps = (ink.amax(dim=2) < 0.3).float().mean(dim=1)
+    assert 0.1 < (gaps > 0.02).float().mean() < 0.7, "some lines have gaps"
+    assert gaps.max() < 0.9
+
+
+def test_photos_are_never_rough() -> None:
+    photos = torch.rand(8, 3, 32, 32) * 2 - 1
+    torch.testing.assert_close(corrupt(photos, strength=0.0, rough=1.0), photos, atol=2e-4, rtol=0)

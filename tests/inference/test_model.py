@@ -18,6 +18,7 @@ from facesketch.config import Direction, MethodConfig, RunConfig
 from facesketch.data.synthetic.draw import draw_photo
 from facesketch.errors import ConfigError, FaceError
 from facesketch.faces import Face, FaceFrame, align
+from facesketch.faces.colours import AUTO, Colours, named
 from facesketch.faces.turns import turned
 from facesketch.images.io import open_image
 from facesketch.inference.model import Model, Portrait, Request, useful_scale
@@ -43,7 +44,9 @@ class Unchanging:
         )
         self.seen: list[tuple[tuple[int, ...], Direction]] = []
 
-    def run(self, images: NDArray[np.float32], direction: Direction, style: str | None = None) -> NDArray[np.float32]:
+    def run(
+        self, images: NDArray[np.float32], direction: Direction, style: str | None = None, colours: Colours = AUTO
+    ) -> NDArray[np.float32]:
         self.seen.append((images.shape, direction))
         return images
 
@@ -197,7 +200,9 @@ def test_models_of_each_direction_are_loaded_when_they_are_needed(
     asked: list[tuple[Direction, str | None]] = []
 
     class Styled(Unchanging):
-        def run(self, images: NDArray[np.float32], direction: Direction, style: str | None = None) -> Any:
+        def run(
+            self, images: NDArray[np.float32], direction: Direction, style: str | None = None, colours: Colours = AUTO
+        ) -> Any:
             asked.append((direction, style))
             return images
 
@@ -223,6 +228,78 @@ def test_models_of_each_direction_are_loaded_when_they_are_needed(
         model(picture, "sketch2photo")
     with pytest.raises(ConfigError, match="did you mean 'soft'"):
         model(picture, style="sofft")
+
+
+# Colours
+
+
+class Coloured(Unchanging):
+    """Draws a photo that is as light as the skin that it is told, and remembers what it was told."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self.preprocessing = self.preprocessing.model_copy(update={"colours": ("skin", "hair")})
+        self.told: list[Colours] = []
+
+    def run(
+        self, images: NDArray[np.float32], direction: Direction, style: str | None = None, colours: Colours = AUTO
+    ) -> NDArray[np.float32]:
+        """Return a grey that tells the skin's lightness."""
+        self.told.append(colours)
+        lightness = 0.0 if colours.skin is None else colours.skin[0]
+        return np.full((len(images), 3, *images.shape[2:]), lightness / 50 - 1, np.float32)
+
+
+def test_a_photo_is_drawn_in_the_colours_asked_for(picture: Image.Image) -> None:
+    engine = Coloured(frame=None, directions=("sketch2photo",))
+    model = Model(Translator(engine))
+    assert model.colours == ("skin", "hair")
+    model(picture)
+    model(picture, skin="5", hair="black")
+    model(picture, skin="auto")
+    assert engine.told == [AUTO, Colours(named("skin", "5"), named("hair", "black")), AUTO]
+
+
+def test_variants_stand_side_by_side_from_light_to_dark(picture: Image.Image) -> None:
+    engine = Coloured(frame=None, directions=("sketch2photo",))
+    result = Model(Translator(engine))(picture, variants=True, hair="grey")
+    assert result.size == (3 * picture.width, picture.height)
+    middles = [result.getpixel(((2 * place + 1) * picture.width // 2, 5))[0] for place in range(3)]
+    assert middles == sorted(middles, reverse=True)
+    assert len(set(middles)) == 3
+    assert {told.hair for told in engine.told} == {named("hair", "grey")}
+
+
+@pytest.mark.parametrize(
+    "asked", [{"background": "blue"}, {"skin": "11"}, {"variants": True, "skin": "5"}, {"hair": "no colour"}]
+)
+def test_colours_that_a_model_cannot_draw_are_refused(picture: Image.Image, asked: dict[str, Any]) -> None:
+    model = Model(Translator(Coloured(frame=None, directions=("sketch2photo",))))
+    with pytest.raises(ConfigError):
+        model(picture, **asked)
+
+
+def test_a_model_without_colours_refuses_them_in_one_line(picture: Image.Image) -> None:
+    model = Model(Translator(Unchanging(frame=None, directions=("sketch2photo",))))
+    for asked in ({"skin": "5"}, {"variants": True}):
+        with pytest.raises(ConfigError, match="takes no colours") as refused:
+            model(picture, **asked)
+        assert "\n" not in str(refused.value)
+
+
+def test_colours_are_meant_for_the_photo_where_the_picture_tells_the_direction(
+    picture: Image.Image, told: Callable[[str], None]
+) -> None:
+    engine = Coloured(frame=None, directions=("sketch2photo",))
+    drawn = Translator(Unchanging(frame=None, directions=("photo2sketch",)))
+    model = Model({"photo2sketch": lambda: drawn, "sketch2photo": lambda: Translator(engine)})
+    told("photo")
+    model(picture, skin="5")
+    told("sketch")
+    model(picture, skin="5")
+    assert engine.told == [Colours(skin=named("skin", "5"))]
+    with pytest.raises(ConfigError, match="takes no colours"):
+        model(picture, "photo2sketch", skin="5")
 
 
 # Python and the command line

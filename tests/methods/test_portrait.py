@@ -115,7 +115,10 @@ def test_the_margins_of_a_tall_picture_are_not_learned_from() -> None:
     other = _method(size=128, corrupt=0).train()
     other.load_state_dict(method.state_dict())
     torch.manual_seed(1)
-    assert _step(method, batch) == _step(other, _batch(side=128, content=60))
+    found = _step(method, batch)
+    batch = _batch(side=128, content=60)
+    torch.manual_seed(1)  # of the window that the judges see
+    assert found == _step(other, batch)
     assert first.keys() == {"d_real", "d_fake", "l1", "edges", "perceptual", "adversarial"}
 
 
@@ -193,6 +196,83 @@ def test_reading_the_perceptual_network_leaves_the_noise_as_it_was(
     states = []
     for method in (_method(perceptual="alex"), _method()):
         torch.manual_seed(5)
-        method._perceptual(torch.zeros(1, 1, 64, 64), torch.zeros(1, 1, 64, 64))
+        method._maps(torch.zeros(1, 1, 64, 64))
         states.append(torch.get_rng_state())
     assert torch.equal(*states)
+
+
+COLOURED: dict[str, Any] = {"direction": "sketch2photo", "faces": True, "colours": "background,skin"}
+
+
+def test_colours_change_what_is_drawn_and_nothing_before_they_are_learned() -> None:
+    method = _method(styles="pencil,ink", **COLOURED).eval()
+    assert method.colours == ("skin", "background"), "in one order, however they are typed"
+    sketch = _batch().sketch
+    told = torch.zeros(2, method.conditions)
+    told[:, 0] = 1
+    told[1, 2:6] = torch.tensor([1.0, -1.0, 0.5, 0.5])
+    plain = method.translate(sketch, "sketch2photo")
+    torch.testing.assert_close(method.draw(sketch, told), plain)
+    with torch.no_grad():
+        method.averaged.fine.norm.shift[2:] += 1.0
+    changed = method.draw(sketch, told)
+    torch.testing.assert_close(changed[0], plain[0])
+    assert not torch.allclose(changed[1], plain[1])
+
+
+def test_the_colours_of_each_photo_are_told_in_some_steps_only() -> None:
+    method = _method(**COLOURED).train()
+    batch = replace(_batch(), direction="sketch2photo")
+    batch.photo[0], batch.photo[1] = 1.0, -1.0
+    torch.manual_seed(0)
+    told = torch.stack([method._style_weights(batch) for _ in range(60)])
+    skin = told[:, :, 1:5]
+    known = skin[..., 0] == 1
+    assert 0.3 < known.float().mean() < 0.8
+    assert set(skin[~known].flatten().tolist()) == {0.0}
+    assert {round(lightness) for lightness in skin[:, 0, 1][known[:, 0]].tolist()} == {2}
+    assert {round(lightness) for lightness in skin[:, 1, 1][known[:, 1]].tolist()} == {-2}
+    assert not method.eval()._style_weights(batch)[:, 1:].any(), "what validates is told none"
+
+
+@pytest.mark.parametrize("changed", [{"direction": "photo2sketch"}, {"faces": False}, {"photo_channels": 1}])
+def test_colours_need_aligned_faces_and_colour_photos(changed: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match="`colours`"):
+        _method(**COLOURED | changed)
+
+
+def test_a_model_starts_from_one_with_other_styles_and_colours() -> None:
+    old = _method(styles="pencil,ink", direction="sketch2photo", faces=True, colours="background")
+    with torch.no_grad():
+        for tensor in old.averaged.buffers():
+            tensor.normal_()
+    new = _method(styles="ink,chalk", direction="sketch2photo", faces=True, colours="skin,background")
+    config = resolve(configure("portrait", SMALL | {"styles": "pencil,ink", "colours": "background"}))
+    new.load_exported({f"averaged.{name}": tensor for name, tensor in old.averaged.named_buffers()}, config)
+    before, after = old.averaged.fine.norm.scale, new.averaged.fine.norm.scale
+    torch.testing.assert_close(after[:2], before[[1, 0]])
+    assert not after[2:6].any()
+    torch.testing.assert_close(after[6:], before[2:])
+
+
+def test_the_features_judge_too_and_every_judge_learns(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    torch.manual_seed(3)
+    trunk, heads = (
+        AlexNetFeatures(),
+        {f"lin{n}.model.1.weight": torch.rand(1, c, 1, 1) for n, c in enumerate(CHANNELS["alex"])},
+    )
+    save_file(trunk.state_dict(), tmp_path / "alexnet_features.safetensors")
+    save_file(heads, tmp_path / "lpips_alex_heads.safetensors")
+    monkeypatch.setenv("FACESKETCH_MODELS", str(tmp_path))
+    method = _method(critic="features", perceptual="alex").train()
+    before = {name: tensor.clone() for name, tensor in method.discriminator.state_dict().items()}
+    logged = _step(method, _batch())
+    assert logged["d_real"] == pytest.approx(1, abs=0.3)
+    moved = [name for name, tensor in method.discriminator.named_parameters() if not torch.equal(before[name], tensor)]
+    assert {name.split(".")[1] for name in moved if name.startswith("heads")} == {"0", "1", "2", "3", "4"}
+    assert any(name.startswith("patches") for name in moved)
+
+
+def test_judges_need_a_perceptual_network() -> None:
+    with pytest.raises(ConfigError, match="perceptual"):
+        _method(critic="features")

@@ -24,6 +24,7 @@ from PIL import Image
 
 from facesketch.checkpoints.preprocessing import Preprocessing
 from facesketch.config import DIRECTIONS, Direction, MethodConfig, RunConfig
+from facesketch.faces.colours import AUTO, Colours, Part
 from facesketch.inference.translator import Translator
 from facesketch.serve.app import build
 from facesketch.serve.catalogue import Catalogue, ServedModel
@@ -45,11 +46,13 @@ class Network:
 
     directions: tuple[Direction, ...] = DIRECTIONS
     styles: tuple[str, ...] = ()
+    colours: tuple[Part, ...] = ()
     frame: int | None = None
     go: threading.Event = field(default_factory=threading.Event)
     begun: threading.Event = field(default_factory=threading.Event)
     batches: list[int] = field(default_factory=list)
     asked: list[tuple[str, str | None]] = field(default_factory=list)
+    told: list[Colours] = field(default_factory=list)
     poison: int = -1
 
     def __post_init__(self) -> None:
@@ -63,13 +66,17 @@ class Network:
             multiple=1,
             directions=self.directions,
             styles=self.styles,
+            colours=self.colours,
         )
 
-    def run(self, images: NDArray[np.float32], direction: Direction, style: str | None = None) -> NDArray[np.float32]:
+    def run(
+        self, images: NDArray[np.float32], direction: Direction, style: str | None = None, colours: Colours = AUTO
+    ) -> NDArray[np.float32]:
         self.begun.set()
         assert self.go.wait(30)
         self.batches.append(len(images))
         self.asked.append((direction, style))
+        self.told.append(colours)
         greys = np.rint((images[:, 0, 0, 0] + 1) * 127.5)
         if (greys == self.poison).any():
             raise RuntimeError("a picture that cannot be worked on")

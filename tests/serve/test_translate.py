@@ -15,6 +15,7 @@ from PIL import Image
 from tests.serve.conftest import Ask, Client, Network, catalogue, grey, pixels, png, problem
 
 from facesketch.data.synthetic.draw import draw_pair
+from facesketch.faces.colours import AUTO, Colours, named
 from facesketch.images.io import open_image
 from facesketch.inference.model import load
 from facesketch.serve.app import build
@@ -81,8 +82,8 @@ def test_a_sketch_is_told_from_a_photo(own: Client) -> None:
 
 def test_a_style_applies_to_sketches_unless_the_direction_is_named(own: Client) -> None:
     sketch = png(draw_pair(np.random.default_rng(1), 200)[1])
-    for named, style in (({}, "cuhk"), ({"direction": "sketch2photo"}, "fs2k-2")):
-        answer = own.send(sketch, align="false", style="fs2k-2", **named)
+    for asked, style in (({}, "cuhk"), ({"direction": "sketch2photo"}, "fs2k-2")):
+        answer = own.send(sketch, align="false", style="fs2k-2", **asked)
         assert answer.headers["x-facesketch-style"] == style
         (portrait,) = load("sketch2photo", style=style).portraits(open_image(sketch), align=False)
         assert (pixels(answer.content) == np.asarray(portrait.picture)).all()
@@ -134,6 +135,24 @@ def test_what_is_asked_reaches_the_network() -> None:
     assert network.asked == [("sketch2photo", "soft"), ("photo2sketch", "hard")]
 
 
+def test_the_colours_of_a_photo_reach_the_network() -> None:
+    network = Network(colours=("skin", "background"))
+    with _around(network) as client:
+        (model,) = client.get("/v1/models").json()
+        assert model["colours"] == ["skin", "background"]
+        client.send(grey(30), direction="sketch2photo", skin="5", background="auto")
+        client.send(grey(30), direction="sketch2photo")
+        for asked in ({"hair": "black"}, {"skin": "eleven"}):
+            problem(client.send(grey(30), direction="sketch2photo", **asked), 400)
+    assert network.told == [Colours(skin=named("skin", "5")), AUTO]
+
+
+def test_colours_apply_to_photos_unless_the_direction_is_named(own: Client) -> None:
+    drawn = own.send(own.get("/v1/example/photo").content, skin="5")
+    assert (drawn.status_code, drawn.headers["x-facesketch-direction"]) == (200, "photo2sketch")
+    problem(own.send(own.get("/v1/example/photo").content, skin="5", direction="photo2sketch"), 400)
+
+
 def test_a_direction_that_the_model_does_not_serve() -> None:
     with _around(Network(directions=("sketch2photo",))) as client:
         said = problem(client.send(grey(30), direction="photo2sketch"), 400)
@@ -180,6 +199,7 @@ def test_models_are_listed_with_what_they_do(own: Client) -> None:
             "title": "Portrait, comes with facesketch",
             "directions": ["photo2sketch", "sketch2photo"],
             "styles": ["cuhk", "fs2k-0", "fs2k-1", "fs2k-2"],
+            "colours": [],
             "faces": True,
             "size": 250,
             "default": True,

@@ -63,6 +63,7 @@ def preprocessing(method: Method) -> Preprocessing:
         multiple=method.multiple,
         directions=method.translates,
         styles=method.styles,
+        colours=method.colours,
         faces=FaceFrame().header() if method.data.faces else None,
     )
 

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from facesketch.config import Direction, Frozen
 from facesketch.errors import ConfigError, nearest
+from facesketch.faces.colours import Colours, Part, numbers
 
 _LARGEST = 1 << 16  # pixels a side, so that no header makes a picture larger than memory
 
@@ -37,6 +38,8 @@ class Preprocessing(Frozen):
     """What the model translates."""
     styles: tuple[str, ...] = ()
     """The styles that it has learned; the first is the default."""
+    colours: tuple[Part, ...] = ()
+    """What it takes the colour of as a hint."""
     faces: dict[str, Any] | None = None
     """The `FaceFrame` of the faces that it learned from, and so takes; None for pictures of any framing.
 
@@ -51,16 +54,23 @@ class Preprocessing(Frozen):
         """Return the channels of what comes out."""
         return self.sketch_channels if direction == "photo2sketch" else self.photo_channels
 
-    def style_weights(self, style: str | None, count: int) -> NDArray[np.float32]:
-        """Return (count, S) weights: 1 at a style, or at the first if `style` is None, and 0 elsewhere.
+    def conditions(self, style: str | None, colours: Colours, count: int) -> NDArray[np.float32]:
+        """Return what `count` pictures are drawn with: (count, S + T).
+
+        The first S are one at a style, the first when none is named, and zero elsewhere. The others are the numbers of
+        the colours, as `faces.colours.numbers` writes them.
 
         Raises:
-            ConfigError: the model has no such style.
+            ConfigError: the model has no such style, or takes no such colour.
         """
         name = self.styles[0] if style is None and self.styles else style
-        if name not in self.styles:
+        if name is not None and name not in self.styles:
             known = "known: " + ", ".join(self.styles) if self.styles else "this model has one style, leave it out"
             raise ConfigError(f"style '{name}'", nearest(str(name), self.styles) or known)
-        weights = np.zeros((count, len(self.styles)), dtype=np.float32)
-        weights[:, self.styles.index(name)] = 1.0
-        return weights
+        for part in colours.given:
+            if part not in self.colours:
+                hint = f"it takes {', '.join(self.colours)}" if self.colours else "it takes no colours; leave it out"
+                raise ConfigError(f"`{part}`: this model does not take the colour of {part}", hint)
+        row = np.zeros(max(len(self.styles), 1), np.float32)
+        row[0 if name is None else self.styles.index(name)] = 1
+        return np.tile(np.concatenate([row, numbers(colours, self.colours)]), (count, 1))

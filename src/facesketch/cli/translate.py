@@ -6,7 +6,7 @@ import inspect
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -43,6 +43,20 @@ class ModelOptions:
 
 
 @dataclass(frozen=True)
+class ColourOptions:
+    """The colours of a photo drawn from a sketch, for models that take them; `auto` leaves one to the model."""
+
+    skin: str | None = None
+    """`1` (lightest) to `10` on the Monk scale, a CSS colour such as `#c68642`, or `auto`."""
+    hair: str | None = None
+    """A CSS colour, or `auto`."""
+    background: str | None = None
+    """A CSS colour, or `auto`."""
+    variants: Annotated[bool, Parameter(negative=())] = False
+    """Draw each photo three times, side by side, in three tones of skin."""
+
+
+@dataclass(frozen=True)
 class FaceOptions:
     """Which faces, for models that were trained on aligned ones."""
 
@@ -64,6 +78,7 @@ def translate(
     quiet: bool = False,
     model: Annotated[ModelOptions | None, Parameter(name="*", group="Model")] = None,
     faces: Annotated[FaceOptions | None, Parameter(name="*", group="Faces")] = None,
+    colours: Annotated[ColourOptions | None, Parameter(name="*", group="Colours")] = None,
 ) -> None:
     """Translate photos into sketches, or sketches into photos.
 
@@ -94,7 +109,7 @@ def translate(
         "device": model.device,
         "engine": model.engine,
     }
-    asked = _request(model, faces)
+    asked = _request(model, faces, colours or ColourOptions())
     if Path("-") in paths or out == Path("-"):
         _through_pipes(paths, out, loading, asked, sheet, quiet)
         return
@@ -127,7 +142,7 @@ def translate(
 
 def _check_paths(paths: Sequence[Path]) -> None:
     """Refuse addresses, pipes, and misspelt options, which the list of paths would take for paths."""
-    options = [each.name for kind in (ModelOptions, FaceOptions) for each in fields(kind)]
+    options = [each.name for kind in (ModelOptions, FaceOptions, ColourOptions) for each in fields(kind)]
     names = [*inspect.signature(translate).parameters, *options, "no-align"]
     for path in paths:
         if str(path).startswith(("http:/", "https:/")) and not path.exists():
@@ -139,7 +154,7 @@ def _check_paths(paths: Sequence[Path]) -> None:
             raise ConfigError(f"unknown option {path}", nearest(str(path), known))
 
 
-def _request(model: ModelOptions, faces: FaceOptions) -> Request:
+def _request(model: ModelOptions, faces: FaceOptions, colours: ColourOptions) -> Request:
     from facesketch.inference.model import Request
 
     which: Any = faces.faces
@@ -147,7 +162,7 @@ def _request(model: ModelOptions, faces: FaceOptions) -> Request:
         if not (which.isdecimal() and int(which) > 0):
             raise ConfigError(f"--faces {which}", "expected largest, all, or a number, 1 for the largest face")
         which = int(which)
-    return Request(model.direction, which, faces.align, model.resolution, model.style)
+    return Request(model.direction, which, faces.align, model.resolution, model.style, **asdict(colours))
 
 
 def _show(jobs: Sequence[Job], results: Iterable[Outcome], quiet: bool) -> int:

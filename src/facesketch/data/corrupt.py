@@ -17,7 +17,7 @@ _PLAIN = 0.02  # variance of the upper corners, in [-1, 1], under which a backgr
 _NEAR = 0.35  # distance in colour, over the channels, within which a pixel belongs to a plain background
 
 
-def corrupt(images: Tensor, strength: float = 1.0) -> Tensor:
+def corrupt(images: Tensor, strength: float = 1.0, rough: float = 0.0) -> Tensor:
     """Return corrupted pictures.
 
     Photos (3 channels) get another exposure, gamma, colour cast and saturation, light from one side, grain, another
@@ -27,13 +27,17 @@ def corrupt(images: Tensor, strength: float = 1.0) -> Tensor:
     Args:
         images: (N, 1 or 3, H, W) in [-1, 1].
         strength: 0 changes nothing, 1 as much as pictures from elsewhere differ.
+        rough: share of the sketches that are made to look as if drawn by someone who cannot draw: outlines without
+            shading, lines that wobble, lines with gaps.
 
     Returns:
         The same shape, in [-1, 1].
     """
-    if strength == 0:
+    if strength == rough == 0:
         return images
     before = unit = (images.float() + 1) / 2
+    if rough and images.shape[1] == 1:
+        before = unit = _rough(unit, rough)
     if images.shape[1] == 3:
         unit = _new_background(unit, strength)
         unit = _cast(unit, strength)
@@ -115,6 +119,26 @@ def _retraced(unit: Tensor, strength: float) -> Tensor:
     share = _each(unit, 0, 0.6 * strength) * _some(unit, 0.4)
     other = torch.where(_some(unit, 0.5) > 0, thick, thin)
     return unit + (other - unit) * share
+
+
+def _rough(unit: Tensor, share: float) -> Tensor:
+    """Take the shading from some sketches, let the lines of some wobble, and break those of others."""
+    tall, wide = unit.shape[-2:]
+    shade = F.interpolate(F.avg_pool2d(unit, 9, stride=1, padding=4, count_include_pad=False), size=(tall, wide))
+    outlines = (1 - (shade - unit).clamp(min=0) * _each(unit, 1.5, 4.0)).clamp(0, 1)
+    unit = torch.where(_some(unit, 0.6 * share) > 0, outlines, unit)
+
+    reach = _each(unit, 0.0, 5.0) * _some(unit, 0.7 * share) * 2 / wide  # in units of half a side, as the grid is
+    places = torch.rand(len(unit), 2, 9, 8, device=unit.device) * 2 - 1
+    wobble = F.interpolate(places, size=(tall, wide), mode="bicubic", align_corners=True) * reach
+    still = torch.eye(2, 3, device=unit.device).expand(len(unit), 2, 3)
+    grid = F.affine_grid(still, [len(unit), 1, tall, wide], align_corners=False) + wobble.permute(0, 2, 3, 1)
+    unit = F.grid_sample(unit, grid, padding_mode="reflection", align_corners=False)
+
+    cloud = F.interpolate(torch.rand(len(unit), 1, 24, 20, device=unit.device), size=(tall, wide), mode="bilinear")
+    kept = ((cloud - _each(unit, 0.1, 0.5)) * 8).clamp(0, 1)
+    kept = torch.where(_some(unit, 0.4 * share) > 0, kept, torch.ones_like(kept))
+    return 1 - (1 - unit) * kept
 
 
 def _new_background(unit: Tensor, strength: float) -> Tensor:

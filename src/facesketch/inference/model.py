@@ -21,6 +21,7 @@ from PIL import Image
 from facesketch.config import DIRECTIONS, Direction
 from facesketch.errors import ConfigError, FaceError, require_known
 from facesketch.faces import Face, FaceFinder, FaceFrame, align, choose
+from facesketch.faces.colours import AUTO, PARTS, VARIANTS, Colours, Part, named
 from facesketch.faces.turns import Turn
 from facesketch.images.photo_or_sketch import kind_of
 from facesketch.inference.translator import (
@@ -91,6 +92,9 @@ class Request:
         align: whether to look for faces at all.
         resolution: `trained`, or `native` for the picture's own pixels; of a framed face, those of the portrait.
         style: one of the model's styles; None for the one given when it was loaded.
+        skin, hair, background: colours for a photo drawn from a sketch, as `faces.colours.named` takes them; None for
+            `auto`, what the model thinks usual.
+        variants: draw a photo three times, side by side, in three tones of skin.
     """
 
     direction: Direction | None = None
@@ -98,6 +102,24 @@ class Request:
     align: bool = True
     resolution: Resolution = "trained"
     style: str | None = None
+    skin: str | None = None
+    hair: str | None = None
+    background: str | None = None
+    variants: bool = False
+
+    @property
+    def hints(self) -> tuple[Colours, ...]:
+        """The colours to draw with: those given, or with `variants` those of three tones of skin.
+
+        Raises:
+            ConfigError: what was given is no colour, or a colour of skin beside `variants`.
+        """
+        given = Colours(*(named(part, getattr(self, part) or "auto") for part in PARTS))
+        if not self.variants:
+            return (given,)
+        if given.skin is not None:
+            raise ConfigError("`variants` shows several colours of skin", "leave out `variants` or `skin`")
+        return tuple(given._replace(skin=named("skin", step)) for step in VARIANTS)
 
 
 DEFAULT = Request()
@@ -111,6 +133,7 @@ class FramedFace:
         prepared: what the network gets.
         direction: what to translate it into.
         style: the style to draw in; None for the model's first.
+        hints: the colours to draw with; more than one are drawn side by side.
         size: (width, height) of the portrait.
         face: the face that was framed, or None for a whole picture.
         source: what is translated, in the portrait's size, where it was asked for.
@@ -119,6 +142,7 @@ class FramedFace:
     prepared: Prepared
     direction: Direction
     style: str | None
+    hints: tuple[Colours, ...]
     size: tuple[int, int]
     face: Face | None = None
     source: Image.Image | None = None
@@ -126,7 +150,7 @@ class FramedFace:
     @property
     def batch(self) -> tuple[object, ...]:
         """What faces that go through the network together have in common."""
-        return self.direction, self.style, self.prepared.array.shape
+        return self.direction, self.style, self.hints, self.prepared.array.shape
 
 
 @dataclass(frozen=True, eq=False)
@@ -217,6 +241,11 @@ class Model:
         return tuple(self._openers) if self._own is None else self._own.directions
 
     @property
+    def colours(self) -> tuple[Part, ...]:
+        """What its photos take the colour of as a hint; empty where it takes none."""
+        return self.translator(self.directions[-1]).preprocessing.colours
+
+    @property
     def styles(self) -> tuple[str, ...]:
         """The styles it draws in; empty where it has one only."""
         return self.translator(self.directions[0]).preprocessing.styles
@@ -239,6 +268,10 @@ class Model:
         align: bool = True,
         resolution: Resolution = "trained",
         style: str | None = None,
+        skin: str | None = None,
+        hair: str | None = None,
+        background: str | None = None,
+        variants: bool = False,
     ) -> Any:
         """Translate one picture and return the same kind of thing.
 
@@ -250,13 +283,18 @@ class Model:
             align: look for faces; False takes the picture as it is.
             resolution: `trained`, or `native` for the picture's own pixels.
             style: one of the model's styles.
+            skin: the colour of the skin in a photo drawn from a sketch: `1` (lightest) to `10` on the Monk scale, a CSS
+                colour such as `#c68642`, or `auto`; only for a model that takes colours.
+            hair: that of the hair, a CSS colour or `auto`.
+            background: that of the background.
+            variants: draw the photo three times, side by side, in three tones of skin.
 
         Raises:
             ImageError: not a picture.
             FaceError: it shows no face, or none of that number.
             ConfigError: something was asked for that the model does not do.
         """
-        asked = Request(direction, faces, align, resolution, style)
+        asked = Request(direction, faces, align, resolution, style, skin, hair, background, variants)
         made = [like(picture, each.picture) for each in self._portraits(picture, asked)]
         return made if faces == "all" else made[0]
 
@@ -301,14 +339,23 @@ class Model:
                 f"{name}: this network has a fixed size of {needs.frame}", "leave out `resolution` native"
             )
         self._chosen_style(asked, translator.directions[0])
+        self._chosen_hints(asked, translator.directions[0])
 
     def _chosen_style(self, asked: Request, direction: Direction) -> str | None:
         """Return the style to draw in; of two models without a named direction, it is meant for the one that has it."""
         style = asked.style or self._style
         if style is None or (self._own is None and asked.direction is None and direction == "sketch2photo"):
             return None
-        self.translator(direction).preprocessing.style_weights(style, 1)
+        self.translator(direction).preprocessing.conditions(style, AUTO, 1)
         return style
+
+    def _chosen_hints(self, asked: Request, direction: Direction) -> tuple[Colours, ...]:
+        """Return the colours to draw with; of two models without a named direction, they are meant for sketch2photo."""
+        if self._own is None and asked.direction is None and direction == "photo2sketch":
+            return (AUTO,)
+        for hints in asked.hints:
+            self.translator(direction).preprocessing.conditions(None, hints, 1)
+        return asked.hints
 
     def prepare(
         self, image: Image.Image, asked: Request = DEFAULT, name: str = "picture", *, keep_source: bool = False
@@ -330,10 +377,11 @@ class Model:
         if asked.direction is None and len(self.directions) > 1:
             direction = "photo2sketch" if kind_of(image) == "photo" else "sketch2photo"
         translator, style = self.translator(direction), self._chosen_style(asked, direction)
+        hints = self._chosen_hints(asked, direction)
         frame = FaceFrame.from_header(translator.preprocessing.faces) if asked.align else None
         if frame is None:
             prepared = translator.prepare(image, direction, asked.resolution)
-            return [FramedFace(prepared, direction, style, image.size, source=image if keep_source else None)]
+            return [FramedFace(prepared, direction, style, hints, image.size, source=image if keep_source else None)]
         which = asked.faces or "largest"
         most = None if which == "all" else 1 if which == "largest" else which
         try:
@@ -350,19 +398,25 @@ class Model:
             given = large if native and large is not None else align(image, face, frame).image
             prepared = translator.prepare(given, direction, asked.resolution)
             size = (frame.width * scale, frame.height * scale)
-            framed.append(FramedFace(prepared, direction, style, size, face, large))
+            framed.append(FramedFace(prepared, direction, style, hints, size, face, large))
         return framed
 
     def run(self, framed: Sequence[FramedFace]) -> list[NDArray[np.uint8]]:
-        """Run the network alone on faces of one `batch`, and return as many (H, W, C) uint8 arrays."""
+        """Run the network alone on faces of one `batch`, and return as many (H, W, C) uint8 arrays, or (H, 3 W, C)."""
         if not framed:
             return []
-        direction, style = framed[0].direction, framed[0].style
-        return self.translator(direction).run([each.prepared for each in framed], direction, style)
+        first, prepared = framed[0], [each.prepared for each in framed]
+        translator = self.translator(first.direction)
+        drawn = [translator.run(prepared, first.direction, first.style, colours) for colours in first.hints]
+        return [np.concatenate(tones, axis=1) for tones in zip(*drawn, strict=True)]
 
     def restore(self, array: NDArray[np.uint8], framed: FramedFace) -> Portrait:
         """Make a portrait of what the network gave; may be called from several threads."""
-        picture = self.translator(framed.direction).restore(array, framed.prepared)
-        if picture.size != framed.size:
-            picture = picture.resize(framed.size, Image.Resampling.BICUBIC)
+        translator, (width, height) = self.translator(framed.direction), framed.size
+        tones = np.split(array, len(framed.hints), axis=1)
+        picture = Image.new("L" if array.shape[2] == 1 else "RGB", (width * len(tones), height))
+        for place, tone in enumerate(tones):
+            drawn = translator.restore(tone, framed.prepared)
+            drawn = drawn if drawn.size == framed.size else drawn.resize(framed.size, Image.Resampling.BICUBIC)
+            picture.paste(drawn, (place * width, 0))
         return Portrait(picture, framed.direction, framed.face, framed.source)

@@ -20,6 +20,7 @@ from facesketch.checkpoints.preprocessing import Preprocessing
 from facesketch.config import DIRECTIONS, Direction, RunConfig
 from facesketch.errors import CheckpointError, ConfigError, ImageError, require, require_known
 from facesketch.faces import fill_corners
+from facesketch.faces.colours import AUTO, Colours
 from facesketch.images.fit import Placement, fit
 from facesketch.images.io import flatten, open_image
 from facesketch.inference.engines.base import Engine
@@ -161,6 +162,7 @@ class Translator:
         *,
         resolution: Resolution = "trained",
         style: str | None = None,
+        colours: Colours = AUTO,
     ) -> Any:
         """Translate one picture and return the same kind, in the picture's own size.
 
@@ -170,12 +172,13 @@ class Translator:
             direction: needed only for a model that serves both.
             resolution: `trained` or `native`.
             style: one of the model's styles.
+            colours: hints to a model that takes them.
 
         Raises:
             ImageError: not a picture.
-            ConfigError: a direction, resolution or style that is not known, or that the model does not serve.
+            ConfigError: a direction, resolution, style or colour that is not known, or that the model does not serve.
         """
-        result = self.translate([to_image(picture)], direction, resolution=resolution, style=style)[0]
+        result = self.translate([to_image(picture)], direction, resolution=resolution, style=style, colours=colours)[0]
         return like(picture, result)
 
     def translate(
@@ -185,6 +188,7 @@ class Translator:
         *,
         resolution: Resolution = "trained",
         style: str | None = None,
+        colours: Colours = AUTO,
     ) -> list[Image.Image]:
         """Translate PIL images, those of one shape in one batch, and return them in their own sizes as `L` or `RGB`."""
         direction = self.choose(direction)
@@ -194,7 +198,7 @@ class Translator:
             shapes.setdefault(each.array.shape, []).append(place)
         results: dict[int, NDArray[np.uint8]] = {}
         for places in shapes.values():
-            arrays = self.run([prepared[place] for place in places], direction, style)
+            arrays = self.run([prepared[place] for place in places], direction, style, colours)
             results.update(zip(places, arrays, strict=True))
         return [self.restore(results[place], each) for place, each in enumerate(prepared)]
 
@@ -238,12 +242,12 @@ class Translator:
         return Prepared(*fit(image, channels, longest=longest, frame=frame, multiple=needs.multiple))
 
     def run(
-        self, prepared: Sequence[Prepared], direction: Direction, style: str | None = None
+        self, prepared: Sequence[Prepared], direction: Direction, style: str | None = None, colours: Colours = AUTO
     ) -> list[NDArray[np.uint8]]:
         """Run the network alone on fitted pictures of one shape, and return as many (H, W, C) uint8 arrays.
 
         Raises:
-            ConfigError: a style that the model does not have.
+            ConfigError: a style or a colour that the model does not have.
             CheckpointError: what it draws holds NaN or infinity.
         """
         if not prepared:
@@ -252,7 +256,7 @@ class Translator:
         images = np.ascontiguousarray(pixels, dtype=np.float32)  # (N, C, H, W)
         images /= 127.5
         images -= 1.0
-        results = self._engine.run(images, direction, style)
+        results = self._engine.run(images, direction, style, colours)
         if not np.isfinite(results).all():
             raise CheckpointError(f"{self.name}: draws NaN or infinity", "its weights are damaged")
         rounded = np.rint((results + 1.0) * 127.5).clip(0, 255).astype(np.uint8)

@@ -18,6 +18,7 @@ from facesketch.config import DataConfig, Direction, Domain, Frozen, RunConfig
 from facesketch.data.datasets import Batch, PairDataset
 from facesketch.data.pairs import Pair
 from facesketch.errors import ConfigError
+from facesketch.faces.colours import NUMBERS, Part
 from facesketch.methods.families import Family
 
 ENDS: dict[Direction, tuple[Domain, Domain]] = {
@@ -68,6 +69,8 @@ class Method(Family, nn.Module):
     """The styles that the model draws in, the default first; empty for a method without styles."""
     phases: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     """The names of the networks that each phase of a training step moves."""
+    colours: tuple[Part, ...] = ()
+    """What the model takes the colour of as a hint."""
 
     def __init__(self, options: Frozen, data: DataConfig, direction: Direction) -> None:
         super().__init__()
@@ -127,8 +130,16 @@ class Method(Family, nn.Module):
         return self.translate(batch.source, batch.direction)
 
     def draw(self, images: Tensor, style: Tensor) -> Tensor:
-        """Translate each picture in its own mixture of `styles`: (N, S) weights; for methods that have styles."""
+        """Translate each picture in its own mixture of `styles` and with its own `colours`: (N, S + T).
+
+        For methods that have styles or take colours; `Preprocessing.conditions` makes the weights.
+        """
         raise NotImplementedError(f"{type(self).__name__} has no styles")
+
+    @property
+    def conditions(self) -> int:
+        """Return S + T, how many numbers `draw` takes for a picture; 0 without styles and colours."""
+        return max(len(self.styles), 1) + NUMBERS * len(self.colours) if self.styles or self.colours else 0
 
     def memorise(self, pairs: PairDataset) -> None:
         """Take in what is not learned step by step; called once, before a training's first step."""

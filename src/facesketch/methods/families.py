@@ -258,6 +258,18 @@ class PortraitOptions(Frozen):
     """Factor of the darkness of finished sketches; losses that average draw faces they never met too pale."""
     corrupt: Annotated[float, Field(ge=0, le=1)] = 1.0
     """How much training changes the light, colour, sharpness and background of sources; 0 leaves them alone."""
+    rough: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Share of the source sketches that training makes rough: wobbly, broken, without shading."""
+    colours: Annotated[tuple[Literal["skin", "hair", "background"], ...], BeforeValidator(_listed)] = ()
+    """Colours of the photo that the model takes as hints, `skin,hair,background`; for sketch2photo of aligned faces."""
+    critic: Literal["patch", "features"] = "patch"
+    """The discriminator: of patches alone, or of patches and of the perceptual network's feature maps."""
+
+    @model_validator(mode="after")
+    def _with_features(self) -> Self:
+        if self.critic == "features" and self.perceptual == "none":
+            raise ValueError("critic = features: needs a perceptual network; set perceptual to alex or vgg")
+        return self
 
 
 class PortraitFamily(Family):

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from facesketch.config import DataConfig, Direction, RunConfig
@@ -18,17 +20,23 @@ from facesketch.data.corrupt import corrupt
 from facesketch.data.datasets import Batch
 from facesketch.data.pairs import Pair
 from facesketch.errors import ConfigError, nearest
+from facesketch.faces.colours import NUMBERS, PARTS, Colours, measure, numbers
+from facesketch.images.fit import Placement
 from facesketch.images.tensors import with_channels
 from facesketch.methods.base import Method, Phase, check_patches
 from facesketch.methods.families import PortraitFamily, PortraitOptions
 from facesketch.methods.losses import adversarial_least_squares, edges, l1
 from facesketch.methods.networks.blocks import as_buffers, frozen, initialise
-from facesketch.methods.networks.lpips import PerceptualDistance
+from facesketch.methods.networks.feature_critic import FeatureCritic, fooling, hinge
+from facesketch.methods.networks.lpips import CHANNELS, PerceptualDistance
 from facesketch.methods.networks.patchgan import PatchGAN
 from facesketch.methods.networks.portrait_unet import PortraitUNet
 from facesketch.weights.catalogue import locate
 
 _TRUNKS = {"alex": "alexnet", "vgg": "vgg16"}
+_SHIFTED, _JUDGED = 0.96, 0.6  # shares of a picture's sides: all but some 8 pixels, and what suffices for patches
+_SMALLEST = 48  # pixels: of smaller pictures the judges see all
+_DROPPED, _ALL_DROPPED = 0.35, 0.15  # shares of the steps in which a model is not told a colour, or none
 
 
 class Portrait(PortraitFamily, Method):
@@ -40,8 +48,22 @@ class Portrait(PortraitFamily, Method):
         super().__init__(options, data, direction)
         self.settings, self.styles = options, options.styles
         source, target, styles = self.source_channels, self.target_channels, max(len(options.styles), 1)
-        self.generator = PortraitUNet(source, target, options.width, options.blocks, styles)
-        self.discriminator = PatchGAN(source + target, width=options.discriminator_width)
+        if options.colours and not (direction == "sketch2photo" and data.faces and data.photo_channels == 3):
+            raise ConfigError(
+                "`colours` are those of aligned faces in colour photos",
+                "set `direction` sketch2photo, `faces` and `photo_channels` 3, or leave out `colours`",
+            )
+        self.colours = tuple(part for part in PARTS if part in options.colours)
+        self._conditions = max(len(self.styles), 1) + NUMBERS * len(self.colours)
+        told = NUMBERS * len(self.colours)
+        self.generator = PortraitUNet(source, target, options.width, options.blocks, styles, told)
+        self.discriminator: PatchGAN | FeatureCritic
+        if options.critic == "features":
+            assert options.perceptual != "none", "the options refuse it"
+            maps = CHANNELS[options.perceptual]
+            self.discriminator = FeatureCritic(source + target, maps, options.discriminator_width)
+        else:
+            self.discriminator = PatchGAN(source + target, width=options.discriminator_width)
         self.multiple = self.generator.stride
         check_patches(self.frame, data.size)
         initialise(self)
@@ -60,31 +82,51 @@ class Portrait(PortraitFamily, Method):
         settings, style = self.settings, self._style_weights(batch)
         left, right = batch.columns(self.multiple)
         source, target = batch.source[..., left:right], batch.target[..., left:right]
-        source = corrupt(source, settings.corrupt if self.training else 0.0)
-        fake = self.generator(source, style)  # (N, C, H, W)
+        seen = corrupt(source, settings.corrupt, settings.rough) if self.training else source
+        fake = self.generator(seen, style)  # (N, C, H, W)
+        fake_maps, maps = map(self._maps, self._window(_SHIFTED, fake, target))
+        judged = self._window(_JUDGED if settings.critic == "features" else _SHIFTED, seen, fake, target)
 
-        real_logits = self.discriminator(torch.cat([source, target], dim=1))
-        fake_logits = self.discriminator(torch.cat([source, fake.detach()], dim=1))
-        real_loss, fake_loss = (
-            adversarial_least_squares(real_logits, True),
-            adversarial_least_squares(fake_logits, False),
-        )
+        real_loss = self._verdict(judged[0], judged[2], maps, real=True)
+        fake_loss = self._verdict(judged[0], judged[1].detach(), [each.detach() for each in fake_maps], real=False)
         logged = {"d_real": real_loss.detach(), "d_fake": fake_loss.detach()}
         yield Phase("discriminator", (real_loss + fake_loss) / 2, logged)
 
         with frozen(self.discriminator):
-            adversarial = adversarial_least_squares(self.discriminator(torch.cat([source, fake], dim=1)), True)
+            adversarial = self._verdict(judged[0], judged[1], fake_maps, real=None)
+        unlike = self._distance(fake).between(fake_maps, maps).mean() if maps else fake.new_zeros(())
         parts = {
             "l1": (settings.l1_weight, l1(fake, target)),
             # in grey: in each colour for itself this loss draws fringes
             "edges": (settings.edge_weight, edges(with_channels(fake, 1), with_channels(target, 1))),
-            "perceptual": (settings.perceptual_weight, self._perceptual(fake, target)),
+            "perceptual": (settings.perceptual_weight, unlike),
             "adversarial": (settings.adversarial_weight, adversarial),
         }
         total = torch.stack([weight * value for weight, value in parts.values()]).sum()
         yield Phase("generator", total, {name: value.detach() for name, (_, value) in parts.items()})
         if self.training:
             self._follow()
+
+    def _window(self, share: float, *pictures: Tensor) -> list[Tensor]:
+        """Return a part of the pictures, this share of each side, at a place that changes from step to step.
+
+        A judge whose strides always meet those of the generator at the same pixels teaches it a grid: with AlexNet's
+        convolution of stride 4 it has a period of 4 pixels.
+        """
+        height, width = pictures[0].shape[-2:]
+        rows, columns = int(share * height), int(share * width)
+        if not self.training or pictures[0].is_meta or min(rows, columns) < _SMALLEST:
+            return list(pictures)
+        top, left = (int(torch.randint(side + 1, ())) for side in (height - rows, width - columns))
+        return [each[..., top : top + rows, left : left + columns] for each in pictures]
+
+    def _verdict(self, source: Tensor, picture: Tensor, maps: Sequence[Tensor], *, real: bool | None) -> Tensor:
+        """Return the discriminator's loss for real and for fake pictures, and for None the generator's."""
+        pictures = torch.cat([source, picture], dim=1)
+        if isinstance(self.discriminator, FeatureCritic):
+            logits = self.discriminator(pictures, maps)
+            return fooling(logits) if real is None else hinge(logits, real)
+        return adversarial_least_squares(self.discriminator(pictures), real is not False)
 
     @classmethod
     def check_pairs(cls, config: RunConfig, pairs: Sequence[Pair]) -> None:
@@ -100,18 +142,34 @@ class Portrait(PortraitFamily, Method):
             )
 
     def _style_weights(self, batch: Batch) -> Tensor:
-        """Return (N, S), one-hot.
+        """Return (N, S), one-hot, and in training some of the colours of each photo: (N, S + T).
 
         Raises:
             ConfigError: a pair's style is not among those that the model learns.
         """
-        weights = batch.source.new_zeros(len(batch.source), max(len(self.styles), 1))
+        weights = batch.source.new_zeros(len(batch.source), self._conditions)
         if not self.styles or batch.source.is_meta:
             weights[:, 0] = 1
-            return weights
-        for row, name in enumerate(batch.styles):
-            weights[row, self._place(name)] = 1
+        else:
+            for row, name in enumerate(batch.styles):
+                weights[row, self._place(name)] = 1
+        if self.colours and self.training and not batch.source.is_meta:
+            told = torch.from_numpy(
+                np.stack([self._told(photo, at) for photo, at in zip(batch.photo, batch.placements, strict=True)])
+            )
+            weights[:, -told.shape[1] :] = told.to(weights)
         return weights
+
+    def _told(self, photo: Tensor, placement: Placement) -> NDArray[np.float32]:
+        """Return a photo's colours as numbers, each left out in some steps and all of them in others."""
+        pixels = ((photo.float() + 1) * 127.5).round().clamp(0, 255).to("cpu", torch.uint8).numpy()
+        measured = measure(np.ascontiguousarray(placement.cut(pixels).transpose(1, 2, 0)))
+        *chances, whole = torch.rand(len(PARTS) + 1).tolist()
+        kept = [
+            each if chance > _DROPPED and whole > _ALL_DROPPED else None
+            for each, chance in zip(measured, chances, strict=True)
+        ]
+        return numbers(Colours(*kept), self.colours)
 
     def _place(self, name: str) -> int:
         if name not in self.styles:
@@ -119,18 +177,21 @@ class Portrait(PortraitFamily, Method):
             raise ConfigError(f"style '{name}': not one that this model draws in", nearest(name, self.styles, known))
         return self.styles.index(name)
 
-    def _perceptual(self, fake: Tensor, target: Tensor) -> Tensor:
+    def _maps(self, pictures: Tensor) -> list[Tensor]:
+        """Return the perceptual network's feature maps; none without one."""
+        return [] if self.settings.perceptual == "none" else self._distance(pictures).maps(pictures)
+
+    def _distance(self, like: Tensor) -> PerceptualDistance:
         name = self.settings.perceptual
-        if name == "none":
-            return fake.new_zeros(())
-        if fake.is_meta:
+        assert name != "none"
+        if like.is_meta:
             with torch.device("meta"):
-                return cast(Tensor, PerceptualDistance(name)(fake, target)).mean()
+                return PerceptualDistance(name)
         if not self._distances:
             with torch.random.fork_rng(devices=[]):  # its first values, which the file's replace, are drawn
                 network = PerceptualDistance(name).load(locate(_TRUNKS[name]), locate(f"lpips-{name}"))
-            self._distances.append(network.to(fake.device))
-        return cast(Tensor, self._distances[0](fake, target)).mean()
+            self._distances.append(network.to(like.device))
+        return self._distances[0]
 
     @torch.no_grad()
     def _follow(self) -> None:
@@ -153,8 +214,23 @@ class Portrait(PortraitFamily, Method):
         """Take an exported generator; a style that the file does not have starts as the file's first."""
         known = PortraitOptions.model_validate(config.method.options).styles
         rows = [known.index(name) if name in known else 0 for name in self.styles or ("",)]
+        theirs = PortraitOptions.model_validate(config.method.options).colours
+
+        def conditioned(values: Tensor) -> Tensor:
+            """Take the rows of each of our styles and colours; a colour that the file does not have changes nothing."""
+            first = max(len(known), 1)
+            told = [
+                values[(start := first + NUMBERS * theirs.index(part)) : start + NUMBERS]
+                if part in theirs
+                else values.new_zeros(NUMBERS, values.shape[1])
+                for part in self.colours
+            ]
+            return torch.cat([values[rows], *told])
+
         state = {
-            name.removeprefix("averaged."): values[rows] if name.endswith(("norm.scale", "norm.shift")) else values
+            name.removeprefix("averaged."): conditioned(values)
+            if name.endswith(("norm.scale", "norm.shift"))
+            else values
             for name, values in weights.items()
         }
         self.generator.load_state_dict(state)
@@ -162,12 +238,14 @@ class Portrait(PortraitFamily, Method):
 
     def translate(self, images: Tensor, direction: Direction) -> Tensor:
         """Translate (N, C, H, W) pictures in [-1, 1], sides multiples of 32, in the first style."""
-        style = images.new_zeros(max(len(self.styles), 1))
+        style = images.new_zeros(self._conditions)
         style[0] = 1
         return self.draw(images, style.expand(images.shape[0], -1))  # `len` would fix the batch of an exported graph
 
     def draw(self, images: Tensor, style: Tensor) -> Tensor:
         """Translate each picture in its own style, or mixture of styles: (N, S) weights over `styles`.
+
+        With `colours` these are followed by their numbers, as `faces.colours.numbers` writes them: (N, S + T).
 
         Sketches come out `contrast` times as dark as the network draws them, which learns without it.
         """

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facesketch.config import Direction
+from facesketch.faces.colours import AUTO, Colours
 from facesketch.inference.translator import Prepared, Translator
 
 Pixels = NDArray[np.uint8]
@@ -29,6 +30,7 @@ class _Key:
     translator: int
     direction: Direction
     style: str | None
+    colours: Colours
     shape: tuple[int, ...]
 
 
@@ -60,11 +62,16 @@ class Batcher:
         self._thread.start()
 
     def submit(
-        self, translator: Translator, prepared: Prepared, direction: Direction, style: str | None
+        self,
+        translator: Translator,
+        prepared: Prepared,
+        direction: Direction,
+        style: str | None,
+        colours: Colours = AUTO,
     ) -> Future[Pixels]:
         """Queue a fitted picture; cancelling the future takes it out again."""
         future: Future[Pixels] = Future()
-        key = _Key(id(translator), direction, style, prepared.array.shape)
+        key = _Key(id(translator), direction, style, colours, prepared.array.shape)
         with self._changed:
             if self._closed:
                 raise RuntimeError("the server is stopping")
@@ -111,7 +118,8 @@ class Batcher:
         self, key: _Key, translator: Translator, pictures: Sequence[tuple[Prepared, Future[Pixels]]]
     ) -> None:
         try:
-            arrays = translator.run([prepared for prepared, _ in pictures], key.direction, key.style)
+            fitted = [prepared for prepared, _ in pictures]
+            arrays = translator.run(fitted, key.direction, key.style, key.colours)
         except BaseException as error:
             if len(pictures) == 1:
                 pictures[0][1].set_exception(error)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from facesketch.config import DIRECTIONS, Direction
 from facesketch.errors import nearest
+from facesketch.faces.colours import Part
 from facesketch.inference.translator import Translator, load
 from facesketch.serve.problems import ProblemError
 from facesketch.serve.settings import Settings
@@ -38,6 +39,11 @@ class ServedModel:
     def styles(self) -> tuple[str, ...]:
         """Its styles, of all directions."""
         return tuple(dict.fromkeys(style for each in self.translators.values() for style in each.preprocessing.styles))
+
+    @property
+    def colours(self) -> tuple[Part, ...]:
+        """The colours that it takes, of all directions."""
+        return tuple(dict.fromkeys(part for each in self.translators.values() for part in each.preprocessing.colours))
 
     @property
     def aligns(self) -> bool:

@@ -26,6 +26,12 @@ class TranslateForm(_Form):
     """An id from `/v1/models`; the package's own model when left out."""
     style: _Name | None = None
     """One of the model's styles; its first when left out."""
+    skin: _Name | None = None
+    """The colour of skin in a photo drawn from a sketch: 1 (lightest) to 10 on the Monk scale, a CSS colour or auto."""
+    hair: _Name | None = None
+    """Colour of the hair: a CSS colour, or auto."""
+    background: _Name | None = None
+    """Colour of the background: a CSS colour, or auto."""
     face: Annotated[int, Field(ge=1, le=1000)] = 1
     """Which face, 1 being the largest, if the model frames faces."""
     align: bool = True
@@ -87,6 +93,8 @@ class Model(_Answer):
     title: str
     directions: list[Direction]
     styles: list[str]
+    colours: list[Literal["skin", "hair", "background"]]
+    """The colours that it takes when it draws a photo."""
     faces: bool
     """Whether it was trained on framed faces."""
     size: int | None

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
@@ -111,7 +111,8 @@ class UploadTranslator:
         """
         begun = time.perf_counter()
         job = await self.thread(ticket, self._prepare, data, form, kind == "json")
-        waiting = self._batcher.submit(job.translator, job.framed.prepared, job.framed.direction, job.style)
+        framed = job.framed
+        waiting = self._batcher.submit(job.translator, framed.prepared, framed.direction, job.style, framed.hints[0])
         ticket.attach(waiting)
         array = await asyncio.wrap_future(waiting)
         content = await self.thread(ticket, _finish, array, job, kind)
@@ -145,6 +146,8 @@ class UploadTranslator:
                 image = shrunk(image, self._limits.native if form.resolution == "native" else self._limits.side)
             finder, faces = CountingFinder(self._finder), form.face if align else None
             request = Request(direction=direction, resolution=form.resolution, align=align, faces=faces)
+            if direction == "sketch2photo" or _decided(model, form):  # colours apply to photos only
+                request = replace(request, skin=form.skin, hair=form.hair, background=form.background)
             pipeline = Model(translator, finder=finder)
             try:
                 framed = pipeline.prepare(image, request, keep_source=keep)[0]
@@ -161,14 +164,18 @@ def _direction(model: ServedModel, form: TranslateForm, image: Image.Image) -> D
     return "photo2sketch" if kind_of(image) == "photo" else "sketch2photo"
 
 
+def _decided(model: ServedModel, form: TranslateForm) -> bool:
+    """Tell whether the direction does not depend on the picture."""
+    return form.direction is not None or len(model.directions) == 1
+
+
 def _style(model: ServedModel, direction: Direction, form: TranslateForm) -> str | None:
     """Return the style to draw in; where the picture decides the direction, a style applies to sketches only."""
     styles = model.translators[direction].preprocessing.styles
     if form.style is not None and form.style not in model.styles:
         known = f"It has {', '.join(model.styles)}." if model.styles else "Leave out the field style."
         raise ProblemError(400, f"The model {model.id} has no such style.", known)
-    applies = direction == "photo2sketch" or form.direction is not None or len(model.directions) == 1
-    if form.style is not None and applies:
+    if form.style is not None and (direction == "photo2sketch" or _decided(model, form)):
         if form.style not in styles:
             raise ProblemError(400, f"The model {model.id} has this style in the other direction.", "Leave out style.")
         return form.style

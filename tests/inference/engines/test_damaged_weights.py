@@ -20,6 +20,7 @@ from facesketch.checkpoints.header import require_finite, write_header
 from facesketch.checkpoints.preprocessing import Preprocessing
 from facesketch.config import Direction, RunConfig, configure
 from facesketch.errors import CheckpointError
+from facesketch.faces.colours import AUTO, Colours
 from facesketch.inference.engines.onnx_engine import OnnxEngine
 from facesketch.inference.export.trace import with_header
 from facesketch.inference.translator import Translator
@@ -77,7 +78,9 @@ class Nothing:
     def __init__(self, config: RunConfig, value: float) -> None:
         self.config, self._value = config, value
 
-    def run(self, images: NDArray[np.float32], direction: Direction, style: str | None = None) -> NDArray[np.float32]:
+    def run(
+        self, images: NDArray[np.float32], direction: Direction, style: str | None = None, colours: Colours = AUTO
+    ) -> NDArray[np.float32]:
         result = images.copy()
         result[..., 0, 0] = self._value
         return result

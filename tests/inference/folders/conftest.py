@@ -13,6 +13,7 @@ from PIL import Image
 
 from facesketch.checkpoints.preprocessing import Preprocessing
 from facesketch.config import Direction, MethodConfig, RunConfig
+from facesketch.faces.colours import AUTO, Colours
 from facesketch.inference.model import Model
 from facesketch.inference.translator import Translator
 
@@ -28,7 +29,9 @@ class Inverting:
         self.shapes: list[tuple[int, ...]] = []
         self.hold: Callable[[], object] = lambda: None
 
-    def run(self, images: NDArray[np.float32], direction: Direction, style: str | None = None) -> NDArray[np.float32]:
+    def run(
+        self, images: NDArray[np.float32], direction: Direction, style: str | None = None, colours: Colours = AUTO
+    ) -> NDArray[np.float32]:
         self.shapes.append(images.shape)
         self.hold()
         return -images

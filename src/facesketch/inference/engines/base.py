@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from facesketch.checkpoints.preprocessing import Preprocessing
 from facesketch.config import Direction, RunConfig
+from facesketch.faces.colours import AUTO, Colours
 
 IMAGE, STYLE, TRANSLATION = "image", "style", "translation"
-"""Names of an exported graph's inputs, (N, C, H, W) in [-1, 1] and (N, S), and of its output (N, C', H, W)."""
+"""Names of an exported graph's inputs, (N, C, H, W) in [-1, 1] and (N, S + T), and of its output (N, C', H, W)."""
 
 
 class Engine(Protocol):
@@ -25,28 +26,46 @@ class Engine(Protocol):
     config: RunConfig
     preprocessing: Preprocessing
 
-    def run(self, images: NDArray[np.float32], direction: Direction, style: str | None = None) -> NDArray[np.float32]:
+    def run(
+        self,
+        images: NDArray[np.float32],
+        direction: Direction,
+        style: str | None = None,
+        colours: Colours = AUTO,
+    ) -> NDArray[np.float32]:
         """Translate (N, C, H, W) in [-1, 1] into (N, C', H, W) in [-1, 1]; may be called from several threads.
 
         Args:
             images: sides multiples of `preprocessing.multiple`, or `preprocessing.frame` square where there is one.
             direction: one of `preprocessing.directions`.
             style: one of `preprocessing.styles`, or None for the first.
+            colours: hints, only such as `preprocessing.colours` names.
 
         Raises:
-            ConfigError: the model has no such style.
+            ConfigError: the model has no such style, or takes no such colour.
         """
         ...
 
 
+def conditions(
+    preprocessing: Preprocessing, style: str | None, colours: Colours, count: int
+) -> NDArray[np.float32] | None:
+    """Return what a network with styles or colours takes beside pictures; None for any other.
+
+    Raises:
+        ConfigError: the model has no such style, or takes no such colour.
+    """
+    told = preprocessing.conditions(style, colours, count)
+    return told if preprocessing.styles or preprocessing.colours else None
+
+
 def graph_inputs(
-    preprocessing: Preprocessing, images: NDArray[np.float32], style: str | None
+    preprocessing: Preprocessing, images: NDArray[np.float32], style: str | None, colours: Colours
 ) -> dict[str, NDArray[np.float32]]:
     """Return what an exported graph takes.
 
     Raises:
-        ConfigError: the model has no such style.
+        ConfigError: the model has no such style, or takes no such colour.
     """
-    if not preprocessing.styles and style is None:
-        return {IMAGE: images}
-    return {IMAGE: images, STYLE: preprocessing.style_weights(style, len(images))}
+    told = conditions(preprocessing, style, colours, len(images))
+    return {IMAGE: images} if told is None else {IMAGE: images, STYLE: told}

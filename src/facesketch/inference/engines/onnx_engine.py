@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from facesketch.checkpoints.header import read_header, require_finite
 from facesketch.config import Direction
 from facesketch.errors import CheckpointError, ResourceError
+from facesketch.faces.colours import AUTO, Colours
 from facesketch.inference.engines.base import graph_inputs
 
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
@@ -37,9 +38,15 @@ class OnnxEngine:
         self._name = str(path)
         self._session = open_session(path.read_bytes(), str(path), device)
 
-    def run(self, images: NDArray[np.float32], direction: Direction, style: str | None = None) -> NDArray[np.float32]:
+    def run(
+        self,
+        images: NDArray[np.float32],
+        direction: Direction,
+        style: str | None = None,
+        colours: Colours = AUTO,
+    ) -> NDArray[np.float32]:
         """Translate (N, C, H, W) in [-1, 1], as every engine does."""
-        inputs = graph_inputs(self.preprocessing, images, style)
+        inputs = graph_inputs(self.preprocessing, images, style, colours)
         try:
             (result,) = self._session.run(None, inputs)
         except Exception as error:  # as in `open_session`

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from facesketch.checkpoints.header import read_header, require_finite
 from facesketch.config import Direction
 from facesketch.errors import CheckpointError, ResourceError, require
+from facesketch.faces.colours import AUTO, Colours
 from facesketch.inference.engines.base import graph_inputs
 from facesketch.inference.engines.onnx_engine import does_not_run, threads
 
@@ -46,10 +47,16 @@ class OpenVinoEngine:
             line = str(error).strip().splitlines()[-1]
             raise CheckpointError(f"{path}: OpenVINO cannot read the graph ({line})", "export it again") from error
 
-    def run(self, images: NDArray[np.float32], direction: Direction, style: str | None = None) -> NDArray[np.float32]:
+    def run(
+        self,
+        images: NDArray[np.float32],
+        direction: Direction,
+        style: str | None = None,
+        colours: Colours = AUTO,
+    ) -> NDArray[np.float32]:
         """Translate (N, C, H, W) in [-1, 1], as every engine does."""
         request = self._model.create_infer_request()  # one a call: a request serves one thread at a time
-        inputs = graph_inputs(self.preprocessing, images, style)
+        inputs = graph_inputs(self.preprocessing, images, style, colours)
         try:
             outputs = request.infer(inputs)
         except RuntimeError as error:

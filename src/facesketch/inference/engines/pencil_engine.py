@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from facesketch.checkpoints.preprocessing import Preprocessing
 from facesketch.config import Direction, configure
+from facesketch.faces.colours import AUTO, Colours
 from facesketch.images.io import LUMA
 from facesketch.methods.registry import resolve
 
@@ -27,10 +28,15 @@ class PencilEngine:
         self.config = resolve(configure("pencil", {"sigma": sigma}))
         self._sigma = sigma
 
-    def run(self, images: NDArray[np.float32], direction: Direction, style: str | None = None) -> NDArray[np.float32]:
+    def run(
+        self,
+        images: NDArray[np.float32],
+        direction: Direction,
+        style: str | None = None,
+        colours: Colours = AUTO,
+    ) -> NDArray[np.float32]:
         """Draw (N, 3, H, W) photos in [-1, 1] as grey sketches (N, 1, H, W), as every engine does."""
-        if style is not None:
-            self.preprocessing.style_weights(style, len(images))
+        self.preprocessing.conditions(style, colours, len(images))  # it has none
         grey = np.einsum("nchw,c->nhw", (images + 1) / 2, np.array(LUMA, np.float32))
         blurred = np.stack([_blur(each, self._sigma * max(each.shape) / 256) for each in grey])
         sketch = (grey / np.maximum(blurred, 1e-3)).clip(0, 1)  # the blurred negative is one minus the blurred

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from facesketch.checkpoints.checkpoint import load_method, preprocessing
 from facesketch.config import Direction, RunConfig
 from facesketch.devices import pick_device
+from facesketch.faces.colours import AUTO, Colours
+from facesketch.inference.engines.base import conditions
 from facesketch.methods.base import Method
 
 
@@ -43,13 +45,19 @@ class TorchEngine:
         return cls(method, config, device)
 
     @torch.inference_mode()
-    def run(self, images: NDArray[np.float32], direction: Direction, style: str | None = None) -> NDArray[np.float32]:
+    def run(
+        self,
+        images: NDArray[np.float32],
+        direction: Direction,
+        style: str | None = None,
+        colours: Colours = AUTO,
+    ) -> NDArray[np.float32]:
         """Translate (N, C, H, W) in [-1, 1], as every engine does."""
         source = torch.from_numpy(images).to(self._device)
-        if self.preprocessing.styles or style is not None:
-            weights = self.preprocessing.style_weights(style, len(images))
-            result = self._method.draw(source, torch.from_numpy(weights).to(self._device))
-        else:
+        told = conditions(self.preprocessing, style, colours, len(images))
+        if told is None:
             result = self._method.translate(source, direction)
+        else:
+            result = self._method.draw(source, torch.from_numpy(told).to(self._device))
         array: NDArray[np.float32] = result.to("cpu", torch.float32).numpy()
         return array

@@ -179,14 +179,16 @@ def _pictures(config: RunConfig, direction: Direction, count: int) -> tuple[list
 def _inputs(
     method: Method, direction: Direction, pictures: Sequence[Image.Image], side: tuple[int, int], shift: int = 0
 ) -> Inputs:
-    """Return pictures at (height, width), each in another style, and the last in a mixture of all."""
+    """Return pictures at (height, width), each in another style and colours, the last in a mixture of all styles."""
     channels = preprocessing(method).source_channels(direction)
     scaled = [to_array(picture.resize(side[::-1]), channels) for picture in pictures]
     inputs: Inputs = {IMAGE: to_tensor(np.stack(scaled)).numpy()}
-    if method.styles:
-        styles = np.eye(len(method.styles), dtype=np.float32)
+    if method.conditions:
+        styles = np.eye(max(len(method.styles), 1), dtype=np.float32)
         rows = [styles[(shift + row) % len(styles)] for row in range(len(pictures))]
-        inputs[STYLE] = np.stack([*rows[:-1], styles.mean(axis=0) if len(rows) > 1 else rows[-1]])
+        chosen = np.stack([*rows[:-1], styles.mean(axis=0) if len(rows) > 1 else rows[-1]])
+        told = np.random.default_rng(shift).uniform(-1, 1, (len(rows), method.conditions - len(styles)))
+        inputs[STYLE] = np.concatenate([chosen, told.astype(np.float32)], axis=1)
     return inputs
 
 

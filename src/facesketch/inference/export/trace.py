@@ -29,7 +29,7 @@ _OPSET = 18
 
 
 class Graph(nn.Module):
-    """What of a method is exported: (N, C, H, W) in [-1, 1] and (N, S) style weights -> (N, C', H, W) in [-1, 1].
+    """What of a method is exported: (N, C, H, W) and (N, S + T) styles and colours -> (N, C', H, W), in [-1, 1].
 
     Args:
         method: a method in evaluation mode.
@@ -41,7 +41,7 @@ class Graph(nn.Module):
         self.method, self.direction = method, direction
 
     def forward(self, image: Tensor, style: Tensor | None = None) -> Tensor:
-        """Translate, in the mixture of styles given where the method has styles."""
+        """Translate, in the mixture of styles and with the colours given where the method has any."""
         return self.method.translate(image, self.direction) if style is None else self.method.draw(image, style)
 
 
@@ -53,8 +53,8 @@ def trace(method: Method, direction: Direction) -> onnx.ModelProto:
         direction: one that it serves.
 
     Returns:
-        A graph with the input `image`, for methods with styles `style`, and the output `translation`. The batch is
-        open, and so are both sides in steps of `method.multiple` unless the method's size is fixed.
+        A graph with the input `image`, for methods with styles or colours `style`, and the output `translation`. The
+        batch is open, and so are both sides in steps of `method.multiple` unless the method's size is fixed.
 
     Raises:
         MissingExtraError: the exporter is not installed.
@@ -87,8 +87,8 @@ def _example(method: Method, direction: Direction) -> tuple[dict[str, Tensor], d
     if not method.fixed:
         sides = [Dim(name, min=1) for name in ("rows", "columns")]
         shapes[IMAGE] |= {axis: step * side if step > 1 else side for axis, side in enumerate(sides, 2)}
-    if method.styles:
-        example[STYLE], shapes[STYLE] = torch.zeros(2, len(method.styles)), {0: batch}
+    if method.conditions:
+        example[STYLE], shapes[STYLE] = torch.zeros(2, method.conditions), {0: batch}
     return example, shapes
 
 

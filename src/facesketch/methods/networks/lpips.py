@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -62,9 +63,17 @@ class PerceptualDistance(nn.Module):
             x: (N, 1 or 3, H, W) in [-1, 1]; one channel is repeated.
             y: the same shape.
         """
-        features = (self.trunk(imagenet_normalise(image)) for image in (x, y))
-        total = torch.zeros(x.shape[0], device=x.device)
-        for head, f, g in zip(self.heads, *features, strict=True):
+        return self.between(self.maps(x), self.maps(y))
+
+    def maps(self, x: Tensor) -> list[Tensor]:
+        """Return the trunk's five feature maps of pictures (N, 1 or 3, H, W) in [-1, 1]."""
+        maps: list[Tensor] = self.trunk(imagenet_normalise(x))
+        return maps
+
+    def between(self, fs: Sequence[Tensor], gs: Sequence[Tensor]) -> Tensor:
+        """Return the distance of each pair, (N,), from the feature maps of both sides."""
+        total = torch.zeros(len(fs[0]), device=fs[0].device)
+        for head, f, g in zip(self.heads, fs, gs, strict=True):
             difference = (_unit(f.float()) - _unit(g.float())).square()  # (N, C, h, w)
             total = total + (difference * head).sum(dim=1).mean(dim=(1, 2))  # (N,)
         return total

@@ -29,14 +29,15 @@ class _InstanceNorm(nn.GroupNorm):
 class StyleNorm(nn.Module):
     """Instance norm whose scale and shift belong to a style (Dumoulin et al., ICLR 2017, equation 5).
 
-    (N, C, H, W) and weights (N, S) over the styles, one-hot or a mixture -> (N, C, H, W).
+    (N, C, H, W) and weights (N, S + T) -> (N, C, H, W). The first S are over the styles, one-hot or a mixture; the
+    others are numbers that change the style, such as colours, and 0 changes nothing.
     """
 
-    def __init__(self, channels: int, styles: int) -> None:
+    def __init__(self, channels: int, styles: int, told: int = 0) -> None:
         super().__init__()
         self.normalise = _InstanceNorm(channels)
-        self.scale = nn.Parameter(torch.ones(styles, channels))
-        self.shift = nn.Parameter(torch.zeros(styles, channels))
+        self.scale = nn.Parameter(torch.cat([torch.ones(styles, channels), torch.zeros(told, channels)]))
+        self.shift = nn.Parameter(torch.zeros(styles + told, channels))
 
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
         """Return the maps in the style's contrast and level."""
@@ -48,10 +49,10 @@ class StyleNorm(nn.Module):
 class _Layer(nn.Module):
     """Convolution, style norm, leaky ReLU."""
 
-    def __init__(self, before: int, after: int, styles: int, *, kernel: int = 3, stride: int = 1) -> None:
+    def __init__(self, before: int, after: int, styles: int, told: int, *, kernel: int = 3, stride: int = 1) -> None:
         super().__init__()
         self.conv = nn.Conv2d(before, after, kernel, stride=stride, padding=1, bias=False)  # the norm has a shift
-        self.norm = StyleNorm(after, styles)
+        self.norm = StyleNorm(after, styles, told)
 
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
         return F.leaky_relu(self.norm(self.conv(x), style), 0.2)
@@ -60,11 +61,11 @@ class _Layer(nn.Module):
 class _Residual(nn.Module):
     """Two layers and a shortcut (He et al. 2016)."""
 
-    def __init__(self, channels: int, styles: int) -> None:
+    def __init__(self, channels: int, styles: int, told: int) -> None:
         super().__init__()
-        self.first = _Layer(channels, channels, styles)
+        self.first = _Layer(channels, channels, styles, told)
         self.conv = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
-        self.norm = StyleNorm(channels, styles)
+        self.norm = StyleNorm(channels, styles, told)
 
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
         out: Tensor = x + self.norm(self.conv(self.first(x, style)), style)
@@ -74,8 +75,8 @@ class _Residual(nn.Module):
 class PortraitUNet(nn.Module):
     """U-Net of five levels with residual blocks at the bottom and the source itself beside the last layer.
 
-    (N, in_channels, H, W) in [-1, 1], weights (N, S) over the styles -> (N, out_channels, H, W) in [-1, 1], H and W
-    multiples of `stride`.
+    (N, in_channels, H, W) in [-1, 1], weights (N, S + T) as `StyleNorm` takes them -> (N, out_channels, H, W) in
+    [-1, 1], H and W multiples of `stride`.
 
     Each level up is nearest-neighbour enlargement and a 3x3 convolution, which leaves no checkerboard (Odena et al.
     2016). The last layer sees the source's own pixels, so that fine edges need not pass through half the resolution.
@@ -86,22 +87,25 @@ class PortraitUNet(nn.Module):
         width: channels of the first level.
         blocks: residual blocks at 1/32 of the sides; with them every output sees the whole face.
         styles: how many styles it draws in.
+        told: how many numbers more it is told, such as colours.
     """
 
     stride = 2 ** len(_MULTIPLES)
 
-    def __init__(self, in_channels: int, out_channels: int, width: int = 24, blocks: int = 3, styles: int = 1) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, width: int = 24, blocks: int = 3, styles: int = 1, told: int = 0
+    ) -> None:
         super().__init__()
         widths = [width * multiple for multiple in _MULTIPLES]
         self.first = nn.Conv2d(in_channels, width, 4, stride=2, padding=1)
         self.down = nn.ModuleList(
-            _Layer(before, after, styles, kernel=4, stride=2) for before, after in pairwise(widths)
+            _Layer(before, after, styles, told, kernel=4, stride=2) for before, after in pairwise(widths)
         )
-        self.blocks = nn.ModuleList(_Residual(widths[-1], styles) for _ in range(blocks))
+        self.blocks = nn.ModuleList(_Residual(widths[-1], styles, told) for _ in range(blocks))
         ups = list(reversed(widths[:-1]))  # widths of the levels that are come back to
         befores = [widths[-1], *(2 * width for width in ups[:-1])]
-        self.up = nn.ModuleList(_Layer(before, after, styles) for before, after in zip(befores, ups, strict=True))
-        self.fine = _Layer(2 * width, max(width // 2, 1), styles)
+        self.up = nn.ModuleList(_Layer(before, after, styles, told) for before, after in zip(befores, ups, strict=True))
+        self.fine = _Layer(2 * width, max(width // 2, 1), styles, told)
         self.touch = nn.Conv2d(max(width // 2, 1) + in_channels, max(width // 2, 1), 3, padding=1)
         self.out = nn.Conv2d(max(width // 2, 1), out_channels, 3, padding=1)
         initialise(self)

@@ -52,6 +52,7 @@ async def models(service: ServiceOf) -> list[Model]:
             title=each.title,
             directions=list(each.directions),
             styles=list(each.styles),
+            colours=list(each.colours),
             faces=each.aligns,
             size=each.size,
             default=each is catalogue.default,
