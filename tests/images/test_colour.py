@@ -265,6 +265,27 @@ def test_the_clear_colour_of_a_png_is_told_in_its_own_depth(
     assert _row(content, len(expected)) == expected
 
 
+@pytest.mark.parametrize(
+    ("gamma", "others", "expected"),
+    [
+        (100_000, (), [0, 137, 188, 225]),  # light itself; sRGB is brighter
+        (55_556, (), [0, 81, 146, 203]),  # 1.8
+        (45_455, (), [0, 64, 128, 192]),  # what sRGB calls itself
+        (100_000, (chunk(b"sRGB", b"\0"),), [0, 64, 128, 192]),  # which counts more
+        (0, (), [0, 64, 128, 192]),
+        (2**31 - 1, (), [0, 64, 128, 192]),
+    ],
+)
+@pytest.mark.parametrize("kind", [0, 2, 4, 6])
+def test_the_gamma_of_a_png_is_taken_out(gamma: int, others: tuple[bytes, ...], expected: list[int], kind: int) -> None:
+    bands, alpha = {0: 1, 2: 3, 4: 1, 6: 3}[kind], b"\xff" if kind in {4, 6} else b""
+    row = b"".join(bytes([grey]) * bands + alpha for grey in (0, 64, 128, 192)) * 2
+    content = png((8, 8), 8, kind, [row] * 8, chunk(b"gAMA", struct.pack(">I", gamma)), *others)
+    found = np.asarray(open_image(content))[0, :4]
+    wanted = np.asarray(expected) if bands == 1 else np.repeat(np.asarray(expected)[:, None], 3, axis=1)
+    assert np.abs(found.astype(int) - wanted).max() <= 1
+
+
 def test_a_palette_of_half_clear_colours() -> None:
     colours = chunk(b"PLTE", bytes([0, 0, 0, 200, 30, 10])) + chunk(b"tRNS", bytes([0, 128]))
     _near(_row(png(_SIZE, 8, 3, [bytes([0, 1] * 4)] * 8, colours), 2), [[255] * 3, [227, 142, 132]], 1)

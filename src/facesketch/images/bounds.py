@@ -62,7 +62,7 @@ def _png(data: bytes) -> tuple[bytes, bytes | None]:
     kept, profile, turned = [data[:8]], None, False
     for name, start, end in _chunks(data):
         body = data[start + 8 : end - 4]
-        if name in _NEEDED:
+        if name in _NEEDED or (name, len(body)) in {(b"gAMA", 4), (b"sRGB", 1)}:
             kept.append(data[start:end])
         elif name == b"tRNS":
             kept.append(_chunk(name, _clear_colour(data[24], data[25], body)))

@@ -39,8 +39,13 @@ def normalised(image: Image.Image) -> Image.Image:
     if image.format == "TIFF":
         _mend_tiles(image)
     image.load()
-    profile = image.info.get("icc_profile")
-    return _over_white(_in_srgb(_eight_bits(image), profile if isinstance(profile, bytes) else None))
+    profile, gamma = image.info.get("icc_profile"), image.info.get("gamma")
+    eight = _eight_bits(image)
+    if isinstance(profile, bytes):
+        return _over_white(_in_srgb(eight, profile))
+    if isinstance(gamma, float) and "srgb" not in image.info and eight.mode != "CMYK":
+        eight = _with_gamma(eight, gamma)
+    return _over_white(_in_srgb(eight, None))
 
 
 def _mend_tiles(image: Image.Image) -> None:
@@ -138,6 +143,17 @@ def _in_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
         table = transform.apply(ramp).getchannel("G").tobytes()
         return image.point([*table, *(range(256) if image.mode == "LA" else ())])
     return transform.apply(image)
+
+
+def _with_gamma(image: Image.Image, gamma: float) -> Image.Image:
+    """Return a picture whose PNG says that a sample is its light to the power of `gamma`, in sRGB."""
+    if not 0.1 <= gamma <= 10 or abs(gamma - 1 / 2.2) < 0.02:  # absurd, or what sRGB calls itself
+        return image
+    light = np.linspace(0, 1, 256) ** (1 / gamma)
+    curve = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)  # IEC 61966-2-1
+    table = (curve * 255 + 0.5).astype(np.uint8).tolist()
+    alpha = image.mode in {"LA", "RGBA"}
+    return image.point(table * (len(image.getbands()) - alpha) + list(range(256)) * alpha)
 
 
 @functools.lru_cache(maxsize=8)
