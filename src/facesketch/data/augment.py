@@ -14,30 +14,24 @@ from torch.nn import functional as F
 from facesketch.config import AugmentConfig
 
 _PLACES = (6, 5)
-"""Rows and columns of the points that a bend moves, about an eye's width apart in a face of the usual frame."""
+"""Rows and columns of the points that a bend moves, about an eye's width apart in an aligned face."""
 
 
 @dataclass(frozen=True)
 class Draw:
-    """What happens to one pair.
-
-    Attributes:
-        degrees: turn about the centre.
-        zoom: factor of enlargement.
-        shift: (right, down) as shares of the side.
-        bend: (2, rows, columns) shifts of a few points, right and down, as shares of the side; between the points they
-            are interpolated. None for no bend.
-        brightness: added to a photo in [-1, 1].
-        contrast: factor about a photo's middle grey.
-    """
+    """What happens to one pair."""
 
     mirrored: bool = False
     degrees: float = 0.0
     zoom: float = 1.0
     shift: tuple[float, float] = (0.0, 0.0)
+    """(right, down) as shares of the side."""
     bend: NDArray[np.float32] | None = field(default=None, compare=False)
+    """(2, rows, columns) shifts of a few points, right and down, as shares of the side; interpolated between them."""
     brightness: float = 0.0
+    """Added to a photo in [-1, 1]."""
     contrast: float = 1.0
+    """Factor about a photo's middle grey."""
 
     @property
     def moves(self) -> bool:

@@ -1,4 +1,4 @@
-"""Domain randomisation: corrupt the pictures that a network learns from, as other cameras, lamps and scanners would.
+"""Domain randomisation: corrupt training inputs as other cameras, lamps and scanners would.
 
 The target stays as it is, so the network learns to ignore the corruption. Each picture gets its own, drawn from torch's
 random state, which a training keeps with its weights.

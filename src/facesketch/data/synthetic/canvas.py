@@ -16,12 +16,9 @@ ZOOM = 1.12
 
 
 class Canvas:
-    """A square of `side` working pixels; shapes are drawn several times as large and averaged down.
+    """A square of `side` working pixels; shapes are drawn on `fine` pixels a side and averaged down.
 
-    Attributes:
-        side: working pixels along a side.
-        fine: pixels along a side of what is drawn on.
-        x, y: (1, side) and (side, 1) unit coordinates of the working pixels.
+    `x` (1, side) and `y` (side, 1) are the unit coordinates of the working pixels.
     """
 
     def __init__(self, side: int) -> None:

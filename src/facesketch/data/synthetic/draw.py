@@ -58,18 +58,7 @@ def draw_pair(rng: np.random.Generator, size: int) -> tuple[Image.Image, Image.I
 
 
 def draw_photo(rng: np.random.Generator, size: int) -> Image.Image:
-    """Draw the photo of `draw_pair` alone, which takes a fifth less time; its noise differs.
-
-    Args:
-        rng: source of chance; the same state gives the same person as `draw_pair` draws.
-        size: pixels of each side, 32 to 2048.
-
-    Returns:
-        An `RGB` photo, `size` x `size`.
-
-    Raises:
-        ConfigError: `size` is out of range.
-    """
+    """Draw the photo of `draw_pair` alone, which takes a fifth less time; only its noise differs."""
     canvas = _canvas(size)
     face = build_face(draw_traits(rng))
     return _develop(paint_scene(face, grow_hair(face, rng), canvas).rgb, rng, size)
@@ -164,7 +153,7 @@ def _table(people: dict[int, Traits], seed: int, size: int) -> str:
 
 
 def _check_folder(folder: Path, table: str, names: set[str]) -> None:
-    """Refuse a folder that holds anything but (part of) this very sample; hidden files do not count."""
+    """Refuse a folder that holds anything but (part of) this sample, apart from hidden files."""
     try:
         if not folder.exists():
             require_folder_name(folder)

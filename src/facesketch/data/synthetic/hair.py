@@ -17,21 +17,18 @@ _STEPS = 8
 
 @dataclass(frozen=True)
 class Patch:
-    """Hair between two curves of equal length, with its strands.
-
-    Attributes:
-        inner: (N, 2) points of the edge towards the face.
-        outer: (N, 2) points of the silhouette.
-        strands: (S, P, 2) points of the strands, in drawing order.
-        cover: how much of the skin below the hair hides, from 0 to 1.
-        depth: how dark the patch lies, from 0 (in the light) to 1 (behind the neck).
-    """
+    """Hair between two curves of equal length, with its strands."""
 
     inner: Points
+    """(N, 2) points of the edge towards the face."""
     outer: Points
+    """(N, 2) points of the silhouette."""
     strands: Points
+    """(S, P, 2) points of the strands, in drawing order."""
     cover: float = 1.0
+    """How much of the skin below the hair hides, from 0 to 1."""
     depth: float = 0.0
+    """How dark the patch lies, from 0 (in the light) to 1 (behind the neck)."""
 
     @property
     def outline(self) -> Points:
@@ -51,12 +48,7 @@ class Hair:
 
 
 def grow_hair(face: Face, rng: np.random.Generator) -> Hair:
-    """Lay out the hair and beard of a face.
-
-    Args:
-        face: whose hair it is.
-        rng: source of chance; how much is taken from it depends on the style.
-    """
+    """Lay out the hair and beard of a face; how much chance is drawn from `rng` depends on the style."""
     return Hair(_back(face, rng), _front(face, rng), _beard(face, rng), _lumps(face, rng))
 
 
@@ -194,25 +186,21 @@ def _front(face: Face, rng: np.random.Generator) -> tuple[Patch, ...]:
     return (Patch(*curves, _onto(*curves, *_rise(rng, 400, 0.30 * (part - 0.5), 0.42))),)
 
 
-def _hanging(face: Face) -> tuple[float, tuple[Points, Points]]:
-    """Return the volume and the curves of hair that falls to the jaw or the shoulders."""
+def _hanging(face: Face) -> tuple[float, tuple[Points, Points], bool]:
+    """Return the volume and the curves of hair that falls to the jaw or the shoulders, and if it is behind the ears."""
     traits = face.traits
     volume = 0.014 + 0.022 * traits.volume
     short = traits.style == "bob" or (traits.style == "fringe" and traits.volume < 0.5)
     bottom, flare = (0.235, 0.1 * traits.volume) if short else (0.53, 0.2 + 0.8 * traits.volume)
     curves = _curtain(face, volume, bottom, flare)
-    return volume, _ripple(face, curves) if traits.style == "wavy" else curves
-
-
-def _tucked(face: Face) -> bool:
-    """Tell whether falling hair is worn behind the ears."""
-    return face.traits.style in {"long", "bob"} and face.traits.ear > 0.55
+    curves = _ripple(face, curves) if traits.style == "wavy" else curves
+    return volume, curves, traits.style in {"long", "bob"} and traits.ear > 0.55
 
 
 def _falling(face: Face, rng: np.random.Generator) -> tuple[Patch, ...]:
     traits = face.traits
-    volume, curves = _hanging(face)
-    if _tucked(face):
+    volume, curves, tucked = _hanging(face)
+    if tucked:
         curves = _cap(face, volume, -0.005, 0.004)
         return (Patch(*curves, _onto(*curves, *_sweep(rng, 330, traits.parting))),)
     part = 0.5 if traits.style == "fringe" else traits.parting
@@ -226,10 +214,10 @@ def _back(face: Face, rng: np.random.Generator) -> tuple[Patch, ...]:
         return (_knot(face, rng),)
     if style not in {"bob", "long", "wavy", "fringe"}:
         return ()
-    outer = _hanging(face)[1][1]
+    _, (_, outer), tucked = _hanging(face)
     inner = np.stack([0.5 + 0.25 * (outer[:, 0] - 0.5), np.minimum(outer[:, 1], outer[:, 1].max() - 0.01)], axis=1)
-    strands = _onto(inner, outer, *_sweep(rng, 260 if _tucked(face) else 120, 0.5))
-    return (Patch(inner, outer, strands, depth=0.35 if _tucked(face) else 0.75),)
+    strands = _onto(inner, outer, *_sweep(rng, 260 if tucked else 120, 0.5))
+    return (Patch(inner, outer, strands, depth=0.35 if tucked else 0.75),)
 
 
 def _knot(face: Face, rng: np.random.Generator) -> Patch:
@@ -257,15 +245,15 @@ def _lumps(face: Face, rng: np.random.Generator) -> Points:
 
 
 def _beard(face: Face, rng: np.random.Generator) -> tuple[Patch, ...]:
-    kind = face.traits.beard
-    if kind == "none":
+    beard = face.traits.beard
+    if beard == "none":
         return ()
-    if kind == "moustache":
+    if beard == "moustache":
         return (_moustache(face, rng),)
-    if kind == "goatee":
+    if beard == "goatee":
         return (_goatee(face, rng), _moustache(face, rng))
-    curves = _jaw_curves(face, 0.012 if kind == "full" else 0.0)
-    if kind == "stubble":
+    curves = _jaw_curves(face, 0.012 if beard == "full" else 0.0)
+    if beard == "stubble":
         return (
             Patch(*curves, _onto(*curves, *_rise(rng, 480, 0.0, 0.05)), cover=0.32),
             _moustache(face, rng, cover=0.32),

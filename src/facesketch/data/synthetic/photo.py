@@ -36,15 +36,10 @@ class Scene:
     shade: Field
 
 
-def light_of(face: Face) -> Points:
-    """Return the unit vector to the lamp: x right, y down, z towards the viewer."""
-    lamp = np.array([0.74 * face.traits.light, -(0.40 + 0.28 * face.traits.light_height), 0.72])
-    return np.asarray(lamp / np.sqrt((lamp**2).sum()))
-
-
 def paint_scene(face: Face, hair: Hair, canvas: Canvas) -> Scene:
     """Paint a face in colour."""
-    lamp = light_of(face)
+    lamp = np.array([0.74 * face.traits.light, -(0.40 + 0.28 * face.traits.light_height), 0.72])
+    lamp = lamp / np.sqrt((lamp**2).sum())  # the unit vector to it: x right, y down, z towards the viewer
     tone = _skin_tone(face)
     glow = 1.04 - 0.10 * face.traits.light * (canvas.x - 0.5) - 0.16 * canvas.y  # brighter behind the lit shoulder
     glow = glow - 0.28 * ((canvas.x - 0.5) ** 2 + (canvas.y - 0.5) ** 2)
@@ -62,7 +57,12 @@ def paint_scene(face: Face, hair: Hair, canvas: Canvas) -> Scene:
     cast = canvas.blur(canvas.shift(front, -0.010 * face.traits.light, 0.014), 0.010)
     lit *= (1.0 - 0.34 * cast)[..., None]
     _over(rgb, _skin(face, tone, lit, gloss, canvas), head)
-    _paint_features(rgb, face, lit, canvas)
+    for eye in face.eyes:
+        _paint_eye(rgb, face, eye, lit, canvas)
+    _paint_lips(rgb, face, canvas)
+    _darken(rgb, 0.62 * canvas.blur(canvas.lines(face.nose_lines, 0.0042), 0.0030))
+    _darken(rgb, 0.85 * canvas.blur(canvas.mask(*face.nostrils), 0.0022))
+    _darken(rgb, (0.05 + 0.26 * face.traits.age) * canvas.blur(canvas.lines(face.smile_lines, 0.006), 0.005))
     beard = _paint_hair(rgb, face, hair.beard, np.zeros((0, 3)), canvas, lamp, soft=0.006, within=head)
     _paint_brows(rgb, face, canvas)
     hairy = _paint_hair(rgb, face, hair.front, hair.lumps, canvas, lamp)
@@ -107,8 +107,10 @@ def _relief(face: Face, canvas: Canvas, lamp: Points) -> tuple[Field, Field]:
     scale = np.minimum(1.0, 0.97 / np.sqrt(nx**2 + ny**2 + 1e-9))
     nx, ny = 0.97 * nx * scale, 0.88 * ny * scale
     nz = np.sqrt(np.maximum(1.0 - nx**2 - ny**2, 0.03))
-    slope_x, slope_y = _slopes(face, canvas)
-    nx, ny = nx / nz - slope_x, ny / nz - slope_y
+    x, y, across, down, height = np.array(_bumps(face)).T[:, :, None]
+    gx, gy = (canvas.x - face.centre[0] - x) / across, (canvas.y.T - face.centre[1] - y) / down
+    ex, ey = height * np.exp(-0.5 * gx**2), np.exp(-0.5 * gy**2)
+    nx, ny = nx / nz - ey.T @ (-gx / across * ex), ny / nz - (-gy / down * ey).T @ ex
     nz = 1.0 / np.sqrt(nx**2 + ny**2 + 1.0)
     nx, ny = nx * nz, ny * nz
     facing = nx * lamp[0] + ny * lamp[1] + nz * lamp[2]
@@ -151,13 +153,6 @@ def _bumps(face: Face) -> list[tuple[float, float, float, float, float]]:
         (mouth + 0.012, lip, 0.012, 0.020, -0.0035 * (0.4 + t.smile)),
     ]
     return middle + [(side * x, y, a, d, z) for x, y, a, d, z in paired for side in (-1.0, 1.0)]
-
-
-def _slopes(face: Face, canvas: Canvas) -> tuple[Field, Field]:
-    x, y, across, down, height = np.array(_bumps(face)).T[:, :, None]
-    gx, gy = (canvas.x - face.centre[0] - x) / across, (canvas.y.T - face.centre[1] - y) / down
-    ex, ey = height * np.exp(-0.5 * gx**2), np.exp(-0.5 * gy**2)
-    return ey.T @ (-gx / across * ex), (-gy / down * ey).T @ ex
 
 
 def _hollows(face: Face, canvas: Canvas) -> Field:
@@ -207,16 +202,6 @@ def _paint_clothes(rgb: Field, face: Face, canvas: Canvas, lamp: Points) -> Fiel
     _over(rgb, 0.72 * colour, np.clip(edge - band, 0.0, 1.0) * mask * 0.9)
     _over(rgb, np.minimum(colour * 1.07 + 0.03, 1.0), band)
     return mask
-
-
-def _paint_features(rgb: Field, face: Face, lit: Field, canvas: Canvas) -> None:
-    for eye in face.eyes:
-        _paint_eye(rgb, face, eye, lit, canvas)
-    _paint_lips(rgb, face, canvas)
-    lines = canvas.blur(canvas.lines(face.nose_lines, 0.0042), 0.0030)
-    _darken(rgb, 0.62 * lines)
-    _darken(rgb, 0.85 * canvas.blur(canvas.mask(*face.nostrils), 0.0022))
-    _darken(rgb, (0.05 + 0.26 * face.traits.age) * canvas.blur(canvas.lines(face.smile_lines, 0.006), 0.005))
 
 
 def _darken(rgb: Field, amount: Field) -> None:

@@ -31,11 +31,12 @@ def draw_sketch(face: Face, hair: Hair, scene: Scene, canvas: Canvas, rng: np.ra
     bare = hidden * (1.0 - scene.beard)
     light = 1.0 - _skin_tone(scene, luma, canvas, rng)
     light *= 1.0 - _features(face, luma, canvas) * hidden
-    light *= 1.0 - _brows(face, canvas, rng) * hidden
+    dark = 0.98 * (1.0 - 0.62 * float(hair_colour(face) @ _LUMA))
+    brows = _pull([hairs_of_brow(face, index) for index in (0, 1)], canvas, rng, lightest=170)
+    light *= 1.0 - dark * brows * hidden
     light *= 1.0 - _draw_lines(_lines_behind(face), canvas, rng) * (1.0 - scene.head) * hidden
-    light *= 1.0 - _draw_lines(_lines_of_face(face), canvas, rng) * np.where(
-        scene.beard > 0, 0.35 + 0.65 * bare, hidden
-    )
+    through = np.where(scene.beard > 0, 0.35 + 0.65 * bare, hidden)
+    light *= 1.0 - _draw_lines(_lines_of_face(face), canvas, rng) * through
     light *= 1.0 - _strokes(hair, luma, scene, canvas, rng)
     light *= 1.0 - _draw_lines(_lines_in_front(face, hair), canvas, rng)
     return _on_paper(1.0 - light, canvas, rng)
@@ -90,12 +91,6 @@ def _features(face: Face, luma: Field, canvas: Canvas) -> Field:
     return np.asarray(np.clip(np.maximum.reduce([eyes, lips, nostrils]), 0.0, 1.0))
 
 
-def _brows(face: Face, canvas: Canvas, rng: np.random.Generator) -> Field:
-    """Return the ink of the brows, hair by hair."""
-    dark = 0.98 * (1.0 - 0.62 * float(hair_colour(face) @ _LUMA))
-    return dark * _pull([hairs_of_brow(face, index) for index in (0, 1)], canvas, rng, lightest=170)
-
-
 def _lines_behind(face: Face) -> list[Line]:
     """Return the lines that the head hides: ears, neck and clothes."""
     low, high = (0.36, 0.16) if face.traits.collar == "turtle" else (0.42, 0.16)
@@ -136,11 +131,7 @@ def _lines_in_front(face: Face, hair: Hair) -> list[Line]:
 
 
 def _draw_lines(lines: list[Line], canvas: Canvas, rng: np.random.Generator) -> Field:
-    """Draw lines as a hand does: a slight tremor, a swelling in the middle, and lifted ends.
-
-    Returns:
-        Ink in [0, 1].
-    """
+    """Return the ink of lines as a hand draws them: trembling, swelling in the middle, lifted at the ends."""
     image, pen = canvas.blank()
     chance = rng.random((len(lines), 6))
     for (curve, width, dark), (one, two, three, four, press, skew) in sorted(

@@ -81,11 +81,7 @@ class Traits:
 
 
 def draw_traits(rng: np.random.Generator) -> Traits:
-    """Draw a person.
-
-    Args:
-        rng: source of chance; a fixed number of draws is taken from it.
-    """
+    """Draw a person, always with the same number of draws from `rng`."""
     chance = rng.random(64)
     amount = iter(chance[16:]).__next__
 
