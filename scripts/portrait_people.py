@@ -22,13 +22,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from facesketch.faces.sface import SFace
 from facesketch.images.io import open_image
 from facesketch.inference.translator import load
-from facesketch.metrics.descriptors import FaceEmbedding
 from facesketch.weights import shipped
 from facesketch.weights.catalogue import locate
 
@@ -87,11 +86,10 @@ def filtered(photo: Image.Image, name: str) -> Image.Image:
     return Image.fromarray(np.rint(drawn * 255).astype(np.uint8))
 
 
-def embedded(faces: FaceEmbedding, paths: list[Path]) -> Iterator[NDArray[np.float64]]:
+def embedded(faces: SFace, paths: list[Path]) -> Iterator[NDArray[np.float64]]:
     """Yield SFace's embedding of each photo."""
     for path in paths:
-        array = np.array(open_image(path).convert("RGB"))
-        yield faces.embed(torch.from_numpy(array).permute(2, 0, 1)[None])[0]
+        yield faces.describe([np.asarray(open_image(path).convert("RGB"))])[0]
 
 
 def main() -> None:
@@ -106,7 +104,7 @@ def main() -> None:
     if not STRANGERS.exists():
         chosen = sorted(digest(path.stem) for path in photos)[:COUNT]
         STRANGERS.write_text("".join(f"{each[:16]}\n" for each in chosen), encoding="ascii")
-    embed = FaceEmbedding(locate("sface"), shipped.YUNET)
+    embed = SFace(locate("sface"), shipped.YUNET)
     known = [path for path in photos if is_stranger(path.stem)]
     tested = [given.pairs / row["photo"] for row in pairs if row["split"] == "test"]
     strangers = np.stack([*embedded(embed, known), *embedded(embed, tested)])
