@@ -1,7 +1,7 @@
 """Measure a model on people it was not trained on, beside the artists' sketches of them.
 
     python benchmarks/strangers.py --data DIR --model RUN_OR_ONNX [--style NAME|own] [--direction photo2sketch]
-        [--seen DIR] [--out FOLDER] [--sface SFACE.onnx]
+        [--seen DIR] [--out FOLDER] [--sface SFACE.onnx] [--colours skin,hair,background]
 
 DIR holds aligned pairs, 200x250 with the eyes at (75, 125) and (125, 125), and a `pairs.csv`. Its columns style, hair,
 gender, smile and frontal_face, if present, define groups of people. Skin is grouped by the CIELAB lightness of cheeks
@@ -12,7 +12,9 @@ people, and photos that SFace takes for one person count as one.
 
 `--style own` draws each person in the style that `pairs.csv` names, which is the default if the model has all these
 styles. `--seen` names the pairs that the model was trained on. The groups `seen` and `not seen` then separate people
-of whom those pairs hold another photo. FOLDER gets `strangers.json` and `sheet.png`.
+of whom those pairs hold another photo. `--colours` tells a model that takes them those colours of each true photo. For
+photos the Fréchet distance of VGG16's features from those of the true photos and the grid of the spectrum are printed
+too. FOLDER gets `strangers.json` and `sheet.png`.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image
 from strangers_measures import (
@@ -38,22 +41,29 @@ from strangers_measures import (
     blotchiness,
     border_share,
     dark_share,
+    grid_peak,
     same_people,
     skin_colour,
     skin_ink,
 )
+from torch import Tensor
 
 from facesketch.config import Direction
 from facesketch.data.index import index
 from facesketch.data.pairs import Pair
 from facesketch.errors import DataError, FacesketchError
+from facesketch.faces.colours import Colours, measure
 from facesketch.faces.finder import FaceFinder
 from facesketch.faces.sface import SFace
 from facesketch.files import write_json
 from facesketch.images.contact_sheet import sheet
 from facesketch.images.io import save_image
 from facesketch.inference.translator import Translator, load
+from facesketch.methods.networks.backbones import VGG16Features, load_trunk
+from facesketch.methods.networks.lpips import PerceptualDistance
 from facesketch.metrics.bootstrap import Bootstrap
+from facesketch.metrics.distribution import frechet
+from facesketch.metrics.perceptual import features, lpips
 from facesketch.weights import shipped
 from facesketch.weights.catalogue import locate
 
@@ -128,8 +138,16 @@ def find(finder: FaceFinder, photo: Image.Image) -> Places:
     return Places(min(near, key=lambda each: float(np.abs(each[:2] - usual[:2]).sum()), default=usual))
 
 
-def translate(translator: Translator, people: People, direction: Direction, style: str | None) -> list[Image.Image]:
-    """Translate all people, `style="own"` in the style of their artist."""
+def translate(
+    translator: Translator, people: People, direction: Direction, style: str | None, told: Sequence[str] = ()
+) -> list[Image.Image]:
+    """Translate all people, `style="own"` in the style of their artist, and told these colours of their photos."""
+    if told:
+        names = [pair.attributes.get("style", "") if style == "own" else style for pair in people.pairs]
+        measured = [measure(np.asarray(photo.convert("RGB"))) for photo in people.photos]
+        colours = [Colours(**{part: getattr(each, part) for part in told}) for each in measured]
+        each = zip(people.sketches, names, colours, strict=True)
+        return [translator.translate([one], direction, style=name, colours=known)[0] for one, name, known in each]
     sources = people.photos if direction == "photo2sketch" else people.sketches
     drawn = [pair.attributes.get("style", "") for pair in people.pairs]
     styles = drawn if style == "own" else [style] * len(drawn)
@@ -174,7 +192,22 @@ def measure_photos(people: People, ours: Sequence[Image.Image], embed: Embed) ->
         blotches = [blotchiness(photo, at) for photo, at in zip(photos, people.places, strict=True)]
         found[f"blotches, {who}"] = np.array(blotches)
         found[f"skin's lightness, {who}"] = colours[who][:, 0]
+    found["skin's lightness off by, ours"] = np.abs(colours["ours"][:, 0] - colours["true"][:, 0])
+    network = PerceptualDistance("vgg").load(locate("vgg16"), locate("lpips-vgg"))
+    found["LPIPS (vgg), ours"] = lpips(network, stacked(ours), stacked(people.photos)).double().numpy()
     return found
+
+
+def stacked(pictures: Sequence[Image.Image]) -> Tensor:
+    """Return pictures of one size as (N, 3, H, W), values 0 to 255."""
+    return torch.from_numpy(np.stack([np.asarray(each.convert("RGB")) for each in pictures])).permute(0, 3, 1, 2)
+
+
+def compare_sets(people: People, ours: Sequence[Image.Image]) -> dict[str, float]:
+    """Return what is measured on all photos together: the distance from the true ones, and the grid of both."""
+    trunk = load_trunk(VGG16Features(), locate("vgg16"))
+    distance = frechet(features(stacked(ours), trunk), features(stacked(people.photos), trunk))
+    return {"Fréchet (vgg)": distance, "grid, ours": grid_peak(ours), "grid, true": grid_peak(people.photos)}
 
 
 def identities(targets: Array, **others: Array) -> dict[str, Array]:
@@ -304,13 +337,15 @@ def run(args: argparse.Namespace) -> None:
     people = read(args.data, embed, args.seen)
     direction = translator.choose(args.direction)
     style = choose_style(args.style, translator, people)
-    ours = translate(translator, people, direction, style)
-    measure = measure_sketches if direction == "photo2sketch" else measure_photos
-    values = measure(people, ours, embed)
+    ours = translate(translator, people, direction, style, args.colours.split(",") if args.colours else ())
+    values = (measure_sketches if direction == "photo2sketch" else measure_photos)(people, ours, embed)
     measured, even = summarise(people, values), evenness(people, values, direction)
     drawn, count = style or "the model's first", len(set(people.names.tolist()))
     print(f"{args.model}, {direction}, style: {drawn}; {len(ours)} pictures of {count} people")
     show(measured, even)
+    sets = compare_sets(people, ours) if direction == "sketch2photo" else {}
+    for name, value in sets.items():
+        print(f"{name:44} {value:8.4f}")
     if args.out is not None:
         rows = {
             name: [None if np.isnan(value) else round(float(value), 5) for value in each]
@@ -318,7 +353,9 @@ def run(args: argparse.Namespace) -> None:
         }
         stems = [pair.stem for pair in people.pairs]
         about = {"model": str(args.model), "direction": direction, "style": style, "stems": stems}
-        write_json(args.out / "strangers.json", about | {"measures": measured, "groups": even, "values": rows})
+        write_json(
+            args.out / "strangers.json", about | {"measures": measured, "sets": sets, "groups": even, "values": rows}
+        )
         save_image(contact_sheet(people, ours, direction), args.out / "sheet.png")
 
 
@@ -331,6 +368,7 @@ def main() -> int:
     parser.add_argument("--direction", choices=("photo2sketch", "sketch2photo"))
     parser.add_argument("--seen", type=Path)
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--colours", help="of skin, hair and background, those of the true photo to tell the model")
     parser.add_argument("--sface", type=Path, help="SFace's file; default: the fetched one")
     try:
         run(parser.parse_args())
