@@ -117,7 +117,7 @@ _SOUND = [
     _encode(_noise(24, 20), "JPEG", exif=(_exif := Image.Exif())),
     _encode(_noise(24, 20), "PNG", exif=_exif),
     _encode(_noise(24, 20).convert("P"), "PNG", transparency=3),
-    *(_encode(_noise(24, 20), kind) for kind in ("WEBP", "TIFF", "BMP", "PPM", "GIF")),
+    *(_encode(_noise(24, 20), kind) for kind in ("WEBP", "TIFF", "BMP", "PPM", "GIF", "AVIF")),
 ]
 
 

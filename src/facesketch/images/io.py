@@ -64,7 +64,7 @@ _UPRIGHT |= {8: Image.Transpose.ROTATE_90}
 # What Pillow raises on damaged headers, pixels and EXIF, found by flipping bytes in every format.
 _DAMAGED = (
     *(OSError, EOFError, SyntaxError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError),
-    *(struct.error, zlib.error),
+    *(struct.error, zlib.error, RuntimeError),
 )
 
 
