@@ -22,7 +22,7 @@ from facesketch.errors import ResourceError
 from facesketch.files import parse_json
 from facesketch.images.fit import Placement
 from facesketch.methods.registry import build
-from facesketch.training.state import validation_size
+from facesketch.training.validation import validation_size
 
 _FAULTS = {getattr(signal, name, None) for name in ("SIGFPE", "SIGILL", "SIGSEGV", "SIGBUS", "SIGABRT")}
 _WATCHER = """

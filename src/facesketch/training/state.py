@@ -25,6 +25,7 @@ from facesketch.methods.base import Method
 from facesketch.methods.registry import build
 from facesketch.training.distributed import gather, gather_extra_states
 from facesketch.training.log import LOG, Log
+from facesketch.training.validation import validation_size
 
 STATE, COMING, PREVIOUS = "state.ckpt", "state.next.ckpt", "state.previous.ckpt"
 
@@ -153,11 +154,6 @@ def prepare(config: RunConfig, out: Path, fabric: Fabric, parts: Split) -> Train
         sweep(out)
         log.rewind(training.position.step, training.position.epoch)
     return training
-
-
-def validation_size(settings: TrainConfig) -> int:
-    """Return the size of a validation batch: sheets show the first, and none keeps gradients."""
-    return max(4, settings.samples)
 
 
 def keep(training: Training) -> None:

@@ -7,11 +7,17 @@ import math
 import torch
 from PIL import Image
 
+from facesketch.config import TrainConfig
 from facesketch.data.datasets import Batch
 from facesketch.images.contact_sheet import sheet
 from facesketch.images.tensors import to_image, with_channels
 from facesketch.methods.base import Method
 from facesketch.metrics.fidelity import ssim
+
+
+def validation_size(settings: TrainConfig) -> int:
+    """Return the size of a validation batch: sheets show the first, and none keeps gradients."""
+    return max(4, settings.samples)
 
 
 @torch.no_grad()
