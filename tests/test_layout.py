@@ -163,16 +163,8 @@ def test_unsafe_loads_are_seen(code: str) -> None:
 _FLAG = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
 _TYPED = re.compile(r"facesketch [a-z][a-z ]* --[a-z]")
 _FLAGS_ALLOWED: dict[str, set[str]] = {
-    "images/io.py": {"--out"},
-    "search/evaluation/baselines.py": {"--help"},
-    "search/evaluation/results.py": {"--out"},
-    "search/storage/rows.py": {"--upgrade"},
-    "search/storage/store.py": {"--gallery"},
-    "serve/middleware.py": {"--allow-host", "--cors"},
     "serve/page/runs.js": {"facesketch serve --r"},
     "serve/page/search.js": {"facesketch serve --g"},
-    "serve/routes/runs.py": {"--runs"},
-    "serve/routes/search.py": {"--gallery"},
     "training/progress.py": {"--size"},
     "training/trainer.py": {"--precision", "--resume"},
 }

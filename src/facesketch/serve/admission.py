@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import threading
-from concurrent.futures import Future
-from types import TracebackType
-from typing import Any, Self
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from typing import Any, Self, TypeVar
 
 from facesketch.serve.problems import ProblemError
 
+Result = TypeVar("Result")
 _LONGEST_WAIT = 30
 
 
@@ -84,16 +86,19 @@ class Ticket:
         self._admission._take(count)
         self._held += count
 
-    def attach(self, work: Future[Any]) -> None:
-        """Keep the place at least until some work is done."""
+    async def run(self, pool: Executor, work: Callable[..., Result], *given: Any) -> Result:
+        """Return the result of some work in a thread."""
+        return await self.result(pool.submit(work, *given))
+
+    async def result(self, work: Future[Result]) -> Result:
+        """Return the result of work that has been started; the place is kept at least until it is done."""
         self._work.append(work)
+        return await asyncio.wrap_future(work)
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._release()
 
     def _release(self) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
@@ -18,18 +19,18 @@ from facesketch.serve.multipart import GoneError
 from facesketch.serve.problems import answer_problems, document_media_type
 from facesketch.serve.routes import runs, search, status, translate
 from facesketch.serve.routes.page import page
-from facesketch.serve.searcher import SearchableGallery, open_gallery
 from facesketch.serve.service import Service
 from facesketch.serve.settings import Settings, check
+
+if TYPE_CHECKING:
+    from facesketch.search.gallery import Gallery
 
 _EXPOSED = [f"X-Facesketch-{name}" for name in ("Direction", "Model", "Style", "Kind")] + ["Retry-After"]
 # FastAPI can report to collectors that environment variables name; nothing leaves this machine
 _NO_TELEMETRY: Any = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
 
 
-def build(
-    settings: Settings, catalogue: Catalogue | None = None, gallery: SearchableGallery | None = None
-) -> OuterMiddleware:
+def build(settings: Settings, catalogue: Catalogue | None = None, gallery: Gallery | None = None) -> OuterMiddleware:
     """Return the application of a server.
 
     Args:
@@ -44,7 +45,11 @@ def build(
     """
     check(settings)
     if gallery is None and settings.gallery is not None:
-        gallery = open_gallery(settings.gallery, query_log=settings.query_log)
+        from facesketch.search.gallery import Gallery
+
+        gallery = Gallery(settings.gallery, create=False, query_log=settings.query_log)
+        if notice := gallery.describer.notice:  # also fails now if the gallery cannot be searched
+            logging.getLogger("facesketch.serve").warning("%s", notice)
     service = Service(settings, catalogue or load_catalogue(settings), gallery)
     inner: ASGIApp = AccessMiddleware(_application(service), settings)
     if settings.cors:

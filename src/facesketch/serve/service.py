@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from fastapi import Depends, Request
 from pydantic import ValidationError
@@ -16,27 +16,21 @@ from facesketch.serve.problems import ProblemError, invalid
 from facesketch.serve.prometheus import Metrics
 from facesketch.serve.runs import RunStore
 from facesketch.serve.schemas import SearchForm, TranslateForm
-from facesketch.serve.searcher import SearchableGallery, Searcher
+from facesketch.serve.searcher import Searcher
 from facesketch.serve.settings import Settings
 from facesketch.serve.translating import UploadTranslator
+
+if TYPE_CHECKING:
+    from facesketch.search.gallery import Gallery
 
 Result = TypeVar("Result")
 AnyForm = TypeVar("AnyForm", TranslateForm, SearchForm)
 
 
 class Service:
-    """All that the routes of one server share.
+    """What translates, searches and shows trainings, the last two only if the settings name a gallery and a folder."""
 
-    Attributes:
-        settings: what the server was started with.
-        admission: limits the requests at once.
-        metrics: what is counted.
-        translator: what translates.
-        searcher: what searches; None without a gallery.
-        run_store: the trainings; None without a folder of them.
-    """
-
-    def __init__(self, settings: Settings, catalogue: Catalogue, gallery: SearchableGallery | None) -> None:
+    def __init__(self, settings: Settings, catalogue: Catalogue, gallery: Gallery | None) -> None:
         limits = settings.limits
         self.settings, self.metrics = settings, Metrics()
         self.admission = Admission(limits.queue, limits.held)
@@ -69,7 +63,7 @@ class Service:
             ProblemError: 429, there are too many requests; 504, it takes too long.
         """
         with self.admission.admit() as ticket:
-            return await self.within(request, self.translator.thread(ticket, work, *given))
+            return await self.within(request, ticket.run(self.translator.threads, work, *given))
 
     async def within(self, request: Request, work: Coroutine[Any, Any, Result]) -> Result:
         """Return the result of some work, unless it takes too long or nobody waits for it any more.

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from PIL import Image
@@ -30,7 +28,6 @@ from facesketch.serve.settings import Limits
 if TYPE_CHECKING:
     from facesketch.faces import Face, FaceFinder
 
-Result = TypeVar("Result")
 _MOST_THREADS = 8
 _PATIENCE = 1.0  # seconds for the thread of the networks to end
 
@@ -86,6 +83,10 @@ class UploadTranslator:
         limits: how large and how many.
         admission: told how long the work on a picture took.
         metrics: where to count.
+
+    Attributes:
+        threads: where pictures are opened, framed and written.
+        decoder: decodes the uploads.
     """
 
     def __init__(self, catalogue: Catalogue, limits: Limits, admission: Admission, metrics: Metrics) -> None:
@@ -93,7 +94,7 @@ class UploadTranslator:
 
         self.catalogue, self._limits, self._admission, self._metrics = catalogue, limits, admission, metrics
         self._finder, self.decoder = FaceFinder(), ImageDecoder(limits.pixels, limits.decoding)
-        self._threads = ThreadPoolExecutor(min(_MOST_THREADS, processors()), "pictures")
+        self.threads = ThreadPoolExecutor(min(_MOST_THREADS, processors()), "pictures")
         self._batcher = Batcher(limits.batch, metrics.batch)
 
     @property
@@ -110,25 +111,17 @@ class UploadTranslator:
             ProblemError: the upload or a field cannot be used.
         """
         begun = time.perf_counter()
-        job = await self.thread(ticket, self._prepare, data, form, kind == "json")
+        job = await ticket.run(self.threads, self._prepare, data, form, kind == "json")
         framed = job.framed
         waiting = self._batcher.submit(job.translator, framed.prepared, framed.direction, job.style, framed.hints[0])
-        ticket.attach(waiting)
-        array = await asyncio.wrap_future(waiting)
-        content = await self.thread(ticket, _finish, array, job, kind)
+        content = await ticket.run(self.threads, _finish, await ticket.result(waiting), job, kind)
         self._metrics.pictures.labels(job.model.id, job.framed.direction).inc()
         self._admission.record((time.perf_counter() - begun) / max(1, self._admission.active))
         return content, job.headers()
 
-    async def thread(self, ticket: Ticket, work: Callable[..., Result], *given: Any) -> Result:
-        """Do some work in one of the threads."""
-        future = self._threads.submit(work, *given)
-        ticket.attach(future)
-        return await asyncio.wrap_future(future)
-
     def close(self) -> None:
         """End the threads without waiting for one that is stuck."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self.threads.shutdown(wait=False, cancel_futures=True)
         self.decoder.close()
         self._batcher.close(_PATIENCE)
 

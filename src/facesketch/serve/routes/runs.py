@@ -18,7 +18,7 @@ router = APIRouter()
 async def _store(service: ServiceOf) -> RunStore:
     if service.run_store is None:
         raise ProblemError(
-            404, "This server shows no trainings.", "Start it with --runs and the folder of the trainings."
+            404, "This server shows no trainings.", "The person who runs it can start it with a folder of trainings."
         )
     return service.run_store
 

@@ -18,7 +18,7 @@ router = APIRouter()
 async def _searcher(service: ServiceOf) -> Searcher:
     if service.searcher is None:
         raise ProblemError(
-            404, "This server has no gallery to search.", "Start it with --gallery and the gallery's place."
+            404, "This server has no gallery to search.", "The person who runs it can start it with a gallery."
         )
     return service.searcher
 
@@ -37,7 +37,7 @@ async def search(request: Request, service: ServiceOf, searcher: _Searcher) -> H
     """Answer with the photos of the gallery that resemble the sketch sent as `file`. A hit is a lead, not proof."""
     with service.admission.admit() as ticket:
         data, form = await service.received(request, SearchForm, ticket)
-        return await service.within(request, searcher.search(data, form, ticket))
+        return await service.within(request, ticket.run(searcher.thread, searcher.search, data, form))
 
 
 @router.get(
@@ -46,7 +46,7 @@ async def search(request: Request, service: ServiceOf, searcher: _Searcher) -> H
 async def gallery(request: Request, service: ServiceOf, searcher: _Searcher) -> GalleryInfo:
     """Answer with what the gallery holds."""
     with service.admission.admit() as ticket:
-        return await service.within(request, searcher.info(ticket))
+        return await service.within(request, ticket.run(searcher.thread, searcher.info))
 
 
 @router.get(
@@ -61,5 +61,5 @@ async def picture(
 ) -> Response:
     """Answer with the small JPEG of a hit from a recent search."""
     with service.admission.admit() as ticket:
-        content = await service.within(request, searcher.picture(name, ticket))
+        content = await service.within(request, ticket.run(searcher.thread, searcher.picture, name))
     return Response(content, media_type="image/jpeg")
