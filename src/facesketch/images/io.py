@@ -44,9 +44,7 @@ WRITABLE = SUFFIXES - {".mpo", ".pfm", ".ppm.bz2"}
 """Endings of the files that `save_image` writes, in lower case."""
 EXPECTED = ".jpg, .png, .webp, .tif, .avif, .gif …"
 """What a message says is expected of a file's name."""
-_HEIC = (
-    "convert it to JPEG, as with: heif-convert IN.heic OUT.jpg (or on a Mac: sips -s format jpeg IN.heic --out OUT.jpg)"
-)
+_HEIC = "convert it to JPEG, as with: heif-convert IN.heic OUT.jpg (on a Mac, Preview exports it)"
 _HEIC_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"})
 _OTHERS = re.compile(
     r"\.(jp2|j2k|jpx|jxl|jxr|dng|cr2|cr3|nef|arw|orf|rw2|raf|pef|dib|psd"

@@ -292,7 +292,7 @@ def _foreign(folder: Path, about: object) -> Path:
 @pytest.mark.parametrize(
     ("about", "said"),
     [
-        ({"format": FORMAT + 1, "future": True}, "made by a newer facesketch.*pip install --upgrade"),
+        ({"format": FORMAT + 1, "future": True}, "made by a newer facesketch.*pip install -U"),
         (None, "no gallery of facesketch"),
         ({"other": 1}, "no gallery of facesketch"),
     ],

@@ -94,7 +94,7 @@ def described(uri: str, found: pa.Schema) -> tuple[str, int]:
     if isinstance(made, int) and made > FORMAT:
         raise GalleryError(
             f"{uri}: made by a newer facesketch (format {made}, this one reads {FORMAT})",
-            "type: pip install --upgrade facesketch",
+            "install the newest facesketch: pip install -U facesketch",
         )
     if not isinstance(made, int) or not isinstance(fingerprint, str):
         raise GalleryError(f"{uri}: holds a LanceDB table, but no gallery of facesketch", "give another place")
