@@ -7,7 +7,7 @@ one of them shows that, does not hold as soon as one shows the opposite, and is 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, pairwise
 from typing import Literal
@@ -32,7 +32,7 @@ class Part:
     Attributes:
         first, second: what is compared, by the names people use.
         direction: what is translated into what.
-        metric: the title of the measure.
+        metric: the title of the measure; empty where something is missing.
         difference: mean of first minus second with its interval, or None where something is missing.
         verdict: `holds` when the first is shown to be better, `does not hold` when the second is.
         note: what is missing, or what else decides.
@@ -194,13 +194,20 @@ class _Evidence:
         """Return a cell's result, or None where it is missing."""
         return self._found.get(cell.results[direction])
 
-    def compare(self, first: Cell, second: Cell, direction: Direction) -> Part:
-        """Compare two cells in the primary measure."""
+    def compare(
+        self,
+        first: Cell,
+        second: Cell,
+        direction: Direction,
+        metric: str = PRIMARY,
+        view: Callable[[Results], Results] = lambda results: results,
+    ) -> Part:
+        """Compare two cells in a measure, of what a view makes of their results."""
         one, other = self.result(first, direction), self.result(second, direction)
         if one is None or other is None:
             missing = first if one is None else second
             return _missing(first.label, second.label, direction, f"no result of {missing.results[direction]}")
-        return _compare(first.label, second.label, one.results, other.results)
+        return _compare(first.label, second.label, view(one.results), view(other.results), metric)
 
     def losses(self, direction: Direction, order: Sequence[str]) -> list[Part]:
         """Compare the CAE's losses, each with all that should be worse; a loss is one cell."""
@@ -215,22 +222,21 @@ class _Evidence:
         for direction in DIRECTIONS:
             cells = self.sorted_by(method, direction, setting)
             if len(cells) < 2:
-                yield _missing(
-                    method, method, direction, f"fewer than two values of {setting} of {method} were planned"
-                )
+                why = f"fewer than two values of {setting} of {method} were planned"
+                yield _missing(method, method, direction, why)
             for smaller, larger in pairwise(cells):
                 yield self.compare(larger, smaller, direction)
 
 
-def _missing(first: str, second: str, direction: Direction, why: str, metric: str = PRIMARY) -> Part:
-    return Part(first, second, direction, metric.upper(), None, "not shown", why)
+def _missing(first: str, second: str, direction: Direction, why: str) -> Part:
+    return Part(first, second, direction, "", None, "not shown", why)
 
 
 def _compare(first: str, second: str, one: Results, other: Results, metric: str = PRIMARY) -> Part:
     for results in (one, other):
         if metric not in results.metrics:
             why = results.left_out.get(metric, "it was not measured")
-            return _missing(first, second, one.direction, f"no {metric} in {results.name}: {why}", metric)
+            return _missing(first, second, one.direction, f"no {metric} in {results.name}: {why}")
     difference = paired_difference(one, other, metric)
     verdicts: dict[str, Verdict] = {"first is better": "holds", "second is better": "does not hold"}
     verdict = verdicts.get(difference.verdict, "not shown")
@@ -243,24 +249,17 @@ def _colours(evidence: _Evidence) -> Iterator[Part]:
     for cell in evidence.cells_of("cyclegan", direction):
         found = evidence.result(cell, direction)
         if found is None:
-            yield _missing("exact colours", cell.label, direction, f"no result of {cell.results[direction]}", "fsimc")
+            yield _missing("exact colours", cell.label, direction, f"no result of {cell.results[direction]}")
             continue
         lost = _with_colour_loss(found.results)
         zeros = [0.0] * len(lost.stems)
         exact = {name: measured(lost, zeros, measure) for name, measure in lost.metrics.items()}
-        yield _compare(
-            "exact colours", cell.label, lost.model_copy(update={"metrics": exact}), lost, metric=COLOUR_LOSS
-        )
+        yield _compare("exact colours", cell.label, lost.model_copy(update={"metrics": exact}), lost, COLOUR_LOSS)
         longest = evidence.sorted_by("pix2pix", direction, "epochs")[-1:]
         if not longest:
-            yield _missing("Pix2Pix", cell.label, direction, "no cell of pix2pix was planned", "fsimc")
+            yield _missing("Pix2Pix", cell.label, direction, "no cell of pix2pix was planned")
         for other in longest:
-            rival = evidence.result(other, direction)
-            if rival is None:
-                why = f"no result of {other.results[direction]}"
-                yield _missing(other.label, cell.label, direction, why, "fsimc")
-            else:
-                yield _compare(other.label, cell.label, _with_colour_loss(rival.results), lost, metric=COLOUR_LOSS)
+            yield evidence.compare(other, cell, direction, COLOUR_LOSS, _with_colour_loss)
 
 
 def _with_colour_loss(results: Results) -> Results:
