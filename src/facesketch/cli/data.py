@@ -96,6 +96,9 @@ def _facts(report: Report, parts: Split) -> dict[str, Any]:
     from facesketch.data.pairs import SIDES
     from facesketch.data.twins import SEEN_BEFORE, twins
 
+    def counted(texts: Sequence[str]) -> dict[str, Any]:
+        return {"count": len(texts), "examples": texts[:_EXAMPLES]}
+
     index = report.index
     return {
         "folder": str(index.folder),
@@ -104,7 +107,7 @@ def _facts(report: Report, parts: Split) -> dict[str, Any]:
         "usable": len(report.usable),
         "subjects": len(index.subjects),
         "size": report.size,
-        **{name: _counted(texts) for name, texts in _lists(report)},
+        **{name: counted(texts) for name, (_, texts) in _misfits(report).items()},
         "split": {
             side: {
                 "pairs": len(parts.side(side)),
@@ -116,39 +119,24 @@ def _facts(report: Report, parts: Split) -> dict[str, Any]:
         },
         "left_out": len(parts.left_out),
         "twins": {
-            side: _counted([f"{pair.stem} = {twin.stem}" for pair, twin in twins(parts, side)]) for side in SEEN_BEFORE
+            side: counted([f"{pair.stem} = {twin.stem}" for pair, twin in twins(parts, side)]) for side in SEEN_BEFORE
         },
         "notes": index.notes,
     }
 
 
-def _counted(texts: Sequence[str]) -> dict[str, Any]:
-    return {"count": len(texts), "examples": texts[:_EXAMPLES]}
-
-
-def _lists(report: Report) -> list[tuple[str, Sequence[str]]]:
-    """Return what does not fit, in the order of the report, as texts under their JSON names."""
+def _misfits(report: Report) -> dict[str, tuple[str, Sequence[str]]]:
+    """Return what does not fit, by its name in JSON: its title in the table, and what it is."""
     index = report.index
-    return [
-        ("orphan_photos", index.orphan_photos),
-        ("orphan_sketches", index.orphan_sketches),
-        ("duplicates", [" = ".join(group) for group in index.duplicates]),
-        ("identical", [" = ".join(group) for group in report.identical]),
-        ("unreadable", report.unreadable),
-        ("odd_sized", report.odd_sized),
-        ("passed_over", index.passed_over),
-    ]
-
-
-_TITLES = {
-    "orphan_photos": "photos without a sketch",
-    "orphan_sketches": "sketches without a photo",
-    "duplicates": "same name twice (the first is used)",
-    "identical": "same bytes under several names",
-    "unreadable": "cannot be read",
-    "odd_sized": "odd sizes",
-    "passed_over": "no pictures, passed over",
-}
+    return {
+        "orphan_photos": ("photos without a sketch", index.orphan_photos),
+        "orphan_sketches": ("sketches without a photo", index.orphan_sketches),
+        "duplicates": ("same name twice (the first is used)", [" = ".join(group) for group in index.duplicates]),
+        "identical": ("same bytes under several names", [" = ".join(group) for group in report.identical]),
+        "unreadable": ("cannot be read", report.unreadable),
+        "odd_sized": ("odd sizes", report.odd_sized),
+        "passed_over": ("no pictures, passed over", index.passed_over),
+    }
 
 
 def _print_report(report: Report, parts: Split) -> None:
@@ -159,10 +147,10 @@ def _print_report(report: Report, parts: Split) -> None:
     who = f"{count(len(index.pairs), 'pair')} of {count(len(index.subjects), 'subject')}"
     lines = [f"{index.folder}: {who}, laid out as {index.layout}{size}"]
     misfits = table("what", "count", "such as", numbers={"count"})
-    for name, texts in _lists(report):
+    for title, texts in _misfits(report).values():
         if texts:
             such = "\n".join(texts[:_EXAMPLES]) + ("\n…" if len(texts) > _EXAMPLES else "")
-            misfits.add_row(_TITLES[name], str(len(texts)), escape(such))
+            misfits.add_row(title, str(len(texts)), escape(such))
     if not misfits.row_count:
         lines.append("every picture has its counterpart, can be read and has the size of the others")
     _print(*lines, "")

@@ -94,17 +94,12 @@ def evaluate(
         )
     _print(results, out)
     if split != "train" and not quiet:
-        _warn_of_twins(data)
+        from facesketch.data.index import index
+        from facesketch.data.split import split as divide
+        from facesketch.data.twins import twin_warnings
 
-
-def _warn_of_twins(data: Path) -> None:
-    """Say when pairs that are measured on were seen in training, under other names."""
-    from facesketch.data.index import index
-    from facesketch.data.split import split
-    from facesketch.data.twins import twin_warnings
-
-    for line in twin_warnings(split(index(data).pairs)):
-        note(f"warning: {line}")
+        for line in twin_warnings(divide(index(data).pairs)):
+            note(f"warning: {line}")
 
 
 def metric_names(metrics: str | None) -> list[str] | None:

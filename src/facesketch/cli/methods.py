@@ -28,11 +28,18 @@ def methods(name: str | None = None, /, *, size: int = 256, json: bool = False) 
     from facesketch.methods.registry import family, list_methods
 
     if name is not None:
-        kind = family(name)
+        found = family(name)
         if json:
-            print_json({"name": name} | _row(name, size) | _details(kind))
+            options = {
+                option: {"values": _choices(field), "default": field.default}
+                for option, field in found.Options.model_fields.items()
+            }
+            own = {each: getattr(found.defaults, each) for each in ("epochs", "batch_size", "learning_rate")}
+            print_json(
+                {"name": name} | _row(name, size) | {"options": options, "defaults": own if found.learned else {}}
+            )
         else:
-            _print_options(name, kind)
+            _print_options(name, found)
         return
     rows = {each: _row(each, size) for each in list_methods() if each in FAMILIES or find_spec("torch")}
     if json:
@@ -45,18 +52,18 @@ def _row(name: str, size: int) -> dict[str, Any]:
     from facesketch.config import configure
     from facesketch.methods.registry import family, resolve
 
-    kind = family(name)
+    found = family(name)
     config = resolve(configure(name, {"size": size}))
     return {
-        "title": kind.title,
-        "summary": (kind.__doc__ or "").splitlines()[0],
-        "directions": list(kind.directions),
-        "both_at_once": kind.both_ways,
-        "pairs": "paired" if kind.paired else "unpaired",
-        "learned": kind.learned,
-        "parameters": _parameters(config) if kind.learned else 0,
-        "study": kind.study,
-        "options": list(kind.Options.model_fields),
+        "title": found.title,
+        "summary": (found.__doc__ or "").splitlines()[0],
+        "directions": list(found.directions),
+        "both_at_once": found.both_ways,
+        "pairs": "paired" if found.paired else "unpaired",
+        "learned": found.learned,
+        "parameters": _parameters(config) if found.learned else 0,
+        "study": found.study,
+        "options": list(found.Options.model_fields),
     }
 
 
@@ -73,14 +80,6 @@ def _parameters(config: RunConfig) -> int | None:
         return count_parameters(build(config))
 
 
-def _details(kind: Any) -> dict[str, Any]:
-    """Return what is told of one method alone: how it trains by itself, and each option by its name."""
-    fields, defaults = kind.Options.model_fields, kind.defaults
-    options = {option: {"values": _choices(field), "default": field.default} for option, field in fields.items()}
-    training = {name: getattr(defaults, name) for name in ("epochs", "batch_size", "learning_rate")}
-    return {"options": options, "defaults": training if kind.learned else {}}
-
-
 def _print_table(rows: dict[str, dict[str, Any]]) -> None:
     titles = ("method", "what it is", "directions", "learns from", "parameters", "study")
     shown = table(*titles, numbers=("parameters",))
@@ -93,14 +92,14 @@ def _print_table(rows: dict[str, dict[str, Any]]) -> None:
     sys.stdout.write("Options of one: facesketch methods NAME. Train one: facesketch train NAME --data DIR --out RUN\n")
 
 
-def _print_options(name: str, kind: Any) -> None:
-    lines, defaults = [f"{name}: {(kind.__doc__ or '').splitlines()[0]}"], kind.defaults
-    if kind.learned:
+def _print_options(name: str, found: Any) -> None:
+    lines, defaults = [f"{name}: {(found.__doc__ or '').splitlines()[0]}"], found.defaults
+    if found.learned:
         lines.append(
             f"By default it trains for {defaults.epochs} epochs at batch size {defaults.batch_size} "
             f"and learning rate {defaults.learning_rate:g}."
         )
-    for option, field in kind.Options.model_fields.items():
+    for option, field in found.Options.model_fields.items():
         lines.append(f"  --{option.replace('_', '-')} ({_choices(field)}) default {field.default}")
     sys.stdout.write("\n".join(lines) + "\n")
 

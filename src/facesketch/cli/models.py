@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import cyclopts
 
 from facesketch.cli.console import Bar, console, table
-
-if TYPE_CHECKING:
-    from facesketch.weights.catalogue import Weight
 
 app = cyclopts.App(name="models", help="List and fetch the third-party weights that some metrics and searches need.")
 
@@ -18,13 +15,21 @@ app = cyclopts.App(name="models", help="List and fetch the third-party weights t
 @app.command(name="list")
 def list_() -> None:
     """List the weights: what each is for, its licence, the size of the download, and whether and where it is here."""
-    from facesketch.weights.catalogue import WEIGHTS, cache_folder
+    from facesketch.errors import CheckpointError, MissingExtraError
+    from facesketch.weights.catalogue import WEIGHTS, cache_folder, locate, verify
 
     listed = table("name", "what for", "licence", "size", "here", "file", numbers={"size"})
     for entry in WEIGHTS.values():
         size = entry.published.size
         written = f"{size / 1e6:,.1f} MB" if size >= 1e5 else f"{size / 1e3:,.1f} kB"
-        listed.add_row(entry.name, entry.purpose, entry.licence, written, *_state(entry))
+        here, kept = "yes", cache_folder() / entry.file
+        try:
+            path = locate(entry.name)
+            verify(path, entry)
+        except (CheckpointError, MissingExtraError):
+            path, here = kept, "damaged" if kept.is_file() else "no"
+        place = entry.file if path == kept or entry.installed is None else f"in {entry.installed[0]}"
+        listed.add_row(entry.name, entry.purpose, entry.licence, written, here, place)
     out = console()
     if not out.is_terminal:
         out.width = 160  # one line each
@@ -61,17 +66,3 @@ def fetch(
         with Bar(name, size=True) as bar:
             path = fetch_weights(name, progress=bar)
         sys.stdout.write(f"{name}: {path}\n")
-
-
-def _state(entry: Weight) -> tuple[str, str]:
-    """Return whether the weights are here, and their file in the cache folder or the package that brings them."""
-    from facesketch.errors import CheckpointError, MissingExtraError
-    from facesketch.weights.catalogue import cache_folder, locate, verify
-
-    kept = cache_folder() / entry.file
-    try:
-        path = locate(entry.name)
-        verify(path, entry)
-    except (CheckpointError, MissingExtraError):
-        return ("damaged" if kept.is_file() else "no"), entry.file
-    return "yes", entry.file if path == kept or entry.installed is None else f"in {entry.installed[0]}"

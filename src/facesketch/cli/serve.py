@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
+from cyclopts.types import ExistingDirectory, Port
+from pydantic import Field
 
-from facesketch.errors import ConfigError, require
-
-_MIB = 1 << 20
+from facesketch.config import Frozen
+from facesketch.errors import require
 
 
 @dataclass(frozen=True)
@@ -29,28 +28,27 @@ class Access:
     """An origin, such as https://example.org, whose pages may use the API; may be repeated."""
 
 
-@dataclass(frozen=True)
-class Bounds:
+class Bounds(Frozen):
     """How much at once."""
 
-    max_upload: float = 20.0
+    max_upload: Annotated[float, Field(gt=0.001)] = 20.0
     """MiB of one upload."""
-    max_pixels: int = 50_000_000
+    max_pixels: Annotated[int, Field(ge=1)] = 50_000_000
     """Pixels of one picture."""
-    queue: int = 128
+    queue: Annotated[int, Field(ge=1)] = 128
     """Requests that may wait or be worked on; further ones get a 429."""
-    timeout: float = 30.0
+    timeout: Annotated[float, Field(gt=0)] = 30.0
     """Seconds that an answer may take."""
 
 
 def serve(
     *,
     host: str = "127.0.0.1",
-    port: int = 8000,
+    port: Port = 8000,
     model: Annotated[tuple[str, ...], Parameter(negative=())] = (),
     gallery: str | None = None,
     query_log: Annotated[bool, Parameter(negative=())] = False,
-    runs: Path | None = None,
+    runs: ExistingDirectory | None = None,
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
     engine: Literal["auto", "torch", "onnx", "openvino", "openvino-bf16"] = "auto",
     access: Annotated[Access | None, Parameter(name="*", group="Access")] = None,
@@ -80,28 +78,14 @@ def serve(
         What runs the networks of --model.
     """
     access, bounds = access or Access(), bounds or Bounds()
-    if not 0 <= port <= 65535:
-        raise ConfigError(f"--port {port}: expected 0 to 65535", "give another, or 0 for a free one")
-    if not math.isfinite(bounds.max_upload) or bounds.max_upload * _MIB < 1:
-        raise ConfigError(f"--max-upload {bounds.max_upload:g}: expected MiB above 0, such as 20")
-    if bounds.max_pixels < 1:
-        raise ConfigError(f"--max-pixels {bounds.max_pixels}: expected pixels above 0, such as 50000000")
-    if bounds.queue < 1:
-        raise ConfigError(f"--queue {bounds.queue}: expected 1 request or more, such as 128")
-    if not math.isfinite(bounds.timeout) or bounds.timeout <= 0:
-        raise ConfigError(f"--timeout {bounds.timeout:g}: expected seconds above 0, such as 30")
-    if runs is not None and not runs.is_dir():
-        raise ConfigError(f"--runs {runs}: no such folder", "give the one that holds the --out folders of trainings")
     require("serve", "serving")
-
     from facesketch.serve.app import build
     from facesketch.serve.server import address, listen
     from facesketch.serve.server import serve as serve_on
     from facesketch.serve.settings import Limits, Settings, check
 
-    limits = Limits(
-        upload=round(bounds.max_upload * _MIB), pixels=bounds.max_pixels, queue=bounds.queue, seconds=bounds.timeout
-    )
+    size = round(bounds.max_upload * (1 << 20))
+    limits = Limits(upload=size, pixels=bounds.max_pixels, queue=bounds.queue, seconds=bounds.timeout)
     settings = Settings(
         host=host,
         port=port,

@@ -75,15 +75,10 @@ def study(
 
 
 def _tell(grid: Study, cell: Cell | None, why: str | None) -> None:
-    """Announce the study, and then each cell that is done or has failed."""
-    if cell is None:
-        _announce(grid)
-    else:
+    """Say each cell that is done or has failed; first what is missing and about how long it takes on this machine."""
+    if cell is not None:
         note(f"[{grid.cells.index(cell) + 1}/{len(grid.cells)}] {cell.name}: {why or 'done'}")
-
-
-def _announce(grid: Study) -> None:
-    """Print what is missing and about how long it will take on this machine."""
+        return
     from facesketch.study.study import study_costs
     from facesketch.training.progress import about
 

@@ -46,7 +46,8 @@ def train(
     quiet
         Show no progress.
     """
-    given = _given(pictures, augmentation, training)
+    sections = [part for part in (pictures, augmentation, training) if part is not None]
+    given: dict[str, Any] = {name: getattr(part, name) for part in sections for name in part.model_fields_set}
     if resume is not None:
         _resume(resume, {**given, **options}, data=data, out=out, method=method, direction=direction, quiet=quiet)
         return
@@ -63,10 +64,6 @@ def train(
         settings["direction"] = direction
     run = start(configure(method, settings, config), out, quiet=quiet)
     _say(run, quiet)
-
-
-def _given(*sections: Any) -> dict[str, Any]:
-    return {name: getattr(part, name) for part in sections if part is not None for name in part.model_fields_set}
 
 
 def _known(method: str | None, config: Path | None, options: dict[str, str]) -> dict[str, str]:
