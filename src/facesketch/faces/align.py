@@ -90,19 +90,10 @@ def align(image: Image.Image, face: Face, frame: FaceFrame = FRAME, *, scale: fl
         return Aligned(made.image, face, matrix)
     image = fill_corners(image)
     size = max(1, round(frame.width * scale)), max(1, round(frame.height * scale))
-    if _is_aligned(image.size, face, frame):
+    across, down = frame.width / image.width, frame.height / image.height
+    off = (math.dist((x * across, y * down), eye) for (x, y), eye in zip(face.eyes, frame.eyes, strict=True))
+    if abs(across / down - 1) <= _SAME_SHAPE and max(off) <= _SAME_PLACE * frame.eye_distance:
         matrix = scaled(np.eye(2, 3), size[0] / image.width, size[1] / image.height)
-        same = size == image.size
-        whole = image.copy() if same else image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
-        return Aligned(whole, face, matrix)
+        return Aligned(image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0), face, matrix)
     matrix = scaled(similarity(face.eyes, frame.eyes), scale)
     return Aligned(continued(*warp(image, matrix, size)), face, matrix)
-
-
-def _is_aligned(size: tuple[int, int], face: Face, frame: FaceFrame) -> bool:
-    """Tell whether the whole picture has the frame's shape, and the eyes where the frame has them."""
-    across, down = frame.width / size[0], frame.height / size[1]
-    if abs(across / down - 1) > _SAME_SHAPE:
-        return False
-    off = (math.dist((x * across, y * down), eye) for (x, y), eye in zip(face.eyes, frame.eyes, strict=True))
-    return max(off) <= _SAME_PLACE * frame.eye_distance

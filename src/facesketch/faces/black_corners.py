@@ -33,22 +33,16 @@ def black_corners(image: Image.Image) -> Mask:
         (H, W) bool.
     """
     found = np.zeros((image.height, image.width), dtype=bool)
-    if not any(_is_dark(side).mean() >= _LEAST for side in _sides(image)):
+    width, height = image.size
+    border = (0, 0, width, 1), (0, height - 1, width, height), (0, 0, 1, height), (width - 1, 0, width, height)
+    if not any(_is_dark(image.crop(side)).mean() >= _LEAST for side in border):
         return found  # as most pictures, however large, do
     dark, unit = _is_dark(image), max(image.size) / _USUAL
     for turns in range(4):  # each side in turn is the upper one
-        turned = np.rot90(dark, turns)
-        runs = _along_top(turned, max(unit, 1.0))
-        rows = np.arange(turned.shape[0])[:, None]
-        np.rot90(found, turns)[...] |= rows < runs
+        runs = _along_top(np.rot90(dark, turns), max(unit, 1.0))
+        upper = np.rot90(found, turns)
+        upper |= np.arange(len(upper))[:, None] < runs
     return found
-
-
-def _sides(image: Image.Image) -> list[Image.Image]:
-    """Return the four lines of pixels along the border."""
-    width, height = image.size
-    boxes = (0, 0, width, 1), (0, height - 1, width, height), (0, 0, 1, height), (width - 1, 0, width, height)
-    return [image.crop(box) for box in boxes]
 
 
 def _is_dark(image: Image.Image) -> Mask:
@@ -67,29 +61,22 @@ def _along_top(dark: Mask, unit: float) -> NDArray[np.int64]:
     others = runs > deepest  # columns of a strip along another side, which hang from this one too
     if others.mean() > _NIGHT:
         return none
-    part = _from_a_corner((runs > 0) | others)
+    black = (runs > 0) | others
+    first, last = np.logical_and.accumulate(black), np.logical_and.accumulate(black[::-1])[::-1]
+    part = first if first.sum() >= last.sum() else last  # the longer stretch that begins in a corner
     hanging = np.flatnonzero(part & (runs > 0) & ~others)
     if len(hanging) < max(_LEAST * width, 3):
         return none
-    edge, off = _line(hanging, runs[hanging]), _STRAIGHT * unit
+    # a straight line through most of the edge: its slope and its level are medians
+    depths, half, off = runs[hanging], len(hanging) // 2, _STRAIGHT * unit
+    rest = len(hanging) - half
+    slope = np.median((depths[half:] - depths[:rest]) / (hanging[half:] - hanging[:rest]))
+    edge = np.poly1d((slope, np.median(depths - slope * hanging)))
     if (np.abs(runs[hanging] - edge(hanging)) <= off).mean() < _AGREEING:
         return none
     # what hangs deeper than the line belongs to another side; a corner of two strips belongs to both
     deep = np.minimum(runs, np.ceil(edge(np.arange(width)) + off).astype(np.int64))
     return np.where(part, deep, 0).clip(min=0)
-
-
-def _line(places: NDArray[np.int64], depths: NDArray[np.int64]) -> np.poly1d:
-    """Return a straight line through most of some points: its slope and its level are medians."""
-    half = len(places) // 2
-    slope = np.median((depths[half:] - depths[: len(depths) - half]) / (places[half:] - places[: len(places) - half]))
-    return np.poly1d((slope, np.median(depths - slope * places)))
-
-
-def _from_a_corner(black: Mask) -> Mask:
-    """Return the longer of the two stretches that begin at the ends of a side."""
-    first, last = np.logical_and.accumulate(black), np.logical_and.accumulate(black[::-1])[::-1]
-    return first if first.sum() >= last.sum() else last
 
 
 def fill_corners(image: Image.Image) -> Image.Image:
@@ -100,6 +87,12 @@ def fill_corners(image: Image.Image) -> Image.Image:
 
     Args:
         image: `L` or `RGB`.
+
+    Examples:
+        >>> picture = Image.new("L", (100, 100), 200)
+        >>> picture.paste(0, (0, 0, 100, 9))
+        >>> fill_corners(picture).getpixel((50, 2))
+        200
     """
     black = black_corners(image)
     if not black.any() or black.all():

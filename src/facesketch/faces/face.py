@@ -60,21 +60,3 @@ class Face:
         points = None if self.points is None else moved(matrix, self.points)
         box, eyes = (left, top, right - left, bottom - top), ((first_x, first_y), (second_x, second_y))
         return replace(self, box=box, eyes=eyes, points=points)
-
-
-def calibrated(
-    eyes: tuple[Point, Point], *, along: float = 0.0, low: float = 0.0, wide: float = 1.0
-) -> tuple[Point, Point]:
-    """Return where the published crops have the eyes that a finder puts here.
-
-    Args:
-        eyes: as the finder gives them.
-        along: how far it puts their middle towards the second eye, in eye distances.
-        low: how far it puts their middle below the line through both, in eye distances.
-        wide: how many times too far apart it puts them.
-    """
-    first, second = (complex(*eye) for eye in eyes)
-    apart = (second - first) / wide
-    middle = (first + second) / 2 - apart * complex(along, low)
-    first, second = middle - apart / 2, middle + apart / 2
-    return (first.real, first.imag), (second.real, second.imag)

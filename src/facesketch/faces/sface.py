@@ -1,8 +1,7 @@
 """SFace describes a face by 128 numbers that are similar for pictures of one person (Zhong et al. 2021).
 
-The face is turned and scaled to SFace's 112x112 by five points. They come from YuNet; where YuNet
-finds no face, pictures of the aligned frame's 4:5 shape are taken to have the eyes, the nose and
-the mouth where that frame has them.
+Five points bring the face to SFace's 112x112. They come from YuNet. Where YuNet finds no face, a picture of the
+aligned frame's 4:5 shape is taken to have the eyes, the nose and the mouth where that frame has them.
 """
 
 from __future__ import annotations
@@ -15,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facesketch.errors import CheckpointError, ImageError
+from facesketch.errors import ImageError
 from facesketch.faces.frame import FRAME
-from facesketch.faces.yunet import found
+from facesketch.faces.yunet import found, open_network
 
 DIMENSION = 128
 # Where YuNet puts the eyes, the nose and the corners of the mouth on average, over CUHK's photos and sketches
@@ -60,9 +59,17 @@ class SFace:
     def _describe(self, picture: NDArray[np.uint8], number: int) -> NDArray[np.float32]:
         recogniser, detector = self._networks()
         picture = np.ascontiguousarray(picture[..., ::-1])  # OpenCV has blue first
-        face = _detect(detector, picture)
-        if face is None:
-            face = _frame_face(picture, number, searched=detector is not None)
+        faces = np.empty((0, 15), np.float32) if detector is None else found(detector, picture)
+        if len(faces):
+            face = faces[faces[:, 14].argmax()]
+        else:  # the aligned frame's five points, in YuNet's layout
+            height, width = picture.shape[:2]
+            if abs(width / height - FRAME.width / FRAME.height) > 0.01:
+                searched = f"picture {number}: no face found"
+                seen = f"picture {number} is {width}x{height}" if detector is None else searched
+                raise ImageError(seen, f"expected a face, or an aligned picture of {FRAME.width}x{FRAME.height}")
+            points = np.array(_POINTS) * (width / FRAME.width, height / FRAME.height)
+            face = np.concatenate([(0, 0, width, height), points.ravel(), (1.0,)]).astype(np.float32)
         crop = recogniser.alignCrop(picture, face)
         return np.array(recogniser.feature(crop)[0], dtype=np.float32)  # a copy: OpenCV reuses its memory
 
@@ -72,38 +79,9 @@ class SFace:
         if networks is None:
             import cv2
 
-            size = (FRAME.width, FRAME.height)
-            recogniser = _open(cv2.FaceRecognizerSF, self._model)
-            given = self._detector
-            detector = None if given is None else _open(cv2.FaceDetectorYN, given, size, _SCORE)
-            networks = self._local.networks = recogniser, detector
+            detector = None
+            if self._detector is not None:
+                size = (FRAME.width, FRAME.height)
+                detector = open_network(cv2.FaceDetectorYN, self._detector, size, _SCORE)
+            networks = self._local.networks = open_network(cv2.FaceRecognizerSF, self._model), detector
         return networks
-
-
-def _detect(detector: Any, picture: NDArray[np.uint8]) -> NDArray[np.float32] | None:
-    """Return the surest face: x, y, width, height, five points, score; or None."""
-    if detector is None:
-        return None
-    faces = found(detector, picture)
-    return faces[faces[:, 14].argmax()] if len(faces) else None
-
-
-def _open(kind: Any, path: Path, *rest: Any) -> Any:
-    import cv2
-
-    if not path.is_file():
-        raise CheckpointError(f"{path}: no such file", "expected an ONNX model, as `facesketch models fetch` brings")
-    try:
-        return kind.create(str(path), "", *rest)
-    except cv2.error as error:
-        raise CheckpointError(f"{path}: OpenCV cannot read it", "expected an ONNX model, so fetch it again") from error
-
-
-def _frame_face(picture: NDArray[np.uint8], number: int, *, searched: bool) -> NDArray[np.float32]:
-    """Return the aligned frame's five points, scaled to the picture, in YuNet's layout."""
-    height, width = picture.shape[:2]
-    if abs(width / height - FRAME.width / FRAME.height) > 0.01:
-        seen = f"picture {number}: no face found" if searched else f"picture {number} is {width}x{height}"
-        raise ImageError(seen, f"expected a face, or an aligned picture of {FRAME.width}x{FRAME.height}")
-    points = np.array(_POINTS) * (width / FRAME.width, height / FRAME.height)
-    return np.concatenate([(0, 0, width, height), points.ravel(), (1.0,)]).astype(np.float32)

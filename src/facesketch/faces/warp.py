@@ -69,7 +69,12 @@ def warp(
     drawn = (size[0] * finer, size[1] * finer)
     image, matrix = _near(image, scaled(matrix, finer), zoom * finer, drawn)
     if not inside.all():
-        image, matrix = _with_rim(image, matrix)
+        # the border's pixels are repeated a little, so that no kernel mixes what lies beyond them into them
+        grown = np.pad(
+            np.asarray(image), ((_RIM, _RIM), (_RIM, _RIM), (0, 0))[: 3 if image.mode == "RGB" else 2], "edge"
+        )
+        image = Image.fromarray(grown)
+        matrix = np.column_stack([matrix[:, :2], matrix[:, 2] - matrix[:, :2] @ (_RIM, _RIM)])
     kernel = Image.Resampling.BILINEAR if finer == 2 or quick else Image.Resampling.BICUBIC
     seen = image.transform(drawn, Image.Transform.AFFINE, tuple(inverse(matrix).ravel()), kernel)
     return seen if finer == 1 else seen.resize(size, Image.Resampling.LANCZOS), inside
@@ -102,14 +107,6 @@ def _near(image: Image.Image, matrix: Matrix, zoom: float, window: tuple[int, in
     return part, np.column_stack([turn, shift])
 
 
-def _with_rim(image: Image.Image, matrix: Matrix) -> tuple[Image.Image, Matrix]:
-    """Repeat the border's pixels a little, so that no kernel mixes what lies beyond them into them."""
-    array = np.asarray(image)
-    grown = np.pad(array, ((_RIM, _RIM), (_RIM, _RIM), (0, 0))[: array.ndim], mode="edge")
-    turn = matrix[:, :2]
-    return Image.fromarray(grown), np.column_stack([turn, matrix[:, 2] - turn @ (_RIM, _RIM)])
-
-
 def continued(image: Image.Image, inside: NDArray[np.bool_]) -> Image.Image:
     """Fill what the picture does not cover with the colours of its border, the softer the farther away.
 
@@ -127,25 +124,15 @@ def continued(image: Image.Image, inside: NDArray[np.bool_]) -> Image.Image:
         return Image.new(image.mode, image.size, (128,) * len(image.getbands()))
     band = inside & near_outside(inside, max(2, round(_BAND * min(image.size))))
     colour = array.reshape(*inside.shape, -1)
-    ground = band.copy()
-    ground[band] = _is_ground(colour[band])
-    beside = ground & _beside(image.width)
+    light, tint = colour[band].mean(axis=-1), np.ptp(colour[band], axis=-1)
+    usual, ground = np.median(light), band.copy()
+    if usual > _PAPER and tint.mean() < _TINT:  # of grey strokes on paper only the paper, of a photo all
+        ground[band] = light >= usual
+    beside = ground & (np.abs((np.arange(image.width) + 0.5) / image.width - 0.5) > _HEAD / 2)
     weight = (beside if beside.any() else ground)[..., None].astype(np.float32)
     fill = _spread(colour * weight, weight)
     filled = np.where(inside[..., None], colour, fill)
     return Image.fromarray(np.clip(filled + 0.5, 0, 255).astype(np.uint8).reshape(array.shape))
-
-
-def _is_ground(colour: Array) -> NDArray[np.bool_]:
-    """Return which of a band's (N, C) pixels may be continued: a photo's all, of grey on paper the lighter half."""
-    light, tint = colour.mean(axis=-1), np.ptp(colour, axis=-1)
-    usual = np.median(light)
-    return light >= usual if usual > _PAPER and tint.mean() < _TINT else np.ones(len(colour), dtype=bool)
-
-
-def _beside(width: int) -> NDArray[np.bool_]:
-    """Return which columns of a frame lie beside the head."""
-    return np.asarray(np.abs((np.arange(width) + 0.5) / width - 0.5) > _HEAD / 2)
 
 
 def near_outside(inside: NDArray[np.bool_], reach: int) -> NDArray[np.bool_]:

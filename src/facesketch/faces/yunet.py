@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from facesketch.errors import CheckpointError
-from facesketch.faces.face import Face, calibrated
+from facesketch.faces.face import Face
 from facesketch.faces.frame import Point
 from facesketch.faces.warp import inverse, moved, similarity, warp
 
@@ -53,6 +53,22 @@ def found(network: Any, picture: NDArray[np.uint8]) -> NDArray[np.float32]:
     return np.empty((0, 15), dtype=np.float32) if rows is None else np.asarray(rows)
 
 
+def open_network(kind: Any, path: Path, *rest: Any) -> Any:
+    """Return OpenCV's network of a kind, such as `cv2.FaceDetectorYN`, from an ONNX file.
+
+    Raises:
+        CheckpointError: it is not there, or OpenCV cannot read it.
+    """
+    import cv2
+
+    if not path.is_file():
+        raise CheckpointError(f"{path}: no such file", "expected an ONNX model, as `facesketch models fetch` brings")
+    try:
+        return kind.create(str(path), "", *rest)
+    except cv2.error as error:
+        raise CheckpointError(f"{path}: OpenCV cannot read it", "expected an ONNX model, so fetch it again") from error
+
+
 class YuNet:
     """Finds faces from about 20 pixels, tilted by up to 45°, on photos and on sketches.
 
@@ -66,14 +82,7 @@ class YuNet:
     def __init__(self, model: Path) -> None:
         import cv2
 
-        if not model.is_file():
-            raise CheckpointError(f"{model}: no such file", "expected YuNet's ONNX model, which comes with facesketch")
-        try:
-            self._net = cv2.FaceDetectorYN.create(str(model), "", (_FIRST, _FIRST), _SCORE)
-        except cv2.error as error:
-            raise CheckpointError(
-                f"{model}: OpenCV cannot read it", "expected YuNet's ONNX model, which comes with facesketch"
-            ) from error
+        self._net = open_network(cv2.FaceDetectorYN, model, (_FIRST, _FIRST), _SCORE)
 
     def detect(self, image: Image.Image) -> list[Face]:
         """Return the faces in any order; the eyes off by a twelfth of their distance, more on tilted heads."""
@@ -90,11 +99,12 @@ class YuNet:
         size = (max(8, round(image.width * scale)), max(8, round(image.height * scale)))
         small = image.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
         back = np.array([image.width / size[0], image.height / size[1]])
-        return [_face(row, back) for row in self._rows(small)]
-
-    def _rows(self, image: Image.Image) -> NDArray[np.float32]:
-        """Return (N, 15): box, five points, score."""
-        return found(self._net, np.asarray(image.convert("RGB"))[:, :, ::-1])
+        faces = []
+        for row in found(self._net, np.asarray(small.convert("RGB"))[:, :, ::-1]):
+            points = _points(row) * back
+            left, top, width, height = (row[:4].astype(np.float64) * np.tile(back, 2)).tolist()
+            faces.append(Face((left, top, width, height), _pupils(points), points, min(1.0, float(row[14]))))
+        return faces
 
     def refine(self, image: Image.Image, face: Face) -> Face:
         """Return the face with the points that a close and level look gives; the same face where it shows none."""
@@ -115,31 +125,22 @@ class YuNet:
         matrix = similarity(_pupils(points), _EYES)
         window, _ = warp(image, matrix, _WINDOW, quick=True)
         mirrored = window.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-        looks = [*self._amid(window), *(_unmirrored(points) for points in self._amid(mirrored))]
+        back = np.array([_WINDOW[0], 0.0])
+        looks = [*self._amid(window), *(back + points[_MIRRORED] * (-1, 1) for points in self._amid(mirrored))]
         return moved(inverse(matrix), np.mean(looks, axis=0)) if looks else None
 
     def _amid(self, window: Image.Image) -> Iterator[Points]:
         """Yield the points of the face in the middle of the window, if it is there."""
         middle = np.mean(_EYES, axis=0)
-        for row in self._rows(window):
+        for row in found(self._net, np.asarray(window.convert("RGB"))[:, :, ::-1]):
             points = _points(row)
             if np.abs(points[:2].mean(axis=0) - middle).max() < _APART / 2:
                 yield points
                 return
 
 
-def _unmirrored(points: Points) -> Points:
-    return np.array([_WINDOW[0], 0.0]) + points[_MIRRORED] * (-1, 1)
-
-
 def _points(row: NDArray[np.float32]) -> Points:
     return row[4:14].astype(np.float64).reshape(5, 2)
-
-
-def _face(row: NDArray[np.float32], back: NDArray[np.float64]) -> Face:
-    points = _points(row) * back
-    left, top, width, height = (float(value) for value in row[:4].astype(np.float64) * np.tile(back, 2))
-    return Face((left, top, width, height), _pupils(points), points, min(1.0, float(row[14])))
 
 
 def _pupils(points: Points) -> tuple[Point, Point]:
@@ -151,6 +152,7 @@ def _pupils(points: Points) -> tuple[Point, Point]:
     middle, apart = points[:2].mean(axis=0), points[1] - points[0]
     length = max(float(np.hypot(*apart)), 1e-6)
     down = float(np.hypot(*(points[3:].mean(axis=0) - middle)))
-    half = apart / 2 * max(1.0, _TURNED * down / length)
+    half = apart / 2 * max(1.0, _TURNED * down / length) / _WIDE
+    middle = middle - 2 * _LOW * np.array([-half[1], half[0]])
     (left_x, left_y), (right_x, right_y) = (middle - half).tolist(), (middle + half).tolist()
-    return calibrated(((left_x, left_y), (right_x, right_y)), low=_LOW, wide=_WIDE)
+    return (left_x, left_y), (right_x, right_y)

@@ -45,9 +45,6 @@ class Bootstrap:
         subjects: who each picture shows.
         resamples: how many times to draw.
         seed: of the draws.
-
-    >>> Bootstrap(["ann", "ann", "bob"]).mean([1.0, 2.0, 6.0])
-    Interval(value=3.0, low=1.5, high=6.0)
     """
 
     def __init__(self, subjects: Sequence[str], *, resamples: int = RESAMPLES, seed: int = 0) -> None:

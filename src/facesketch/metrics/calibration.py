@@ -44,9 +44,10 @@ def reliability(chances: Array, right: NDArray[np.bool_], weights: Array | None 
     Raises:
         DataError: there is no answer, or a chance is not between 0 and 1.
 
-    >>> found = reliability(np.array([0.8, 0.9]), np.array([True, False]), bins=2)
-    >>> round(calibration_error(found), 2)
-    0.35
+    Examples:
+        >>> found = reliability(np.array([0.8, 0.9]), np.array([True, False]), bins=2)
+        >>> round(calibration_error(found), 2)
+        0.35
     """
     if not len(chances):
         raise DataError("no answers", "expected at least one chance and whether it was right")

@@ -26,9 +26,10 @@ def raw_pixels(images: Tensor) -> Array:
     Returns:
         (N, H W); the inner product of two rows is their correlation. A picture of one grey gives zeros.
 
-    >>> import torch
-    >>> raw_pixels(torch.tensor([[[[10.0, 20.0]]]])).round(3).tolist()
-    [[-0.707, 0.707]]
+    Examples:
+        >>> import torch
+        >>> raw_pixels(torch.tensor([[[[10.0, 20.0]]]])).round(3).tolist()
+        [[-0.707, 0.707]]
     """
     pixels = _luma(images).reshape(len(images), -1)
     pixels = pixels - pixels.mean(axis=1, keepdims=True)
@@ -51,9 +52,10 @@ def hog(images: Tensor, cell: int = 10) -> Array:
     Raises:
         DataError: a side is shorter than two cells.
 
-    >>> import torch
-    >>> hog(torch.rand(2, 1, 250, 200)).shape
-    (2, 16416)
+    Examples:
+        >>> import torch
+        >>> hog(torch.rand(2, 1, 250, 200)).shape
+        (2, 16416)
     """
     grey = _luma(images)
     count, height, width = grey.shape

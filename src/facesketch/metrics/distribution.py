@@ -32,9 +32,6 @@ def frechet(x: Array, y: Array) -> float:
 
     Raises:
         DataError: a set has fewer than two rows, the columns differ, or a value is not finite.
-
-    >>> frechet(np.array([[-1.0], [1.0]]), np.array([[2.0], [4.0]]))
-    9.0
     """
     _check_sets(x, y)
     shift = x.mean(axis=0) - y.mean(axis=0)
@@ -62,8 +59,9 @@ def kernel_distance(x: Array, y: Array, *, subsets: int = 100, size: int = 50, s
     Raises:
         DataError: as for `frechet`.
 
-    >>> kernel_distance(np.array([[1.0], [2.0]]), np.array([[1.0], [2.0]]))
-    -39.5
+    Examples:
+        >>> kernel_distance(np.array([[1.0], [2.0]]), np.array([[1.0], [2.0]]))
+        -39.5
     """
     _check_sets(x, y)
     size = min(size, len(x), len(y))

@@ -91,9 +91,10 @@ def nlda(real: Array, synthesised: Array, *, train: int, repeats: int = 20, seed
     Raises:
         DataError: the shapes differ, or nobody is left to train on or to test with.
 
-    >>> sketches = np.random.default_rng(0).random((6, 20))
-    >>> nlda(sketches, sketches, train=3).full
-    1.0
+    Examples:
+        >>> sketches = np.random.default_rng(0).random((6, 20))
+        >>> nlda(sketches, sketches, train=3).full
+        1.0
     """
     if real.shape != synthesised.shape:
         raise DataError(f"real sketches of {real.shape}, synthesised of {synthesised.shape}", "expected the same shape")

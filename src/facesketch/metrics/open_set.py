@@ -64,8 +64,9 @@ def bar(strangers: Array, rate: float, weights: Array | None = None) -> float:
     Raises:
         DataError: there is no such search, so that nothing is known of false alarms.
 
-    >>> bar(np.array([0.9, 0.5, 0.1, 0.3]), 0.25)
-    0.5
+    Examples:
+        >>> bar(np.array([0.9, 0.5, 0.1, 0.3]), 0.25)
+        0.5
     """
     assert 0 <= rate <= 1, "a rate is a share"
     if not len(strangers):
@@ -86,8 +87,9 @@ def detection(found: Searches, rate: float) -> Detection:
     Raises:
         DataError: there is no search for a person in the gallery, or none for a person outside of it.
 
-    >>> detection(Searches(np.array([0.8, 0.4]), np.array([0.3, 0.2]), np.array([0.5, 0.1])), 0.0)
-    Detection(bar=0.5, rate=0.5, alarms=0.0)
+    Examples:
+        >>> detection(Searches(np.array([0.8, 0.4]), np.array([0.3, 0.2]), np.array([0.5, 0.1])), 0.0)
+        Detection(bar=0.5, rate=0.5, alarms=0.0)
     """
     if not len(found.mates):
         raise DataError("no probe shows anybody in the gallery", "expected some who are in it and some who are not")

@@ -62,8 +62,9 @@ def features(images: Tensor, trunk: VGG16Features) -> Array:
     Raises:
         DataError: a side is shorter than 16 pixels.
 
-    >>> features(torch.rand(3, 1, 16, 16) * 255, VGG16Features()).shape
-    (3, 512)
+    Examples:
+        >>> features(torch.rand(3, 1, 16, 16) * 255, VGG16Features()).shape
+        (3, 512)
     """
     require_pictures("VGG16: a set of pictures", images, SMALLEST["vgg"])
     maps = (trunk(imagenet_normalise(batch))[-1].double() for batch in _batches(images, trunk.eval()))

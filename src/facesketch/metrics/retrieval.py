@@ -32,8 +32,9 @@ def match_ranks(distances: Array, probes: Sequence[str], gallery: Sequence[str])
     Raises:
         DataError: a probe has nobody in the gallery, a distance is not a number, or the lengths do not fit.
 
-    >>> match_ranks(np.array([[0.1, 0.5], [0.2, 0.3]]), ["ann", "bob"], ["ann", "bob"]).tolist()
-    [1, 2]
+    Examples:
+        >>> match_ranks(np.array([[0.1, 0.5], [0.2, 0.3]]), ["ann", "bob"], ["ann", "bob"]).tolist()
+        [1, 2]
     """
     if distances.shape != (len(probes), len(gallery)):
         seen = f"distances of {distances.shape} for {len(probes)} probes and {len(gallery)} in the gallery"
@@ -65,9 +66,6 @@ def cmc(distances: Array, probes: Sequence[str], gallery: Sequence[str]) -> Arra
 
     Raises:
         DataError: as `match_ranks`, or there is no probe.
-
-    >>> cmc(np.array([[0.1, 0.5], [0.2, 0.3]]), ["ann", "bob"], ["ann", "bob"]).tolist()
-    [0.5, 1.0]
     """
     if not len(probes):
         raise DataError("no probes", "expected at least one picture to search with")
