@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from facesketch.config import DIRECTIONS, Direction
 from facesketch.errors import ConfigError, FaceError, require_known
 from facesketch.faces import Face, FaceFinder, FaceFrame, align, choose
 from facesketch.faces.colours import AUTO, PARTS, VARIANTS, Colours, Part, named
+from facesketch.faces.finder import Which
 from facesketch.faces.turns import Turn
 from facesketch.images.photo_or_sketch import kind_of
 from facesketch.inference.translator import (
@@ -38,7 +39,6 @@ from facesketch.inference.translator import (
 from facesketch.inference.translator import load as load_translator
 from facesketch.weights import shipped
 
-Which = Literal["largest", "all"] | int
 USEFUL_SIZE = (400, 500)
 """Least pixels across and down of a portrait, unless that is more than four times its frame."""
 _MOST_SCALE = 4

@@ -81,9 +81,8 @@ def _open(path: str, weights: str, device: str, engine: EngineName) -> Engine:
     if engine == "torch" and exported:
         raise ConfigError(f"{path}: PyTorch does not run .onnx files", "give the run folder, or `engine` onnx")
     if engine in {"onnx", "openvino", "openvino-bf16"} and not exported:
-        raise ConfigError(
-            f"{path}: {engine} runs .onnx files", f"type: facesketch export {path} `out` model.onnx, and give that"
-        )
+        hint = f"type: facesketch export {path} `out` model.onnx, and give that"
+        raise ConfigError(f"{path}: {engine} runs .onnx files", hint)
     if untrained(path):
         from facesketch.inference.engines.pencil_engine import PencilEngine
 
@@ -210,17 +209,13 @@ class Translator:
         """
         if direction is None:
             if len(self.directions) > 1:
-                raise ConfigError(
-                    f"{self.name}: serves both directions", "say which with `direction` photo2sketch or sketch2photo"
-                )
+                hint = "say which with `direction` photo2sketch or sketch2photo"
+                raise ConfigError(f"{self.name}: serves both directions", hint)
             return self.directions[0]
         require_known(direction, DIRECTIONS, "direction")
         if direction not in self.directions:
-            served = " and ".join(self.directions)
-            raise ConfigError(
-                f"{self.name}: translates {served}, not {direction}",
-                f"give a model trained with `direction` {direction}",
-            )
+            seen = f"{self.name}: translates {' and '.join(self.directions)}, not {direction}"
+            raise ConfigError(seen, f"give a model trained with `direction` {direction}")
         return direction
 
     def prepare(self, picture: Image.Image, direction: Direction, resolution: Resolution = "trained") -> Prepared:
@@ -232,9 +227,8 @@ class Translator:
         require_known(resolution, get_args(Resolution), "resolution")
         needs = self.preprocessing
         if resolution == "native" and needs.frame is not None:
-            raise ConfigError(
-                f"{self.name}: this network has a fixed size of {needs.frame}", "leave out `resolution` native"
-            )
+            seen = f"{self.name}: this network has a fixed size of {needs.frame}"
+            raise ConfigError(seen, "leave out `resolution` native")
         frame = None if needs.frame is None else (needs.frame, needs.frame)
         longest = needs.longest_side if resolution == "trained" else None
         channels = needs.source_channels(direction)
@@ -277,6 +271,10 @@ def to_image(picture: Any) -> Image.Image:
 
     Raises:
         ImageError: none of these, or not a picture.
+
+    Examples:
+        >>> to_image(np.zeros((8, 9, 3))).size
+        (9, 8)
     """
     if isinstance(picture, Image.Image):
         return flatten(picture)
@@ -293,9 +291,8 @@ def _from_array(array: NDArray[Any]) -> Image.Image:
         raise ImageError(f"an array of shape {array.shape} is not a picture", "expected (H, W), (H, W, 3) or (H, W, 4)")
     if array.dtype != np.uint8:
         if array.dtype.kind != "f" or not (array.min() >= 0.0 and array.max() <= 1.0):
-            raise ImageError(
-                f"an array of {array.dtype} in [{array.min()}, {array.max()}]", "expected uint8, or floats in [0, 1]"
-            )
+            seen = f"an array of {array.dtype} in [{array.min()}, {array.max()}]"
+            raise ImageError(seen, "expected uint8, or floats in [0, 1]")
         array = (array * 255.0 + 0.5).astype(np.uint8)
     return flatten(Image.fromarray(array[:, :, 0] if array.shape[2:] == (1,) else array))
 

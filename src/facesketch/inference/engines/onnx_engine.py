@@ -79,21 +79,17 @@ def open_session(model: bytes, name: str, device: str = "cpu") -> onnxruntime.In
     if provider not in there:
         known = ", ".join(device for device, provider in _PROVIDERS.items() if provider in there)
         raise ResourceError(f"`device` {device}: ONNX Runtime has no such device here", f"expected auto or {known}")
-    try:
-        return onnxruntime.InferenceSession(model, _options(), providers=[provider])
-    except Exception as error:  # each kind of damage has its own exception, and their base is Exception itself
-        line = str(error).splitlines()[0]
-        raise CheckpointError(f"{name}: ONNX Runtime cannot read the graph ({line})", "export it again") from error
-
-
-def _options() -> onnxruntime.SessionOptions:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _ERRORS_ONLY
     options.intra_op_num_threads = threads()
     options.enable_mem_pattern = False  # it plans for one shape, and pictures come in many
     # a thread that waits by spinning takes the processor from those that read and write pictures meanwhile
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return options
+    try:
+        return onnxruntime.InferenceSession(model, options, providers=[provider])
+    except Exception as error:  # each kind of damage has its own exception, and their base is Exception itself
+        line = str(error).splitlines()[0]
+        raise CheckpointError(f"{name}: ONNX Runtime cannot read the graph ({line})", "export it again") from error
 
 
 def threads() -> int:

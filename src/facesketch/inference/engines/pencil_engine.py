@@ -38,11 +38,8 @@ class PencilEngine:
         """Draw (N, 3, H, W) photos in [-1, 1] as grey sketches (N, 1, H, W), as every engine does."""
         self.preprocessing.conditions(style, colours, len(images))  # it has none
         grey = np.einsum("nchw,c->nhw", (images + 1) / 2, np.array(LUMA, np.float32))
-        blurred = np.stack([_blur(each, self._sigma * max(each.shape) / 256) for each in grey])
+        sigma = self._sigma * max(grey.shape[1:]) / 256
+        window = (2 * max(1, int(3 * sigma + 0.5)) + 1,) * 2
+        blurred = [cv2.GaussianBlur(each, window, sigma, borderType=cv2.BORDER_REPLICATE) for each in grey]
         sketch = (grey / np.maximum(blurred, 1e-3)).clip(0, 1)  # the blurred negative is one minus the blurred
         return np.asarray(2 * sketch - 1, dtype=np.float32)[:, None]
-
-
-def _blur(grey: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
-    side = 2 * max(1, int(3 * sigma + 0.5)) + 1
-    return np.asarray(cv2.GaussianBlur(grey, (side, side), sigma, borderType=cv2.BORDER_REPLICATE), np.float32)

@@ -89,13 +89,18 @@ def export(
     """
     require_known(weights, ("best", "last"), "weights")
     require_known(precision, get_args(Precision), "precision")
-    _require(source, out)
+    if untrained(str(source)):
+        raise ConfigError(f"{source}: learns nothing and needs no file", "translate with it by its name")
+    if source.suffix.lower() == ONNX_SUFFIX:
+        raise ConfigError(f"{source}: is exported already", "give the run folder or its .safetensors file")
+    require_name(out)
+    if out.suffix.lower() != ONNX_SUFFIX:
+        seen = f"{out}: expected a name that ends in {ONNX_SUFFIX}"
+        raise ConfigError(seen, f"type: `out` {out.with_suffix('.onnx')}")
     method, config = load_method(source, weights)
     if method.exemplars:
-        name = config.method.name
-        raise ConfigError(
-            f"{source}: {name} draws with its training pairs and has no network to export", "use it as it is"
-        )
+        seen = f"{source}: {config.method.name} draws with its training pairs and has no network to export"
+        raise ConfigError(seen, "use it as it is")
     if direction is not None and direction not in method.translates:
         raise ConfigError(f"{source}: translates {' and '.join(method.translates)}, not {direction}", "leave it out")
     several = direction is None and len(method.translates) > 1
@@ -104,18 +109,6 @@ def export(
         _export(method, config, each, precision, out.with_stem(f"{out.stem}-{each}") if several else out, notes)
         for each in (method.translates if direction is None else (direction,))
     ]
-
-
-def _require(source: Path, out: Path) -> None:
-    if untrained(str(source)):
-        raise ConfigError(f"{source}: learns nothing and needs no file", "translate with it by its name")
-    if source.suffix.lower() == ONNX_SUFFIX:
-        raise ConfigError(f"{source}: is exported already", "give the run folder or its .safetensors file")
-    require_name(out)
-    if out.suffix.lower() != ONNX_SUFFIX:
-        raise ConfigError(
-            f"{out}: expected a name that ends in {ONNX_SUFFIX}", f"type: `out` {out.with_suffix('.onnx')}"
-        )
 
 
 def _export(
@@ -132,24 +125,17 @@ def _export(
         model = quantise(model, (_inputs(method, direction, [picture], side) for picture in pictures))
     batches = _batches(method)
     largest, mean = _differences(method, direction, with_header(model, {}), pictures, batches)
-    _refuse(out, precision, largest, mean)
+    most, most_mean = LIMITS[precision]
+    if not (largest <= most and mean <= most_mean):  # written so that NaN is refused too
+        seen = f"{precision} differs from PyTorch by up to {largest:.2f}/255, {mean:.3f}/255 on average"
+        advice = "give `precision` fp32" if precision != "fp32" else "this model cannot be exported"
+        raise ConfigError(f"{out}: not written: {seen}", f"at most {most:g} and {most_mean:g} are allowed, so {advice}")
     needs = preprocessing(method).model_copy(update={"directions": (direction,)})
     compared = {"precision": precision, "largest_difference": round(largest, 4), "mean_difference": round(mean, 4)}
     content = with_header(model, write_header(without_paths(config), needs, {**notes, "export": compared}))
     with atomic(out) as file:
         file.write(content)
     return Exported(out, direction, precision, len(content), largest, mean, batches, drawn)
-
-
-def _refuse(out: Path, precision: Precision, largest: float, mean: float) -> None:
-    allowed = LIMITS[precision]
-    if largest <= allowed[0] and mean <= allowed[1]:  # and not a number is refused
-        return
-    seen = f"differs from PyTorch by up to {largest:.2f}/255, {mean:.3f}/255 on average"
-    advice = "give `precision` fp32" if precision != "fp32" else "this model cannot be exported"
-    raise ConfigError(
-        f"{out}: not written: {precision} {seen}", f"at most {allowed[0]:g} and {allowed[1]:g} are allowed, so {advice}"
-    )
 
 
 def _batches(method: Method) -> tuple[tuple[int, int, int], ...]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import tempfile
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,19 @@ if TYPE_CHECKING:
 
 _LEAST = 256  # smaller tensors, scales and shifts, are left as they are
 _CONVOLUTIONS = ["Conv", "ConvTranspose", "Gemm", "MatMul"]
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Silence warnings of the exporter and the quantiser, which advise what changes nothing here."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
 
 
 def halve(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -63,23 +77,17 @@ def quantise(model: onnx.ModelProto, calibration: Iterable[Mapping[str, NDArray[
             inputs = next(self._left, None)
             return None if inputs is None else dict(inputs)
 
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)  # it recommends preparations that change nothing here
-    try:
-        with tempfile.TemporaryDirectory(prefix="facesketch-") as folder, warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            source, target = Path(folder) / "float.onnx", Path(folder) / "int8.onnx"
-            onnx.save(model, source)
-            quantize_static(
-                source,
-                target,
-                Reader(),
-                quant_format=QuantFormat.QDQ,
-                op_types_to_quantize=_CONVOLUTIONS,
-                per_channel=True,
-                activation_type=QuantType.QUInt8,
-                weight_type=QuantType.QInt8,
-            )
-            return onnx.load(target)
-    finally:
-        logging.disable(before)
+    with quiet(), tempfile.TemporaryDirectory(prefix="facesketch-") as folder:
+        source, target = Path(folder) / "float.onnx", Path(folder) / "int8.onnx"
+        onnx.save(model, source)
+        quantize_static(
+            source,
+            target,
+            Reader(),
+            quant_format=QuantFormat.QDQ,
+            op_types_to_quantize=_CONVOLUTIONS,
+            per_channel=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+        )
+        return onnx.load(target)

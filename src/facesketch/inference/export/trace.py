@@ -6,10 +6,7 @@ the group norm that it is written as.
 
 from __future__ import annotations
 
-import logging
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +17,7 @@ from torch.export import Dim
 from facesketch.config import Direction
 from facesketch.errors import require
 from facesketch.inference.engines.base import IMAGE, STYLE, TRANSLATION
+from facesketch.inference.export.quantise import quiet
 from facesketch.methods.base import Method
 
 if TYPE_CHECKING:
@@ -62,7 +60,7 @@ def trace(method: Method, direction: Direction) -> onnx.ModelProto:
     require("export", "export")
     graph = Graph(_with_instance_norms(deepcopy(method).cpu().float().eval()), direction)
     example, shapes = _example(method, direction)
-    with _quiet(), torch.no_grad():
+    with quiet(), torch.no_grad():
         program = torch.onnx.export(
             graph,
             kwargs=example,
@@ -103,19 +101,6 @@ def _with_instance_norms(module: nn.Module) -> Any:
         else:
             _with_instance_norms(child)
     return module
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the exporter's own remarks, on packages that are not there and functions to come, to itself."""
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(before)
 
 
 def _bare(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -105,7 +105,12 @@ def plan(
     else:
         if suffix.lower() not in WRITABLE:
             raise ConfigError(f"suffix '{suffix}' is not that of a picture", "type `suffix` .png, .jpg, .webp or .tif")
-        _refuse_odd_folder(out, alone=len(paths) == 1 and paths[0].is_file())
+        if not out.exists():
+            if out.suffix.lower() in SUFFIXES:
+                raise OutputError(f"{out}: named like one picture", "give a folder with `out` for several")
+            if len(paths) == 1 and paths[0].is_file() and _ENDING.fullmatch(out.suffix):
+                hint = "name it .png, .jpg, .webp or .tif, or make the folder first"
+                raise OutputError(f"{out}: cannot write a '{out.suffix}' picture", hint)
         if out.is_file():
             raise OutputError(f"{out}: is a file", "give a folder with `out` for several pictures")
         passed_over = [] if passed_over is None else passed_over
@@ -113,19 +118,6 @@ def plan(
         _part_clashes(pairs, sheet)
     jobs = _Jobs(suffix, overwrite, numbered, sheet, _inputs(pairs))
     return [jobs.of(pair) for pair in pairs]
-
-
-def _refuse_odd_folder(out: Path, *, alone: bool) -> None:
-    """Refuse a new folder that is named like a picture or, for a single picture, like another file."""
-    if out.exists():
-        return
-    if out.suffix.lower() in SUFFIXES:
-        raise OutputError(f"{out}: named like one picture", "give a folder with `out` for several")
-    if alone and _ENDING.fullmatch(out.suffix):
-        raise OutputError(
-            f"{out}: cannot write a '{out.suffix}' picture",
-            "name it .png, .jpg, .webp or .tif, or make the folder first",
-        )
 
 
 def named(out: Path, *, numbered: bool = False, sheet: bool = False) -> Job:
@@ -149,7 +141,7 @@ def _mirror(path: Path, out: Path, passed_over: list[Skipped], *, several: bool)
     own = path.name if path.name not in {"", ".."} else top.name  # `..` would lead out of the output
     base = out / own if several else out
     found = [
-        _Pair(os.fspath(folder), entry.name, there, _stem(entry.name), entry.is_symlink())
+        _Pair(os.fspath(folder), entry.name, there, os.path.splitext(entry.name)[0], entry.is_symlink())  # noqa: PTH122
         for folder, entries in _pictures(path, avoid, passed_over)
         for there in [os.fspath(base / folder.relative_to(path))]
         for entry in entries
@@ -158,10 +150,6 @@ def _mirror(path: Path, out: Path, passed_over: list[Skipped], *, several: bool)
         seen = f", but {passed_over[0][0]}: {passed_over[0][1]}" if passed_over else f"; expected {EXPECTED}"
         raise ImageError(f"{path}: no pictures in this folder{seen}")
     return found
-
-
-def _stem(name: str) -> str:
-    return os.path.splitext(name)[0]  # noqa: PTH122
 
 
 def _pictures(
@@ -175,11 +163,19 @@ def _pictures(
             with os.scandir(folder) as entries:
                 listed = sorted(entries, key=lambda entry: entry.name)
         except OSError as error:
-            raise ImageError(
-                f"{folder}: cannot be read ({error.strerror})", "give folders that you may read"
-            ) from error
+            seen = f"{folder}: cannot be read ({error.strerror})"
+            raise ImageError(seen, "give folders that you may read") from error
         below = [folder / entry.name for entry in listed if entry.is_dir(follow_symlinks=False)]
-        yield folder, [entry for entry in listed if _is_picture(entry, passed_over) and not _lies_in(entry, avoid)]
+        # a link may lead into the output; other entries lie where they are listed
+        yield (
+            folder,
+            [
+                entry
+                for entry in listed
+                if _is_picture(entry, passed_over)
+                and not (avoid and entry.is_symlink() and Path(entry.path).resolve().is_relative_to(avoid))
+            ],
+        )
         waiting += [each for each in reversed(below) if avoid is None or each.resolve() != avoid]
 
 
@@ -191,11 +187,6 @@ def _is_picture(entry: os.DirEntry[str], passed_over: list[Skipped]) -> bool:
     if reason:
         passed_over.append((Path(entry.path), reason))
     return not reason
-
-
-def _lies_in(entry: os.DirEntry[str], folder: Path | None) -> bool:
-    """Tell whether an entry is a link into a folder; other entries lie where they are listed."""
-    return folder is not None and entry.is_symlink() and Path(entry.path).resolve().is_relative_to(folder)
 
 
 def _part_clashes(pairs: list[_Pair], sheet: bool) -> None:
@@ -218,9 +209,8 @@ def _inputs(pairs: list[_Pair]) -> dict[str, set[str]]:
     folders: dict[str, str] = {}
     inputs: dict[str, set[str]] = {}
     for pair in pairs:
-        if pair.source not in folders:
-            folders[pair.source] = os.path.realpath(pair.source)
-        inputs.setdefault(folders[pair.source], set()).add(pair.name)
+        folder = folders.get(pair.source) or folders.setdefault(pair.source, os.path.realpath(pair.source))
+        inputs.setdefault(folder, set()).add(pair.name)
         if pair.link:
             real = Path(pair.source, pair.name).resolve()
             inputs.setdefault(os.fspath(real.parent), set()).add(real.name)

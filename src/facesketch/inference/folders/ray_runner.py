@@ -124,9 +124,8 @@ def _spread(
             yield from ray.get(done)
     except ray.exceptions.RayActorError as error:
         line = str(error).strip().splitlines()[0]
-        raise ResourceError(
-            f"a worker of the Ray cluster kept dying ({line})", "run the same again to go on"
-        ) from error
+        seen = f"a worker of the Ray cluster kept dying ({line})"
+        raise ResourceError(seen, "run the same again to go on") from error
     finally:
         for worker in [] if own else workers:
             ray.kill(worker)  # on a cluster that stays; one of this run's own ends as a whole
