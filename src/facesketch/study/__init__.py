@@ -26,7 +26,7 @@ def run(
 ) -> Study:
     """Train and evaluate every method in both directions, write the report and the figures, and return the study.
 
-    An interrupted study goes on with what is missing when it is called again. A cell that fails does not stop the
+    Call it again after an interruption, and it continues with what is missing. A cell that fails does not stop the
     others: `failure` of the study tells why, and so does the report.
 
     Examples:

@@ -189,14 +189,12 @@ def test_it_says_by_what_the_models_are_ranked(text: str) -> None:
     assert "Models are ranked by FSIM. Shaded: baselines." in text
 
 
-def test_a_deleted_report_comes_back_the_same(folder: Path, text: str, tmp_path: Path) -> None:
+def test_a_deleted_report_comes_back_the_same(folder: Path, text: str) -> None:
     (folder / "report.html").unlink()
     before = sorted(path for path in folder.rglob("*") if path.is_file())
     assert build_report(folder) == folder / "report.html"
     assert (folder / "report.html").read_text(encoding="utf-8") == text
     assert sorted(path for path in folder.rglob("*") if path.is_file()) == sorted([*before, folder / "report.html"])
-    assert build_report(folder, tmp_path / "other.html") == tmp_path / "other.html"
-    assert (tmp_path / "other.html").read_text(encoding="utf-8") == text
 
 
 def test_results_alone_make_a_report(tmp_path: Path, fabricate: Fabricate) -> None:
@@ -235,3 +233,4 @@ def test_the_verb_names_the_file(tmp_path: Path, fabricate: Fabricate, capsys: p
     assert capsys.readouterr().out == f"{folder / 'report.html'}\n"
     verb(folder, out=tmp_path / "page.html")
     assert capsys.readouterr().out == f"{tmp_path / 'page.html'}\n"
+    assert (tmp_path / "page.html").read_bytes() == (folder / "report.html").read_bytes()

@@ -58,7 +58,7 @@ MEANINGS: dict[str, tuple[str, str, str]] = {
     "scoot": ("Scoot", "higher", "Agreement of the texture and the strokes of sketches, block by block."),
     "lpips-alex": ("LPIPS (alex)", "lower", "Distance in the features of AlexNet, fitted to what people call alike."),
     "lpips-vgg": ("LPIPS (vgg)", "lower", "The same in the features of VGG16."),
-    "identity": ("identity", "higher", "How like SFace finds the face in the result and in the truth, as a cosine."),
+    "identity": ("identity", "higher", "How similar SFace finds the faces in result and target, as a cosine."),
     "frechet-vgg16": (
         "Fréchet, VGG16",
         "lower",
