@@ -146,8 +146,8 @@ def translate(
         names = [pair.attributes.get("style", "") if style == "own" else style for pair in people.pairs]
         measured = [measure(np.asarray(photo.convert("RGB"))) for photo in people.photos]
         colours = [Colours(**{part: getattr(each, part) for part in told}) for each in measured]
-        each = zip(people.sketches, names, colours, strict=True)
-        return [translator.translate([one], direction, style=name, colours=known)[0] for one, name, known in each]
+        asked = zip(people.sketches, names, colours, strict=True)
+        return [translator.translate([one], direction, style=name, colours=known)[0] for one, name, known in asked]
     sources = people.photos if direction == "photo2sketch" else people.sketches
     drawn = [pair.attributes.get("style", "") for pair in people.pairs]
     styles = drawn if style == "own" else [style] * len(drawn)
