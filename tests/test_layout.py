@@ -82,7 +82,17 @@ ROOMS = {
     *("checkpoints", "cli", "data", "evaluation", "faces", "images", "inference", "methods", "metrics", "search"),
     *("serve", "study", "training", "weights"),
 }
-FILES = {"__init__.py", "__main__.py", "config.py", "devices.py", "errors.py", "files.py", "py.typed"}
+FILES = {
+    "__init__.py",
+    "__main__.py",
+    "config.py",
+    "devices.py",
+    "errors.py",
+    "files.py",
+    "plugins.py",
+    "py.typed",
+    "testing.py",
+}
 
 
 def test_the_package_holds_its_rooms_and_nothing_else() -> None:

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import safetensors.torch
 import torch
 
 from facesketch import train
@@ -84,21 +83,6 @@ def test_run_resumes_from_every_kind_of_stop(
     monkeypatch.setattr(trainer, "keep", real)
     trainer.resume(run, quiet=True)
     _same_run(run, whole)
-
-
-@pytest.mark.usefixtures("no_estimate")
-def test_extended_run_equals_the_longer_run(learned: str, tmp_path: Path, settings: Callable[..., Any]) -> None:
-    small = settings(learned, batch_size=4)
-    whole = train(learned, tmp_path / "whole", quiet=True, epochs=2, **small)
-    run = train(learned, tmp_path / "run", quiet=True, epochs=1, **small)
-    short = (run / "weights.safetensors").read_bytes()
-    assert trainer.resume(run, quiet=True) == run
-    assert (run / "weights.safetensors").read_bytes() == short, "resuming changed a finished run"
-    trainer.resume(run, quiet=True, epochs=2)
-    assert (run / "config.toml").read_bytes() == (whole / "config.toml").read_bytes()
-    weights, expected = (safetensors.torch.load_file(each / "weights.safetensors") for each in (run, whole))
-    assert weights.keys() == expected.keys()
-    assert all(torch.equal(weights[name], expected[name]) for name in weights)
 
 
 def _flags(small: dict[str, Any]) -> list[str]:

@@ -159,15 +159,3 @@ def test_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
         if not target.startswith(("http:", "https:", "mailto:")):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
-
-
-def test_the_example_of_a_method_trains_and_translates(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import facesketch
-    from facesketch.methods.registry import METHODS
-
-    code = blocks(ROOT / "docs" / "adding-a-method.md", "python")[0]
-    (workplace / "my_method.py").write_text(code, encoding="utf-8")
-    monkeypatch.syspath_prepend(workplace)
-    monkeypatch.setitem(METHODS, "my-method", "my_method:MyMethod")
-    run = facesketch.train("my-method", "run", data="pairs", steps=2, size=32, width=4, quiet=True)
-    assert facesketch.load(run)(workplace / "me.jpg").size == (90, 75)

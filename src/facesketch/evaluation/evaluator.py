@@ -15,13 +15,14 @@ from facesketch.errors import CheckpointError, ConfigError, DataError, ImageErro
 from facesketch.evaluation.features import FeatureExtractors, PictureSet
 from facesketch.evaluation.results import Measure
 from facesketch.methods.networks.lpips import Net, PerceptualDistance
-from facesketch.metrics.base import Compute
+from facesketch.metrics.base import Compute, Metric
 from facesketch.metrics.bootstrap import Bootstrap, Interval
 from facesketch.metrics.distribution import frechet, kernel_distance
 from facesketch.metrics.fidelity import FIDELITY
 from facesketch.metrics.nlda import nlda
 from facesketch.metrics.perceptual import lpips
 from facesketch.metrics.retrieval import Array, cmc, cosine_distances, match_ranks
+from facesketch.plugins import added, load
 from facesketch.weights.catalogue import locate
 
 PSNR_CEILING = 100.0
@@ -36,8 +37,24 @@ _TIE = 9
 LPIPS: dict[str, tuple[Net, str]] = {"lpips-alex": ("alex", "alexnet"), "lpips-vgg": ("vgg", "vgg16")}
 ROUTES = {"rank": "raw pixels", "rank-hog": "HOG", "rank-sface": "SFace"}
 NAMES: tuple[str, ...] = (*FIDELITY, *LPIPS, "identity", "frechet-vgg16", "kernel-vgg16", *ROUTES, "nlda")
-"""All metrics; a `rank` gives three rates and a curve, `nlda` gives two rates."""
+"""All metrics of the package; a `rank` gives three rates and a curve, `nlda` gives two rates."""
 Tell = Callable[[str], None]
+
+
+def pairwise() -> dict[str, Metric]:
+    """Return the metrics that compare a picture with the true one, those of other distributions last.
+
+    Raises:
+        ConfigError: one of them cannot be imported, or is no `Metric`.
+    """
+    return FIDELITY | {name: _loaded(name, path) for name, path in added("metrics", NAMES).items()}
+
+
+def _loaded(name: str, path: str) -> Metric:
+    found = load("metric", name, path)
+    if not isinstance(found, Metric):
+        raise ConfigError(f"metric '{name}': {path} is no metric", "make it one with `facesketch.metrics.base.metric`")
+    return found
 
 
 @dataclass
@@ -65,7 +82,7 @@ class Evaluator:
         truth: the true pictures, each of any size.
         subjects: who each shows.
         direction: photos (`sketch2photo`) or sketches (`photo2sketch`) are the true ones.
-        metrics: which of `NAMES` to measure; None for all that apply.
+        metrics: which to measure, of `NAMES` and of what other distributions add; None for all that apply.
         seed: of the bootstrap and of NLDA's divisions.
         device: where pictures are compared.
 
@@ -94,8 +111,9 @@ class Evaluator:
         colour = direction == "sketch2photo" and any(_has_colour(picture) for picture in truth)
         self._truth = PictureSet(truth, 3 if colour else 1, self._extractors)
         self._lpips: dict[str, Compute] = {}
+        self._pairwise = pairwise()
         require_metrics(metrics or ())
-        wanted = [name for name in NAMES if metrics is None or name in metrics]
+        wanted = [name for name in (*NAMES, *added("metrics", NAMES)) if metrics is None or name in metrics]
         if "fsimc" in wanted and not colour:
             wanted.remove("fsimc")
             if metrics is not None:
@@ -147,16 +165,17 @@ class Evaluator:
             many = f"{self.subject_count} subject{'' if self.subject_count == 1 else 's'}"
             self.left_out[name] = f"{many}; half of at least {NLDA_LEAST} are needed to learn from"
         width, height = map(min, zip(*self._truth.sizes, strict=True))
-        smallest = FIDELITY[name].smallest if name in FIDELITY else 1
+        smallest = self._pairwise[name].smallest if name in self._pairwise else 1
         if min(width, height) < smallest:
             self.left_out[name] = f"{width}x{height} pictures; it needs at least {smallest}x{smallest}: use larger ones"
         return name not in self.left_out
 
     def _measure(self, name: str, pictures: PictureSet, found: Measurement) -> None:
-        if name in FIDELITY:
-            values = pictures.compare(self._truth, FIDELITY[name])
+        if name in self._pairwise:
+            metric = self._pairwise[name]
+            values = pictures.compare(self._truth, metric)
             values = np.minimum(values, PSNR_CEILING if name == "psnr" else np.inf)
-            found.metrics[name] = self._averaged(FIDELITY[name].title, "higher", values)
+            found.metrics[name] = self._averaged(metric.title, "higher", values)
         elif name in LPIPS:
             values = pictures.compare(self._truth, self._lpips[name])
             found.metrics[name] = self._averaged(f"LPIPS ({LPIPS[name][0]})", "lower", values)
@@ -215,9 +234,10 @@ class Evaluator:
 
 def require_metrics(metrics: Sequence[str]) -> None:
     """Raise a ConfigError, with the nearest name, if a metric does not exist."""
+    known = (*NAMES, *added("metrics", NAMES))
     for name in metrics:
-        if name not in NAMES:
-            raise ConfigError(f"unknown metric '{name}'", nearest(name, NAMES, "known: " + ", ".join(NAMES)))
+        if name not in known:
+            raise ConfigError(f"unknown metric '{name}'", nearest(name, known, "known: " + ", ".join(known)))
 
 
 def require_some(metrics: Sequence[str] | None, measured: Collection[str], left_out: Mapping[str, str]) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +10,7 @@ from pydantic import ValidationError
 from facesketch.config import Direction, MethodConfig, RunConfig, configure, explain
 from facesketch.errors import ConfigError, nearest, require
 from facesketch.methods.families import FAMILIES, Family
+from facesketch.plugins import added, load
 
 if TYPE_CHECKING:
     from facesketch.methods.base import Method
@@ -34,11 +33,6 @@ METHODS: dict[str, str] = {
 
 Other distributions add theirs as entry points of the group `facesketch.methods`, written the same way.
 """
-_GROUP = "facesketch.methods"
-
-
-def _paths() -> dict[str, str]:
-    return {point.name: point.value for point in entry_points(group=_GROUP)} | METHODS
 
 
 def list_methods() -> list[str]:
@@ -49,7 +43,7 @@ def list_methods() -> list[str]:
         >>> "pix2pix" in facesketch.list_methods()
         True
     """
-    return [*METHODS, *sorted(_paths().keys() - METHODS.keys())]
+    return [*METHODS, *added("methods", METHODS)]
 
 
 def family(name: str) -> type[Family]:
@@ -62,15 +56,11 @@ def family(name: str) -> type[Family]:
 
 
 def _load(name: str) -> Any:
-    path = METHODS.get(name) or _paths().get(name)
+    path = (added("methods") | METHODS).get(name)
     if path is None:
         raise ConfigError(f"unknown method '{name}'", nearest(name, list_methods(), "type: facesketch methods"))
-    module, _, attribute = path.partition(":")
     require("train", f"method '{name}'")
-    try:
-        return getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise ConfigError(f"method '{name}': {path} cannot be imported ({error})") from error
+    return load("method", name, path)
 
 
 def method_class(name: str) -> type[Method]:

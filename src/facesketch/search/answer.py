@@ -43,7 +43,7 @@ class Hit:
 class Answer:
     """The answer of a gallery. The chances of the people among the hits, `absent` and `elsewhere` add up to 1.
 
-    In a gallery of fewer than `FEWEST` people there are no chances: all of them are None.
+    In a gallery of fewer than `FEWEST` people, and with an embedder that is not calibrated, all chances are None.
 
     Attributes:
         hits: photos, the most alike first.
@@ -54,6 +54,7 @@ class Answer:
         version: of the gallery; it grows with every change.
         probe: the sketch as it was compared.
         notice: one line for the user when the search could be better, else empty.
+        calibrated: whether it was measured how often scores of this embedder are right.
     """
 
     hits: list[Hit]
@@ -64,6 +65,7 @@ class Answer:
     version: int
     probe: Probe
     notice: str = ""
+    calibrated: bool = True
 
     @property
     def verdict(self) -> str:
@@ -71,6 +73,8 @@ class Answer:
         if not self.size:
             return "There is nobody in this gallery."
         best = self.hits[0]
+        if not self.calibrated:
+            return f"This embedder has no chances, as they were not measured for it. {best.label} is nearest."
         if self.absent is None or best.chance is None:
             return f"Too few people in the gallery for chances: at least {FEWEST} are needed. {best.label} is nearest."
         if self.absent >= 0.5:

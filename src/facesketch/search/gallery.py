@@ -294,7 +294,8 @@ class Gallery:
             best.setdefault(each.person, each.score)
         chance: dict[str, float] = {}
         absent, elsewhere = (None, None) if found else (1.0, 0.0)
-        if found and people >= probability.FEWEST:
+        calibrated = (self.describer.embedder, route) in probability.CALIBRATIONS
+        if found and calibrated and people >= probability.FEWEST:
             known = probability.calibration(self.describer.embedder, route)
             drawn = (self._draw(version) @ query).astype(np.float64)
             rest = max(0, people - len(best))
@@ -309,7 +310,7 @@ class Gallery:
         turned = f"the sketch was turned upright, by {probe.turn}° clockwise" if probe.turn else ""
         no_log = "" if not self.query_log or is_local(self.uri) else "object storage has no query log"
         notice = "; ".join(filter(None, (turned, self.describer.notice, no_log)))
-        return Answer(hits, absent, elsewhere, route, size, version, probe, notice)
+        return Answer(hits, absent, elsewhere, route, size, version, probe, notice, calibrated)
 
     def _count_people(self, version: int) -> int:
         """Return how many people there are, counted once per version of the gallery."""

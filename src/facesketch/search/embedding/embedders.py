@@ -16,6 +16,7 @@ from facesketch.config import Domain
 from facesketch.errors import ConfigError, MissingExtraError, nearest
 from facesketch.faces.sface import DIMENSION as SFACE_DIMENSION
 from facesketch.faces.sface import SFace
+from facesketch.plugins import added, load
 from facesketch.search.embedding import soft_hog
 from facesketch.search.embedding.lda import SHIPPED, SHIPPED_LITE, Map
 from facesketch.weights.catalogue import locate
@@ -27,8 +28,8 @@ class Embedder(Protocol):
     """Describes framed faces, from any thread.
 
     Attributes:
-        name: a key of `EMBEDDERS`.
-        id: the name and a digest of its weights; only vectors of one id can be compared.
+        name: a key of `EMBEDDERS`, or the name of its entry point; without hyphens.
+        id: the name, a hyphen and a digest of its weights; only vectors of one id can be compared.
         dimension: D, the numbers in a description.
         notice: one line for the user when a better embedder could be had, else empty.
     """
@@ -100,7 +101,8 @@ def embedder_named(name: str | None = None) -> Embedder:
     """Load an embedder.
 
     Args:
-        name: one of `EMBEDDERS`, or a file that `search fit` wrote; None for the best at hand.
+        name: one of `EMBEDDERS`, an entry point of `facesketch.embedders`, or a file that `search fit` wrote; None for
+            the best at hand.
 
     Raises:
         ConfigError: there is none of that name.
@@ -116,7 +118,12 @@ def embedder_named(name: str | None = None) -> Embedder:
             return best
     if name in EMBEDDERS:
         return EMBEDDERS[name]()
+    more = added("embedders", EMBEDDERS)
+    if name in more:
+        made: Embedder = load("embedder", name, more[name])()
+        return made
     if Path(name).is_file():
         return Learned(Path(name))
-    known = f"expected {', '.join(EMBEDDERS)}, or a file that `facesketch search fit` wrote"
-    raise ConfigError(f"`embedder` {name!r}", nearest(name, EMBEDDERS, known))
+    names = [*EMBEDDERS, *more]
+    known = f"expected {', '.join(names)}, or a file that `facesketch search fit` wrote"
+    raise ConfigError(f"`embedder` {name!r}", nearest(name, names, known))
