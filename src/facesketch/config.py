@@ -93,6 +93,8 @@ class TrainConfig(Frozen):
     """Batches whose gradients are added up before a step."""
     learning_rate: Annotated[float, Field(gt=0)] | None = None
     """Step size of Adam."""
+    clip: Annotated[float, Field(gt=0)] | None = None
+    """Largest norm of the gradients of a phase; larger ones are scaled down."""
     schedule: Literal["constant", "linear"] = "constant"
     """`linear` falls to zero over the second half."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0

@@ -202,6 +202,27 @@ def test_accumulated_batches_are_one_larger_batch(pairs: Path, tmp_path: Path) -
         assert one["losses"] == pytest.approx(other["losses"], rel=1e-4)
 
 
+def test_gradients_are_clipped_to_their_largest_norm(
+    pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    norms: list[float] = []
+
+    class Noting(torch.optim.SGD):
+        def step(self, closure: Any = None) -> Any:
+            gradients = [each.grad.reshape(-1) for group in self.param_groups for each in group["params"]]
+            norms.append(float(torch.cat(gradients).norm()))
+            return super().step(closure)
+
+    def optimisers(self: DenseAE, learning_rate: float) -> dict[str, torch.optim.Optimizer]:
+        return {"autoencoder": Noting(self.parameters(), learning_rate)}
+
+    monkeypatch.setattr(DenseAE, "optimisers", optimisers)
+    train("dense-ae", tmp_path / "free", data=pairs, steps=2, **SMALL)
+    least = min(norms)
+    train("dense-ae", tmp_path / "clipped", data=pairs, steps=2, clip=least / 2, **SMALL)
+    assert norms[2:] == pytest.approx([least / 2] * 2, rel=1e-3)  # torch divides by the norm and 1e-6
+
+
 def test_the_schedule_reaches_the_weights(pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[float] = []
 

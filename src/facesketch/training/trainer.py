@@ -244,6 +244,9 @@ def optimise(training: Training, group: Sequence[Batch]) -> dict[str, Tensor]:
             fabric.backward(phase.loss / len(group))
             if number == len(group):
                 average_gradients(fabric, optimisers[phase.name])
+                if (most := training.settings.clip) is not None:
+                    groups = optimisers[phase.name].param_groups
+                    torch.nn.utils.clip_grad_norm_([each for group in groups for each in group["params"]], most)
                 optimisers[phase.name].step()
                 optimisers[phase.name].zero_grad(set_to_none=True)
             for name, value in {phase.name: phase.loss.detach(), **phase.logged}.items():
