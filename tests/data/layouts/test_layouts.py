@@ -97,6 +97,17 @@ class TestPairsCsv:
         assert found.unreadable == ("sketches/c.jpg: no such file",)
         assert (found.orphan_photos, found.orphan_sketches) == (("photos/b.jpg",), ())
 
+    def test_a_name_too_long_for_a_file_is_a_missing_file(self, tmp_path: Path) -> None:
+        name = "photos/" + "x" * 5000
+        text = f"stem,photo,sketch\na,photos/a.jpg,sketches/a.jpg\nb,{name},sketches/b.jpg\n"
+        assert index(self.write(tmp_path, text)).unreadable == (f"{name}: no such file",)
+
+    def test_a_list_that_cannot_be_read_is_not_passed_over(self, tmp_path: Path) -> None:
+        folder = touch(tmp_path, "photos/a.jpg", "sketches/a.jpg")
+        (folder / "pairs.csv").symlink_to("moved.csv")
+        with pytest.raises(DataError, match="cannot be read"):
+            index(folder)
+
     def test_a_list_of_nothing_is_not_passed_over(self, tmp_path: Path) -> None:
         with pytest.raises(NoPairsError):
             index(self.write(tmp_path, "stem,photo,sketch\nx,photos/x.jpg,sketches/x.jpg\n"))

@@ -27,10 +27,10 @@ def pairs_csv(tree: Tree) -> Found | None:
     Paths are relative to the folder and must stay inside it. Every other column becomes an attribute.
 
     Raises:
-        DataError: a column is missing, a split is not known, or a path leaves the folder.
+        DataError: it cannot be read, a column is missing, a split is not known, or a path leaves the folder.
     """
     table = tree.folder / "pairs.csv"
-    if not table.is_file():
+    if not (table.exists() or table.is_symlink()):  # a link that leads nowhere is a list that was lost
         return None
     found, stems = Found(), dict[str, str]()
     for line, row in read_table(table, ("photo", "sketch")):

@@ -75,7 +75,11 @@ class Tree:
     def find(self, name: str) -> PurePosixPath | None:
         """Return the file of this relative name in any letter case, or None."""
         exact = PurePosixPath(name)
-        return exact if (self.folder / exact).is_file() else self._by_folded.get(fold(str(exact)))
+        try:
+            there = (self.folder / exact).is_file()
+        except OSError:  # a name longer than any file's
+            return None
+        return exact if there else self._by_folded.get(fold(str(exact)))
 
 
 def walk(folder: Path) -> Tree:
