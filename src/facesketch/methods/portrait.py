@@ -110,8 +110,8 @@ class Portrait(PortraitFamily, Method):
     def _window(self, share: float, *pictures: Tensor) -> list[Tensor]:
         """Return a part of the pictures, this share of each side, at a place that changes from step to step.
 
-        A judge whose strides always meet those of the generator at the same pixels teaches it a grid: with AlexNet's
-        convolution of stride 4 it has a period of 4 pixels.
+        A judge whose strides always meet those of the generator at the same pixels may teach it a grid. The period of
+        4 pixels that the first models show is that of AlexNet's first convolution.
         """
         height, width = pictures[0].shape[-2:]
         rows, columns = int(share * height), int(share * width)
