@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -140,7 +139,8 @@ class CsvLogger:
         if not self._path.is_file():
             return []
         whole = self._path.read_text(encoding="utf-8").rpartition("\n")[0]  # a killed process leaves half a line
-        return list(csv.DictReader(whole.splitlines()))
+        rows = [line.split(",") for line in whole.splitlines()]
+        return [dict(zip(rows[0], row, strict=True)) for row in rows[1:]]
 
     def _write(self, rows: Sequence[Mapping[str, Any]]) -> None:
         write_text(self._path, ",".join(self._columns) + "\n" + "".join(map(self._line, rows)))
