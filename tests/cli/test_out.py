@@ -38,6 +38,8 @@ FOLDERS = {
     "align": ("faces", "align", "{data}", "--out"),
     "search": ("search", "evaluate", "--data", "{data}", "--out"),
     "sample": ("data", "sample"),
+    "train": ("train", "dense-ae", "--steps", "1", "--size", "32", "--data", "{data}", "--out"),
+    "translate": ("translate", "{data}/photos", "--out"),
 }
 
 

@@ -271,8 +271,8 @@ def test_native_resolution_is_refused_where_it_cannot_be(
             ["in/a.png", "--out", "x.txt"],
             "x.txt: cannot write a '.txt' picture; name it .png, .jpg, .webp or .tif, or ",
         ),
-        (["in/a.png", "in/b.png", "--out", "x.png"], "x.png: named like one picture; give a folder with --out for "),
-        (["in", "--out", "x.jpg"], "x.jpg: named like one picture; give a folder with --out for several"),
+        (["in/a.png", "in/b.png", "--out", "x.png"], "x.png: named like a file; give a folder"),
+        (["in", "--out", "x.jpg"], "x.jpg: named like a file; give a folder"),
         (["https://example.org/me.jpg", "--out", "x.png"], "that is an address, and nothing is fetched; save "),
     ],
 )

@@ -20,6 +20,7 @@ from facesketch.checkpoints.header import BEST, WEIGHTS
 from facesketch.config import DataConfig, RunConfig, TrainConfig, configure, explain
 from facesketch.data.datasets import Batch, batches, epoch_keys
 from facesketch.errors import EXTRAS, ConfigError, DataError, require
+from facesketch.files import require_folder_name
 from facesketch.images.io import save_image
 from facesketch.methods.registry import method_class
 from facesketch.training import run_folder
@@ -73,6 +74,7 @@ def train(
         config = method
     else:
         config = configure(method, settings | ({"folder": data} if data is not None else {}))
+    require_folder_name(Path(out))
     with _held(Path(out)):
         return _run(run_folder.begin(config, Path(out)), Path(out), quiet, fresh=True)
 

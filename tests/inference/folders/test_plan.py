@@ -109,7 +109,7 @@ def test_what_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match="empty: no pictures in this folder; expected"):
         plan([tmp_path / "empty"], tmp_path / "out")
     picture = _picture(tmp_path / "a.png")
-    with pytest.raises(OutputError, match="is a file; give a folder with `out` for several pictures"):
+    with pytest.raises(OutputError, match="is a file; give a folder"):
         plan([picture, picture], picture)
 
 

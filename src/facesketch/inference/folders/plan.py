@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from facesketch.errors import ConfigError, ImageError, OutputError
-from facesketch.files import is_folder, part_name
+from facesketch.files import is_folder, part_name, require_folder_name
 from facesketch.images.io import EXPECTED, SUFFIXES, WRITABLE, why_passed_over
 
 _TORN_AFTER = 60.0  # seconds after which nobody is still writing a half-written file
@@ -107,12 +107,11 @@ def plan(
             raise ConfigError(f"suffix '{suffix}' is not that of a picture", "type `suffix` .png, .jpg, .webp or .tif")
         if not out.exists():
             if out.suffix.lower() in SUFFIXES:
-                raise OutputError(f"{out}: named like one picture", "give a folder with `out` for several")
+                raise OutputError(f"{out}: named like a file", "give a folder, or make this one first")
             if len(paths) == 1 and paths[0].is_file() and _ENDING.fullmatch(out.suffix):
                 hint = "name it .png, .jpg, .webp or .tif, or make the folder first"
                 raise OutputError(f"{out}: cannot write a '{out.suffix}' picture", hint)
-        if out.is_file():
-            raise OutputError(f"{out}: is a file", "give a folder with `out` for several pictures")
+        require_folder_name(out)
         passed_over = [] if passed_over is None else passed_over
         pairs = [pair for path in paths for pair in _mirror(path, out, passed_over, several=len(paths) > 1)]
         _part_clashes(pairs, sheet)
