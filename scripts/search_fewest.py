@@ -40,7 +40,7 @@ def scores_of(describe: Describer, task: Task, routes: list[Route]) -> Array:
 def first(scores: Array, known: Calibration) -> float:
     """Return the chance of the first hit among photos of one person each."""
     best = np.sort(scores)[::-1][:LOOKED_AT]
-    return float(chances(best, len(scores) - len(best), known, PRIOR, scores)[0][0])
+    return float(chances(best, len(scores) - len(best), known, PRIOR)[0][0])
 
 
 def sure(scores: Array, size: int, known: Calibration, galleries: int) -> tuple[float, float]:

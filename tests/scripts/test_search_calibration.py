@@ -1,17 +1,12 @@
-"""`scripts/search_calibration.py` finds the constants of normal scores."""
+"""`scripts/search_calibration.py` finds constants with which chances of normal scores hold."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from types import ModuleType
 
 import numpy as np
 import pytest
-
-from facesketch.search.probability import Calibration
-
-PEOPLE = 80
 
 
 @pytest.fixture(scope="module")
@@ -20,48 +15,51 @@ def calibrate(script: Callable[[str], ModuleType]) -> ModuleType:
     return script("search_calibration")
 
 
-def test_slope_grows_with_the_distance_of_the_right_person(
-    calibrate: ModuleType, capsys: pytest.CaptureFixture[str]
+def test_the_right_one_takes_the_place_of_the_last(calibrate: ModuleType) -> None:
+    scores = np.array([0.1, 0.4, 0.2])
+    best, place, rest = calibrate.search(scores, 0.3)
+    assert (best.tolist(), place, rest) == ([0.4, 0.3, 0.2], 1, 0)
+    best, place, rest = calibrate.search(np.arange(150.0), None)
+    assert (len(best), place, rest) == (100, None, 50)
+
+
+def test_galleries_are_random_or_of_the_most_alike(calibrate: ModuleType) -> None:
+    pool, alike = np.arange(5, 1005), np.arange(2000.0)
+    made = list(calibrate.galleries(0, pool, alike, (3, 100)))
+    assert [(kind, len(places)) for kind, places in made] == [
+        (kind, n) for n in (3, 100) for kind in ("mixed", "alike")
+    ]
+    for kind, places in made:
+        assert len(set(places.tolist())) == len(places)
+        assert places.min() >= (805 if kind == "alike" else 5)
+
+
+def test_a_higher_chance_of_what_is_so_loses_less(calibrate: ModuleType) -> None:
+    constants, weight = np.array([1.0, -9.0, 0.5]), np.ones(1)
+    clear = (np.array([0.9, 0.1, 0.0]), 0, 0)
+    level = (np.array([0.2, 0.1, 0.0]), 0, 0)
+    assert calibrate.loss(constants, 0.0, 0.1, [clear], weight) < calibrate.loss(constants, 0.0, 0.1, [level], weight)
+    absent = (level[0], None, 0)
+    assert calibrate.loss(constants, 0.0, 0.1, [absent], weight) < calibrate.loss(
+        constants, 0.0, 0.1, [(clear[0], None, 0)], weight
+    )
+
+
+def test_constants_make_chances_of_normal_scores_hold(
+    calibrate: ModuleType, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """For normal scores the log ratio is d z - d²/2; with few other people z is uncertain and the slope is smaller."""
-    draw = np.random.default_rng(0)
-    others, alike = draw.normal(0.5, 0.1, (PEOPLE, PEOPLE)), draw.normal(0, 1, (PEOPLE, PEOPLE))
-    found = []
-    for deviations in (2, 4):
-        calibrate.report("hog", "direct", others + 0.1 * deviations * np.eye(PEOPLE), np.arange(PEOPLE), alike)
-        said = re.search(r"Calibration\((.*)\)", capsys.readouterr().out)
-        assert said is not None
-        found.append(Calibration(*(float(number) for number in said[1].split(","))))
-        assert 0.6 * deviations < found[-1].slope < 1.1 * deviations
-        assert 0.5 < found[-1].offset / (-(deviations**2) / 2) < 1.1
-        assert (found[-1].mean, found[-1].spread) == (pytest.approx(0.5, abs=0.005), pytest.approx(0.1, abs=0.005))
-    assert found[1].slope > 1.5 * found[0].slope
-
-
-def test_galleries_hold_each_other_person_once(calibrate: ModuleType) -> None:
-    people = np.repeat(np.arange(30), 2)  # two photos each
-    alike = np.random.default_rng(1).normal(size=(60, 60))
-    sizes = []
-    for places in calibrate.galleries(7, people, alike):
-        sizes.append(len(places))
-        shown = people[places]
-        assert people[7] not in shown
-        assert len(set(shown.tolist())) == len(shown)
-    assert sizes == [5, 5, 5, 20, 20, 20], "at random, around the right person, around another person"
-
-
-def test_each_search_runs_with_and_without_the_right_person(calibrate: ModuleType) -> None:
-    scores = np.random.default_rng(2).normal(size=(12, 12))
-    usual = Calibration(1.0, 0.0, 0.0, 1.0)
-    searches = calibrate.searches_of(scores, np.arange(12), scores @ scores.T, usual)
-    assert len(searches) == 12 * 3 * 2
-    assert [place is None for _, place, _ in searches] == [True, False] * 36
-    assert all((np.diff(outstanding) <= 0).all() for outstanding, _, _ in searches)
-
-
-def test_higher_chance_of_the_right_answer_loses_less(calibrate: ModuleType) -> None:
-    outstanding = np.array([5.0, 0.0, -1.0])
-    sure, unsure = (np.array([slope, -4.0]) for slope in (0.7, 0.0))
-    for place, better in ((0, True), (None, False)):
-        losses = [calibrate.loss(constants, [(outstanding, place, 0)]) for constants in (sure, unsure)]
-        assert bool(losses[0] < losses[1]) == better
+    draw, sets = np.random.default_rng(0), ("pairs", "cuhk")
+    rows = {}
+    for name in sets:
+        people = draw.normal(size=(110, 40))
+        for view in calibrate.VIEWS:
+            seen = people + draw.normal(size=people.shape)
+            rows[f"{name}-{view}"] = seen / np.linalg.norm(seen, axis=1, keepdims=True)
+    monkeypatch.setattr(calibrate, "SIZES", (1, 3, 10, 38))
+    faces = [np.eye(220)[:110], np.eye(220)[110:]]
+    calibrate.calibrate("hog", "direct", rows, faces, list(sets), np.arange(40))
+    said = capsys.readouterr().out.splitlines()
+    assert said[0].startswith('    ("hog", "direct"): Calibration(')
+    errors = [float(line.partition("first ")[2].partition(",")[0]) for line in said[1:]]
+    assert len(errors) == 6
+    assert max(errors) < 12

@@ -15,7 +15,7 @@ from facesketch.data.synthetic.draw import write_sample
 from facesketch.search.evaluation.evaluate import read_task
 from facesketch.search.probability import Calibration
 
-KNOWN = Calibration(4.0, -8.0, mean=0.0, spread=0.1)
+KNOWN = Calibration(4.0, -12.0, 1.0, mean=0.0, spread=0.1)
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 _UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # control characters, lone surrogates and line ends
 _JOINERS = "\u200c\u200d"  # invisible too, but some scripts need them to spell words
 
+_SURE = 0.9  # a lower chance of nobody is no headline: where few people are alike, the first hit is mostly right
+
 LEAD = "A hit is a lead, not an identification. It says who looks alike, and must be confirmed by other evidence."
 
 
@@ -77,7 +79,7 @@ class Answer:
             return f"This embedder has no chances, as they were not measured for it. {best.label} is nearest."
         if self.absent is None or best.chance is None:
             return f"Too few people in the gallery for chances: at least {FEWEST} are needed. {best.label} is nearest."
-        if self.absent >= 0.5:
+        if self.absent >= _SURE:
             return f"Probably not in this gallery (chance {percent(self.absent)})."
         if best.chance >= 0.5:
             return f"Perhaps {best.label} (chance {percent(best.chance)})."

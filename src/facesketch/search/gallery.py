@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from facesketch.errors import ConfigError, DataError, require, require_known
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from facesketch.search.embedding.describer import Describer, Probe, Route
 
 _LOOKED_AT = 100  # nearest photos at least, so that chances of people beyond the top are computed too
-_DRAWN = 500  # photos whose scores say what is usual in a large gallery
 
 Source = Path | str | bytes | Image.Image
 
@@ -90,7 +88,6 @@ class Gallery:
         self.uri, self.query_log = str(uri), query_log
         self._describer, self._lock = describer, threading.RLock()
         self._people: tuple[int, int] | None = None
-        self._drawn: tuple[int, NDArray[np.float32]] | None = None
         self._store: Store | None = None
         if not create or Store.exists(uri):
             self._store = Store.open(uri, None if describer is None else describer.fingerprint)
@@ -297,9 +294,8 @@ class Gallery:
         calibrated = (self.describer.embedder, route) in probability.CALIBRATIONS
         if found and calibrated and people >= probability.FEWEST:
             known = probability.calibration(self.describer.embedder, route)
-            drawn = (self._draw(version) @ query).astype(np.float64)
             rest = max(0, people - len(best))
-            values, absent = probability.chances(np.array(list(best.values())), rest, known, prior, drawn)
+            values, absent = probability.chances(np.array(list(best.values())), rest, known, prior)
             chance = dict(zip(best, values.tolist(), strict=True))
             elsewhere = max(0.0, 1.0 - absent - sum(chance[person] for person in {each.person for each in found[:top]}))
         place = {person: number for number, person in enumerate(best, start=1)}
@@ -317,12 +313,6 @@ class Gallery:
         if self._people is None or self._people[0] != version:
             self._people = version, self.store.people()
         return self._people[1]
-
-    def _draw(self, version: int) -> NDArray[np.float32]:
-        """Return vectors of photos drawn at random, read once per version of the gallery."""
-        if self._drawn is None or self._drawn[0] != version:
-            self._drawn = version, self.store.vectors(_DRAWN)
-        return self._drawn[1]
 
     def _rename(self, named: dict[str, Person], known: dict[str, Known], report: Report) -> None:
         changed = {key: person for key, person in named.items() if key in known and known[key][3:] != person}

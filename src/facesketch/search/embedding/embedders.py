@@ -74,18 +74,23 @@ class Learned:
     Args:
         path: a file that `search fit` wrote.
         name: of the embedder.
+
+    Attributes:
+        parts: the embedders whose descriptions it maps, in order.
+        of: the map itself.
     """
 
     notice = ""
 
     def __init__(self, path: Path, name: str = "learned") -> None:
-        self.name, self._map = name, Map.read(path)
-        self._parts = [EMBEDDERS[part]() for part in self._map.parts]
-        self.id, self.dimension = f"{name}-{self._map.digest[:12]}", self._map.dimension
+        self.name, self.of = name, Map.read(path)
+        self.parts = self.of.parts
+        self._embedders = [EMBEDDERS[part]() for part in self.parts]
+        self.id, self.dimension = f"{name}-{self.of.digest[:12]}", self.of.dimension
 
     def describe(self, faces: Sequence[Image.Image], domain: Domain) -> Vector:
         """Return (N, D) unit rows."""
-        return self._map([part.describe(faces, domain) for part in self._parts], domain)
+        return self.of([embedder.describe(faces, domain) for embedder in self._embedders], domain)
 
 
 EMBEDDERS: dict[str, Callable[[], Embedder]] = {

@@ -303,7 +303,7 @@ class _Run:
         except FacesketchError as error:
             self.left_out[f"chances of {route}"] = str(error)
             return None
-        return lambda top, rest, whole: chances(top, rest, known, PRIOR, whole)
+        return lambda top, rest: chances(top, rest, known, PRIOR)
 
     def _baselines(self, meter: Meter) -> dict[str, RouteScore]:
         """Return what the baselines find: the cosine of the sketch and the photos, both as they are."""

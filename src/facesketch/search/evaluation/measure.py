@@ -14,9 +14,9 @@ from facesketch.search.evaluation.results import ALARMS, RANKS, Chances, GroupSc
 from facesketch.search.evaluation.scores import HalfGalleries, Mask, Scores, best_scores, halves, leave_out
 
 Array = NDArray[np.float64]
-Chance = Callable[[Array, int, Array], tuple[Array, float]]
-"""Takes a search's best scores, highest first, how many more people there are, and all scores; returns the chance of
-each of the best to be the right person, and the chance that the person is not in the gallery."""
+Chance = Callable[[Array, int], tuple[Array, float]]
+"""Takes a search's best scores, highest first, and how many more people there are; returns the chance of each of the
+best to be the right person, and the chance that the person is not in the gallery."""
 
 DIVISIONS = 50
 _JUDGED = 20  # galleries for which chances are computed, which takes longer than comparing
@@ -119,8 +119,7 @@ class Meter:
             for column, best in enumerate(best_scores(scores, out, _LOOKED_AT)):
                 top = best[np.isfinite(best)]
                 if len(top):
-                    whole = np.concatenate([scores.people[column, ~out], scores.distractors[column]])
-                    chances, absent[row, column] = chance(top, size - len(top), whole[np.isfinite(whole)])
+                    chances, absent[row, column] = chance(top, size - len(top))
                     first[row, column] = chances[0]
         return self._calibrated(np.clip(first, 0, 1), found.right), self._calibrated(
             np.clip(absent, 0, 1), ~found.known

@@ -170,16 +170,6 @@ class Store:
 
         return int(pc.count_distinct(self._all("person")["person"]).as_py())
 
-    def vectors(self, number: int, seed: int = 0) -> NDArray[np.float32]:
-        """Return (N, 2D) vectors drawn without replacement, or all of them when there are fewer."""
-        with _reading(self.uri):
-            count = self._table.count_rows()
-            drawn = np.random.default_rng(seed).permutation(count)[:number]
-            if not len(drawn):
-                return np.empty((0, self.dimension), np.float32)
-            column = self._table.take_offsets(np.sort(drawn).tolist()).select(["vector"]).to_arrow()["vector"]
-        return np.asarray(column.combine_chunks().flatten().to_numpy(), np.float32).reshape(-1, self.dimension)
-
     def thumbnail(self, key: str) -> bytes:
         """Return the small JPEG of a photo; empty when there is none, or no such photo."""
         with _reading(self.uri):
