@@ -331,7 +331,7 @@ def test_a_model_that_learned_colours_takes_them(
     assert (plain != coloured).any()
     assert np.abs(drawn(run, *given) - coloured).max() <= 1
     assert drawn(file, "--variants").shape == (plain.shape[0], 3 * plain.shape[1], 3)
-    said = refused("translate", sketch, "--model", file, "--no-align", "--out", tmp_path / "x.png", "--hair", "blak")
+    said = refused("translate", sketch, "--model", file, "--no-align", "--out", tmp_path / "x.png", "--hair", "blackk")
     assert "--hair" in said
 
 

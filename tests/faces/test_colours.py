@@ -65,7 +65,7 @@ def test_colours_are_read_as_people_write_them() -> None:
 
 
 @pytest.mark.parametrize(
-    ("part", "colour"), [("skin", "0"), ("skin", "11"), ("hair", "3"), ("hair", "blak"), ("skin", "")]
+    ("part", "colour"), [("skin", "0"), ("skin", "11"), ("hair", "3"), ("hair", "blackk"), ("skin", "")]
 )
 def test_what_is_no_colour_is_refused(part: Part, colour: str) -> None:
     with pytest.raises(ConfigError) as refused:
