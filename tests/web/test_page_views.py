@@ -120,7 +120,7 @@ def test_what_a_server_does_not_have_is_not_offered(new_page: Callable[[], Any],
     shown = page.get("[...document.querySelectorAll('nav a')].filter(each => each.offsetParent).map(each => each.text)")
     assert shown == ["Translate", "Draw", "Compare"]
     page.get("location.hash = 'search'")
-    page.wait("document.getElementById('search').innerText.includes('facesketch serve --gallery')")
+    page.wait("document.getElementById('search').innerText.includes('start the server with it')")
     page.get("location.hash = 'runs'")
-    page.wait("document.getElementById('runs').innerText.includes('facesketch serve --runs')")
+    page.wait("document.getElementById('runs').innerText.includes('Start the server with')")
     assert page.complaints == []

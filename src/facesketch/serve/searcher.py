@@ -52,7 +52,7 @@ class Searcher:
             try:
                 answer = self._gallery.search(image, form.top, form.route, form.face, form.prior)
             except SeveralFacesError as error:
-                hint = "Say which with the field face; 1 is the largest."
+                hint = "Choose one of them; face 1 is the largest."
                 raise ProblemError(400, "The sketch shows several faces.", hint, field="face") from error
             except FaceError as error:
                 raise user_problem(error) from error

@@ -215,7 +215,7 @@ function ready() {
   chooseModel();
   if (!models.length) {
     const message = "This server has no model that makes photos from sketches.";
-    byId("draw-board").replaceChildren(errorBox({ message, hint: "Start it with --model and a model of that direction." }));
+    byId("draw-board").replaceChildren(errorBox({ message, hint: "Start the server with a model of that direction." }));
   }
 }
 

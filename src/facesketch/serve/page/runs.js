@@ -144,7 +144,7 @@ function ready() {
     return;
   }
   byId("runs-lede").textContent = "This server has no folder of trainings to watch.";
-  byId("runs-body").replaceChildren(el("p", {}, "Start it with the folder:"), el("pre", { tabindex: 0 }, "facesketch serve --runs RUNS"));
+  byId("runs-body").replaceChildren(el("p", {}, "Start the server with such a folder. The page “Serve” of the documentation says how."));
 }
 
 /** Build the view; it asks the server only while it is looked at. */

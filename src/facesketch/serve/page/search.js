@@ -137,8 +137,7 @@ function build() {
 
 const missing = () => {
   byId("search-lede").textContent = "This server has no gallery to search.";
-  const lines = el("pre", { tabindex: 0 }, "facesketch search index PHOTOS --gallery GALLERY\nfacesketch serve --gallery GALLERY");
-  byId("search-body").replaceChildren(el("p", {}, "Make a gallery of photos and start the server with it:"), lines);
+  byId("search-body").replaceChildren(el("p", {}, "Make a gallery of photos and start the server with it. The pages “Search” and “Serve” of the documentation say how."));
 };
 
 function ready() {
