@@ -68,6 +68,20 @@ def test_it_begins_with_a_face_and_its_photo(page: Any) -> None:
     assert page.complaints == []
 
 
+def test_blank_paper_gives_a_hint_until_something_is_drawn(board: Any) -> None:
+    hint = "document.querySelector('.paper-hint').checkVisibility()"
+    strength = "document.getElementById('draw-opacity').disabled"
+    assert board.get(hint)
+    assert board.get(strength), "there is no face whose strength could be set"
+    _stroke(board, 0.3)
+    assert not board.get(hint)
+    board.click("[aria-label='Clear all strokes']")
+    assert board.get(hint)
+    _choose(board, "draw-start", "example")
+    board.wait(f"!({strength})")
+    assert not board.get(hint)
+
+
 def test_strokes_are_taken_back_and_made_again(board: Any) -> None:
     _stroke(board, 0.3)
     one = board.get(_INK)

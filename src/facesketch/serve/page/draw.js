@@ -31,10 +31,11 @@ async function startWith(file, kind) {
     parts.start.value = kind;
     parts.note.replaceChildren();
     say("The face is under the drawing.");
-    touch();
+    changed();
   } catch (error) {
     if (mine !== choice) return;
     parts.start.value = paper.start ? parts.start.value : "blank";
+    refreshTools();
     parts.note.replaceChildren(errorBox(error));
   }
 }
@@ -45,7 +46,7 @@ async function chooseStart() {
   if (chosen === "blank") {
     choice += 1;
     paper.setStart(null);
-    touch();
+    changed();
   } else if (chosen === "own") parts.file.click();
   else await startWithExample();
 }
@@ -97,6 +98,8 @@ function showPhoto(url, seconds) {
 }
 
 function refreshTools() {
+  parts.opacity.disabled = !paper.start;
+  parts.hint.hidden = parts.start.value !== "blank" || !paper.empty || Boolean(paper.stroke);
   parts.undo.disabled = paper.strokes.length === 0;
   parts.redo.disabled = paper.undone.length === 0;
   parts.clear.disabled = paper.empty;
@@ -145,14 +148,16 @@ function startChoices() {
     touch();
   });
   parts.note = el("div", {});
-  return el("div", { class: "starts" }, field("Start from", parts.start), parts.file, field("Its opacity", opacity), parts.note);
+  parts.opacity = opacity;
+  return el("div", { class: "starts" }, field("Start from", parts.start), parts.file, field("Its strength", opacity), parts.note);
 }
 
 function sheet() {
   const words = "Paper. With a pointer: draw. With keys: arrows move, Shift makes longer steps, space puts the pencil down and lifts it.";
   const canvas = el("canvas", { width: WIDTH, height: HEIGHT, tabindex: 0, role: "application", "aria-label": words, id: "paper" });
   const cross = el("span", { class: "cross", hidden: true, "aria-hidden": "true" });
-  const mat = el("div", { class: "mat paper-mat" }, canvas, cross);
+  parts.hint = el("p", { class: "paper-hint", hidden: true }, "Draw a face from the front, as large as the paper: first the outline and the hair, then eyes, nose and mouth.");
+  const mat = el("div", { class: "mat paper-mat" }, canvas, cross, parts.hint);
   paper = new Paper(canvas);
   paper.setOpacity(0.7);
   touch = latest(develop);
