@@ -162,7 +162,7 @@ def test_a_picture_of_ones_own_is_traced(board: Any, portraits: Path) -> None:
 
 @pytest.mark.parametrize("chosen", ["own", "blank"])
 def test_an_example_that_comes_late_leaves_what_was_chosen_meanwhile(page: Any, portraits: Path, chosen: str) -> None:
-    page.hold("/v1/translate", "example.png")
+    page.hold("/v1/translate", "example.jpg")
     page.click("nav a[href='#draw']")
     page.wait("held.length === 1")
     if chosen == "own":
@@ -191,11 +191,11 @@ def test_a_face_that_is_given_before_the_server_answers_stays(
     page.let_go(0)
     page.wait(_SETTLED)
     assert page.get(_INK) == before
-    assert not any(url.endswith("/v1/example/sketch") for url in page.requests)
+    assert not any(url.endswith("/page/astronaut.jpg") for url in page.requests)
 
 
 def test_a_stroke_under_way_is_whole_though_a_face_arrives(board: Any) -> None:
-    board.hold("/v1/translate", "example.png")
+    board.hold("/v1/translate", "example.jpg")
     _choose(board, "draw-start", "example")
     board.wait("held.length === 1")
     left, top, across, down = board.place("#paper")

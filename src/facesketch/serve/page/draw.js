@@ -24,7 +24,7 @@ async function startWith(file, kind) {
   const mine = (choice += 1);
   parts.note.replaceChildren(el("p", { class: "fine working" }, kind === "own" ? "Tracing your picture" : "Fetching the example"));
   try {
-    const answer = await translate(file, kind === "own" ? {} : { direction: "sketch2photo" });
+    const answer = await translate(file, kind === "own" ? {} : { direction: "photo2sketch" });
     const image = await loadImage(answer.direction === "photo2sketch" ? answer.result : answer.source);
     if (mine !== choice) return;
     paper.setStart({ image, box: [0, 0, WIDTH, HEIGHT] });
@@ -54,8 +54,8 @@ async function chooseStart() {
 async function startWithExample() {
   const mine = (choice += 1);
   try {
-    const blob = await pictureBlob("v1/example/sketch");
-    if (mine === choice) await startWith(new File([blob], "example.png", { type: "image/png" }), "example");
+    const blob = await pictureBlob("page/astronaut.jpg");
+    if (mine === choice) await startWith(new File([blob], "example.jpg", { type: "image/jpeg" }), "example");
   } catch (error) {
     if (mine === choice) parts.note.replaceChildren(errorBox(error));
   }
@@ -131,7 +131,7 @@ function toolbar() {
 
 function startChoices() {
   parts.start = el("select", { id: "draw-start" });
-  fill(parts.start, [["example", "Example face"], ["own", "A picture of mine …"], ["blank", "Blank paper"]], "example");
+  fill(parts.start, [["example", "An astronaut"], ["own", "A picture of mine …"], ["blank", "Blank paper"]], "example");
   parts.start.addEventListener("change", chooseStart);
   parts.file = el("input", { type: "file", accept: "image/*", class: "visually-hidden", tabindex: -1, "aria-label": "Picture to trace" });
   parts.file.addEventListener("change", () => {

@@ -17,6 +17,7 @@ _HTML, _CSS = "text/html; charset=utf-8", "text/css; charset=utf-8"
 _SCRIPT, _PICTURE = "text/javascript; charset=utf-8", "image/svg+xml"
 FILES = {
     "index.html": _HTML,
+    "astronaut.jpg": "image/jpeg",  # Eileen Collins, photographed by NASA, in the public domain
     "favicon.svg": _PICTURE,
     "icons.svg": _PICTURE,
     "style.css": _CSS,
