@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import inspect
 import json
-import re
-import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +15,6 @@ from facesketch.cli.compare import compare
 from facesketch.cli.evaluate import evaluate
 from facesketch.cli.main import main
 from facesketch.cli.study import study
-from facesketch.evaluation.evaluate import Evaluation
 from facesketch.evaluation.results import Results
 from facesketch.files import read_json
 from facesketch.study.study import Study
@@ -96,15 +93,3 @@ def test_study_does_the_same_by_both(faces: Path, tmp_path: Path) -> None:
     assert _timeless(both[0]) == _timeless(both[1])
     pages = [(tmp_path / name / "report.html").stat().st_size for name in ("verb", "function")]
     assert min(pages) > 1000
-
-
-@pytest.mark.parametrize("function", [facesketch.evaluate, facesketch.compare, facesketch.study.run, Evaluation])
-def test_the_example_of_a_function_runs(
-    function: Any, faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / "pairs").symlink_to(faces)
-    monkeypatch.chdir(tmp_path)
-    example = re.search(r"\n\n((?:    .*\n|\n)+?)\n(?=\S)", inspect.getdoc(function) or "")
-    assert example, "a public function has an example"
-    exec(textwrap.dedent(example[1]), {})
-    assert capsys.readouterr().out
