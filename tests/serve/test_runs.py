@@ -359,7 +359,7 @@ def test_a_server_without_trainings_says_so(serve: Ask) -> None:
 
 
 def test_a_folder_that_is_not_there(refused: Callable[..., str], tmp_path: Path) -> None:
-    assert "does not exist" in refused("serve", "--runs", tmp_path / "nowhere")
+    assert "no such folder" in refused("serve", "--runs", tmp_path / "nowhere")
 
 
 def test_thinning_keeps_both_ends_and_the_order() -> None:

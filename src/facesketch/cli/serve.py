@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
-from cyclopts.types import ExistingDirectory, Port
+from cyclopts.types import Port
 from pydantic import Field
 
 from facesketch.config import Frozen
-from facesketch.errors import require
+from facesketch.errors import ConfigError, require
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def serve(
     model: Annotated[tuple[str, ...], Parameter(negative=())] = (),
     gallery: str | None = None,
     query_log: Annotated[bool, Parameter(negative=())] = False,
-    runs: ExistingDirectory | None = None,
+    runs: Path | None = None,
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
     engine: Literal["auto", "torch", "onnx", "openvino", "openvino-bf16"] = "auto",
     access: Annotated[Access | None, Parameter(name="*", group="Access")] = None,
@@ -84,6 +85,8 @@ def serve(
     from facesketch.serve.server import serve as serve_on
     from facesketch.serve.settings import Limits, Settings, check
 
+    if runs is not None and not runs.is_dir():
+        raise ConfigError(f"--runs {runs}: no such folder", "give the one that holds the --out folders of trainings")
     size = round(bounds.max_upload * (1 << 20))
     limits = Limits(upload=size, pixels=bounds.max_pixels, queue=bounds.queue, seconds=bounds.timeout)
     settings = Settings(
