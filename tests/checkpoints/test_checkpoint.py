@@ -86,6 +86,7 @@ def test_the_header_tells_any_program_what_to_do(model: tuple[Path, Method, RunC
         "padding": "mirrored, centred",
         "directions": ["photo2sketch"],
         "styles": [],
+        "colours": [],
         "faces": None,
     }
     with torch.device("meta"):

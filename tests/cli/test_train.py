@@ -171,7 +171,7 @@ def test_mistakes_about_places_are_one_line_and_leave_nothing(
     assert "give a folder with --out" in refused("train", *DENSE, "--data", pairs)
     line = refused("train", *DENSE, "--data", pairs, "--out", tmp_path / "file" / "run")
     assert "cannot be written (not a directory); give an --out in a folder you may write to" in line
-    assert "cannot be written" in refused("train", *DENSE, "--data", pairs, "--out", tmp_path / "file")
+    assert "is a file; give a folder" in refused("train", *DENSE, "--data", pairs, "--out", tmp_path / "file")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "file"]
 
 
