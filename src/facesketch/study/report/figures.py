@@ -95,7 +95,6 @@ _FIGURES: tuple[tuple[int, str, Direction | None, str, str], ...] = (
     (24, "cyclegan", None, "losses", ""),
 )
 """Number, method, direction, what it shows, and the numbers that the study's notebooks printed."""
-_NAMES = {"conv-ae": "CAE", "conv-vae": "CVAE", "pix2pix": "Pix2Pix", "cyclegan": "CycleGAN"}
 
 
 def build_figures(study_folder: Path, out: Path | None = None) -> Path:
@@ -125,7 +124,7 @@ def _figure(study: Study, number: int, method: str, direction: Direction | None,
         for cell in study.cells
         if (cell.method, cell.direction) == (method, direction) and cell.built and not cell.seed
     ]
-    title = f"{_NAMES[method]}, {IN_WORDS[direction] if direction else 'both directions'}"
+    title = f"{Cell(method, method, direction).family}, {IN_WORDS[direction] if direction else 'both directions'}"
     if shows == "pictures":
         return Figure(number, title, printed, sheet=_sheet(study, cells, direction, title))
     continued = {cell.extends for cell in cells}  # a longer run's log has the shorter one's losses
