@@ -35,7 +35,7 @@ class Placement:
     offset: tuple[int, int]
 
     def cut(self, frame: Sliced) -> Sliced:
-        """Return the picture's part of a (..., H, W) frame, be it an array or a tensor."""
+        """Return the picture's part of a (..., H, W) frame, which is an array or a tensor."""
         (left, top), (width, height) = self.offset, self.content
         part: Sliced = frame[..., top : top + height, left : left + width]
         return part

@@ -39,7 +39,7 @@ class Family:
     learned: ClassVar[bool] = True
     both_ways: ClassVar[bool] = False
     exemplars: ClassVar[bool] = False
-    """Translates with the training pairs themselves: no loss, no optimiser, and no network to export."""
+    """Translates with the training pairs: no loss, no optimiser, and no network to export."""
     directions: ClassVar[tuple[Direction, ...]] = DIRECTIONS
     defaults: ClassVar[Defaults]
     Options: ClassVar[type[Frozen]] = NoOptions

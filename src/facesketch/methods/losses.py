@@ -85,7 +85,7 @@ def _gaussian_means(images: Tensor) -> Tensor:
 
 
 def dissimilarity(x: Tensor, target: Tensor) -> Tensor:
-    """Return 1 - SSIM of two (N, C, H, W) batches in [0, 1], at least 11 pixels a side, each channel by itself.
+    """Return 1 - SSIM of two (N, C, H, W) batches in [0, 1], at least 11 pixels a side, per channel.
 
     Wang et al. 2004; of grey pictures it is one less the metric `ssim`. That looks at grey alone, which would leave the
     colours of a photo open.
@@ -159,7 +159,7 @@ def adversarial_least_squares(logits: Tensor, real: bool) -> Tensor:
 def edges(x: Tensor, target: Tensor) -> Tensor:
     """Return the mean absolute difference of the gradients across and down, at full and at half the resolution.
 
-    An absolute difference of pixels forgives a line drawn faintly; this does not, as a line is nothing but gradient.
+    An absolute difference of pixels forgives a line drawn faintly; this does not, since a line is all gradient.
     """
     difference = x.float() - target.float()
     total = difference.new_zeros(())

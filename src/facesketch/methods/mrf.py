@@ -57,7 +57,7 @@ def cheapest(data: Tensor, across: Tensor, down: Tensor, rounds: int, damping: f
     On a chain it is exact after as many rounds as the chain is long; on a grid with its loops it is good.
 
     Args:
-        data: (H, W, K), what each choice costs by itself.
+        data: (H, W, K), what each choice costs alone.
         across: (H, W - 1, K, K), what a choice costs beside its right neighbour's.
         down: (H - 1, W, K, K), what it costs above its lower neighbour's.
         rounds: how often all pass on what they believe.

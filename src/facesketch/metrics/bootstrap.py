@@ -71,7 +71,7 @@ class Bootstrap:
         counts, and it is centred on the value.
 
         Args:
-            value: the statistic of the pictures themselves.
+            value: the statistic of all pictures, each once.
             statistic: takes the rows of a resample's pictures, with repeats, and returns the number.
             resamples: how many of the draws to compute it for.
         """

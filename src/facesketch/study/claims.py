@@ -263,7 +263,7 @@ def _colours(evidence: _Evidence) -> Iterator[Part]:
 
 
 def _with_colour_loss(results: Results) -> Results:
-    """Return results with nothing but the colour loss, where both of its measures are there.
+    """Return results with the colour loss as their only measure, where FSIM and FSIMc are there.
 
     FSIMc is FSIM times a similarity of chrominance, so their gap is what wrong colours cost (Zhang et al., TIP 2011).
     """

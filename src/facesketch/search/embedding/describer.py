@@ -249,7 +249,7 @@ def frame_face(picture: Image.Image, face: Face) -> Image.Image:
     """Return a face of a picture in the frame, 200x250.
 
     A picture of the frame's size with its eyes nearly in place was cropped before, and stays as it is: a person's photo
-    and sketch share the error of that crop, and levelling each by itself would undo it differently.
+    and sketch share the error of that crop, and levelling them separately would undo it differently.
     """
     upright, there = upright_in(picture, face)
     cropped = upright.size == (FRAME.width, FRAME.height) and all(

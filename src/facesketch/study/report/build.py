@@ -1,4 +1,4 @@
-"""Write a study's report from nothing but what lies in its folder."""
+"""Write a study's report from the files in its folder."""
 
 from __future__ import annotations
 
