@@ -174,7 +174,6 @@ _FLAG = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
 _TYPED = re.compile(r"facesketch [a-z][a-z ]* --[a-z]")
 _FLAGS_ALLOWED: dict[str, set[str]] = {
     "evaluation/publish.py": {"--model", "--out"},  # the card of a shared model shows the command
-    "training/progress.py": {"--size"},
     "training/trainer.py": {"--precision", "--resume"},
 }
 

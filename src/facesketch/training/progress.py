@@ -56,16 +56,16 @@ def announce(config: RunConfig, parts: Split, cost: Estimate, fabric: Fabric, do
         f"{len(parts.train)} pairs to learn from, {len(parts.validation)} to validate on, {len(parts.test)} kept unseen"
     )
     console.print(
-        f"{steps:,} steps{after} on {device_name(fabric.device)} in {'bf16' if half else 'fp32'}: "
-        f"about {cost.memory / 2**30:.1f} GiB and {about(seconds)}"
+        f"{steps:,} {'step' if steps == 1 else 'steps'}{after} on {device_name(fabric.device)} "
+        f"in {'bf16' if half else 'fp32'}: about {cost.memory / 2**30:.1f} GiB and {about(seconds)}"
     )
-    console.print(f"up to {decimal(cost.room)} on the disk, {decimal(cost.kept)} of them when it is finished")
+    console.print(f"up to {decimal(cost.room)} of disk space while it trains, and {decimal(cost.kept)} afterwards")
     for line in [] if done else twin_warnings(parts):
         console.print(f"warning: {line}", soft_wrap=True)
     if not done and side <= _MUCH_SMALLER * config.data.size:
         console.print(
             f"note: most pictures are {side} pixels or less in a frame of {config.data.size}, and the rest is padding; "
-            f"--size {side} learns the same in less time",
+            f"a size of {side} learns the same in less time",
             soft_wrap=True,
         )
 
