@@ -198,7 +198,7 @@ def test_a_log_that_is_no_terminal_gets_a_line_an_epoch(
     assert lines[0].endswith(" left")
     assert lines[2].endswith("; done")
     assert "generator" not in said
-    assert "on the disk" in said
+    assert "of disk space" in said
 
 
 def test_a_signal_between_epochs_leaves_no_lock(pairs: Path, tmp_path: Path) -> None:
