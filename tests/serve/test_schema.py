@@ -43,7 +43,6 @@ _OPERATIONS = [
     "POST /v1/translate",
     "POST /v1/search",
     "GET /v1/models",
-    "GET /v1/example/{kind}",
     "GET /v1/gallery",
     "GET /v1/gallery/pictures/{name}",
     "GET /v1/runs",

@@ -147,10 +147,10 @@ def test_the_colours_of_a_photo_reach_the_network() -> None:
     assert network.told == [Colours(skin=named("skin", "5")), AUTO]
 
 
-def test_colours_apply_to_photos_unless_the_direction_is_named(own: Client) -> None:
-    drawn = own.send(own.get("/v1/example/photo").content, skin="5")
+def test_colours_apply_to_photos_unless_the_direction_is_named(own: Client, face: bytes) -> None:
+    drawn = own.send(face, skin="5")
     assert (drawn.status_code, drawn.headers["x-facesketch-direction"]) == (200, "photo2sketch")
-    problem(own.send(own.get("/v1/example/photo").content, skin="5", direction="photo2sketch"), 400)
+    problem(own.send(face, skin="5", direction="photo2sketch"), 400)
 
 
 def test_a_direction_that_the_model_does_not_serve() -> None:
@@ -220,19 +220,6 @@ def test_a_model_of_ones_own_is_offered_without_its_place(tmp_path: Path, serve:
     assert answer.headers["x-facesketch-model"] == "my-model-2"
     said = client.send(grey(90, (64, 64)), model="my-model", direction="sketch2photo").text + listed.text
     assert str(tmp_path) not in said
-
-
-@pytest.mark.parametrize("kind", ["photo", "sketch"])
-def test_the_example_is_a_face_that_can_be_translated(own: Client, kind: str) -> None:
-    example = own.get(f"/v1/example/{kind}")
-    assert example.headers["content-type"] == "image/png"
-    answer = own.send(example.content)
-    assert answer.status_code == 200, answer.text
-    assert answer.headers["x-facesketch-kind"] == kind
-
-
-def test_there_is_no_other_example(own: Client) -> None:
-    problem(own.get("/v1/example/portrait"), 422)
 
 
 def test_the_style_of_any_name_goes_into_a_header() -> None:

@@ -82,6 +82,25 @@ def test_blank_paper_gives_a_hint_until_something_is_drawn(board: Any) -> None:
     assert not board.get(hint)
 
 
+def test_too_little_to_be_a_face_gives_a_hint_instead_of_a_mask(page: Any) -> None:
+    page.click("nav a[href='#draw']")
+    page.wait(_SETTLED)
+    hint = "document.querySelector('.blank-photo').checkVisibility()"
+    _choose(page, "draw-opacity", "0")
+    page.wait(hint)
+    assert "strength" in page.get("document.querySelector('.blank-photo').innerText")
+    _choose(page, "draw-opacity", "50")
+    page.wait(_SETTLED)
+    assert not page.get(hint)
+    page.press("e")
+    _choose(page, "draw-size", "30")
+    left, top, across, down = page.place("#paper")
+    for row in range(16):
+        page.drag([(left + across * share, top + down * (row + 0.5) / 16) for share in (0, 0.5, 1)])
+    page.wait(hint)
+    assert page.complaints == []
+
+
 def test_strokes_are_taken_back_and_made_again(board: Any) -> None:
     _stroke(board, 0.3)
     one = board.get(_INK)
@@ -140,6 +159,7 @@ def test_it_can_be_drawn_with_keys_alone(board: Any) -> None:
 
 def test_one_request_flies_at_a_time_and_the_last_stroke_is_seen(board: Any) -> None:
     board.get("window.delay = 900")
+    _choose(board, "draw-size", "30")
     before = board.get("window.sent.length")
     for height in (0.3, 0.4, 0.5, 0.6, 0.7):
         _stroke(board, height)
@@ -162,7 +182,7 @@ def test_a_picture_of_ones_own_is_traced(board: Any, portraits: Path) -> None:
 
 @pytest.mark.parametrize("chosen", ["own", "blank"])
 def test_an_example_that_comes_late_leaves_what_was_chosen_meanwhile(page: Any, portraits: Path, chosen: str) -> None:
-    page.hold("/v1/translate", "example.jpg")
+    page.hold("/v1/translate", "astronaut.jpg")
     page.click("nav a[href='#draw']")
     page.wait("held.length === 1")
     if chosen == "own":
@@ -195,7 +215,7 @@ def test_a_face_that_is_given_before_the_server_answers_stays(
 
 
 def test_a_stroke_under_way_is_whole_though_a_face_arrives(board: Any) -> None:
-    board.hold("/v1/translate", "example.jpg")
+    board.hold("/v1/translate", "astronaut.jpg")
     _choose(board, "draw-start", "example")
     board.wait("held.length === 1")
     left, top, across, down = board.place("#paper")
@@ -215,7 +235,9 @@ def test_a_stroke_under_way_is_whole_though_a_face_arrives(board: Any) -> None:
 
 
 def test_drawing_and_photo_are_saved_and_searched_with(board: Any, tmp_path: Path) -> None:
-    _stroke(board, 0.5)
+    _choose(board, "draw-size", "30")
+    for height in (0.3, 0.5):
+        _stroke(board, height)
     board.wait(_SETTLED)
     board.keep_downloads(tmp_path / "downloads")
     board.click("[aria-label='Download the photo']")

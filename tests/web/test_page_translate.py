@@ -51,7 +51,7 @@ def _give(page: Any, how: str, path: Path) -> None:
 
 
 def test_one_click_shows_what_it_does(page: Any, everything: str) -> None:
-    page.wait("document.getElementById('example-photo').naturalWidth > 0")
+    page.wait("document.querySelector('.example img').naturalWidth === 320")
     page.click("#example-start")
     page.wait(_DONE)
     assert _heading(page) == "Sketch from a photo"
@@ -193,7 +193,7 @@ def test_a_token_is_asked_for_until_it_is_right(new_page: Callable[[], Any], ser
     page.wait("document.querySelector('dialog[open]')?.innerText.includes('not accepted')")
     page.write("open-sesame")
     page.press("Enter")
-    page.wait("document.getElementById('example-photo').naturalWidth > 0")
+    page.wait("document.documentElement.dataset.ready === 'true'")
     page.go(url)
     assert page.get("document.querySelector('dialog')") is None, "it is kept until the window is closed"
 

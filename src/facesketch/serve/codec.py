@@ -8,10 +8,8 @@ import threading
 from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from functools import lru_cache
 from typing import Literal
 
-import numpy as np
 from PIL import Image
 
 from facesketch.errors import ImageError
@@ -26,7 +24,6 @@ MEDIA: dict[Kind, str] = {
     "json": "application/json",
 }
 _QUALITY = 92
-_SAMPLE_SEED, _SAMPLE_SIZE = 21, 512
 
 
 class ImageDecoder:
@@ -149,15 +146,6 @@ def shrunk(image: Image.Image, side: int) -> Image.Image:
     scale = side / max(image.size)
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     return image.resize(size, Image.Resampling.BICUBIC, reducing_gap=3.0)
-
-
-@lru_cache(maxsize=1)
-def samples() -> dict[str, bytes]:
-    """Return a synthetic face as PNG, under `photo` and under `sketch`."""
-    from facesketch.data.synthetic.draw import draw_pair
-
-    photo, sketch = draw_pair(np.random.default_rng(_SAMPLE_SEED), _SAMPLE_SIZE)
-    return {"photo": encoded(photo, "png"), "sketch": encoded(sketch, "png")}
 
 
 def acceptable(accept: str) -> Kind:

@@ -110,12 +110,17 @@ export async function request(path, options = {}) {
 export const getJson = async (path, options) => (await request(path, options)).json();
 
 /** A picture from the server; an `img` could not send the token. */
-export async function pictureBlob(path, options = {}) {
+async function pictureBlob(path, options = {}) {
   return (await request(path, { ...options, accept: "image/*" })).blob();
 }
 
 /** The same as an object URL. */
 export const pictureUrl = async (path, options) => URL.createObjectURL(await pictureBlob(path, options));
+
+/** The example: Eileen Collins, photographed by NASA, in the public domain. */
+export async function example() {
+  return new File([await pictureBlob("page/astronaut.jpg")], "astronaut.jpg", { type: "image/jpeg" });
+}
 
 const weight = (bytes) => (bytes < 2 ** 20 ? `${Math.round(bytes / 2 ** 10)} kB` : `${(bytes / 2 ** 20).toFixed(1)} MB`);
 

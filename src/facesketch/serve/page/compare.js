@@ -1,6 +1,6 @@
 // The view where one picture goes through every model and every style that the server offers.
 
-import { pictureBlob, translate } from "./api.js";
+import { example, translate } from "./api.js";
 import { everyStyle, sourceName, styleName, targetName } from "./choices.js";
 import { blobOf, button, byId, download, el, errorBox, say, stem } from "./dom.js";
 import { intake } from "./intake.js";
@@ -86,20 +86,20 @@ async function compare(picture) {
 
 /** Build the view. */
 export function startCompare() {
-  const receive = ([picture]) => compare(picture instanceof File ? picture : new File([picture], "picture.png"));
+  const receive = ([picture]) => compare(picture);
   parts.intake = el("div", { class: "intake" });
   intake(parts.intake, { words: "Drop one face", onFiles: receive });
-  const example = button("Compare the example", {
+  const start = button("Compare the example", {
     id: "compare-example",
     onclick: async () => {
       try {
-        receive([new File([await pictureBlob("v1/example/photo")], "example.png", { type: "image/png" })]);
+        await compare(await example());
       } catch (error) {
         parts.grid.replaceChildren(el("li", { class: "card wide" }, errorBox(error)));
       }
     },
   });
-  parts.intake.querySelector(".row").append(example);
+  parts.intake.querySelector(".row").append(start);
   parts.words = el("p", { class: "fine" });
   parts.save = button("Download all as a zip", { symbol: "download", onclick: packAll });
   parts.head = el("div", { class: "compare-head", hidden: true }, parts.words, parts.save);

@@ -1,6 +1,6 @@
 // The view for drawing: paper and tools on one side, the photo made from the drawing on the other.
 
-import { pictureBlob, server, translate } from "./api.js";
+import { example, server, translate } from "./api.js";
 import { modelsFor, styleName } from "./choices.js";
 import { blobOf, button, byId, download, el, errorBox, field, fill, loadImage, pngOf, say, segments } from "./dom.js";
 import { pen } from "./pen.js";
@@ -9,6 +9,7 @@ import { Paper } from "./paper.js";
 
 const [WIDTH, HEIGHT] = [800, 1000];
 const SMALLER = 0.5;
+const LEAST_INK = 0.01; // share of the paper that would be black; from less, a model makes a mask
 const tool = { name: "pencil", size: 7 };
 const parts = {};
 let paper = null;
@@ -54,23 +55,36 @@ async function chooseStart() {
 async function startWithExample() {
   const mine = (choice += 1);
   try {
-    const blob = await pictureBlob("page/astronaut.jpg");
-    if (mine === choice) await startWith(new File([blob], "example.jpg", { type: "image/jpeg" }), "example");
+    const file = await example();
+    if (mine === choice) await startWith(file, "example");
   } catch (error) {
     if (mine === choice) parts.note.replaceChildren(errorBox(error));
   }
 }
 
-/** The drawing as the model gets it. */
+/** The drawing as the model gets it, and how much ink it has. */
 async function drawing() {
   const small = el("canvas", { width: WIDTH * SMALLER, height: HEIGHT * SMALLER });
-  small.getContext("2d").drawImage(paper.canvas, 0, 0, small.width, small.height);
-  return new File([await pngOf(small)], "drawing.png", { type: "image/png" });
+  const paint = small.getContext("2d");
+  paint.drawImage(paper.canvas, 0, 0, small.width, small.height);
+  const { data } = paint.getImageData(0, 0, small.width, small.height);
+  let light = 0;
+  for (let place = 0; place < data.length; place += 4) light += data[place];
+  const file = new File([await pngOf(small)], "drawing.png", { type: "image/png" });
+  return { file, ink: 1 - light / (255 * small.width * small.height) };
+}
+
+/** What to do where there is too little on the paper. */
+function hintForMore() {
+  const under = paper.start ? " Draw more, or raise the strength of the face under the drawing." : "";
+  return `The photo appears once there is enough of a face on the paper.${under}`;
 }
 
 /** Ask for the photo of what is on the paper now. */
 async function develop() {
-  if (!paper.start && paper.empty) {
+  const { file, ink } = await drawing();
+  if (ink < LEAST_INK) {
+    parts.blank.textContent = hintForMore();
     showPhoto(null);
     return;
   }
@@ -78,7 +92,7 @@ async function develop() {
   parts.figure.setAttribute("aria-busy", "true");
   const began = performance.now();
   try {
-    const answer = await translate(await drawing(), { direction: "sketch2photo", align: false, model: parts.model.value, style: parts.style.value });
+    const answer = await translate(file, { direction: "sketch2photo", align: false, model: parts.model.value, style: parts.style.value });
     showPhoto(answer.result, (performance.now() - began) / 1000);
     parts.error.replaceChildren();
   } catch (error) {
@@ -167,7 +181,7 @@ function sheet() {
 
 function photoFigure(searchFor, goTo) {
   parts.photo = el("img", { alt: "The photo made from the drawing", hidden: true, id: "drawn-photo", width: 400, height: 500 });
-  parts.blank = el("p", { class: "blank-photo" }, "The photo appears here once you draw.");
+  parts.blank = el("p", { class: "blank-photo" }, "The photo appears here.");
   parts.caption = el("figcaption", {});
   parts.figure = el("figure", { class: "developed", "aria-live": "off" }, el("div", { class: "mat photo-mat" }, parts.photo, parts.blank), parts.caption);
   parts.error = el("div", {});
@@ -180,7 +194,7 @@ function photoFigure(searchFor, goTo) {
   parts.photoActions = el("div", { class: "row" }, button("Photo", { symbol: "download", kind: "primary", label: "Download the photo", onclick: () => download(blobOf(made), "drawn-photo.png") }));
   parts.search = button("Search with it", { symbol: "search", label: "Search the gallery with this drawing" });
   parts.search.addEventListener("click", async () => {
-    const file = await drawing();
+    const { file } = await drawing();
     goTo("search");
     searchFor(file);
   });

@@ -1,6 +1,6 @@
 // The view that translates pictures: one beside its result, or many at once.
 
-import { pictureBlob, server, translate } from "./api.js";
+import { example, translate } from "./api.js";
 import { choices, sourceName, styleName, targetName } from "./choices.js";
 import { blobOf, button, byId, copyPicture, download, el, errorBox, field, fill, loadImage, pngOf, say, segments, stem } from "./dom.js";
 import { films } from "./films.js";
@@ -9,7 +9,7 @@ import { Queue } from "./queue.js";
 import { pair, proportion, slider } from "./slider.js";
 
 const RESULT = { photo2sketch: "sketch", sketch2photo: "photo" };
-const view = { current: null, shown: "slider", split: 50, example: null };
+const view = { current: null, shown: "slider", split: 50 };
 let asked = null;
 let strip = null;
 let headline = null;
@@ -184,21 +184,11 @@ function buildSide() {
   byId("translate-side").replaceChildren(headline, actions, note, shown, asked.node, faceField, next);
 }
 
-/** Fetch the example once, and show it. */
-async function example() {
-  const image = byId("example-photo");
-  view.example ??= await pictureBlob("v1/example/photo");
-  if (!image.hasAttribute("src")) image.src = URL.createObjectURL(view.example);
-  image.hidden = false;
-}
-
 async function tryExample() {
-  const box = byId("example-start");
   try {
-    await example();
-    add([new File([view.example], "example.png", { type: "image/png" })]);
+    add([await example()]);
   } catch (error) {
-    box.after(errorBox(error));
+    byId("example-start").after(errorBox(error));
   }
 }
 
@@ -208,5 +198,5 @@ export function startTranslate() {
   strip = films(byId("films"), { select, resultName });
   intake(byId("translate-intake"), { several: true, words: "Drop one face or many", onFiles: receive });
   byId("example-start").addEventListener("click", tryExample);
-  return { receive, ready: () => asked.refresh(), shown: () => server.health && example().catch(() => {}) };
+  return { receive, ready: () => asked.refresh() };
 }

@@ -1,13 +1,11 @@
-"""`/v1/translate`, `/v1/models` and the example: pictures in, pictures out."""
+"""`/v1/translate` and `/v1/models`: pictures in, pictures out."""
 
 from __future__ import annotations
-
-from typing import Literal
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
-from facesketch.serve.codec import MEDIA, acceptable, samples
+from facesketch.serve.codec import MEDIA, acceptable
 from facesketch.serve.problems import documented, file_answer
 from facesketch.serve.schemas import Model, Translated, TranslateForm, multipart
 from facesketch.serve.service import ServiceOf
@@ -59,16 +57,3 @@ async def models(service: ServiceOf) -> list[Model]:
         )
         for each in catalogue
     ]
-
-
-@router.get(
-    "/v1/example/{kind}",
-    operation_id="example",
-    summary="A synthetic face",
-    response_class=Response,
-    responses=file_answer("A PNG.", MEDIA["png"]) | documented(422, 429, 504),
-)
-async def example(request: Request, service: ServiceOf, kind: Literal["photo", "sketch"]) -> Response:
-    """Answer with a synthetic face, or the sketch of it."""
-    drawn = await service.in_thread(request, samples)
-    return Response(drawn[kind], media_type=MEDIA["png"], headers={"Cache-Control": "private, max-age=86400"})
