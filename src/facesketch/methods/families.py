@@ -240,6 +240,8 @@ class PortraitOptions(Frozen):
     """Channels of the generator's first level."""
     blocks: Annotated[int, Field(ge=0)] = 3
     """Residual blocks at the generator's narrowest."""
+    enlarge: Literal["nearest", "bilinear"] = "nearest"
+    """How the generator doubles its maps: `bilinear` leaves no grid of 2 pixels, version 0.1 took `nearest`."""
     discriminator_width: Annotated[int, Field(ge=1)] = 32
     """Channels of the discriminator's first layer."""
     l1_weight: Annotated[float, Field(ge=0)] = 10.0

@@ -56,7 +56,9 @@ class Portrait(PortraitFamily, Method):
         self.colours = tuple(part for part in PARTS if part in options.colours)
         self._conditions = max(len(self.styles), 1) + NUMBERS * len(self.colours)
         told = NUMBERS * len(self.colours)
-        self.generator = PortraitUNet(source, target, options.width, options.blocks, styles, told)
+        self.generator = PortraitUNet(
+            source, target, options.width, options.blocks, styles, told, enlarge=options.enlarge
+        )
         self.discriminator: PatchGAN | FeatureCritic
         if options.critic == "features":
             assert options.perceptual != "none", "the options refuse it"

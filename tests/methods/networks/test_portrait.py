@@ -71,3 +71,17 @@ def test_fine_detail_of_the_source_reaches_the_output() -> None:
     near = x.grad[0, 0, 29:34, 29:34].abs()
     assert near.min() > 0
     assert near.sum() > x.grad.abs().sum() * 0.01
+
+
+def test_bilinear_enlargement_leaves_no_grid_of_two_pixels() -> None:
+    torch.manual_seed(0)
+    smooth = F.interpolate(torch.randn(8, 1, 8, 8), size=64, mode="bicubic")
+
+    @torch.no_grad()
+    def grid(enlarge: str) -> float:
+        torch.manual_seed(0)
+        steps = PortraitUNet(1, 1, width=4, blocks=1, enlarge=enlarge)(smooth, torch.ones(8, 1)).diff(dim=-1).abs()
+        within, between = steps[..., 8:-8:2].mean(), steps[..., 9:-8:2].mean()
+        return float((within - between).abs() / (within + between))
+
+    assert grid("bilinear") < 0.2 * grid("nearest")

@@ -78,8 +78,8 @@ class PortraitUNet(nn.Module):
     (N, in_channels, H, W) in [-1, 1], weights (N, S + T) as `StyleNorm` takes them -> (N, out_channels, H, W) in
     [-1, 1], H and W multiples of `stride`.
 
-    Each level up is nearest-neighbour enlargement and a 3x3 convolution, which leaves no checkerboard (Odena et al.
-    2016). The last layer sees the source's own pixels, so that fine edges need not pass through half the resolution.
+    Each level up is enlargement and a 3x3 convolution, which leaves no checkerboard (Odena et al. 2016). The last layer
+    sees the source's own pixels, so that fine edges need not pass through half the resolution.
 
     Args:
         in_channels: channels of the source.
@@ -88,14 +88,24 @@ class PortraitUNet(nn.Module):
         blocks: residual blocks at 1/32 of the sides; with them every output sees the whole face.
         styles: how many styles it draws in.
         told: how many numbers more it is told, such as colours.
+        enlarge: `nearest` or `bilinear`, which leaves no grid of 2 pixels on smooth skin.
     """
 
     stride = 2 ** len(_MULTIPLES)
 
     def __init__(
-        self, in_channels: int, out_channels: int, width: int = 24, blocks: int = 3, styles: int = 1, told: int = 0
+        self,
+        in_channels: int,
+        out_channels: int,
+        width: int = 24,
+        blocks: int = 3,
+        styles: int = 1,
+        told: int = 0,
+        *,
+        enlarge: str = "nearest",
     ) -> None:
         super().__init__()
+        self.enlarge = nn.Upsample(scale_factor=2, mode=enlarge)
         widths = [width * multiple for multiple in _MULTIPLES]
         self.first = nn.Conv2d(in_channels, width, 4, stride=2, padding=1)
         self.down = nn.ModuleList(
@@ -121,11 +131,7 @@ class PortraitUNet(nn.Module):
         for block in self.blocks:
             x = block(x, style)  # (N, 8 width, H / 32, W / 32)
         for up in self.up:
-            x = torch.cat([up(_enlarged(x), style), skips.pop()], dim=1)  # (N, 2 width * multiple, 2 H, 2 W)
-        x = self.fine(_enlarged(x), style)  # (N, width / 2, H, W)
+            x = torch.cat([up(self.enlarge(x), style), skips.pop()], dim=1)  # (N, 2 width * multiple, 2 H, 2 W)
+        x = self.fine(self.enlarge(x), style)  # (N, width / 2, H, W)
         x = F.leaky_relu(self.touch(torch.cat([x, source], dim=1)), 0.2)  # (N, width / 2, H, W)
         return torch.tanh(self.out(x))  # (N, out, H, W)
-
-
-def _enlarged(x: Tensor) -> Tensor:
-    return F.interpolate(x, scale_factor=2.0, mode="nearest")
