@@ -1,4 +1,4 @@
-"""The page: a fixed list of files from the package, read once; no name from a request ever becomes a path."""
+"""The page: the files of one folder of the package, read once; no name from a request ever becomes a path."""
 
 from __future__ import annotations
 
@@ -11,27 +11,14 @@ from fastapi.responses import Response
 
 from facesketch.serve.problems import ProblemError
 
-INDEX = "index.html"
 FOLDER = Path(__file__).parents[1] / "page"
-_HTML, _CSS = "text/html; charset=utf-8", "text/css; charset=utf-8"
-_SCRIPT, _PICTURE = "text/javascript; charset=utf-8", "image/svg+xml"
-FILES = {
-    "index.html": _HTML,
-    "astronaut.jpg": "image/jpeg",  # Eileen Collins, photographed by NASA, in the public domain
-    "favicon.svg": _PICTURE,
-    "icons.svg": _PICTURE,
-    "style.css": _CSS,
-    "views.css": _CSS,
-    **dict.fromkeys(
-        (
-            *("api.js", "app.js", "camera.js", "chart.js", "choices.js", "compare.js", "dom.js", "draw.js", "films.js"),
-            *("intake.js", "latest.js", "paper.js", "pen.js", "queue.js", "runs.js", "search.js", "slider.js"),
-            *("theme.js", "token.js", "translate.js", "zip.js"),
-        ),
-        _SCRIPT,
-    ),
+TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".jpg": "image/jpeg",
 }
-"""The files of the page with their media types; no other file is served."""
 
 
 @dataclass(frozen=True)
@@ -41,18 +28,19 @@ class _File:
     tag: str
 
 
-def _read(name: str) -> _File:
-    content = (FOLDER / name).read_bytes()
-    return _File(content, FILES[name], f'"{hashlib.sha256(content).hexdigest()[:32]}"')
+def _read(path: Path) -> _File:
+    content = path.read_bytes()
+    return _File(content, TYPES[path.suffix], f'"{hashlib.sha256(content).hexdigest()[:32]}"')
 
 
 def page() -> APIRouter:
     """Return the routes of the page."""
-    router, files = APIRouter(include_in_schema=False), {name: _read(name) for name in FILES}
+    router = APIRouter(include_in_schema=False)
+    files = {path.name: _read(path) for path in FOLDER.iterdir()}
 
     @router.api_route("/", methods=["GET", "HEAD"])
     async def index(request: Request) -> Response:
-        return _answer(request, files[INDEX])
+        return _answer(request, files["index.html"])
 
     @router.api_route("/page/{name}", methods=["GET", "HEAD"])
     async def file(request: Request, name: str) -> Response:
