@@ -27,7 +27,7 @@ from facesketch.config import DIRECTIONS, Direction, MethodConfig, RunConfig
 from facesketch.faces.colours import AUTO, Colours, Part
 from facesketch.inference.translator import Translator
 from facesketch.serve.app import build
-from facesketch.serve.catalogue import Catalogue, ServedModel
+from facesketch.serve.catalogue import Catalogue, offer
 from facesketch.serve.middleware import OuterMiddleware
 from facesketch.serve.server import Server, listen
 from facesketch.serve.settings import Settings
@@ -90,7 +90,7 @@ def network() -> Network:
 
 def catalogue(network: Network, name: str = "negative") -> Catalogue:
     translator = Translator(network, name=name)
-    return Catalogue([ServedModel(name, "Negative", dict.fromkeys(network.directions, translator))])
+    return Catalogue([offer(name, "Negative", dict.fromkeys(network.directions, translator), default=True)])
 
 
 class Client:

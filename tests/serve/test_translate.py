@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 from tests.serve.conftest import Ask, Client, Network, catalogue, grey, pixels, png, problem
 
+from facesketch.config import DIRECTIONS
 from facesketch.data.synthetic.draw import draw_pair
 from facesketch.faces.colours import AUTO, Colours, named
 from facesketch.images.io import open_image
@@ -198,7 +199,7 @@ def test_models_are_listed_with_what_they_do(own: Client) -> None:
             "id": "portrait",
             "title": "Portrait, comes with facesketch",
             "directions": ["photo2sketch", "sketch2photo"],
-            "styles": ["cuhk", "fs2k-0", "fs2k-1", "fs2k-2"],
+            "styles": {each: ["cuhk", "fs2k-0", "fs2k-1", "fs2k-2"] for each in DIRECTIONS},
             "colours": [],
             "faces": True,
             "size": 250,
@@ -223,7 +224,7 @@ def test_a_model_of_ones_own_is_offered_without_its_place(tmp_path: Path, serve:
 
 
 def test_the_style_of_any_name_goes_into_a_header() -> None:
-    framed, model = SimpleNamespace(direction="photo2sketch", face=None), SimpleNamespace(id="m")
+    framed, model = SimpleNamespace(direction="photo2sketch", face=None), SimpleNamespace(about=SimpleNamespace(id="m"))
     headers = Job(framed, None, model, None, "鉛筆", 0).headers()
     assert unquote(headers["X-Facesketch-Style"]) == "鉛筆"
     assert all(value.isascii() for value in headers.values())

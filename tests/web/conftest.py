@@ -24,6 +24,7 @@ from typing import Any
 import pytest
 from PIL import Image, ImageOps
 
+import facesketch
 from facesketch.data.synthetic.draw import write_sample
 
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
@@ -41,7 +42,7 @@ _HOLD = """((path, name) => {
     window.held = [];
     window.fetch = async (address, options) => {
         const answer = await fetched(address, options);
-        const wanted = String(address).endsWith(path) && (!name || options?.body?.get("file").name === name);
+        const wanted = String(address).endsWith(path) && (!name || options?.body?.get("file").name.startsWith(name));
         if (wanted) await new Promise((done) => window.held.push(done));
         return answer;
     };
@@ -222,7 +223,7 @@ class Page:
         self.call("DOM.setFileInputFiles", files=[str(path) for path in paths], nodeId=node)
 
     def hold(self, path: str, name: str = "") -> None:
-        """Keep back what is answered at an address, to all that is sent or to a file with this name alone."""
+        """Keep back what is answered at an address, to all that is sent or to files whose name begins so."""
         source = f"{_HOLD}({json.dumps(path)}, {json.dumps(name)})"
         self.call("Page.addScriptToEvaluateOnNewDocument", source=source)
         self.get(source)
@@ -383,6 +384,16 @@ def runs(portraits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def everything(serving: Callable[..., str], shelved: Shelved, runs: Path) -> str:
     """Return the address of a server with two models, a gallery and trainings."""
     return serving(gallery=shelved, models=("pencil",), runs=runs)
+
+
+@pytest.fixture(scope="session")
+def coloured(serving: Callable[..., str], portraits: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return the address of a server with a tiny model that takes colours."""
+    run = tmp_path_factory.mktemp("coloured") / "run"
+    small = {"width": 4, "blocks": 0, "discriminator_width": 4, "perceptual": "none", "size": 64, "steps": 3}
+    learns = {"direction": "sketch2photo", "faces": True, "colours": "skin,hair,background"}
+    facesketch.train("portrait", run, data=portraits, quiet=True, **learns, **small)
+    return serving(models=(str(run),))
 
 
 @pytest.fixture

@@ -89,11 +89,12 @@ def test_other_models_and_styles_draw_otherwise(page: Any, portraits: Path) -> N
     page.files(_INPUT, portraits / "photos" / "face-0002.png")
     page.wait(_DONE)
     results = [page.get("document.querySelector('.slider img').src")]
-    for label, value in (("Style of the sketch", "fs2k-1"), ("Model", "pencil")):
-        find = (
-            f"[...document.querySelectorAll('#translate label')].find(each => each.textContent === '{label}').control"
-        )
-        page.get(f"(s => {{ s.value = '{value}'; s.dispatchEvent(new Event('change')); }})({find})")
+    model = "document.querySelector('#translate .choices select')"
+    for change in (
+        "document.querySelector('.look[value=fs2k-1]').click()",
+        f"{model}.value = 'pencil'; {model}.dispatchEvent(new Event('change'))",
+    ):
+        page.get(change)
         page.wait(f"document.querySelector('.slider:not(.waiting) img')?.src !== {json.dumps(results[-1])} && {_DONE}")
         results.append(page.get("document.querySelector('.slider img').src"))
     assert len(set(results)) == 3
@@ -249,7 +250,9 @@ def test_the_focus_stays_where_another_face_is_chosen(page: Any, portraits: Path
     page.get("""(() => {
         const fetched = window.fetch;
         window.fetch = async (address, options) => {
-            if (!String(address).endsWith("/v1/translate")) return fetched(address, options);
+            // the previews of the styles come as face.jpg
+            const sent = String(address).endsWith("/v1/translate") && options.body.get("file").name;
+            if (!sent || sent === "face.jpg") return fetched(address, options);
             window.asked = options.body.get("face");
             options.body.delete("face");
             const answer = await (await fetched(address, options)).json();
@@ -257,7 +260,7 @@ def test_the_focus_stays_where_another_face_is_chosen(page: Any, portraits: Path
         };
         window.faces = 2;
     })()""")
-    page.hold("/v1/translate")
+    page.hold("/v1/translate", "face-")
     page.files(_INPUT, portraits / "photos" / "face-0001.png")
     page.wait("held.length === 1")
     assert not page.get("document.getElementById('translate-face').offsetParent")

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from facesketch.config import DIRECTIONS, Direction
 from facesketch.errors import nearest
-from facesketch.faces.colours import Part
 from facesketch.inference.translator import Translator, load
 from facesketch.serve.problems import ProblemError
+from facesketch.serve.schemas import Model
 from facesketch.serve.settings import Settings
 from facesketch.weights import shipped
 
@@ -21,40 +21,12 @@ class ServedModel:
     """A model that requests can name.
 
     Attributes:
-        id: its name in requests.
-        title: its name for people.
+        about: its name, and what it does.
         translators: by the direction they serve.
     """
 
-    id: str
-    title: str
+    about: Model
     translators: Mapping[Direction, Translator]
-
-    @property
-    def directions(self) -> tuple[Direction, ...]:
-        """The directions it serves."""
-        return tuple(self.translators)
-
-    @property
-    def styles(self) -> tuple[str, ...]:
-        """Its styles, of all directions."""
-        return tuple(dict.fromkeys(style for each in self.translators.values() for style in each.preprocessing.styles))
-
-    @property
-    def colours(self) -> tuple[Part, ...]:
-        """The colours that it takes, of all directions."""
-        return tuple(dict.fromkeys(part for each in self.translators.values() for part in each.preprocessing.colours))
-
-    @property
-    def aligns(self) -> bool:
-        """Whether it was trained on framed faces."""
-        return any(each.preprocessing.faces is not None for each in self.translators.values())
-
-    @property
-    def size(self) -> int | None:
-        """Pixels of the longer side that it works at; None for the picture's own."""
-        first = next(iter(self.translators.values())).preprocessing
-        return first.frame or first.longest_side
 
     def translator(self, direction: Direction) -> Translator:
         """Return the translator of a direction.
@@ -63,8 +35,10 @@ class ServedModel:
             ProblemError: 400, the model does not serve it.
         """
         if direction not in self.translators:
-            served = " and ".join(self.directions)
-            raise ProblemError(400, f"The model {self.id} does {served}, not {direction}.", "Ask for another model.")
+            served = " and ".join(self.translators)
+            raise ProblemError(
+                400, f"The model {self.about.id} does {served}, not {direction}.", "Ask for another model."
+            )
         return self.translators[direction]
 
 
@@ -76,7 +50,7 @@ class Catalogue:
     """
 
     def __init__(self, offered: Sequence[ServedModel]) -> None:
-        self._offered = {each.id: each for each in offered}
+        self._offered = {each.about.id: each for each in offered}
         self.default = offered[0]
 
     def __iter__(self) -> Iterator[ServedModel]:
@@ -106,19 +80,32 @@ def load_catalogue(settings: Settings) -> Catalogue:
     """
     device = "cpu" if settings.device == "mps" else settings.device  # ONNX Runtime has no MPS
     own = {direction: load(shipped.path(direction), device=device) for direction in DIRECTIONS}
-    offered = [_offered("portrait", "Portrait, comes with facesketch", own)]
+    offered = [offer("portrait", "Portrait, comes with facesketch", own, default=True)]
     for name in settings.models:
         translator = load(name, device=settings.device, engine=settings.engine)
         title = f"{translator.config.method.name} · {_stem(name)}" if Path(name).exists() else name
         name = _free(_slug(_stem(name)), offered)
-        offered.append(_offered(name, title, dict.fromkeys(translator.directions, translator)))
+        offered.append(offer(name, title, dict.fromkeys(translator.directions, translator)))
     return Catalogue(offered)
 
 
-def _offered(name: str, title: str, translators: Mapping[Direction, Translator]) -> ServedModel:
+def offer(name: str, title: str, translators: Mapping[Direction, Translator], *, default: bool = False) -> ServedModel:
+    """Return a model under the id and the title that requests and people know it by."""
     for translator in translators.values():
         translator.name = name  # messages name a model as requests do, never by its place on the disk
-    return ServedModel(name, title, translators)
+    needs = {direction: each.preprocessing for direction, each in translators.items()}
+    first = next(iter(needs.values()))
+    about = Model(
+        id=name,
+        title=title,
+        directions=list(needs),
+        styles={direction: list(each.styles) for direction, each in needs.items()},
+        colours=list(dict.fromkeys(part for each in needs.values() for part in each.colours)),
+        faces=any(each.faces is not None for each in needs.values()),
+        size=first.frame or first.longest_side,
+        default=default,
+    )
+    return ServedModel(about, translators)
 
 
 def _stem(name: str) -> str:
@@ -131,6 +118,6 @@ def _slug(name: str) -> str:
 
 
 def _free(name: str, offered: Sequence[ServedModel]) -> str:
-    taken = {each.id for each in offered}
+    taken = {each.about.id for each in offered}
     numbered = (f"{name}-{number}" for number in range(2, len(taken) + 3))
     return name if name not in taken else next(each for each in numbered if each not in taken)

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from facesketch.config import Direction, Frozen
+from facesketch.faces.colours import Part
 
 _Name = Annotated[str, Field(min_length=1, max_length=100)]
 
@@ -92,8 +93,9 @@ class Model(_Answer):
     id: str
     title: str
     directions: list[Direction]
-    styles: list[str]
-    colours: list[Literal["skin", "hair", "background"]]
+    styles: dict[Direction, list[str]]
+    """The styles of each direction; none if it has only one."""
+    colours: list[Part]
     """The colours that it takes when it draws a photo."""
     faces: bool
     """Whether it was trained on framed faces."""

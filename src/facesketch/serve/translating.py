@@ -68,7 +68,7 @@ class Job:
     def headers(self) -> dict[str, str]:
         """Return the headers of the answer."""
         direction, face = self.framed.direction, self.framed.face
-        values = {"Direction": direction, "Model": self.model.id, "Kind": direction.partition("2")[0]}
+        values = {"Direction": direction, "Model": self.model.about.id, "Kind": direction.partition("2")[0]}
         values["Turned"] = str(0 if face is None else face.turn)
         if self.style is not None:
             values["Style"] = quote(self.style)  # a header holds ASCII
@@ -115,7 +115,7 @@ class UploadTranslator:
         framed = job.framed
         waiting = self._batcher.submit(job.translator, framed.prepared, framed.direction, job.style, framed.hints[0])
         content = await ticket.run(self.threads, _finish, await ticket.result(waiting), job, kind)
-        self._metrics.pictures.labels(job.model.id, job.framed.direction).inc()
+        self._metrics.pictures.labels(job.model.about.id, job.framed.direction).inc()
         self._admission.record((time.perf_counter() - begun) / max(1, self._admission.active))
         return content, job.headers()
 
@@ -134,7 +134,9 @@ class UploadTranslator:
             if form.face > 1 and not align:
                 raise ProblemError(400, "The model looks for no faces.", "Leave out the field face.")
             if form.resolution == "native" and translator.preprocessing.frame is not None:
-                raise ProblemError(400, f"The model {model.id} has a fixed size.", "Leave out the field resolution.")
+                raise ProblemError(
+                    400, f"The model {model.about.id} has a fixed size.", "Leave out the field resolution."
+                )
             if not align:
                 image = shrunk(image, self._limits.native if form.resolution == "native" else self._limits.side)
             finder, faces = CountingFinder(self._finder), form.face if align else None
@@ -152,25 +154,28 @@ class UploadTranslator:
 def _direction(model: ServedModel, form: TranslateForm, image: Image.Image) -> Direction:
     if form.direction is not None:
         return form.direction
-    if len(model.directions) == 1:
-        return model.directions[0]
+    if len(model.translators) == 1:
+        return next(iter(model.translators))
     return "photo2sketch" if kind_of(image) == "photo" else "sketch2photo"
 
 
 def _decided(model: ServedModel, form: TranslateForm) -> bool:
     """Tell whether the direction does not depend on the picture."""
-    return form.direction is not None or len(model.directions) == 1
+    return form.direction is not None or len(model.translators) == 1
 
 
 def _style(model: ServedModel, direction: Direction, form: TranslateForm) -> str | None:
     """Return the style to draw in; where the picture decides the direction, a style applies to sketches only."""
-    styles = model.translators[direction].preprocessing.styles
-    if form.style is not None and form.style not in model.styles:
-        known = f"It has {', '.join(model.styles)}." if model.styles else "Leave out the field style."
-        raise ProblemError(400, f"The model {model.id} has no such style.", known)
+    styles = model.about.styles[direction]
+    known = dict.fromkeys(style for each in model.about.styles.values() for style in each)
+    if form.style is not None and form.style not in known:
+        hint = f"It has {', '.join(known)}." if known else "Leave out the field style."
+        raise ProblemError(400, f"The model {model.about.id} has no such style.", hint)
     if form.style is not None and (direction == "photo2sketch" or _decided(model, form)):
         if form.style not in styles:
-            raise ProblemError(400, f"The model {model.id} has this style in the other direction.", "Leave out style.")
+            raise ProblemError(
+                400, f"The model {model.about.id} has this style in the other direction.", "Leave out style."
+            )
         return form.style
     return styles[0] if styles else None
 
@@ -195,7 +200,7 @@ def _finish(array: Pixels, job: Job, kind: Kind) -> bytes | Translated:
         source = source.resize(portrait.picture.size, Image.Resampling.BICUBIC)
     return Translated(
         direction=portrait.direction,
-        model=job.model.id,
+        model=job.model.about.id,
         style=job.style,
         width=portrait.picture.width,
         height=portrait.picture.height,

@@ -1,11 +1,12 @@
 // The view for drawing: paper and tools on one side, the photo made from the drawing on the other.
 
 import { example, server, translate } from "./api.js";
-import { modelsFor, styleName } from "./choices.js";
+import { modelsFor, styleName, stylesOf } from "./choices.js";
 import { blobOf, button, byId, download, el, errorBox, field, fill, loadImage, pngOf, say, segments } from "./dom.js";
-import { pen } from "./pen.js";
 import { latest } from "./latest.js";
+import { palette } from "./palette.js";
 import { Paper } from "./paper.js";
+import { pen } from "./pen.js";
 
 const [WIDTH, HEIGHT] = [800, 1000];
 const SMALLER = 0.5;
@@ -92,8 +93,10 @@ async function develop() {
   parts.figure.setAttribute("aria-busy", "true");
   const began = performance.now();
   try {
-    const answer = await translate(file, { direction: "sketch2photo", align: false, model: parts.model.value, style: parts.style.value });
+    const fields = { direction: "sketch2photo", model: parts.model.value, style: parts.style.value };
+    const answer = await translate(file, { ...fields, ...parts.colours.values(), align: false });
     showPhoto(answer.result, (performance.now() - began) / 1000);
+    parts.colours.drawn(answer.source, fields);
     parts.error.replaceChildren();
   } catch (error) {
     parts.error.replaceChildren(errorBox(error, button("Try again", { onclick: () => touch() })));
@@ -191,6 +194,7 @@ function photoFigure(searchFor, goTo) {
   parts.style = el("select", { id: "draw-style" });
   parts.style.addEventListener("change", () => touch());
   parts.styleField = field("The drawing is in", parts.style);
+  parts.colours = palette("draw", () => touch());
   parts.photoActions = el("div", { class: "row" }, button("Photo", { symbol: "download", kind: "primary", label: "Download the photo", onclick: () => download(blobOf(made), "drawn-photo.png") }));
   parts.search = button("Search with it", { symbol: "search", label: "Search the gallery with this drawing" });
   parts.search.addEventListener("click", async () => {
@@ -200,7 +204,7 @@ function photoFigure(searchFor, goTo) {
   });
   const save = button("Drawing", { symbol: "download", label: "Download the drawing", onclick: async () => download(await pngOf(paper.canvas), "drawing.png") });
   const row = el("div", { class: "row" }, parts.photoActions, save, parts.search);
-  return el("div", { class: "photo-column" }, parts.figure, parts.error, row, el("div", { class: "starts" }, parts.styleField, parts.modelField));
+  return el("div", { class: "photo-column" }, parts.figure, parts.error, parts.colours.node, row, el("div", { class: "starts" }, parts.styleField, parts.modelField));
 }
 
 /** Undo and redo, pencil and eraser by key, while the view is shown and no text is being typed. */
@@ -218,11 +222,13 @@ function shortcuts(event) {
   }
 }
 
-/** Offer the styles of the chosen model. */
+/** Offer the styles and the colours of the chosen model. */
 function chooseModel() {
-  const styles = server.models.find((model) => model.id === parts.model.value)?.styles ?? [];
+  const chosen = server.models.find((model) => model.id === parts.model.value);
+  const styles = stylesOf(chosen, "sketch2photo");
   fill(parts.style, styles.map((each) => [each, styleName(each)]), parts.style.value);
   parts.styleField.hidden = styles.length < 2;
+  parts.colours.offer(chosen?.colours ?? []);
   touch();
 }
 

@@ -23,8 +23,7 @@ const queue = new Queue(work, onchange);
 export const resultName = (job) => `${stem(job.name)}-${RESULT[job.answer.direction]}.png`;
 
 function work(job, signal) {
-  const { direction, model, style, align } = asked.values;
-  const looks = align && !job.whole;
+  const align = asked.align && !job.whole;
   const began = performance.now();
   const onWait = (seconds) => {
     job.note = `The server is busy; trying again in ${Math.ceil(seconds)} s`;
@@ -32,7 +31,7 @@ function work(job, signal) {
     if (job === view.current) show(job);
   };
   const options = { signal, onWait };
-  return translate(job.file, { direction, model, style, align: looks, face: looks ? job.face : null }, options).then((answer) => ({
+  return translate(job.file, { ...asked.fields(), align, face: align ? job.face : null }, options).then((answer) => ({
     ...answer,
     seconds: (performance.now() - began) / 1000,
   }));
@@ -41,6 +40,7 @@ function work(job, signal) {
 function onchange(job) {
   if (job === view.current) show(job);
   strip.update(queue.jobs, view.current);
+  if (!queue.busy && view.current?.state === "done") asked.answered(view.current.answer);
   if (queue.busy || !["done", "failed"].includes(job.state)) return;
   const { done, failed } = queue.counts;
   if (queue.jobs.length > 1) say(`All pictures are done: ${done} translated, ${failed} failed.`);
@@ -60,6 +60,7 @@ function select(job) {
   view.current = job;
   show(job);
   strip.update(queue.jobs, job);
+  if (!queue.busy && job.state === "done") asked.answered(job.answer);
 }
 
 function clear() {
@@ -113,7 +114,7 @@ function failure(job) {
       queue.restart(job);
     },
   });
-  const useful = job.error.status === 400 && asked.values.align && !job.whole;
+  const useful = job.error.status === 400 && asked.align && !job.whole;
   return errorBox(job.error, useful ? whole : again);
 }
 

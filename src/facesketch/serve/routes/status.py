@@ -21,7 +21,7 @@ async def health(service: ServiceOf) -> Health:
     return Health(
         status="ok",
         version=__version__,
-        models=[each.id for each in service.translator.catalogue],
+        models=[each.about.id for each in service.translator.catalogue],
         gallery=None if service.searcher is None else service.searcher.count,
         runs=service.run_store is not None,
         queue=service.admission.active,

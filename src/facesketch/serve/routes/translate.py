@@ -43,17 +43,4 @@ async def translate(request: Request, service: ServiceOf) -> Response:
 @router.get("/v1/models", operation_id="models", summary="List the models", responses=documented())
 async def models(service: ServiceOf) -> list[Model]:
     """Answer with the models, the default first."""
-    catalogue = service.translator.catalogue
-    return [
-        Model(
-            id=each.id,
-            title=each.title,
-            directions=list(each.directions),
-            styles=list(each.styles),
-            colours=list(each.colours),
-            faces=each.aligns,
-            size=each.size,
-            default=each is catalogue.default,
-        )
-        for each in catalogue
-    ]
+    return [each.about for each in service.translator.catalogue]
