@@ -27,7 +27,7 @@ DIRECTIONS: tuple[Direction, ...] = ("photo2sketch", "sketch2photo")
 class Frozen(BaseModel):
     """A section of settings that cannot change, with no unknown keys and only finite numbers."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
 
 
 class DataConfig(Frozen):

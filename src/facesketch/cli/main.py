@@ -15,28 +15,9 @@ from typing import Literal
 
 import cyclopts
 from cyclopts.exceptions import CycloptsError
-from pydantic import ValidationError
 
 from facesketch import __version__
-from facesketch.cli import (
-    compare,
-    data,
-    doctor,
-    evaluate,
-    export,
-    faces,
-    methods,
-    models,
-    push,
-    report,
-    search,
-    serve,
-    study,
-    train,
-    translate,
-)
 from facesketch.cli.console import accept_any_text, in_flags, note
-from facesketch.config import RunConfig, explain
 from facesketch.errors import FacesketchError
 
 app = cyclopts.App(
@@ -47,21 +28,13 @@ app = cyclopts.App(
     help_flags=["--help", "-h"],
     suppress_keyboard_interrupt=False,
 )
-app.command(methods.methods)
-app.command(data.app)
-app.command(faces.app)
-app.command(train.train)
-app.command(translate.translate)
-app.command(export.export)
-app.command(evaluate.evaluate)
-app.command(compare.compare)
-app.command(study.study)
-app.command(report.report)
-app.command(search.app)
-app.command(serve.serve)
-app.command(models.app)
-app.command(doctor.doctor)
-app.command(push.push)
+_VERBS = (
+    *("methods:methods", "data:app", "faces:app", "train:train", "translate:translate", "export:export"),
+    *("evaluate:evaluate", "compare:compare", "study:study", "report:report", "search:app", "serve:serve"),
+    *("models:app", "doctor:doctor", "push:push"),
+)
+for _verb in _VERBS:
+    app.command(f"facesketch.cli.{_verb}", name=_verb.partition(":")[0])
 
 _PACKAGES = (
     *("numpy", "pillow", "onnxruntime", "opencv-python-headless", "torch", "lightning-fabric", "torchmetrics"),
@@ -100,12 +73,19 @@ def completion(shell: Literal["bash", "zsh", "fish", "powershell"], /) -> None:
 def main(tokens: Sequence[str] | None = None) -> None:
     """Run one verb; a user's mistake ends in one line and exit code 2."""
     accept_any_text()
+    words = sys.argv[1:] if tokens is None else tokens
+    if not words or words[0].startswith("-"):
+        app.resolved_commands()  # imports every verb, as the help lists what each does
     try:
         app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
         sys.stdout.flush()  # an output that cannot be written fails here and not at exit
     except FacesketchError as error:
         _stop(in_flags(str(error)))
     except CycloptsError as error:
+        from pydantic import ValidationError
+
+        from facesketch.config import RunConfig, explain
+
         wrong = error.__cause__
         _stop(explain(wrong, RunConfig) if isinstance(wrong, ValidationError) else " ".join(str(error).split()))
     except KeyboardInterrupt as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
 PAPER, INK, GAP = (255, 255, 255), (40, 40, 40), 6
 
@@ -24,6 +24,8 @@ def sheet(
         labels: what stands left of each row, or nothing.
         cell: (width, height) that pictures are shrunk into; the first picture's size when None.
     """
+    from PIL import ImageDraw, ImageFont  # only a sheet needs them, and they load slowly
+
     assert all(len(row) == len(columns) for row in rows), "every row must fill every column"
     cell = cell or next(picture.size for row in rows for picture in row if picture is not None)
     points = max(9, min(16, cell[0] // 8))
