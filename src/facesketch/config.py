@@ -95,6 +95,8 @@ class TrainConfig(Frozen):
     """Step size of Adam."""
     clip: Annotated[float, Field(gt=0)] | None = None
     """Largest norm of the gradients of a phase; larger ones are scaled down."""
+    average: Annotated[float, Field(ge=0, lt=1)] | None = None
+    """Share of a running average of the weights that a step keeps, less of it at first; the average is the model."""
     schedule: Literal["constant", "linear"] = "constant"
     """`linear` falls to zero over the second half."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
@@ -153,10 +155,15 @@ class RunConfig(Frozen):
         if not isinstance(value, dict):
             return value
         sections = {name: value[name] for name in _RENAMED if isinstance(value.get(name), dict)}
-        return value | {
+        value = value | {
             name: {_RENAMED[name].get(key, key): item for key, item in section.items()}
             for name, section in sections.items()
         }
+        method, train = value.get("method"), value.get("train", {})
+        if isinstance(method, dict) and method.get("name") == "portrait" and isinstance(train, dict):
+            moved = {key: item for key, item in method.items() if key == "average"}  # once an option of this method
+            value |= {"method": {k: v for k, v in method.items() if k not in moved}, "train": moved | train}
+        return value
 
 
 def parse(value: dict[str, Any], origin: str) -> RunConfig:

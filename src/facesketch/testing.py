@@ -33,6 +33,7 @@ from facesketch.inference.translator import Translator, load
 from facesketch.methods.base import Method
 from facesketch.methods.registry import build, family, resolve
 from facesketch.search.embedding.embedders import embedder_named
+from facesketch.training.state import load_state
 from facesketch.training.trainer import resume, train
 
 if TYPE_CHECKING:
@@ -132,8 +133,8 @@ class MethodContract:
                     assert method.translate(facing.source, served).shape == facing.target.shape
 
     def test_resumed_run_equals_the_longer_run(self, tmp_path: Path) -> None:
-        """A run that ends, and then resumes for another epoch, has exactly the weights of the longer run."""
-        settings = self._settings() | {"data": _pairs(tmp_path), "batch_size": 4, "quiet": True}
+        """A run that ends, and then resumes, has exactly the weights of the longer run, and keeps their average."""
+        settings = self._settings() | {"data": _pairs(tmp_path), "batch_size": 4, "average": 0.9, "quiet": True}
         whole = train(self.name, tmp_path / "whole", epochs=2, **settings)
         run = train(self.name, tmp_path / "run", epochs=1, **settings)
         resume(run, epochs=2, quiet=True)
@@ -142,6 +143,11 @@ class MethodContract:
         best, expected = (load_file(each / "best.safetensors") for each in (run, whole))  # headers name the length
         assert best.keys() == expected.keys()
         assert all(np.array_equal(best[name], expected[name]) for name in expected), "best.safetensors differs"
+        if not family(self.name).exemplars:
+            state, kept = load_state(run), load_file(run / "weights.safetensors")
+            assert state is not None
+            assert all(np.array_equal(kept[name], state["averaged"][f"module.{name}"]) for name in kept)
+            assert any(not np.array_equal(kept[name], state["method"][name]) for name in kept), "not averaged"
 
     def test_model_file_alone_translates(self, tmp_path: Path) -> None:
         """A model file, moved elsewhere, gives what its run gives; so does its ONNX file, where there is one."""

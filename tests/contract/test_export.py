@@ -27,7 +27,7 @@ SIZES = [(37, 53), (64, 41), (40, 40), (130, 9)]
 # The parts that translate, for methods that have other parts
 DRAWN = {
     "cyclegan": ("to_{target}",),
-    "portrait": ("averaged",),
+    "portrait": ("generator",),
     "cogan": ("encoder.own.{source}", "encoder.shared", "generator.shared", "generator.own.{target}"),
     "unit": (
         "generator.encoders.{source}",

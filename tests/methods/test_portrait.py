@@ -1,4 +1,4 @@
-"""Portrait: an average that follows, styles by name, and weights that only training needs."""
+"""Portrait: styles by name, weights that only training needs, and files of version 0.1."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ import torch
 from safetensors.torch import save_file
 
 from facesketch import train
+from facesketch.checkpoints.checkpoint import load_method, preprocessing
+from facesketch.checkpoints.header import write_header
 from facesketch.config import DataConfig, RunConfig, configure
 from facesketch.data.datasets import Batch
 from facesketch.errors import ConfigError, FacesketchError
@@ -55,20 +57,21 @@ def _step(method: Portrait, batch: Batch) -> dict[str, float]:
     return logged
 
 
-def test_the_average_starts_as_the_generator_and_then_follows_at_its_own_pace() -> None:
-    method = _method(average=0.75).train()
-    _step(method, _batch())
-    torch.testing.assert_close(method.averaged.out.weight, method.generator.out.weight)
-    method.load_extra_state({"followed": 1000})
-    mean = method.averaged.out.weight.clone()
-    _step(method, _batch())
-    after = method.generator.out.weight.detach()
-    assert not torch.equal(mean, after)
-    torch.testing.assert_close(method.averaged.out.weight, 0.75 * mean + 0.25 * after)
-    assert method.extra_state() == {"followed": 1001}
+def test_files_of_version_0_1_translate_with_the_average_that_they_hold(tmp_path: Path) -> None:
+    method, mean = _method(), _method()
+    weights, averaged = method.state_dict(), mean.generator.state_dict()
+    save_file(
+        weights | {f"averaged.{name}": tensor for name, tensor in averaged.items()},
+        tmp_path / "old.safetensors",
+        write_header(_config(), preprocessing(method), {}),
+    )
+    read, _ = load_method(tmp_path / "old.safetensors")
+    for name, tensor in read.state_dict().items():
+        expected = mean.state_dict()[name] if name.startswith("generator.") else weights[name]
+        assert torch.equal(tensor, expected)
 
 
-def test_validation_neither_moves_the_average_nor_corrupts_nor_draws() -> None:
+def test_validation_neither_learns_nor_corrupts_nor_draws() -> None:
     method = _method().eval()
     before = {name: tensor.clone() for name, tensor in method.state_dict().items()}
     state = torch.get_rng_state()
@@ -84,7 +87,7 @@ def test_each_picture_is_drawn_in_its_own_style_and_without_a_word_in_the_first(
     method = _method(styles="pencil,ink").eval()
     assert method.styles == ("pencil", "ink")
     with torch.no_grad():
-        method.averaged.fine.norm.shift[1] += 3.0
+        method.generator.fine.norm.shift[1] += 3.0
     images = _batch().photo
     default = method.translate(images, "photo2sketch")
     mixed = method.draw(images, torch.eye(2))
@@ -95,7 +98,7 @@ def test_each_picture_is_drawn_in_its_own_style_and_without_a_word_in_the_first(
 def test_pairs_are_reproduced_in_the_style_that_drew_them() -> None:
     method = _method(styles="pencil,ink").eval()
     with torch.no_grad():
-        method.averaged.fine.norm.shift[1] += 3.0
+        method.generator.fine.norm.shift[1] += 3.0
     batch = _batch(("ink", "pencil"))
     found = method.reproduce(batch)
     torch.testing.assert_close(found, method.draw(batch.photo, torch.tensor([[0.0, 1.0], [1.0, 0.0]])))
@@ -214,7 +217,7 @@ def test_colours_change_what_is_drawn_and_nothing_before_they_are_learned() -> N
     plain = method.translate(sketch, "sketch2photo")
     torch.testing.assert_close(method.draw(sketch, told), plain)
     with torch.no_grad():
-        method.averaged.fine.norm.shift[2:] += 1.0
+        method.generator.fine.norm.shift[2:] += 1.0
     changed = method.draw(sketch, told)
     torch.testing.assert_close(changed[0], plain[0])
     assert not torch.allclose(changed[1], plain[1])
@@ -244,12 +247,12 @@ def test_colours_need_aligned_faces_and_colour_photos(changed: dict[str, Any]) -
 def test_a_model_starts_from_one_with_other_styles_and_colours() -> None:
     old = _method(styles="pencil,ink", direction="sketch2photo", faces=True, colours="background")
     with torch.no_grad():
-        for tensor in old.averaged.buffers():
+        for tensor in old.generator.parameters():
             tensor.normal_()
     new = _method(styles="ink,chalk", direction="sketch2photo", faces=True, colours="skin,background")
     config = resolve(configure("portrait", SMALL | {"styles": "pencil,ink", "colours": "background"}))
-    new.load_exported({f"averaged.{name}": tensor for name, tensor in old.averaged.named_buffers()}, config)
-    before, after = old.averaged.fine.norm.scale, new.averaged.fine.norm.scale
+    new.load_exported({f"averaged.{name}": tensor for name, tensor in old.generator.named_parameters()}, config)
+    before, after = old.generator.fine.norm.scale, new.generator.fine.norm.scale
     torch.testing.assert_close(after[:2], before[[1, 0]])
     assert not after[2:6].any()
     torch.testing.assert_close(after[6:], before[2:])

@@ -156,7 +156,9 @@ def test_a_finished_run_keeps_one_state_and_can_be_made_longer_bit_for_bit(pairs
     assert all(torch.equal(_weights(run)[name], tensor) for name, tensor in _weights(whole).items())
 
 
-@pytest.mark.parametrize(("name", "options"), [("dense-ae", {"hidden": 256}), ("pix2pix", {"width": 16})])
+@pytest.mark.parametrize(
+    ("name", "options"), [("dense-ae", {"hidden": 256, "average": 0.9}), ("pix2pix", {"width": 16})]
+)
 def test_the_disk_a_run_takes_is_told_beforehand(
     name: str, options: dict[str, Any], pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

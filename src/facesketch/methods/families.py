@@ -24,6 +24,8 @@ class Defaults:
     betas: tuple[float, float] = (0.9, 0.999)
     channels_last: bool = False
     """Only where no instance norm trains at batch 1: its CPU gradients are wrong in that memory format."""
+    average: float = 0.0
+    """Share of a running average of the weights that a step keeps; 0 for none."""
 
 
 class NoOptions(Frozen):
@@ -254,8 +256,6 @@ class PortraitOptions(Frozen):
     """Weight of the perceptual loss."""
     adversarial_weight: Annotated[float, Field(ge=0)] = 0.5
     """Weight of the adversarial loss."""
-    average: Annotated[float, Field(ge=0, lt=1)] = 0.998
-    """Share of the averaged weights that a step keeps, less of it at first; the average is what translates."""
     contrast: Annotated[float, Field(ge=1, le=2)] = 1.0
     """Factor of the darkness of finished sketches; losses that average draw faces they never met too pale."""
     corrupt: Annotated[float, Field(ge=0, le=1)] = 1.0
@@ -279,7 +279,7 @@ class PortraitFamily(Family):
 
     title = "Portrait"
     study = False
-    defaults = Defaults(epochs=100, batch_size=4, learning_rate=2e-4, betas=(0.5, 0.99))
+    defaults = Defaults(epochs=100, batch_size=4, learning_rate=2e-4, betas=(0.5, 0.99), average=0.998)
     Options = PortraitOptions
 
 

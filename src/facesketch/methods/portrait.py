@@ -1,13 +1,12 @@
 """Portrait: the small network behind the models that come with the package, and how to train your own.
 
 A U-Net of 3.8 million parameters that draws in several styles, an absolute, a perceptual and an edge loss, a
-least-squares patch discriminator, sources corrupted as other cameras and lights would, and an average of its weights.
+least-squares patch discriminator, and sources corrupted as other cameras and lights would.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from copy import deepcopy
 from typing import Any, ClassVar
 
 import numpy as np
@@ -26,7 +25,7 @@ from facesketch.images.tensors import with_channels
 from facesketch.methods.base import Method, Phase, check_patches
 from facesketch.methods.families import PortraitFamily, PortraitOptions
 from facesketch.methods.losses import adversarial_least_squares, edges, l1
-from facesketch.methods.networks.blocks import as_buffers, frozen, initialise
+from facesketch.methods.networks.blocks import frozen, initialise
 from facesketch.methods.networks.feature_critic import FeatureCritic, fooling, hinge
 from facesketch.methods.networks.lpips import CHANNELS, PerceptualDistance
 from facesketch.methods.networks.patchgan import PatchGAN
@@ -69,8 +68,7 @@ class Portrait(PortraitFamily, Method):
         self.multiple = self.generator.stride
         check_patches(self.frame, data.size)
         initialise(self)
-        self.averaged = as_buffers(deepcopy(self.generator))
-        self._followed = 0
+        self.register_load_state_dict_pre_hook(_take_average)  # type: ignore[no-untyped-call]
         self._distances: list[PerceptualDistance] = []  # not a module of ours: it has no place in a model file
 
     @staticmethod
@@ -80,7 +78,7 @@ class Portrait(PortraitFamily, Method):
         return () if name == "none" else (_TRUNKS[name], f"lpips-{name}")
 
     def training_step(self, batch: Batch) -> Iterator[Phase]:
-        """Discriminator first, then the generator, then the average of its weights follows."""
+        """Discriminator first, then the generator."""
         settings, style = self.settings, self._style_weights(batch)
         left, right = batch.columns(self.multiple)
         source, target = batch.source[..., left:right], batch.target[..., left:right]
@@ -106,8 +104,6 @@ class Portrait(PortraitFamily, Method):
         }
         total = torch.stack([weight * value for weight, value in parts.values()]).sum()
         yield Phase("generator", total, {name: value.detach() for name, (_, value) in parts.items()})
-        if self.training:
-            self._follow()
 
     def _window(self, share: float, *pictures: Tensor) -> list[Tensor]:
         """Return a part of the pictures, this share of each side, at a place that changes from step to step.
@@ -195,23 +191,6 @@ class Portrait(PortraitFamily, Method):
             self._distances.append(network.to(like.device))
         return self._distances[0]
 
-    @torch.no_grad()
-    def _follow(self) -> None:
-        if self.generator.out.weight.is_meta:
-            return
-        kept = min(self.settings.average, self._followed / (self._followed + 10))  # a short training is averaged too
-        for mean, new in zip(self.averaged.buffers(), self.generator.parameters(), strict=True):
-            mean.lerp_(new, 1 - kept)
-        self._followed += 1
-
-    def extra_state(self) -> dict[str, Any]:
-        """Return how often the average has followed."""
-        return {"followed": self._followed}
-
-    def load_extra_state(self, state: Mapping[str, Any]) -> None:
-        """Take back what `extra_state` returned."""
-        self._followed = int(state.get("followed", 0))
-
     def load_exported(self, weights: Mapping[str, Tensor], config: RunConfig) -> None:
         """Take an exported generator; a style that the file does not have starts as the file's first."""
         known = PortraitOptions.model_validate(config.method.options).styles
@@ -230,13 +209,12 @@ class Portrait(PortraitFamily, Method):
             return torch.cat([values[rows], *told])
 
         state = {
-            name.removeprefix("averaged."): conditioned(values)
+            name.removeprefix("averaged.").removeprefix("generator."): conditioned(values)
             if name.endswith(("norm.scale", "norm.shift"))
             else values
             for name, values in weights.items()
         }
         self.generator.load_state_dict(state)
-        self.averaged.load_state_dict(state)
 
     def translate(self, images: Tensor, direction: Direction) -> Tensor:
         """Translate (N, C, H, W) pictures in [-1, 1], sides multiples of 32, in the first style."""
@@ -251,7 +229,7 @@ class Portrait(PortraitFamily, Method):
 
         Sketches come out `contrast` times as dark as the network draws them, which learns without it.
         """
-        drawn: Tensor = self.averaged(images, style).float()
+        drawn: Tensor = self.generator(images, style).float()
         contrast = self.settings.contrast
         if contrast == 1 or self.direction != "photo2sketch":
             return drawn
@@ -260,3 +238,9 @@ class Portrait(PortraitFamily, Method):
     def reproduce(self, batch: Batch) -> Tensor:
         """Translate the sources of pairs, each in the style of its own target."""
         return self.draw(batch.source, self._style_weights(batch))
+
+
+def _take_average(_: Portrait, weights: dict[str, Tensor], prefix: str, *__: Any) -> None:
+    """Let the average that version 0.1 kept beside the generator be the generator."""
+    for name in [name for name in weights if name.startswith(f"{prefix}averaged.")]:
+        weights[name.replace("averaged.", "generator.", 1)] = weights.pop(name)

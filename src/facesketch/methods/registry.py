@@ -101,6 +101,7 @@ def resolve(config: RunConfig) -> RunConfig:
         "epochs": train.epochs or (None if train.steps else kind.defaults.epochs),
         "batch_size": train.batch_size or kind.defaults.batch_size,
         "learning_rate": train.learning_rate or kind.defaults.learning_rate,
+        "average": kind.defaults.average if train.average is None or kind.exemplars else train.average,
     }
     method = MethodConfig(name=name, **options.model_dump(mode="json", exclude_none=True))
     return config.model_copy(update={"method": method, "train": train.model_copy(update=filled)})

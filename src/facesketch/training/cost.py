@@ -34,16 +34,23 @@ class Estimate:
     """Floating-point operations of one step, forward and backward."""
     weights: int
     """Bytes of a model file."""
+    averaged: bool = False
+    """Whether an average of the weights is kept beside them."""
 
     @property
     def kept(self) -> int:
-        """Bytes of the run folder at the end: best and last weights, and a state with Adam's two moments."""
-        return 3 * self.weights + 8 * self.parameters
+        """Bytes of the run folder at the end: best and last weights, and a state."""
+        return 2 * self.weights + self._state
 
     @property
     def room(self) -> int:
         """Bytes of the run folder at most: while a state is written, the one before it is there too."""
-        return 4 * self.weights + 16 * self.parameters
+        return 2 * self.weights + 2 * self._state
+
+    @property
+    def _state(self) -> int:
+        """Bytes of a state: the weights, perhaps their average, and Adam's two moments."""
+        return (2 if self.averaged else 1) * self.weights + 8 * self.parameters
 
 
 def estimate(config: RunConfig, *, half: bool) -> Estimate:
@@ -79,7 +86,9 @@ def estimate(config: RunConfig, *, half: bool) -> Estimate:
                 phase.loss.backward()
     activations = sum(storage.nbytes() for storage in kept.values()) // (2 if half else 1)
     weights = sum(tensor.nbytes for tensor in method.state_dict().values())
-    return Estimate(parameters, parameters * 16 + activations + _OVERHEAD, counter.get_total_flops(), weights)
+    averaged = bool(config.train.average)
+    memory = parameters * 16 + averaged * weights + activations + _OVERHEAD
+    return Estimate(parameters, memory, counter.get_total_flops(), weights, averaged)
 
 
 def speed(device: torch.device, half: bool) -> float:

@@ -8,11 +8,12 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor
+from torch.optim.swa_utils import PARAM_LIST, AveragedModel
 
 from facesketch.checkpoints.checkpoint import start
 from facesketch.checkpoints.header import FORMAT
@@ -57,6 +58,8 @@ class Training:
     out: Path
     fabric: Fabric
     method: Method
+    averaged: AveragedModel | None
+    """A running average of the method's weights."""
     optimisers: dict[str, torch.optim.Optimizer]
     data: PairDataset
     validation: list[Batch]
@@ -67,6 +70,11 @@ class Training:
     """When the last state was written, on the monotonic clock."""
     written: float = field(default_factory=lambda: time.monotonic())
     """When the last weights were. States are written within epochs too, so they have their own clock."""
+
+    @property
+    def model(self) -> Method:
+        """What is validated and kept: the average of the weights if there is one, and else the method."""
+        return self.method if self.averaged is None else cast(Method, self.averaged.module)
 
     def due(self, since: float) -> bool:
         """Tell whether to write: by the clock, or always where several processes must agree without asking."""
@@ -121,6 +129,7 @@ def prepare(config: RunConfig, out: Path, fabric: Fabric, parts: Split) -> Train
     if method.defaults.channels_last:
         method.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimisers = method.optimisers(settings.learning_rate)
+    averaged = running_average(method, settings.average) if settings.average else None
     torch.manual_seed(settings.seed + 1 + fabric.global_rank)  # the noise of each process is its own
 
     data = PairDataset(
@@ -138,14 +147,22 @@ def prepare(config: RunConfig, out: Path, fabric: Fabric, parts: Split) -> Train
         unseen = PairDataset(parts.validation, config.data, None, frame=method.frame)
         validation = list(batches(unseen, epoch_keys(len(unseen), validation_size(settings), 0), config.direction))
     log = Log(out / LOG, total)
-    training = Training(config, out, fabric, method, optimisers, data, validation, log, total, Position())
+    training = Training(config, out, fabric, method, averaged, optimisers, data, validation, log, total, Position())
     if state is not None:
-        method.load_state_dict(state["method"])
+        # version 0.1 kept the average among the weights of portrait
+        weights = {name: value for name, value in state["method"].items() if not name.startswith("averaged.")}
+        method.load_state_dict(weights)
         # in order, as phases may have been renamed since the state was written
         for optimiser, kept in zip(optimisers.values(), state["optimisers"].values(), strict=True):
             optimiser.load_state_dict(kept)
         rank = min(fabric.global_rank, len(state["random"]) - 1)
-        method.load_extra_state(state["extra" if "extra" in state else "memories"][rank])  # its name in 0.1
+        extra = state["extra" if "extra" in state else "memories"][rank]  # its name in 0.1
+        method.load_extra_state(extra)
+        if averaged is not None and "averaged" in state:
+            averaged.load_state_dict(state["averaged"])
+        elif averaged is not None:
+            averaged.module.load_state_dict(state["method"])
+            averaged.n_averaged.fill_(extra["followed"])
         torch.set_rng_state(state["random"][rank].clone())  # given a view into a larger tensor, torch crashes
         if state["random_cuda"] is not None and fabric.device.type == "cuda":
             torch.cuda.set_rng_state(state["random_cuda"][rank].clone(), fabric.device)
@@ -154,6 +171,17 @@ def prepare(config: RunConfig, out: Path, fabric: Fabric, parts: Split) -> Train
         sweep(out)
         log.rewind(training.position.step, training.position.epoch)
     return training
+
+
+def running_average(method: Method, share: float) -> AveragedModel:
+    """Return a copy of a method whose weights follow it: of n steps each keeps the share, but at most n/(n + 10)."""
+
+    def follow(means: PARAM_LIST, weights: PARAM_LIST, steps: Tensor | int) -> None:
+        torch._foreach_lerp_(means, weights, 1 - min(share, int(steps) / (int(steps) + 10)))
+
+    averaged = AveragedModel(method, multi_avg_fn=follow)
+    averaged.requires_grad_(False).eval()
+    return averaged
 
 
 def keep(training: Training) -> None:
@@ -168,6 +196,7 @@ def keep(training: Training) -> None:
     training.log.flush()
     state = {
         "method": training.method.state_dict(),
+        **({} if training.averaged is None else {"averaged": training.averaged.state_dict()}),
         "optimisers": {name: optimiser.state_dict() for name, optimiser in training.optimisers.items()},
         "extra": extra,
         "random": random,

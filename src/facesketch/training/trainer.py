@@ -207,7 +207,7 @@ def fit(training: Training, teller: Teller, stopped: Callable[[], int] = lambda:
             training.written = time.monotonic()
             if training.writes:
                 notes = {"epoch": position.epoch, "step": position.step}
-                save_weights(training.out / WEIGHTS, training.method, training.config, notes)
+                save_weights(training.out / WEIGHTS, training.model, training.config, notes)
             keep(training)
     if training.writes:
         training.log.event("end", step=position.step, epoch=position.epoch, seconds=round(position.seconds, 3))
@@ -253,6 +253,8 @@ def optimise(training: Training, group: Sequence[Batch]) -> dict[str, Tensor]:
                 optimisers[phase.name].zero_grad(set_to_none=True)
             for name, value in {phase.name: phase.loss.detach(), **phase.logged}.items():
                 losses[name] = losses.get(name, torch.zeros((), device=value.device)) + value / len(group)
+    if training.averaged is not None:
+        training.averaged.update_parameters(training.method)
     return {name: mean_over_processes(fabric, value) for name, value in losses.items()}
 
 
@@ -267,16 +269,16 @@ def factor(schedule: Literal["constant", "linear"], step: int, total: int) -> fl
 def _validate(training: Training) -> dict[str, Any]:
     """Close an epoch: validate, write the best weights and samples, and return the log's line."""
     position, settings, by = training.position, training.settings, training.settings.best_by
-    training.method.eval()
+    training.model.eval()
     with training.fabric.autocast():
         placed = [training.placed(batch) for batch in training.validation]
-        figures = validate(training.method, placed) if placed else {}
+        figures = validate(training.model, placed) if placed else {}
     training.refuse_divergence(figures)
     before, better = position.best, bool(figures) and is_better(by, figures, position.best)
     if better:
         position.best = figures[by]
         notes = {"epoch": position.epoch, "step": position.step, "validation": figures}
-        save_weights(training.out / BEST, training.method, training.config, notes)
+        save_weights(training.out / BEST, training.model, training.config, notes)
     why = "no validation pairs, so the last weights are the ones to use"
     if figures and before is None:
         why = f"first validation: {by} {figures[by]:.4f}"
@@ -295,7 +297,7 @@ def _validate(training: Training) -> dict[str, Any]:
     due = position.epoch % settings.sample_every == 0 or position.step >= training.total_steps
     if training.validation and settings.samples and due:
         with training.fabric.autocast():
-            page = sample_sheet(training.method, training.placed(training.validation[0].first(settings.samples)))
+            page = sample_sheet(training.model, training.placed(training.validation[0].first(settings.samples)))
         save_image(page, training.out / run_folder.SAMPLES / f"epoch-{position.epoch:04d}.png")
         for each in training.log.loggers:
             each.picture(page, position.step)

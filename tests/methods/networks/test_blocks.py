@@ -6,7 +6,6 @@ from torch import Tensor, nn
 
 from facesketch.methods.networks.blocks import (
     Norm,
-    as_buffers,
     count_parameters,
     frozen,
     initialise,
@@ -135,14 +134,3 @@ def test_count_parameters_counts_running_statistics_only_when_asked() -> None:
     net = nn.Sequential(nn.Conv2d(3, 5, 2), nn.BatchNorm2d(5), nn.BatchNorm2d(7, track_running_stats=False))
     assert count_parameters(net) == 3 * 5 * 4 + 5 + 10 + 14
     assert count_parameters(net, buffers=True) == count_parameters(net) + 10
-
-
-def test_a_network_of_buffers_computes_the_same_keeps_its_names_and_learns_nothing() -> None:
-    torch.manual_seed(0)
-    network = nn.Sequential(nn.Conv2d(2, 3, 3), nn.GroupNorm(3, 3), nn.Sequential(nn.Conv2d(3, 1, 1, bias=False)))
-    x = torch.randn(1, 2, 5, 5)
-    right, names = network(x), list(network.state_dict())
-    assert as_buffers(network) is network
-    assert torch.equal(network(x), right)
-    assert sorted(network.state_dict()) == sorted(names)
-    assert not list(network.parameters())

@@ -96,15 +96,3 @@ def count_parameters(module: nn.Module, buffers: bool = False) -> int:
         norms = (layer for layer in module.modules() if isinstance(layer, nn.BatchNorm2d))
         count += sum(2 * norm.num_features for norm in norms if norm.track_running_stats)
     return count
-
-
-def as_buffers(module: nn.Module) -> nn.Module:
-    """Turn every parameter of a network into a buffer, under the same name, and return the network.
-
-    A running average of weights is kept with a model and is what it is used with, but nothing ever learns it.
-    """
-    for layer in module.modules():
-        for name, parameter in list(layer.named_parameters(recurse=False)):
-            delattr(layer, name)
-            layer.register_buffer(name, parameter.detach())
-    return module
