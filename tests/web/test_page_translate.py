@@ -245,6 +245,52 @@ def test_another_face_of_the_same_picture_is_drawn(page: Any, portraits: Path, t
     assert page.get("document.getElementById('translate-face').value") == "2"
 
 
+def test_every_face_of_a_group_is_drawn(page: Any, portraits: Path, tmp_path: Path) -> None:
+    group = Image.new("RGB", (770, 256), "white")
+    for number in (1, 2, 3):
+        with Image.open(portraits / "photos" / f"face-000{number}.png") as photo:
+            group.paste(photo, (257 * (number - 1), 0))
+    group.save(tmp_path / "group.png")
+    page.files(_INPUT, tmp_path / "group.png")
+    page.wait(_DONE)
+    page.click("#every-face")
+    page.wait("document.querySelectorAll('.film.done').length === 3")
+    assert not page.get("document.getElementById('every-face').checkVisibility()"), "all are drawn"
+    drawn = page.get("[...document.querySelectorAll('.film .blank, .film img:last-child')].map(each => each.src)")
+    assert len(set(drawn)) == 3
+    names = page.get("[...document.querySelectorAll('.film .name')].map(each => each.innerText)")
+    assert names == ["group.png", "group face 2.png", "group face 3.png"]
+    assert page.complaints == []
+
+
+def test_a_result_is_shared_where_the_system_can(new_page: Callable[[], Any], everything: str, portraits: Path) -> None:
+    page = new_page()
+    source = "navigator.canShare = () => true; navigator.share = async ({files}) => { window.shared = files; };"
+    page.call("Page.addScriptToEvaluateOnNewDocument", source=source)
+    page.go(everything)
+    page.files(_INPUT, portraits / "photos" / "face-0003.png")
+    page.wait(_DONE)
+    page.click("#share")
+    page.wait("window.shared?.length === 1")
+    assert page.get("[shared[0].name, shared[0].type]") == ["face-0003-sketch.png", "image/png"]
+    assert page.get("shared[0].size") > 1000
+
+
+def test_the_result_is_printed_without_what_surrounds_it(page: Any, portraits: Path) -> None:
+    page.get("window.print = () => { window.printed = true; }")
+    page.files(_INPUT, portraits / "photos" / "face-0003.png")
+    page.wait(_DONE)
+    page.click("#print")
+    assert page.get("window.printed")
+    page.colours("dark")
+    page.call("Emulation.setEmulatedMedia", media="print")
+    seen = (
+        "[...document.querySelectorAll('img, h2, button, nav, select, .foot')].filter(each => each.checkVisibility())"
+    )
+    assert page.get(f"{seen}.map(each => each.tagName)") == ["IMG", "H2"]
+    assert page.get("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+
+
 def test_the_focus_stays_where_another_face_is_chosen(page: Any, portraits: Path) -> None:
     # as though there were two faces, for what finds several need not be installed
     page.get("""(() => {

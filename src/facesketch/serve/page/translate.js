@@ -16,6 +16,7 @@ let headline = null;
 let actions = null;
 let faceField = null;
 let faceSelect = null;
+let everyFace = null;
 
 const queue = new Queue(work, onchange);
 
@@ -134,6 +135,7 @@ function show(job) {
   if (done) job.faces = job.answer.faces;
   const faces = job.faces ?? 0;
   faceField.hidden = faces < 2;
+  everyFace.hidden = queue.jobs.filter((each) => each.file === job.file).length >= faces;
   if (faces > 1) fill(faceSelect, Array.from({ length: faces }, (_, index) => [String(index + 1), index ? `${index + 1}` : "1, the largest"]), String(job.face ?? 1));
 }
 
@@ -146,6 +148,25 @@ async function copy() {
     note.textContent = error.hint ? `${error.message} ${error.hint}` : "The browser did not allow copying; use Download.";
   }
   say(note.textContent);
+}
+
+/** Hand the result to another program, where the system can. */
+async function share() {
+  const file = new File([blobOf(view.current.answer.result)], resultName(view.current), { type: "image/png" });
+  try {
+    await navigator.share({ files: [file] });
+  } catch (error) {
+    if (error.name !== "AbortError") say((byId("copied").textContent = "Sharing did not work; use Download."));
+  }
+}
+
+/** Draw the other faces of the picture as well, each as a picture of its own. */
+function drawEveryFace() {
+  const { file, name, preview, faces, face: drawn = 1 } = view.current;
+  for (let face = 1; face <= faces; face += 1) {
+    if (face !== drawn) queue.add({ file, name: name.replace(/(\.[^.]*)?$/, ` face ${face}$1`), preview, face, faces });
+  }
+  everyFace.hidden = true;
 }
 
 /** Original and result in one picture, as large as both are. */
@@ -170,6 +191,8 @@ function buildSide() {
     button("Download", { symbol: "download", kind: "primary", onclick: save, id: "save" }),
     button("Copy", { symbol: "copy", onclick: copy, id: "copy" }),
     button("Both", { onclick: downloadBoth, id: "save-both", label: "Both: download original and result in one picture" }),
+    navigator.canShare?.({ files: [new File([], "a.png", { type: "image/png" })] }) ? button("Share", { onclick: share, id: "share" }) : null,
+    button("Print", { onclick: () => print(), id: "print" }),
   );
   faceSelect = el("select", { id: "translate-face" });
   faceSelect.addEventListener("change", () => {
@@ -177,6 +200,8 @@ function buildSide() {
     queue.restart(view.current);
   });
   faceField = field("Face", faceSelect);
+  everyFace = button("Draw every face", { onclick: drawEveryFace, id: "every-face" });
+  faceField.append(everyFace);
   asked = choices("translate", () => queue.jobs.forEach((job) => queue.restart(job)));
   const more = el("div", { class: "intake" });
   intake(more, { several: true, compact: true, onFiles: receive });
