@@ -371,9 +371,10 @@ def runs(portraits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "first" / "samples").mkdir(parents=True)
     (folder / "first" / "config.toml").write_text('direction = "photo2sketch"\n[method]\nname = "pix2pix"\n')
     steps = [
-        {"event": "step", "step": n, "epoch": 1, "losses": {"generator": 9 / n, "l1": 4 / n}} for n in range(1, 40)
+        {"event": "step", "step": n, "epoch": 1, "losses": {"generator": 9 / n, "l1": 4 / n, "edges": 1 / n}}
+        for n in range(1, 40)
     ]
-    epoch = {"event": "epoch", "epoch": 1, "step": 39, "seconds": 9.0, "validation": {"ssim": 0.5}}
+    epoch = {"event": "epoch", "epoch": 1, "step": 39, "seconds": 9.0, "validation": {"ssim": 0.5, "own": 2.0}}
     (folder / "first" / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in [*steps, epoch]))
     for number in (1, 2):
         Image.new("RGB", (90, 40), (90, 90 * number, 90)).save(folder / "first" / "samples" / f"epoch-{number:04d}.png")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -91,9 +92,12 @@ def test_the_last_search_is_the_one_that_is_shown(page: Any, portraits: Path, fi
 
 def test_trainings_are_watched_as_they_go(page: Any, runs: Path) -> None:
     page.click("nav a[href='#runs']")
-    page.wait("document.querySelectorAll('.chart svg').length === 2 && document.querySelector('.sample img')")
+    page.wait("document.querySelectorAll('.chart svg').length === 4 && document.querySelector('.sample img')")
     labels = page.get("[...document.querySelectorAll('.chart svg')].map(each => each.getAttribute('aria-label'))")
-    assert labels == ["generator: from 9 at step 1 to 0.231 at step 39", "l1: from 4 at step 1 to 0.103 at step 39"]
+    assert "from 9 at step 1 to 0.231 at step 39" in labels[0]
+    assert labels[1].startswith("Distance to the true picture: ")
+    assert labels[1].count(" at step 39") == 2, "losses that belong together share a chart"
+    assert page.get("[...document.querySelectorAll('.chart > p')].every(each => each.innerText.length > 30)")
     assert "39" in _text(page, ".run")
     line = {"event": "step", "step": 40, "epoch": 2, "losses": {"generator": 5.0, "l1": 3.0}}
     with (runs / "first" / "log.jsonl").open("a") as log:
@@ -102,6 +106,23 @@ def test_trainings_are_watched_as_they_go(page: Any, runs: Path) -> None:
     assert page.get("document.querySelector('.sample img').alt").startswith("Sample 2 of first")
     page.get("(s => { s.value = '1'; s.dispatchEvent(new Event('change')); })(document.getElementById('runs-sample'))")
     page.wait("document.querySelector('.sample img').alt.startsWith('Sample 1 of first')")
+    assert page.complaints == []
+
+
+def test_two_trainings_are_compared(page: Any, runs: Path) -> None:
+    shutil.copytree(runs / "first", runs / "second")
+    try:
+        page.click("nav a[href='#runs']")
+        page.wait("document.getElementById('runs-other').options.length === 2", seconds=10)
+        assert page.get("document.querySelectorAll('.line.dashed').length") == 0
+        other = "document.getElementById('runs-other')"
+        page.get(f"{other}.selectedIndex = 1; {other}.dispatchEvent(new Event('change'))")
+        page.wait("document.querySelectorAll('.line.dashed').length > 0", seconds=10)
+        lines = page.get("[...document.querySelectorAll('.chart')].map(each => each.querySelectorAll('.line').length)")
+        assert lines == [2, 4, 2, 2], "each line of the one has one of the other beside it"
+    finally:
+        shutil.rmtree(runs / "second")
+    page.wait("document.querySelectorAll('.line.dashed').length === 0", seconds=10)
     assert page.complaints == []
 
 

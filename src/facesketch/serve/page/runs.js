@@ -1,7 +1,7 @@
 // The view of trainings: the list with its progress, and the losses and samples of one as they come in.
 
 import { getJson, pictureUrl, server } from "./api.js";
-import { chart } from "./chart.js";
+import { charts } from "./curves.js";
 import { byId, el, errorBox, fill, field } from "./dom.js";
 
 const EVERY = 3000;
@@ -9,10 +9,12 @@ const STATES = { waiting: "starting", running: "running", stopped: "stopped", en
 const DIRECTIONS = { photo2sketch: "photo to sketch", sketch2photo: "sketch to photo" };
 const parts = {};
 let chosen = null;
+let other = "";
 let sample = "latest";
 let timer = 0;
 let visible = false;
 
+const nameOf = (id) => id.replaceAll("~", " / ");
 const encoded = (id) => encodeURIComponent(id);
 
 function row(run) {
@@ -23,7 +25,7 @@ function row(run) {
   const state = el("span", { class: `state ${run.state}` }, STATES[run.state] ?? run.state);
   const facts = run.reason ? [el("span", { class: "fine" }, run.reason)] : [el("span", { class: "fine" }, `${run.method} · ${DIRECTIONS[run.direction] ?? ""}`), bar, el("span", { class: "fine" }, far + epoch)];
   const props = { type: "button", class: "run", "aria-pressed": String(run.id === chosen), "data-run": run.id, onclick: () => choose(run.id) };
-  return el("li", {}, el("button", props, el("span", { class: "run-name" }, run.id.replaceAll("~", " / "), state), facts));
+  return el("li", {}, el("button", props, el("span", { class: "run-name" }, nameOf(run.id), state), facts));
 }
 
 function list(runs) {
@@ -69,11 +71,21 @@ function sampleChoice(numbers) {
   parts.samplesField.hidden = numbers.length < 2;
 }
 
-function figures(detail) {
-  const charts = (curves, kind) => Object.entries(curves).map(([name, points]) => chart(name, points, kind));
+function figures(details) {
+  const { losses, validation } = charts(details.map((each) => ({ ...each, name: nameOf(each.id) })));
   const part = (title, nodes) => (nodes.length ? [el("h3", {}, title), el("div", { class: "charts" }, nodes)] : []);
-  const nodes = [...part("Training", charts(detail.losses, "one")), ...part("Validation, on people left out of the training", charts(detail.validation, "two"))];
+  const nodes = [...part("Training", losses), ...part("Validation", validation)];
   return nodes.length ? nodes : [el("p", { class: "fine" }, "Nothing has been measured yet.")];
+}
+
+/** Offer the other trainings to compare with. */
+function otherChoice(runs) {
+  const others = runs.filter((run) => run.id !== chosen && !run.reason).map((run) => [run.id, nameOf(run.id)]);
+  if (!others.some(([id]) => id === other)) other = "";
+  const choices = [["", "Nothing"], ...others];
+  if (choices.join() !== parts.other.dataset.choices) fill(parts.other, choices, other);
+  parts.other.dataset.choices = choices.join();
+  parts.otherField.hidden = others.length === 0;
 }
 
 function choose(id) {
@@ -92,6 +104,7 @@ async function refresh() {
     const runs = await getJson("v1/runs");
     if (!runs.some((run) => run.id === chosen)) chosen = (runs.find((run) => run.state === "running") ?? runs.find((run) => !run.reason) ?? runs[0])?.id ?? null;
     list(runs);
+    otherChoice(runs);
     parts.detail.hidden = chosen === null;
     parts.empty.hidden = runs.length > 0;
     if (chosen !== null) await showDetail(chosen);
@@ -104,14 +117,16 @@ async function refresh() {
 }
 
 async function showDetail(id) {
-  const detail = await getJson(`v1/runs/${encoded(id)}`);
-  const text = JSON.stringify(detail);
+  const asked = [id, other].filter(Boolean);
+  const details = await Promise.all(asked.map((each) => getJson(`v1/runs/${encoded(each)}`)));
+  const [detail] = details;
+  const text = JSON.stringify(details);
   if (id !== chosen) return;
   if (text !== parts.detail.dataset.shown) {
     parts.detail.dataset.shown = text;
     const open = parts.settings.querySelector("details")?.open ?? false;
-    parts.title.textContent = id.replaceAll("~", " / ");
-    parts.charts.replaceChildren(...(detail.reason ? [el("p", {}, `This training cannot be read: ${detail.reason}.`)] : figures(detail)));
+    parts.title.textContent = nameOf(id);
+    parts.charts.replaceChildren(...(detail.reason ? [el("p", {}, `This training cannot be read: ${detail.reason}.`)] : figures(details)));
     parts.settings.replaceChildren(settings(detail.config));
     parts.settings.querySelector("details").open = open;
     sampleChoice(detail.samples);
@@ -131,15 +146,21 @@ function build() {
     refresh();
   });
   parts.samplesField = field("Show", parts.samples);
+  parts.other = el("select", { id: "runs-other" });
+  parts.other.addEventListener("change", () => {
+    other = parts.other.value;
+    refresh();
+  });
+  parts.otherField = field("Compare with", parts.other);
   parts.error = el("div", {});
   parts.empty = el("p", { hidden: true }, "This folder has no trainings yet. They appear here as soon as they begin.");
-  parts.detail = el("div", { class: "run-detail", hidden: true }, parts.title, parts.charts, el("h3", {}, "Samples"), parts.samplesField, parts.sample, parts.settings);
+  parts.detail = el("div", { class: "run-detail", hidden: true }, parts.title, parts.otherField, parts.charts, el("h3", {}, "Samples"), parts.samplesField, parts.sample, parts.settings);
   byId("runs-body").replaceChildren(parts.error, parts.empty, el("div", { class: "runs" }, parts.list, parts.detail));
 }
 
 function ready() {
   if (server.runs) {
-    byId("runs-lede").textContent = "Live: losses every few seconds, samples as they are drawn.";
+    byId("runs-lede").textContent = "Live: losses every few seconds, samples as they are drawn. Lines are averaged over neighbouring steps.";
     if (!parts.list) build();
     return;
   }
