@@ -123,6 +123,53 @@ def test_at_native_resolution_the_network_sees_the_large_portrait(found: list[Fa
     assert _difference(portrait.picture, portrait.source) == 0
 
 
+def test_a_margin_shows_more_around_the_same_face(found: list[Face], picture: Image.Image) -> None:
+    found.append(_face(450, 350, 100))
+    engine = Unchanging()
+    (portrait,), (wide,) = drawn(engine, picture), drawn(engine, picture, margin=0.4)
+    assert engine.seen[1][0] == (1, 3, 480, 384), "450x360, so the face is as large as without a margin"
+    assert wide.picture.size == (720, 900)
+    assert _difference(wide.picture.crop((160, 200, 560, 700)), portrait.picture) <= 3
+
+
+def test_the_whole_picture_is_drawn_with_the_face_as_large_as_in_the_frame(
+    found: list[Face], picture: Image.Image
+) -> None:
+    found.append(_face(450, 350, 100))
+    engine = Unchanging()
+    (portrait,) = drawn(engine, picture, whole=True)
+    assert engine.seen[0][0] == (1, 3, 352, 480), "half of 900x700, as the eyes are 100 pixels apart instead of 50"
+    assert portrait.source is not None
+    assert portrait.source.tobytes() == picture.tobytes()
+    assert _difference(portrait.picture, picture) <= 3
+    found[:] = [_face(450, 350, 20)]
+    drawn(engine, picture, whole=True)
+    assert max(engine.seen[1][0]) == 1024, "a small face does not make the picture larger than that"
+    found[:] = [_face(450, 350, 100).turned_back((900, 700), 90)]
+    assert drawn(engine, turned(picture, 270), whole=True)[0].picture.size == (900, 700)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"margin": -0.1},
+        {"margin": 2.1},
+        {"margin": "wide"},
+        {"margin": 0.1, "align": False},
+        {"whole": True, "align": False},
+        {"whole": True, "margin": 0.1},
+        {"whole": True, "faces": "all"},
+    ],
+)
+def test_what_does_not_go_with_a_margin_or_the_whole_picture_is_refused(
+    asked: dict[str, Any], picture: Image.Image
+) -> None:
+    with pytest.raises(ConfigError, match=r"margin|whole"):
+        drawn(Unchanging(), picture, **asked)
+    with pytest.raises(ConfigError, match=r"margin|whole"):
+        drawn(Unchanging(frame=None), picture, **{**asked, "align": True})
+
+
 def test_faces_are_chosen_by_their_size(found: list[Face], picture: Image.Image) -> None:
     small, large, middle = _face(100, 150, 40), _face(400, 300, 90), _face(750, 300, 60)
     found += [small, large, middle]
@@ -349,6 +396,7 @@ def _scene(size: tuple[int, int], ground: tuple[int, ...], *faces: tuple[Image.I
         ("photo", ["--direction", "sketch2photo"], {"direction": "sketch2photo"}),
         ("photo", ["--resolution", "native"], {"resolution": "native"}),
         ("photo", ["--no-align"], {"align": False}),
+        ("lying", ["--whole"], {"whole": True}),
     ],
 )
 def test_python_and_the_command_line_give_the_same_picture(
@@ -364,7 +412,7 @@ def test_python_and_the_command_line_give_the_same_picture(
     written, made = open_image(tmp_path / "out.png"), model(scenes[scene], **asked)
     assert (made.mode, made.size) == (written.mode, written.size)
     assert made.tobytes() == written.tobytes()
-    assert written.size == ((700, 480) if asked == {"align": False} else (400, 500))
+    assert written.size == ((700, 480) if asked in ({"align": False}, {"whole": True}) else (400, 500))
 
 
 def test_all_faces_are_the_files_that_the_command_line_numbers(

@@ -64,6 +64,10 @@ class FaceOptions:
     """`largest` (the default), `all`, written as NAME-1, NAME-2 and so on, or a number, 1 for the largest."""
     align: bool = True
     """`--no-align` takes each picture as it is, without looking for a face."""
+    margin: float = 0.0
+    """Draw more around the face: on each side this share of the frame's sides, 0 to 2."""
+    whole: Annotated[bool, Parameter(negative=())] = False
+    """Draw the whole picture, in its own size, instead of the frame."""
 
 
 def translate(
@@ -162,7 +166,8 @@ def _request(model: ModelOptions, faces: FaceOptions, colours: ColourOptions) ->
         if not (which.isdecimal() and int(which) > 0):
             raise ConfigError(f"--faces {which}", "expected largest, all, or a number, 1 for the largest face")
         which = int(which)
-    return Request(model.direction, which, faces.align, model.resolution, model.style, **asdict(colours))
+    rest = asdict(faces) | asdict(colours) | {"faces": which}
+    return Request(model.direction, resolution=model.resolution, style=model.style, **rest)
 
 
 def _show(jobs: Sequence[Job], results: Iterable[Outcome], quiet: bool) -> int:

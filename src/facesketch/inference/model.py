@@ -22,8 +22,8 @@ from facesketch.config import DIRECTIONS, Direction
 from facesketch.errors import ConfigError, FaceError, require_known
 from facesketch.faces import Face, FaceFinder, FaceFrame, align, choose
 from facesketch.faces.colours import AUTO, PARTS, VARIANTS, Colours, Part, named
-from facesketch.faces.finder import Which
-from facesketch.faces.turns import Turn
+from facesketch.faces.finder import Which, upright_in
+from facesketch.faces.turns import Turn, turned
 from facesketch.images.photo_or_sketch import kind_of
 from facesketch.inference.translator import (
     EngineName,
@@ -42,6 +42,8 @@ from facesketch.weights import shipped
 USEFUL_SIZE = (400, 500)
 """Least pixels across and down of a portrait, unless that is more than four times its frame."""
 _MOST_SCALE = 4
+_MOST_MARGIN = 2.0
+_WHOLE = 1024  # pixels of the longer side at which a whole picture is drawn at most
 
 
 def load(
@@ -90,6 +92,8 @@ class Request:
         direction: None for the model's only one or, where it serves both, for the one that suits the picture.
         faces: which faces to draw, with a model of aligned faces; None for the largest.
         align: whether to look for faces at all.
+        margin: how much to draw around the frame, on each side and as a share of its sides.
+        whole: draw the whole picture instead of the frame.
         resolution: `trained`, or `native` for the picture's own pixels; of a framed face, those of the portrait.
         style: one of the model's styles; None for the one given when it was loaded.
         skin, hair, background: colours for a photo drawn from a sketch, as `faces.colours.named` takes them; None for
@@ -100,6 +104,8 @@ class Request:
     direction: Direction | None = None
     faces: Which | None = None
     align: bool = True
+    margin: float = 0.0
+    whole: bool = False
     resolution: Resolution = "trained"
     style: str | None = None
     skin: str | None = None
@@ -196,6 +202,18 @@ def useful_scale(frame: FaceFrame, face: Face) -> int:
     return min(_MOST_SCALE, max(least, own))
 
 
+def _framed(image: Image.Image, face: Face, *, frame: FaceFrame, scale: int) -> Image.Image:
+    return align(image, face, frame, scale=scale).image
+
+
+def _whole(image: Image.Image, face: Face, *, frame: FaceFrame, scale: int) -> Image.Image:
+    """Return a picture upright and so large that a face in it is as large as in the frame."""
+    image, face = upright_in(image, face)
+    zoom = scale * min(frame.eye_distance / math.dist(*face.eyes), _WHOLE / max(image.size))
+    size = (max(1, round(zoom * image.width)), max(1, round(zoom * image.height)))
+    return image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
+
+
 class Model:
     """Translates any picture, with the defaults of `facesketch translate` and to the same result.
 
@@ -266,6 +284,8 @@ class Model:
         *,
         faces: Which | None = None,
         align: bool = True,
+        margin: float = 0.0,
+        whole: bool = False,
         resolution: Resolution = "trained",
         style: str | None = None,
         skin: str | None = None,
@@ -281,6 +301,8 @@ class Model:
             direction: by default the model's only one or, where it serves both, the one that suits the picture.
             faces: `largest`, a number, 1 for the largest, or `all`, which gives a list, the largest first.
             align: look for faces; False takes the picture as it is.
+            margin: draw more than the frame: on each side this share of its sides, 0 to 2.
+            whole: draw the whole picture, in its own size, instead of the frame.
             resolution: `trained`, or `native` for the picture's own pixels.
             style: one of the model's styles.
             skin: the colour of the skin in a photo drawn from a sketch: `1` (lightest) to `10` on the Monk scale, a CSS
@@ -294,7 +316,7 @@ class Model:
             FaceError: it shows no face, or none of that number.
             ConfigError: something was asked for that the model does not do.
         """
-        asked = Request(direction, faces, align, resolution, style, skin, hair, background, variants)
+        asked = Request(direction, faces, align, margin, whole, resolution, style, skin, hair, background, variants)
         made = [like(picture, each.picture) for each in self._portraits(picture, asked)]
         return made if faces == "all" else made[0]
 
@@ -322,22 +344,27 @@ class Model:
             raise ConfigError(f"faces = {asked.faces!r}: expected `largest`, `all` or a number from 1")
         if not isinstance(asked.align, bool):
             raise ConfigError(f"align = {asked.align!r}: expected True or False")
-        if asked.faces is not None and not asked.align:
-            raise ConfigError(
-                "`faces` picks among faces, which `align=False` does not look for", "leave out one of them"
-            )
+        if not (isinstance(asked.margin, (int, float)) and 0 <= asked.margin <= _MOST_MARGIN):
+            raise ConfigError(f"margin = {asked.margin!r}: expected 0 to {_MOST_MARGIN:g}")
+        needing = [name for name in ("margin", "faces", "whole") if getattr(asked, name)]
+        if needing and not asked.align:
+            seen = f"`{needing[0]}` needs a face, which `align=False` does not look for"
+            raise ConfigError(seen, "leave out one of them")
+        if asked.whole and (asked.margin or asked.faces == "all"):
+            raise ConfigError(f"`whole` draws one picture, without `{needing[0]}`", "leave out one of them")
         if self._own is None and asked.direction is None:
             return  # each model checks its own pictures
         translator = self.translator(asked.direction or self.directions[0])
         needs, name = translator.preprocessing, translator.name
         if asked.direction is not None:
             translator.choose(asked.direction)
-        if asked.faces is not None and needs.faces is None:
-            raise ConfigError(f"{name}: translates each picture as it is, without finding faces", "leave out `faces`")
-        if asked.resolution == "native" and needs.frame is not None:
-            raise ConfigError(
-                f"{name}: this network has a fixed size of {needs.frame}", "leave out `resolution` native"
-            )
+        if needing and needs.faces is None:
+            seen = f"{name}: translates each picture as it is, without finding faces"
+            raise ConfigError(seen, f"leave out `{needing[0]}`")
+        larger = [f"`{each}`" for each in needing if each != "faces"]
+        larger += ["`resolution` native"] if asked.resolution == "native" else []
+        if larger and needs.frame is not None:
+            raise ConfigError(f"{name}: this network has a fixed size of {needs.frame}", f"leave out {larger[0]}")
         self._chosen_style(asked, translator.directions[0])
         self._chosen_hints(asked, translator.directions[0])
 
@@ -389,16 +416,18 @@ class Model:
         except FaceError as error:
             error.where = name
             raise
-        framed = []
+        wide, framed = frame.widened(asked.margin), []
         for face in faces:
             scale = useful_scale(frame, face)
-            native = asked.resolution == "native"
-            large = align(image, face, frame, scale=scale).image if native or keep_source else None
-            # at the resolution of training the network sees a face in the very frame that it learned from
-            given = large if native and large is not None else align(image, face, frame).image
-            prepared = translator.prepare(given, direction, asked.resolution)
-            size = (frame.width * scale, frame.height * scale)
-            framed.append(FramedFace(prepared, direction, style, hints, size, face, large))
+            whole = turned(image, face.turn) if asked.whole else None
+            seen = partial(_whole, frame=frame) if asked.whole else partial(_framed, frame=wide)
+            # by default the network sees a face in the very frame that it learned from
+            given = seen(image, face, scale=scale if asked.resolution == "native" else 1)
+            resolution = asked.resolution if wide == frame and not whole else "native"
+            prepared = translator.prepare(given, direction, resolution)
+            source = (whole or seen(image, face, scale=scale)) if keep_source else None
+            size = whole.size if whole else (wide.width * scale, wide.height * scale)
+            framed.append(FramedFace(prepared, direction, style, hints, size, face, source))
         return framed
 
     def run(self, framed: Sequence[FramedFace]) -> list[NDArray[np.uint8]]:

@@ -37,6 +37,10 @@ class TranslateForm(_Form):
     """Which face, 1 being the largest, if the model frames faces."""
     align: bool = True
     """Find and frame a face, if the model learned from framed ones."""
+    margin: Annotated[float, Field(ge=0, le=2)] = 0.0
+    """Draw more around the face: on each side this share of the frame's sides."""
+    whole: bool = False
+    """Draw the whole picture instead of the frame."""
     resolution: Literal["trained", "native"] = "trained"
     """Work at the size of training, or at the picture's own."""
 

@@ -137,10 +137,10 @@ class UploadTranslator:
                 raise ProblemError(
                     400, f"The model {model.about.id} has a fixed size.", "Leave out the field resolution."
                 )
-            if not align:
+            if not align or form.whole:
                 image = shrunk(image, self._limits.native if form.resolution == "native" else self._limits.side)
             finder, faces = CountingFinder(self._finder), form.face if align else None
-            request = Request(direction=direction, resolution=form.resolution, align=align, faces=faces)
+            request = Request(direction, faces, align, form.margin, form.whole, form.resolution)
             if direction == "sketch2photo" or _decided(model, form):  # colours apply to photos only
                 request = replace(request, skin=form.skin, hair=form.hair, background=form.background)
             pipeline = Model(translator, finder=finder)
