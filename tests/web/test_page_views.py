@@ -8,6 +8,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -24,7 +25,7 @@ def test_one_picture_goes_through_every_style(page: Any, tmp_path: Path) -> None
     page.click("#compare-example")
     page.wait(f"document.querySelectorAll('#compare-grid .card').length === {_STYLES + 2}")
     page.wait("!document.querySelector('#compare-grid .working')")
-    titles = page.get("[...document.querySelectorAll('#compare-grid h3')].map(each => each.textContent)")
+    titles = page.get("[...document.querySelectorAll('#compare-grid h2')].map(each => each.textContent)")
     assert titles == ["The photo", "Soft pencil", "Outlines", "Ink", "Shaded", "pencil"]
     assert len(set(page.get("[...document.querySelectorAll('#compare-grid img')].map(each => each.src)"))) == len(
         titles
@@ -132,6 +133,17 @@ def test_a_training_that_is_shown_can_be_chosen_again(page: Any) -> None:
     page.click(".run")
     page.wait("document.getElementById('runs-sample').options.length === 3", seconds=10)
     assert page.get("document.getElementById('runs-sample').value") == "latest"
+    assert page.complaints == []
+
+
+def test_the_api_is_described_by_the_server_alone(new_page: Callable[[], Any], everything: str) -> None:
+    page = new_page()
+    page.go(f"{everything}docs")
+    assert "POST /v1/translate" in _text(page, "main")
+    rows = page.get("[...document.querySelectorAll('section:has(#translate) tbody tr')].map(each => each.innerText)")
+    assert any(row.startswith("direction\tphoto2sketch, sketch2photo\t") for row in rows)
+    assert any(row.startswith("face\tinteger, 1 to 1000; 1 by default\t") for row in rows)
+    assert {urlsplit(url).netloc for url in page.requests} == {urlsplit(everything).netloc}
     assert page.complaints == []
 
 

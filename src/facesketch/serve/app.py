@@ -74,7 +74,7 @@ def _application(service: Service) -> FastAPI:
         description="Face photo to artist's sketch, and sketch to photo. Nothing that is sent is kept.",
         version=__version__,
         openapi_url="/v1/openapi.json",
-        docs_url=None,  # its script would come from another host
+        docs_url=None,  # its script would come from another host; /docs is a page of our own
         redoc_url=None,
         lifespan=lifespan,
         redirect_slashes=False,

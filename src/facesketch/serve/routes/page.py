@@ -42,6 +42,10 @@ def page() -> APIRouter:
     async def index(request: Request) -> Response:
         return _answer(request, files["index.html"])
 
+    @router.api_route("/docs", methods=["GET", "HEAD"])
+    async def docs(request: Request) -> Response:
+        return _answer(request, files["docs.html"])
+
     @router.api_route("/page/{name}", methods=["GET", "HEAD"])
     async def file(request: Request, name: str) -> Response:
         return _answer(request, files.get(name))
