@@ -248,5 +248,5 @@ def test_drawing_and_photo_are_saved_and_searched_with(board: Any, tmp_path: Pat
     ):
         assert photo.mode == "RGB"
         assert photo.width / photo.height == drawing.width / drawing.height == 0.8
-    board.click("[aria-label='Search the gallery with this drawing']")
+    board.click("#draw-search")
     board.wait("location.hash === '#search' && document.querySelectorAll('.hit').length === 4")

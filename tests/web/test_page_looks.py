@@ -12,32 +12,10 @@ import pytest
 from facesketch.serve.routes.page import FOLDER
 
 _VIEWS = ("translate", "draw", "compare", "search", "runs")
-_NAMED = {"button", "link", "textbox", "combobox", "slider", "checkbox", "radio", "progressbar", "image", "application"}
-_COLOURS = """(() => {
-    const luminance = ([r, g, b]) => [r, g, b].map(v => v / 255)
-        .map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
-        .reduce((sum, v, place) => sum + v * [0.2126, 0.7152, 0.0722][place], 0);
-    const canvas = new OffscreenCanvas(1, 1), paint = canvas.getContext('2d', {willReadFrequently: true});
-    const over = (colours) => {
-        paint.clearRect(0, 0, 1, 1);
-        for (const colour of colours) { paint.fillStyle = colour; paint.fillRect(0, 0, 1, 1); }
-        return [...paint.getImageData(0, 0, 1, 1).data].slice(0, 3);
-    };
-    const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), worst = {};
-    while (walker.nextNode()) {
-        const node = walker.currentNode.parentElement;
-        if (!walker.currentNode.data.trim() || !node.checkVisibility({visibilityProperty: true})) continue;
-        if (node.closest('.visually-hidden, :disabled, option, .slider, .skip')) continue;
-        const behind = [];
-        for (let each = node; each; each = each.parentElement) behind.unshift(getComputedStyle(each).backgroundColor);
-        const paper = over(behind), ink = over([...behind, getComputedStyle(node).color]);
-        const [light, dark] = [luminance(paper), luminance(ink)].sort((one, other) => other - one);
-        const words = walker.currentNode.data.trim().slice(0, 30);
-        worst[`${node.tagName}.${node.className} ${words}`] = (light + 0.05) / (dark + 0.05);
-    }
-    return worst;
-})()"""
-"""The contrast of all words that can be seen, as WCAG 2 counts it."""
+_AXE = Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
+_needs_axe = pytest.mark.skipif(not _AXE.exists(), reason="no axe-core found: npm ci --prefix tests/web installs it")
+_VIOLATIONS = """axe.run({resultTypes: ['violations']}).then(found => found.violations.map(each =>
+    `${each.id}: ${each.nodes.slice(0, 3).map(node => `${node.html.slice(0, 120)} ${node.failureSummary}`)}`))"""
 
 
 def _fill(page: Any, view: str, portraits: Path) -> None:
@@ -59,40 +37,47 @@ def _fill(page: Any, view: str, portraits: Path) -> None:
         page.wait("document.querySelector('.sample img')")
 
 
-def _check_structure(page: Any, view: str) -> None:
-    ids = page.get("[...document.querySelectorAll('[id]')].map(each => each.id)")
-    assert sorted(set(ids)) == sorted(ids)
-    assert page.get("document.documentElement.lang") == "en-GB"
-    count = "document.querySelectorAll('body > {0}, header > {0}').length"
-    assert [page.get(count.format(mark)) for mark in ("header", "nav", "main", "footer")] == [1, 1, 1, 1]
-    assert page.get("document.querySelectorAll('nav [aria-current=page]').length") == 1
-    assert page.get("document.querySelector('nav [aria-current]').hash") == f"#{view}"
-    unlabelled = "[...document.querySelectorAll('img:not([alt]), svg:not([aria-hidden]):not([role=img])')].length"
-    assert page.get(unlabelled) == 0
-    assert page.get("document.querySelectorAll('[style*=\"color\"], [onclick]').length") == 0
-
-
 @pytest.mark.parametrize("view", _VIEWS)
-def test_every_view_fits_reads_and_is_well_built(page: Any, portraits: Path, view: str) -> None:
-    empty = page.get(_COLOURS)
+def test_every_view_fits_any_width(page: Any, portraits: Path, view: str) -> None:
     _fill(page, view, portraits)
     for width in (320, 360, 768, 1280, 3840):
         page.size(width, 800, touch=width < 800)
         wide = page.get("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
         assert wide[0] <= wide[1], f"{view} scrolls sideways at {width}"
-    page.size(1280, 900)
-    for scheme in ("light", "dark"):
-        page.colours(scheme)
-        found = empty | page.get(_COLOURS)
-        assert len(found) > 10
-        faint = {words: round(ratio, 2) for words, ratio in page.get(_COLOURS).items() if ratio < 4.5}
-        assert faint == {}, f"{view}, {scheme}"
-    tree = page.call("Accessibility.getFullAXTree")["nodes"]
-    controls = [node for node in tree if not node["ignored"] and node["role"]["value"] in _NAMED]
-    assert len(controls) > 5
-    assert [node["role"]["value"] for node in controls if not node["name"]["value"].strip()] == []
-    _check_structure(page, view)
+    ids = page.get("[...document.querySelectorAll('[id]')].map(each => each.id)")
+    assert sorted(set(ids)) == sorted(ids)
+    assert page.get("document.querySelectorAll('nav [aria-current=page]').length") == 1
+    assert page.get("document.querySelector('nav [aria-current]').hash") == f"#{view}"
+    assert page.get("document.querySelectorAll('[style*=\"color\"], [onclick]').length") == 0
     assert page.complaints == []
+
+
+@_needs_axe
+@pytest.mark.parametrize("filled", [False, True])
+@pytest.mark.parametrize("view", _VIEWS)
+def test_axe_finds_no_fault(page: Any, portraits: Path, view: str, filled: bool) -> None:
+    if filled:
+        _fill(page, view, portraits)
+    else:
+        page.get(f"location.hash = '{view}'")
+    _check_with_axe(page, view)
+
+
+@_needs_axe
+def test_axe_finds_no_fault_in_the_page_about_the_api(new_page: Callable[[], Any], everything: str) -> None:
+    page = new_page()
+    page.go(f"{everything}docs")
+    _check_with_axe(page, "docs")
+
+
+def _check_with_axe(page: Any, view: str) -> None:
+    page.get(f"{_AXE.read_text(encoding='utf-8')}; 0")
+    for width, scheme in ((1280, "light"), (390, "dark"), (390, "light"), (1280, "dark")):
+        page.size(width, 900, touch=width < 800)
+        page.colours(scheme)
+        assert page.get(_VIOLATIONS) == [], f"{view}, {width} wide, {scheme}"
+        wide = page.get("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
+        assert wide[0] <= wide[1], f"{view} scrolls sideways at {width}"
 
 
 def test_it_follows_the_system_until_it_is_told_otherwise(page: Any, everything: str) -> None:

@@ -53,12 +53,10 @@ function route(moveFocus) {
     if (link.hash === `#${name}`) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
-  const title = byId(`${name}-title`);
   document.title = `${name[0].toUpperCase()}${name.slice(1)} · facesketch`;
   if (moveFocus) {
     scrollTo(0, 0);
-    // the translate view hides its title while it shows pictures
-    (title.offsetParent ? title : byId("main")).focus({ preventScroll: true });
+    byId(`${name}-title`).focus({ preventScroll: true });
   }
   views[name].shown?.();
 }

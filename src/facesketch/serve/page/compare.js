@@ -27,14 +27,14 @@ async function work(job, signal) {
 
 function card(job) {
   const title = titleOf(job);
-  if (job.state === "failed") return el("li", { class: "card" }, errorBox(job.error), el("h3", {}, title));
+  if (job.state === "failed") return el("li", { class: "card" }, errorBox(job.error), el("h2", {}, title));
   const done = job.state === "done";
   const image = done ? el("img", { src: job.answer.result, alt: `${targetName(job.direction)}: ${title}` }) : el("p", { class: "working" }, "Drawing");
   const mat = el("div", { class: "mat" }, image);
   if (done) proportion(mat, [job.answer.width, job.answer.height]);
   const save = button("", { symbol: "download", kind: "only-icon quiet", label: `Download: ${title}`, disabled: !done, onclick: () => download(blobOf(job.answer.result), nameOf(job)) });
   const facts = [job.style ? job.model.title : "", done ? `${job.answer.seconds.toFixed(1)} s` : ""].filter(Boolean).join(" · ");
-  return el("li", { class: "card" }, mat, el("div", { class: "card-foot" }, el("div", {}, el("h3", {}, title), el("p", { class: "fine" }, facts || "\u00a0")), save));
+  return el("li", { class: "card" }, mat, el("div", { class: "card-foot" }, el("div", {}, el("h2", {}, title), el("p", { class: "fine" }, facts || "\u00a0")), save));
 }
 
 function onchange(job) {
@@ -60,7 +60,7 @@ function showOriginal(answer) {
   parts.framed = new File([blobOf(answer.source)], "framed.jpg", { type: "image/jpeg" });
   const mat = el("div", { class: "mat" }, el("img", { src: answer.source, alt: `${sourceName(answer.direction)}: ${file.name}` }));
   proportion(mat, [answer.width, answer.height]);
-  const node = el("li", { class: "card original" }, mat, el("div", { class: "card-foot" }, el("div", {}, el("h3", {}, `The ${sourceName(answer.direction).toLowerCase()}`), el("p", { class: "fine" }, file.name))));
+  const node = el("li", { class: "card original" }, mat, el("div", { class: "card-foot" }, el("div", {}, el("h2", {}, `The ${sourceName(answer.direction).toLowerCase()}`), el("p", { class: "fine" }, file.name))));
   parts.grid.replaceChildren(node);
 }
 

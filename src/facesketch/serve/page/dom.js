@@ -63,8 +63,8 @@ export function segments(legend, name, choices, chosen, onchange) {
   return el("fieldset", { class: "segments" }, el("legend", {}, legend), el("div", { class: "bar" }, ...inputs));
 }
 
-/** Options for a select. */
-export function fill(select, choices, chosen) {
+/** Options for a select; the first is chosen where no other is. */
+export function fill(select, choices, chosen = "") {
   select.replaceChildren(...choices.map(([value, words]) => el("option", { value }, words)));
   select.value = choices.some(([value]) => value === chosen) ? chosen : (choices[0]?.[0] ?? "");
 }

@@ -196,7 +196,7 @@ function photoFigure(searchFor, goTo) {
   parts.styleField = field("The drawing is in", parts.style);
   parts.colours = palette("draw", () => touch());
   parts.photoActions = el("div", { class: "row" }, button("Photo", { symbol: "download", kind: "primary", label: "Download the photo", onclick: () => download(blobOf(made), "drawn-photo.png") }));
-  parts.search = button("Search with it", { symbol: "search", label: "Search the gallery with this drawing" });
+  parts.search = button("Search with it", { symbol: "search", id: "draw-search" });
   parts.search.addEventListener("click", async () => {
     const { file } = await drawing();
     goTo("search");
@@ -226,7 +226,7 @@ function shortcuts(event) {
 function chooseModel() {
   const chosen = server.models.find((model) => model.id === parts.model.value);
   const styles = stylesOf(chosen, "sketch2photo");
-  fill(parts.style, styles.map((each) => [each, styleName(each)]), parts.style.value);
+  fill(parts.style, styles.map((each) => [each, styleName(each)]));
   parts.styleField.hidden = styles.length < 2;
   parts.colours.offer(chosen?.colours ?? []);
   touch();
