@@ -105,6 +105,12 @@ class TrainConfig(Frozen):
     """`auto` takes bf16 where the processor or GPU computes in it."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Where to train."""
+    devices: Annotated[int, Field(ge=1, le=1024)] = 1
+    """Processes that share the work on this machine, each with a GPU of its own where there are GPUs."""
+    strategy: Literal["auto", "ddp"] = "auto"
+    """`ddp` averages gradients over the processes; `auto` does so if there are several."""
+    compile: bool = False
+    """Compile the networks with `torch.compile`: the first steps take minutes, and the others less time."""
     best_by: Literal["ssim", "mae", "loss"] = "ssim"
     """The validation figure that decides which weights are the best."""
     samples: Annotated[int, Field(ge=0, le=64)] = 4

@@ -49,6 +49,11 @@ def computes_in_bf16(precision: str, device: str) -> bool:
     return device == "cpu" and bool(abilities.get("avx512_bf16") or abilities.get("amx_bf16") or abilities.get("bf16"))
 
 
+def is_first_process() -> bool:
+    """Tell whether this process writes and prints, of those that train together."""
+    return os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0")) == "0"
+
+
 @cache
 def _compute_after_forks() -> None:
     """Have processes that this one forks compute in one thread: a fork loses the others, and would wait for them."""

@@ -113,3 +113,22 @@ def test_only_one_process_writes_and_prints(together: Path) -> None:
 def test_processes_leave_the_group_before_the_interpreter_exits(together: Path) -> None:
     """A gloo thread that outlives the interpreter ends one run in five with SIGABRT, after everything is written."""
     assert [path.read_text() for path in sorted(together.glob("at-exit-*"))] == ["left", "left"]
+
+
+@pytest.mark.slow
+def test_devices_on_the_command_line_start_the_processes(
+    tmp_path: Path, settings: Callable[..., dict[str, Any]]
+) -> None:
+    small = settings("dense-ae", epochs=1)
+    flags = [w for key, value in small.items() if key != "folder" for w in (f"--{key.replace('_', '-')}", str(value))]
+    command = [sys.executable, "-m", "facesketch", "train", "dense-ae", "--data", str(small["folder"]), *flags]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    command += ["--out", str(tmp_path / "run"), "--devices", "2", "--strategy", "ddp"]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("best at epoch 1") == 1, "only the first process prints"
+    alone = train("dense-ae", tmp_path / "alone", quiet=True, **small | {"batch_size": 4})
+    files = [each / "weights.safetensors" for each in (tmp_path / "run", alone)]
+    weights, expected = map(safetensors.torch.load_file, files)
+    for key in expected:
+        torch.testing.assert_close(weights[key], expected[key], rtol=0.0, atol=2e-3)

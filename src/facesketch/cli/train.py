@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from facesketch.config import AugmentConfig, DataConfig, Direction, TrainConfig
+from facesketch.devices import is_first_process
 from facesketch.errors import ConfigError, nearest, require
 
 
@@ -42,7 +43,7 @@ def train(
         A TOML file of settings; options given here come before it.
     resume
         A run folder to go on with; needs nothing else. With --epochs or --steps a finished run is made longer,
-        --precision and --workers change how the rest is computed.
+        --precision, --workers, --devices and --compile change how the rest is computed.
     quiet
         Show no progress.
     """
@@ -104,9 +105,8 @@ def _resume(folder: Path, given: dict[str, Any], *, data: Path | None, quiet: bo
     require("train", "training")
     from facesketch.training.trainer import resume
 
-    extra = [name for name in given if name not in {"epochs", "steps", "precision", "workers"}] + [
-        n for n, v in others.items() if v is not None
-    ]
+    changeable = {"epochs", "steps", "precision", "workers", "devices", "compile"}
+    extra = [name for name in given if name not in changeable] + [n for n, v in others.items() if v is not None]
     if extra:
         raise ConfigError("--resume goes on with the run's own settings", f"leave out {', '.join(extra)}")
     _say(resume(folder, data=data, quiet=quiet, **given), quiet)
@@ -117,7 +117,7 @@ def _say(run: Path, quiet: bool) -> None:
 
     from facesketch.training.run_folder import summary
 
-    if not quiet:
+    if not quiet and is_first_process():
         Console(stderr=True, highlight=False, soft_wrap=True).print(
             f"{summary(run)}; type: facesketch translate PICTURE --model {run} --out RESULT.png", markup=False
         )

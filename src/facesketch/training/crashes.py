@@ -68,7 +68,7 @@ def steady(config: RunConfig, parts: Split, advice: str, *, quiet: bool = False)
         return settings
     if not torch.cpu.get_capabilities().get("amx_bf16"):
         return settings
-    world = int(os.environ.get("WORLD_SIZE", "1"))
+    world = int(os.environ.get("WORLD_SIZE", settings.devices))
     learning = {len(keys) for keys in epoch_keys(len(parts.train), settings.batch_size or 1, 0, world=world)}
     validating = {len(keys) for keys in epoch_keys(len(parts.validation), validation_size(settings), 0)}
     what = crash_of_a_step(config, sorted(learning), sorted(validating))

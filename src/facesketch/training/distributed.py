@@ -1,10 +1,11 @@
-"""Where and how precisely a training computes: one device, or as many processes as torchrun started."""
+"""Where and how precisely a training computes: on one device, or in several processes."""
 
 from __future__ import annotations
 
 import atexit
 import logging
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,20 +23,27 @@ from facesketch.training.cost import out_of_memory
 
 
 def launch(settings: TrainConfig) -> Fabric:
-    """Return a launched Fabric for the settings and for the processes that torchrun set up.
+    """Return a launched Fabric for the settings, with as many processes as `devices` or torchrun asks for.
 
     Raises:
-        ResourceError: the device asked for is not there.
+        ResourceError: the device asked for is not there, or not that often.
     """
     keep_freed_memory()
-    processes, local = (int(os.environ.get(name, "1")) for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"))
+    torchrun = "LOCAL_WORLD_SIZE" in os.environ
+    local = int(os.environ["LOCAL_WORLD_SIZE"]) if torchrun else settings.devices
+    processes = int(os.environ["WORLD_SIZE"]) if torchrun else local
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # the trainer says the same
     device = pick_device(settings.device)
+    there = {"cuda": torch.cuda.device_count(), "mps": 1}.get(device, local)
+    if local > there:
+        raise ResourceError(f"`devices` {local}: this machine has {there} of {device}", f"type `devices` {there}")
+    if local > 1 and not torchrun and hasattr(sys, "ps1"):  # each process runs the command or the script
+        raise ResourceError(f"`devices` {local}: not from a prompt or a notebook", "train from a script or a shell")
     fabric = Fabric(
         accelerator=device,
         devices=local,
         num_nodes=max(1, processes // local),
-        strategy="ddp" if processes > 1 else "auto",
+        strategy="ddp" if processes > 1 else settings.strategy,
         precision="bf16-mixed" if computes_in_bf16(settings.precision, device) else "32-true",
     )
     fabric.launch()
@@ -114,4 +122,7 @@ def one_line_errors(config: RunConfig, out: Path) -> Iterator[None]:
             line = str(error).splitlines()[0].rstrip(".")
             again = f"to go on without such processes: `resume` {out} `workers` 0"
             raise ResourceError(f"a process that prepares batches died ({line})", again) from error
+        if type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
+            line = " ".join(str(error).split("\n\n")[0].split())[:200]  # what follows is for PyTorch's developers
+            raise ResourceError(f"the networks do not compile ({line})", "train without `compile`") from error
         raise

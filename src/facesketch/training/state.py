@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+import warnings
 import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -130,6 +131,10 @@ def prepare(config: RunConfig, out: Path, fabric: Fabric, parts: Split) -> Train
         method.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimisers = method.optimisers(settings.learning_rate)
     averaged = running_average(method, settings.average) if settings.average else None
+    if settings.compile:
+        warnings.filterwarnings("ignore", "The .grad attribute of a Tensor")  # the compiler itself looks at it
+        for network in method.children():
+            network.compile()
     torch.manual_seed(settings.seed + 1 + fabric.global_rank)  # the noise of each process is its own
 
     data = PairDataset(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -19,6 +18,7 @@ from facesketch.checkpoints.checkpoint import save_weights
 from facesketch.checkpoints.header import BEST, WEIGHTS
 from facesketch.config import DataConfig, RunConfig, TrainConfig, configure, explain
 from facesketch.data.datasets import Batch, batches, epoch_keys
+from facesketch.devices import is_first_process
 from facesketch.errors import EXTRAS, ConfigError, DataError, require
 from facesketch.files import require_folder_name
 from facesketch.images.io import save_image
@@ -91,7 +91,7 @@ def resume(out: str | Path, *, data: str | Path | None = None, quiet: bool = Fal
         out: the run folder.
         data: where the pictures are now, if they have moved.
         quiet: show no progress.
-        **changes: `epochs`, `steps`, `precision` or `workers`.
+        **changes: `epochs`, `steps`, `precision`, `workers`, `devices` or `compile`.
 
     Raises:
         CheckpointError: no run, or a torn state.
@@ -128,7 +128,7 @@ def resume(out: str | Path, *, data: str | Path | None = None, quiet: bool = Fal
 
 def _held(folder: Path) -> AbstractContextManager[None]:
     """Hold a run folder; of processes that train together, the first does so for all."""
-    return hold(folder) if os.environ.get("RANK", "0") == "0" else nullcontext()
+    return hold(folder) if is_first_process() else nullcontext()
 
 
 def _run(config: RunConfig, out: Path, quiet: bool, *, fresh: bool) -> Path:
@@ -270,7 +270,8 @@ def _validate(training: Training) -> dict[str, Any]:
     """Close an epoch: validate, write the best weights and samples, and return the log's line."""
     position, settings, by = training.position, training.settings, training.settings.best_by
     training.model.eval()
-    with training.fabric.autocast():
+    as_it_is = torch.compiler.set_stance("force_eager") if settings.compile else nullcontext()  # not compiled once more
+    with as_it_is, training.fabric.autocast():
         placed = [training.placed(batch) for batch in training.validation]
         figures = validate(training.model, placed) if placed else {}
     training.refuse_divergence(figures)
