@@ -120,7 +120,7 @@ class TrainConfig(Frozen):
     log: tuple[Literal["tensorboard", "wandb", "csv"], ...] = ()
     """Where to log beside the run's own log.jsonl; may be given several times."""
     checkpoint_seconds: Annotated[float, Field(ge=0, le=1e9)] = 60.0
-    """Most seconds of work that a cut-off training loses; 0 keeps a state after every step."""
+    """Most seconds of work that a cut-off training loses, if a state is written in a twentieth of it; 0 keeps all."""
 
     @model_validator(mode="after")
     def _one_length(self) -> Self:

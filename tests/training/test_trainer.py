@@ -31,7 +31,7 @@ from facesketch.inference.translator import load
 from facesketch.methods.dense_ae import DenseAE
 from facesketch.training import state, trainer
 from facesketch.training.log import read_log
-from facesketch.training.state import load_state
+from facesketch.training.state import load_state, save_state
 from facesketch.training.trainer import resume
 
 SMALL: dict[str, Any] = {
@@ -406,6 +406,27 @@ def test_last_weights_are_written_by_the_clock_however_often_states_are(
     train("dense-ae", tmp_path / "run", data=pairs, epochs=6, checkpoint_seconds=60, **SMALL)
     assert len(written) >= 3, "a long run has weights to try long before its end"
     assert written[-1] == max(step["step"] for step in _epochs(tmp_path / "run"))
+
+
+def test_states_that_take_long_to_write_are_written_seldom(
+    pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, kept = 0.0, 0
+
+    def clock() -> float:
+        nonlocal now
+        now += 1
+        return now
+
+    def slow(*state: Any) -> None:
+        nonlocal now, kept
+        now, kept = now + 1000, kept + 1
+        save_state(*state)
+
+    monkeypatch.setattr(time, "monotonic", clock)
+    monkeypatch.setattr("facesketch.training.state.save_state", slow)
+    train("dense-ae", tmp_path / "run", data=pairs, epochs=6, checkpoint_seconds=5, **SMALL)
+    assert kept == 2, "the first tells how long one takes, the last ends the run"
 
 
 def test_function_and_verb_have_the_same_defaults(pairs: Path, tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ from facesketch.training.distributed import gather, gather_extra_states
 from facesketch.training.log import LOG, Log
 from facesketch.training.validation import validation_size
 
+_WAITS = 20  # a state is written only after so many times the seconds that writing the last one took
 STATE, COMING, PREVIOUS = "state.ckpt", "state.next.ckpt", "state.previous.ckpt"
 
 
@@ -71,6 +72,8 @@ class Training:
     """When the last state was written, on the monotonic clock."""
     written: float = field(default_factory=lambda: time.monotonic())
     """When the last weights were. States are written within epochs too, so they have their own clock."""
+    writing: float = 0.0
+    """Seconds that writing the last state took."""
 
     @property
     def model(self) -> Method:
@@ -79,7 +82,10 @@ class Training:
 
     def due(self, since: float) -> bool:
         """Tell whether to write: by the clock, or always where several processes must agree without asking."""
-        return self.fabric.world_size > 1 or time.monotonic() - since >= self.settings.checkpoint_seconds
+        if self.fabric.world_size > 1:
+            return True
+        wait = self.settings.checkpoint_seconds
+        return time.monotonic() - since >= (max(wait, _WAITS * self.writing) if wait else 0.0)
 
     def note(self, losses: Mapping[str, Tensor], batches_done: int) -> None:
         """Count a step that was taken, and log its losses; raise a ConfigError if one is not finite."""
@@ -209,6 +215,7 @@ def keep(training: Training) -> None:
         "position": asdict(training.position),
     }
     save_state(training.out, state)
+    training.writing = time.monotonic() - training.kept
 
 
 def save_state(folder: Path, state: Mapping[str, Any]) -> None:
