@@ -14,7 +14,9 @@ import pytest
 from facesketch.cli.main import main
 from facesketch.data.pairs import SIDES
 from facesketch.data.synthetic.draw import write_sample
+from facesketch.devices import processors
 
+os.environ.setdefault("OMP_NUM_THREADS", str(processors()))  # by what else runs, trainings that are compared may differ
 KINDS = ("photos", "sketches")
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
-from facesketch.devices import ThreadedMap
+from facesketch.devices import ThreadedMap, free_threads, quota, sleep_soon, threads
 
 PATIENCE = 30.0  # seconds that a loaded machine may take for what must happen
 
@@ -147,3 +150,47 @@ def test_it_needs_no_torch(monkeypatch: pytest.MonkeyPatch) -> None:
 
     with facesketch.devices.ThreadedMap(abs, [-1]) as results:
         assert list(results) == [1]
+
+
+def test_threads_follow_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    assert threads() == 3
+    for nonsense in ("0", "-1", "many", ""):
+        monkeypatch.setenv("OMP_NUM_THREADS", nonsense)
+        assert threads() >= 1
+
+
+@pytest.mark.parametrize(
+    ("granted", "processors"), [("max 100000", None), ("150000 100000", 2), ("1000 100000", 1), ("", None)]
+)
+def test_a_quota_is_rounded_up(tmp_path: Path, granted: str, processors: int | None) -> None:
+    (tmp_path / "cpu.max").write_text(granted + "\n")
+    assert quota(tmp_path / "cpu.max") == processors
+    assert quota(tmp_path / "none") is None
+
+
+def test_the_environment_says_how_long_threads_spin(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME", "OPENBLAS_THREAD_TIMEOUT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("KMP_BLOCKTIME", "7")
+    sleep_soon()
+    assert int(os.environ["GOMP_SPINCOUNT"]) > 0
+    assert os.environ["KMP_BLOCKTIME"] == "7"
+    monkeypatch.delenv("GOMP_SPINCOUNT")
+    monkeypatch.setenv("OMP_WAIT_POLICY", "active")
+    sleep_soon()
+    assert "GOMP_SPINCOUNT" not in os.environ
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux says what runs")
+def test_busy_processors_are_left_to_those_that_use_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    free_threads.cache_clear()
+    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(min(8, os.cpu_count() or 1))]
+    try:
+        assert 1 <= free_threads() <= max(1, (os.cpu_count() or 1) - len(busy))
+    finally:
+        free_threads.cache_clear()
+        for process in busy:
+            process.kill()
+            process.wait()

@@ -111,6 +111,8 @@ class TrainConfig(Frozen):
     """`ddp` averages gradients over the processes; `auto` does so if there are several."""
     compile: bool = False
     """Compile the networks with `torch.compile`: the first steps take minutes, and the others less time."""
+    threads: Annotated[int, Field(ge=1, le=1024)] | None = None
+    """Threads that compute on a CPU; by default one for each processor that no other program uses at the start."""
     best_by: Literal["ssim", "mae", "loss"] = "ssim"
     """The validation figure that decides which weights are the best."""
     samples: Annotated[int, Field(ge=0, le=64)] = 4

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import ctypes
+import math
 import os
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from functools import cache, partial
 from itertools import count, islice
+from pathlib import Path
 from typing import Generic, Self, TypeVar
 
 from facesketch.errors import ResourceError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+_LOOKS, _BETWEEN = 6, 0.02  # looks at what runs on this machine, and the seconds between two
 
 
 def pick_device(asked: str) -> str:
@@ -28,6 +32,8 @@ def pick_device(asked: str) -> str:
     import torch
 
     _compute_after_forks()
+    if (granted := quota()) is not None and granted < torch.get_num_threads():
+        torch.set_num_threads(granted)
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if asked == "auto":
         return next(name for name, found in there.items() if found)
@@ -64,8 +70,58 @@ def _compute_after_forks() -> None:
 
 
 def processors() -> int:
-    """Return how many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Return how many processors this process may use, by its affinity and by the quota of its container."""
+    there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(there, quota() or there)
+
+
+@cache
+def quota(file: Path = Path("/sys/fs/cgroup/cpu.max")) -> int | None:
+    """Return how many processors' time a Linux control group grants, rounded up, or None if it grants all."""
+    try:
+        granted, period = file.read_text(encoding="ascii").split()
+        return max(1, math.ceil(int(granted) / int(period)))
+    except (OSError, ValueError, ZeroDivisionError):  # none, or `max`
+        return None
+
+
+def threads() -> int:
+    """Return how many threads to compute with: `OMP_NUM_THREADS`, or all processors that this process may use."""
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    return int(asked) if asked.isdecimal() and int(asked) > 0 else processors()
+
+
+@cache
+def free_threads() -> int:
+    """Return how many threads to start a long computation with, and the same in all of this process.
+
+    `OMP_NUM_THREADS`, or one for each processor that no other program uses in at least one of some looks, and at least
+    one. Where others work, more threads would wait for each other: in oneDNN they do so by spinning.
+    """
+    most = threads()
+    if "OMP_NUM_THREADS" in os.environ:
+        return most
+    others = []
+    try:
+        for _ in range(_LOOKS):
+            running = Path("/proc/loadavg").read_text(encoding="ascii").split()[3].partition("/")[0]
+            others.append(int(running) - 1)
+            time.sleep(_BETWEEN)
+    except (OSError, ValueError, IndexError):  # no Linux
+        return most
+    return max(1, min(most, (os.cpu_count() or 1) - min(others)))
+
+
+def sleep_soon() -> None:
+    """Have threads that wait for work sleep after some 30 microseconds, about what putting one to sleep costs.
+
+    By default OpenMP and OpenBLAS spin for milliseconds. Where other programs need the processors, or a quota counts
+    the time, that costs more than it brings. Call it before the libraries load; what the environment says goes first.
+    """
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+        os.environ.setdefault("KMP_BLOCKTIME", "0")
+    os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "16")  # 2^16 cycles
 
 
 class ThreadedMap(Generic[Item, Result]):

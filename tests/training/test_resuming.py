@@ -156,6 +156,24 @@ def test_a_finished_run_keeps_one_state_and_can_be_made_longer_bit_for_bit(pairs
     assert all(torch.equal(_weights(run)[name], tensor) for name, tensor in _weights(whole).items())
 
 
+def test_a_resumed_run_takes_as_many_threads_as_before(
+    pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = torch.get_num_threads()
+    try:
+        run = train("dense-ae", tmp_path / "run", data=pairs, epochs=1, threads=1, **SMALL)
+        assert torch.get_num_threads() == 1
+        settings = (run / "config.toml").read_text()
+        (run / "config.toml").write_text(settings.replace("threads = 1\n", ""))
+        monkeypatch.delenv("OMP_NUM_THREADS")
+        resume(run, epochs=2, quiet=True)
+        assert torch.get_num_threads() == 1
+        resume(run, epochs=3, threads=3, quiet=True)
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+
+
 @pytest.mark.parametrize(
     ("name", "options"), [("dense-ae", {"hidden": 256, "average": 0.9}), ("pix2pix", {"width": 16})]
 )

@@ -18,6 +18,7 @@ from cyclopts.exceptions import CycloptsError
 
 from facesketch import __version__
 from facesketch.cli.console import accept_any_text, in_flags, note
+from facesketch.devices import sleep_soon
 from facesketch.errors import FacesketchError
 
 app = cyclopts.App(
@@ -73,6 +74,7 @@ def completion(shell: Literal["bash", "zsh", "fish", "powershell"], /) -> None:
 def main(tokens: Sequence[str] | None = None) -> None:
     """Run one verb; a user's mistake ends in one line and exit code 2."""
     accept_any_text()
+    sleep_soon()
     words = sys.argv[1:] if tokens is None else tokens
     if not words or words[0].startswith("-"):
         app.resolved_commands()  # imports every verb, as the help lists what each does

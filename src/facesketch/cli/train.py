@@ -43,7 +43,7 @@ def train(
         A TOML file of settings; options given here come before it.
     resume
         A run folder to go on with; needs nothing else. With --epochs or --steps a finished run is made longer,
-        --precision, --workers, --devices and --compile change how the rest is computed.
+        --precision, --workers, --threads, --devices and --compile change how the rest is computed.
     quiet
         Show no progress.
     """
@@ -105,7 +105,7 @@ def _resume(folder: Path, given: dict[str, Any], *, data: Path | None, quiet: bo
     require("train", "training")
     from facesketch.training.trainer import resume
 
-    changeable = {"epochs", "steps", "precision", "workers", "devices", "compile"}
+    changeable = {"epochs", "steps", "precision", "workers", "threads", "devices", "compile"}
     extra = [name for name in given if name not in changeable] + [n for n, v in others.items() if v is not None]
     if extra:
         raise ConfigError("--resume goes on with the run's own settings", f"leave out {', '.join(extra)}")

@@ -17,7 +17,7 @@ from lightning_fabric.utilities import move_data_to_device
 from torch import Tensor
 
 from facesketch.config import RunConfig, TrainConfig
-from facesketch.devices import computes_in_bf16, keep_freed_memory, pick_device
+from facesketch.devices import computes_in_bf16, free_threads, keep_freed_memory, pick_device
 from facesketch.errors import ResourceError
 from facesketch.training.cost import out_of_memory
 
@@ -47,6 +47,8 @@ def launch(settings: TrainConfig) -> Fabric:
         precision="bf16-mixed" if computes_in_bf16(settings.precision, device) else "32-true",
     )
     fabric.launch()
+    if settings.threads is not None or local == 1:  # Fabric shares processors out among several processes
+        torch.set_num_threads(settings.threads or free_threads())
     if torch.distributed.is_initialized():
         atexit.register(_leave_group)  # Fabric leaves only the groups of NCCL
     return fabric

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
+import torch
 from lightning_fabric import Fabric
 from rich.console import Console
 from rich.filesize import decimal
@@ -47,6 +48,8 @@ def announce(config: RunConfig, parts: Split, cost: Estimate, fabric: Fabric, do
     half = is_half(fabric)
     seconds = cost.flops / speed(fabric.device, half) * steps
     direction = "both directions" if family(config.method.name).both_ways else config.direction
+    count = torch.get_num_threads()
+    threads = f" with {count} {'thread' if count == 1 else 'threads'}" if fabric.device.type == "cpu" else ""
     after = f" more, after step {done:,}," if done else ""
     console = Console(stderr=True, highlight=False)
     console.print(
@@ -57,7 +60,7 @@ def announce(config: RunConfig, parts: Split, cost: Estimate, fabric: Fabric, do
     )
     console.print(
         f"{steps:,} {'step' if steps == 1 else 'steps'}{after} on {device_name(fabric.device)} "
-        f"in {'bf16' if half else 'fp32'}: about {cost.memory / 2**30:.1f} GiB and {about(seconds)}"
+        f"in {'bf16' if half else 'fp32'}{threads}: about {cost.memory / 2**30:.1f} GiB and {about(seconds)}"
     )
     console.print(f"up to {decimal(cost.room)} of disk space while it trains, and {decimal(cost.kept)} afterwards")
     for line in [] if done else twin_warnings(parts):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 import warnings
 import zipfile
@@ -21,6 +22,7 @@ from facesketch.checkpoints.header import FORMAT
 from facesketch.config import RunConfig, TrainConfig
 from facesketch.data.datasets import Batch, PairDataset, batches, epoch_keys
 from facesketch.data.split import Split
+from facesketch.devices import processors
 from facesketch.errors import CheckpointError, ConfigError
 from facesketch.files import atomic, sweep
 from facesketch.methods.base import Method
@@ -178,6 +180,8 @@ def prepare(config: RunConfig, out: Path, fabric: Fabric, parts: Split) -> Train
         if state["random_cuda"] is not None and fabric.device.type == "cuda":
             torch.cuda.set_rng_state(state["random_cuda"][rank].clone(), fabric.device)
         training.position = Position(**state["position"])
+        if settings.threads is None and "OMP_NUM_THREADS" not in os.environ:  # sums depend on how they are shared out
+            torch.set_num_threads(min(state.get("threads", torch.get_num_threads()), processors()))
     if training.writes:
         sweep(out)
         log.rewind(training.position.step, training.position.epoch)
@@ -212,6 +216,7 @@ def keep(training: Training) -> None:
         "extra": extra,
         "random": random,
         "random_cuda": random_cuda,
+        "threads": torch.get_num_threads(),
         "position": asdict(training.position),
     }
     save_state(training.out, state)

@@ -91,7 +91,7 @@ def resume(out: str | Path, *, data: str | Path | None = None, quiet: bool = Fal
         out: the run folder.
         data: where the pictures are now, if they have moved.
         quiet: show no progress.
-        **changes: `epochs`, `steps`, `precision`, `workers`, `devices` or `compile`.
+        **changes: `epochs`, `steps`, `precision`, `workers`, `threads`, `devices` or `compile`.
 
     Raises:
         CheckpointError: no run, or a torn state.

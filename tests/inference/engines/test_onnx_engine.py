@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from facesketch.errors import CheckpointError, ConfigError, ResourceError
-from facesketch.inference.engines.onnx_engine import OnnxEngine, threads
+from facesketch.inference.engines.onnx_engine import OnnxEngine
 from facesketch.inference.model import load
 
 Write = Callable[..., Path]
@@ -89,14 +89,6 @@ def test_which_engine_runs_which_file_is_said(exported: Write, tmp_path: Path) -
             load("runs/one", engine=engine)  # type: ignore[arg-type]
     with pytest.raises(CheckpointError, match="no such model file; give a run folder"):
         load(tmp_path / "none.onnx")
-
-
-def test_threads_follow_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OMP_NUM_THREADS", "3")
-    assert threads() == 3
-    for nonsense in ("0", "-1", "many", ""):
-        monkeypatch.setenv("OMP_NUM_THREADS", nonsense)
-        assert threads() >= 1
 
 
 CODE = """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from facesketch.checkpoints.header import read_header, require_finite
 from facesketch.config import Direction
+from facesketch.devices import threads
 from facesketch.errors import CheckpointError, ResourceError
 from facesketch.faces.colours import AUTO, Colours
 from facesketch.inference.engines.base import graph_inputs
@@ -90,11 +90,3 @@ def open_session(model: bytes, name: str, device: str = "cpu") -> onnxruntime.In
     except Exception as error:  # each kind of damage has its own exception, and their base is Exception itself
         line = str(error).splitlines()[0]
         raise CheckpointError(f"{name}: ONNX Runtime cannot read the graph ({line})", "export it again") from error
-
-
-def threads() -> int:
-    """Return how many threads to compute with: `OMP_NUM_THREADS`, as PyTorch does, or all processors this may use."""
-    asked = os.environ.get("OMP_NUM_THREADS", "")
-    if asked.isdecimal() and int(asked) > 0:
-        return int(asked)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from facesketch.checkpoints.header import read_header, require_finite
 from facesketch.config import Direction
+from facesketch.devices import threads
 from facesketch.errors import CheckpointError, ResourceError, require
 from facesketch.faces.colours import AUTO, Colours
 from facesketch.inference.engines.base import graph_inputs
-from facesketch.inference.engines.onnx_engine import does_not_run, threads
+from facesketch.inference.engines.onnx_engine import does_not_run
 
 
 class OpenVinoEngine:
