@@ -202,6 +202,7 @@ def test_models_are_listed_with_what_they_do(own: Client) -> None:
             "styles": {each: ["cuhk", "fs2k-0", "fs2k-1", "fs2k-2"] for each in DIRECTIONS},
             "colours": [],
             "faces": True,
+            "native": True,
             "size": 250,
             "default": True,
         }

@@ -245,6 +245,23 @@ def test_another_face_of_the_same_picture_is_drawn(page: Any, portraits: Path, t
     assert page.get("document.getElementById('translate-face').value") == "2"
 
 
+def test_more_than_the_face_is_drawn_on_request(page: Any, everything: str) -> None:
+    page.click("#example-start")
+    page.wait(_DONE)
+    sizes = [_pixels(page, ".slider img")]
+    for value in ("wide", "whole", "as-is"):
+        before = page.get("document.querySelector('.slider img').src")
+        find = "document.getElementById('translate-extent')"
+        page.get(f"(s => {{ s.value = '{value}'; s.dispatchEvent(new Event('change')); }})({find})")
+        page.wait(f"{_DONE} && document.querySelector('.slider img').src !== {json.dumps(before)}")
+        sizes.append(_pixels(page, ".slider img"))
+    assert [each[:2] for each in sizes] == [[400, 500], [800, 1000], [320, 320], [320, 320]]
+    before = page.get("document.querySelector('.slider img').src")
+    page.click("#translate-fine")
+    page.wait(f"{_DONE} && document.querySelector('.slider img').src !== {json.dumps(before)}")
+    assert page.complaints == []
+
+
 def test_every_face_of_a_group_is_drawn(page: Any, portraits: Path, tmp_path: Path) -> None:
     group = Image.new("RGB", (770, 256), "white")
     for number in (1, 2, 3):

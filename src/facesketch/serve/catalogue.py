@@ -102,6 +102,7 @@ def offer(name: str, title: str, translators: Mapping[Direction, Translator], *,
         styles={direction: list(each.styles) for direction, each in needs.items()},
         colours=list(dict.fromkeys(part for each in needs.values() for part in each.colours)),
         faces=any(each.faces is not None for each in needs.values()),
+        native=all(each.frame is None for each in needs.values()),
         size=first.frame or first.longest_side,
         default=default,
     )

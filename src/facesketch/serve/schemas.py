@@ -103,6 +103,8 @@ class Model(_Answer):
     """The colours that it takes when it draws a photo."""
     faces: bool
     """Whether it was trained on framed faces."""
+    native: bool
+    """Whether it can work at the picture's own size."""
     size: int | None
     """Pixels of the longer side that it works at; None for the picture's own."""
     default: bool

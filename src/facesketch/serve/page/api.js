@@ -138,7 +138,7 @@ function form(file, values) {
   return body;
 }
 
-/** Translate a picture; `values` are direction, model, style, face, align. */
+/** Translate a picture; `values` are fields of the form. */
 export async function translate(file, values = {}, options = {}) {
   return getJson("v1/translate", { ...options, method: "POST", body: form(file, values) });
 }

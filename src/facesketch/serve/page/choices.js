@@ -6,6 +6,12 @@ import { looks } from "./looks.js";
 import { palette } from "./palette.js";
 
 const STYLES = { cuhk: "Soft pencil", "fs2k-0": "Outlines", "fs2k-1": "Ink", "fs2k-2": "Shaded", natural: "Natural" };
+const EXTENTS = [
+  ["face", "The face", {}],
+  ["wide", "The face and more around it", { margin: 0.5 }],
+  ["whole", "The whole picture", { whole: true }],
+  ["as-is", "The picture as it is, without finding a face", { align: false }],
+];
 const TARGETS = { photo2sketch: "Sketch", sketch2photo: "Photo" };
 const SOURCES = { photo2sketch: "Photo", sketch2photo: "Sketch" };
 
@@ -36,7 +42,11 @@ export function everyStyle(direction) {
 export function choices(name, onchange) {
   const chosen = { direction: "", style: "" };
   const model = el("select", {});
-  const align = el("input", { type: "checkbox", checked: true, id: `${name}-align` });
+  const extent = el("select", { id: `${name}-extent` });
+  fill(extent, EXTENTS, "face");
+  const extentField = field("What is drawn", extent);
+  const fine = el("input", { type: "checkbox", id: `${name}-fine` });
+  const fineField = el("label", { class: "check", for: fine.id }, fine, el("span", {}, "Finer lines, which follow the picture more than the artist"));
   const styles = looks("Style of the sketch", (style) => {
     chosen.style = style;
     changed();
@@ -55,6 +65,8 @@ export function choices(name, onchange) {
     styles.node.hidden = offered.length < 2 || (!chosen.direction && direction === "sketch2photo");
     colours.offer(chosen.direction === "photo2sketch" ? [] : (used?.colours ?? []));
     colours.node.hidden ||= direction !== "sketch2photo";
+    extentField.hidden = !used?.faces;
+    fineField.hidden = !used?.native;
   };
   const changed = () => {
     refresh();
@@ -65,21 +77,22 @@ export function choices(name, onchange) {
     chosen.direction = value;
     changed();
   });
-  for (const control of [model, align]) control.addEventListener("change", changed);
-  const check = el("label", { class: "check", for: align.id }, align, el("span", {}, "Find the face and level it"));
-  const fields = () => ({ ...chosen, model: model.value, ...colours.values() });
+  for (const control of [model, extent, fine]) control.addEventListener("change", changed);
+  const drawnWith = () => ({ ...chosen, model: model.value, resolution: fine.checked && !fineField.hidden ? "native" : "" });
+  const extents = () => (extentField.hidden ? {} : EXTENTS.find(([value]) => value === extent.value)[2]);
+  const fields = () => ({ ...drawnWith(), ...colours.values(), ...extents() });
 
   /** Fit the choices to an answer, and show its face in each style and tone. */
   function answered(given) {
     answer = given;
     refresh();
     const { direction, source } = answer;
-    const own = { ...chosen, model: model.value, direction };
+    const own = { ...drawnWith(), direction };
     if (!styles.node.hidden) styles.draw(source, (style) => ({ ...own, ...(direction === "sketch2photo" && colours.values()), style }));
     if (!colours.node.hidden) colours.drawn(source, own);
   }
 
   refresh();
-  const node = el("div", { class: "choices" }, direction, field("Model", model), styles.node, colours.node, check);
-  return { node, fields, answered, refresh, get align() { return align.checked; } };
+  const node = el("div", { class: "choices" }, direction, field("Model", model), styles.node, colours.node, extentField, fineField);
+  return { node, fields, answered, refresh };
 }

@@ -24,7 +24,7 @@ const queue = new Queue(work, onchange);
 export const resultName = (job) => `${stem(job.name)}-${RESULT[job.answer.direction]}.png`;
 
 function work(job, signal) {
-  const align = asked.align && !job.whole;
+  const fields = job.asIs ? { ...asked.fields(), margin: null, whole: null, align: false } : asked.fields();
   const began = performance.now();
   const onWait = (seconds) => {
     job.note = `The server is busy; trying again in ${Math.ceil(seconds)} s`;
@@ -32,7 +32,7 @@ function work(job, signal) {
     if (job === view.current) show(job);
   };
   const options = { signal, onWait };
-  return translate(job.file, { ...asked.fields(), align, face: align ? job.face : null }, options).then((answer) => ({
+  return translate(job.file, { ...fields, face: fields.align === false ? null : job.face }, options).then((answer) => ({
     ...answer,
     seconds: (performance.now() - began) / 1000,
   }));
@@ -109,14 +109,14 @@ function waitingPicture(job) {
 
 function failure(job) {
   const again = button("Try again", { onclick: () => queue.restart(job) });
-  const whole = button("Take it as it is", {
+  const asIs = button("Take it as it is", {
     onclick: () => {
-      job.whole = true;
+      job.asIs = true;
       queue.restart(job);
     },
   });
-  const useful = job.error.status === 400 && asked.align && !job.whole;
-  return errorBox(job.error, useful ? whole : again);
+  const useful = job.error.status === 400 && asked.fields().align !== false && !job.asIs;
+  return errorBox(job.error, useful ? asIs : again);
 }
 
 function show(job) {
