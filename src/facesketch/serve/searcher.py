@@ -8,7 +8,9 @@ import secrets
 import threading
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import BaseModel
 
 from facesketch.errors import FaceError, SeveralFacesError
 from facesketch.serve.codec import ImageDecoder, data_url
@@ -19,6 +21,7 @@ from facesketch.serve.translating import turn_notice
 if TYPE_CHECKING:
     from facesketch.search.gallery import Gallery
 
+Shown = TypeVar("Shown", bound=BaseModel)
 _REMEMBERED = 10_000  # names of pictures, of the latest hits
 
 
@@ -57,25 +60,16 @@ class Searcher:
             except FaceError as error:
                 raise user_problem(error) from error
         self.count = answer.size
-        hits = [
-            Hit(
-                place=hit.place,
-                person=hit.label if hit.person == hit.key else hit.person,  # of a photo without a person: its path
-                label=hit.label,
-                score=hit.score,
-                chance=hit.chance,
-                picture=f"/v1/gallery/pictures/{self._names.name(hit.key)}",
-            )
-            for hit in answer.hits
-        ]
-        return Hits(
+        hits = []
+        for hit in answer.hits:
+            person = hit.label if hit.person == hit.key else hit.person  # of a photo without a person: its path
+            picture = f"/v1/gallery/pictures/{self._names.name(hit.key)}"
+            hits.append(_filled(Hit, hit, person=person, picture=picture))
+        return _filled(
+            Hits,
+            answer,
             hits=hits,
-            absent=answer.absent,
-            elsewhere=answer.elsewhere,
-            verdict=answer.verdict,
             lead=LEAD,
-            route=answer.route,
-            size=answer.size,
             translated=data_url(answer.probe.translated, "jpeg"),
             framed=data_url(answer.probe.framed, "jpeg"),
             turned=answer.probe.turn,
@@ -89,16 +83,7 @@ class Searcher:
 
         info = self._gallery.info()
         self.count = info.count
-        return GalleryInfo(
-            count=info.count,
-            people=info.people,
-            version=info.version,
-            fingerprint=info.fingerprint,
-            embedder=info.embedder,
-            indexed=bool(info.indexed),
-            routes=list(ROUTES),
-            lead=LEAD,
-        )
+        return _filled(GalleryInfo, info, indexed=bool(info.indexed), routes=list(ROUTES), lead=LEAD)
 
     def picture(self, name: str) -> bytes:
         """Return the small JPEG of a hit.
@@ -115,6 +100,12 @@ class Searcher:
     def close(self) -> None:
         """End the thread without waiting for a search that is stuck."""
         self.thread.shutdown(wait=False, cancel_futures=True)
+
+
+def _filled(model: type[Shown], thing: object, **told: Any) -> Shown:
+    """Return an answer whose fields are those given and, of the others, the attributes of a thing."""
+    own = {name: getattr(thing, name) for name in model.model_fields.keys() - told.keys()}
+    return model.model_validate(own | told)
 
 
 class PictureNames:

@@ -133,10 +133,6 @@ class UploadTranslator:
             align = form.align and translator.preprocessing.faces is not None
             if form.face > 1 and not align:
                 raise ProblemError(400, "The model looks for no faces.", "Leave out the field face.")
-            if form.resolution == "native" and translator.preprocessing.frame is not None:
-                raise ProblemError(
-                    400, f"The model {model.about.id} has a fixed size.", "Leave out the field resolution."
-                )
             if not align or form.whole:
                 image = shrunk(image, self._limits.native if form.resolution == "native" else self._limits.side)
             finder, faces = CountingFinder(self._finder), form.face if align else None
