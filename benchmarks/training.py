@@ -133,7 +133,7 @@ def ours(method: Method, batch: Batch, half: bool) -> Step:
     def step() -> None:
         phases = method.training_step(batch)
         while True:
-            with torch.autocast("cpu", torch.bfloat16, enabled=half):
+            with torch.autocast(batch.photo.device.type, torch.bfloat16, enabled=half):
                 phase = next(phases, None)
             if phase is None:
                 return
