@@ -7,19 +7,20 @@ chances of all people and of "not in this gallery" are
     person i:  prior / N * ratio(score_i)        nobody here:  1 - prior        divided by their sum
 
 The scores of other people differ from sketch to sketch and from gallery to gallery: where everybody looks alike, all
-score high. So the logarithm of the ratio is linear in how far a score lies above those that come next in this gallery,
-for this sketch. In a large gallery those lie higher, so the logarithm of its size counts too.
-`scripts/search_calibration.py` found the constants of each embedder and route on people whom no map was fitted to, in
-galleries of 1 to 6,000.
+score high. So what counts is the lead, by how much a score lies above the mean of those that come next in this gallery
+for this sketch, as in the normalisation of scores by a cohort (Auckenthaler et al., Digital Signal Processing 2000).
+The logarithm of the ratio is linear in it, and in the logarithm of the size of the gallery, as in a large one those
+that come next lie higher. `scripts/search_calibration.py` found the constants of each embedder and route on people whom
+no map was fitted to, in galleries of 5 to 6,000. The number of those that come next was chosen on training people whom
+the map of that test was not fitted to.
 
-A few other people do not show what is usual, so a gallery of fewer than `FEWEST` people has no chances. docs/search.md
-has the measurement.
+Too few other people do not show what is usual, so a gallery of fewer than `FEWEST` people has no chances.
+docs/search.md has the measurement.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,9 +32,8 @@ if TYPE_CHECKING:
     from facesketch.search.embedding.describer import Route
 
 Array = NDArray[np.float64]
-FEWEST = 30  # people that a gallery needs; with fewer, strangers look certain
-_NEXT = 10  # people that come next, or half of the others where they are fewer
-_USUAL = 2  # people who score as the best of a mixed gallery would, and are added to those
+FEWEST = 5  # people that a gallery needs; with fewer, strangers look certain
+NEXT = 5  # people that come next, or a fifth of all where they are fewer
 
 
 @dataclass(frozen=True)
@@ -41,37 +41,33 @@ class Calibration:
     """What the scores of an embedder and route say.
 
     Attributes:
-        ahead: by how much a score one standard deviation above those that come next raises the logarithm; above 0.
-        offset: the logarithm for a score level with them, in a gallery of one.
+        ahead: by how much a lead of 1 raises the logarithm; above 0.
+        offset: the logarithm without a lead, in a gallery of one.
         size: by how much the logarithm of the number of people raises it.
-        mean: of the scores of other people in a mixed gallery.
-        spread: their standard deviation.
     """
 
     ahead: float
     offset: float
     size: float
-    mean: float
-    spread: float
 
 
 CALIBRATIONS: dict[tuple[str, Route], Calibration] = {
-    ("learned", "direct"): Calibration(3.81, -13.32, 1.81, 0.0001, 0.0692),
-    ("learned", "to-photo"): Calibration(2.76, -8.71, 1.47, 0.0050, 0.0683),
-    ("learned", "to-sketch"): Calibration(3.64, -13.99, 2.06, -0.0095, 0.0769),
-    ("learned", "fused"): Calibration(3.16, -12.38, 1.87, -0.0027, 0.0663),
-    ("lite", "direct"): Calibration(4.05, -12.69, 1.86, -0.0014, 0.1008),
-    ("lite", "to-photo"): Calibration(2.90, -8.78, 1.56, 0.0080, 0.1002),
-    ("lite", "to-sketch"): Calibration(4.06, -14.13, 2.22, -0.0075, 0.1101),
-    ("lite", "fused"): Calibration(3.60, -13.00, 2.09, -0.0020, 0.0984),
-    ("sface", "direct"): Calibration(3.41, -6.04, 1.34, 0.0790, 0.0864),
-    ("sface", "to-photo"): Calibration(2.81, -4.98, 1.17, 0.0745, 0.0877),
-    ("sface", "to-sketch"): Calibration(3.29, -8.71, 1.71, 0.1365, 0.0853),
-    ("sface", "fused"): Calibration(3.24, -7.55, 1.50, 0.0966, 0.0737),
-    ("hog", "direct"): Calibration(5.42, -9.28, 1.91, 0.6892, 0.0458),
-    ("hog", "to-photo"): Calibration(3.70, -6.80, 1.56, 0.6856, 0.0475),
-    ("hog", "to-sketch"): Calibration(5.97, -13.03, 2.34, 0.6905, 0.0453),
-    ("hog", "fused"): Calibration(5.28, -10.36, 2.02, 0.6884, 0.0438),
+    ("learned", "direct"): Calibration(61.1, -9.36, 1.37),
+    ("learned", "to-photo"): Calibration(49.2, -5.95, 1.1),
+    ("learned", "to-sketch"): Calibration(56.7, -10.55, 1.56),
+    ("learned", "fused"): Calibration(58.8, -9.6, 1.46),
+    ("lite", "direct"): Calibration(42.5, -7.47, 1.27),
+    ("lite", "to-photo"): Calibration(33.8, -5.37, 1.15),
+    ("lite", "to-sketch"): Calibration(38.6, -8.65, 1.48),
+    ("lite", "fused"): Calibration(39.4, -8.1, 1.41),
+    ("sface", "direct"): Calibration(37.7, -4.27, 1.13),
+    ("sface", "to-photo"): Calibration(32.5, -3.37, 1.0),
+    ("sface", "to-sketch"): Calibration(42.5, -4.76, 1.15),
+    ("sface", "fused"): Calibration(44.6, -4.66, 1.11),
+    ("hog", "direct"): Calibration(132.3, -5.25, 1.17),
+    ("hog", "to-photo"): Calibration(99.1, -3.84, 1.01),
+    ("hog", "to-sketch"): Calibration(140.8, -7.41, 1.39),
+    ("hog", "fused"): Calibration(130.4, -5.75, 1.23),
 }
 
 
@@ -87,23 +83,25 @@ def calibration(embedder: str, route: Route) -> Calibration:
     return CALIBRATIONS[embedder, route]
 
 
-def log_ratios(scores: NDArray[np.floating], rest: int, known: Calibration) -> Array:
-    """Return the logarithm of how much more often the right person has each score than another person here.
+def leads(scores: NDArray[np.floating], people: int) -> Array:
+    """Return by how much each score lies above the mean of those that come next to the highest.
 
     Args:
-        scores: (K,) of the nearest people, the highest first; K at least 1.
-        rest: how many more people there are.
-        known: what a score says.
+        scores: (…, K) of the nearest people, the highest first; -inf for a picture without a face.
+        people: how many there are in the gallery.
 
     Returns:
-        (K,), falling as the scores do.
+        (…, K); the scores themselves where nobody comes next.
     """
-    people = len(scores) + rest
-    following = np.asarray(scores[1 : 1 + min(_NEXT, people // 2)], dtype=np.float64)
-    best = known.mean + known.spread * NormalDist().inv_cdf(people / (people + 1) if people > 1 else 0.5)
-    level = (following.sum() + _USUAL * best) / (len(following) + _USUAL)
-    said = known.ahead * (scores - level) / known.spread + known.offset + known.size * np.log(people)
-    return np.asarray(said, dtype=np.float64)
+    following = scores[..., 1 : 1 + min(NEXT, -(-people // NEXT))]
+    known = np.isfinite(following)
+    count = np.maximum(known.sum(axis=-1, keepdims=True), 1)
+    return np.asarray(scores - np.where(known, following, 0).sum(axis=-1, keepdims=True) / count, dtype=np.float64)
+
+
+def log_ratios(leads: Array, people: int, known: Calibration) -> Array:
+    """Return the logarithm of how much more often the right person has each lead than another of the people here."""
+    return np.asarray(known.ahead * leads + known.offset + known.size * np.log(people))
 
 
 def chances(scores: NDArray[np.floating], rest: int, known: Calibration, prior: float = 0.5) -> tuple[Array, float]:
@@ -127,15 +125,25 @@ def chances(scores: NDArray[np.floating], rest: int, known: Calibration, prior: 
         raise ConfigError(f"`prior` {prior:g}", "expected a chance above 0 and below 1, such as 0.5")
     if not len(scores):
         return np.zeros(0), 1.0
-    return posterior(log_ratios(scores, rest, known), rest, prior)
+    people = len(scores) + rest
+    each, absent = posterior(log_ratios(leads(scores, people), people, known), np.int64(rest), prior)
+    return each, float(absent)
 
 
-def posterior(log_ratios: Array, rest: int, prior: float) -> tuple[Array, float]:
-    """Return the same from the logarithms of the likelihood ratios of the K nearest, by Bayes' rule."""
+def posterior(log_ratios: Array, rest: NDArray[np.int64] | np.int64, prior: float) -> tuple[Array, Array]:
+    """Return the same of many searches from the logarithms of the likelihood ratios of the nearest, by Bayes' rule.
+
+    Args:
+        log_ratios: (…, K), the highest first; -inf beyond the last person of a gallery.
+        rest: (…) how many more people there are.
+        prior: as in `chances`.
+    """
     # The ratio of another person is 1 on average, and lower for those who score low.
-    others = np.log(rest) + min(0.0, float(log_ratios.min())) if rest else -np.inf
-    ours = np.log(prior) - np.log(len(log_ratios) + rest)
-    logs = np.concatenate([ours + log_ratios, [ours + others, np.log1p(-prior)]])
-    weights = np.exp(logs - logs.max())
-    weights /= weights.sum()
-    return weights[: len(log_ratios)], float(weights[-1])
+    lowest = np.minimum(0.0, log_ratios.min(axis=-1))
+    others = np.where(rest > 0, np.log(np.maximum(rest, 1)) + lowest, -np.inf)
+    ours = np.log(prior) - np.log(np.isfinite(log_ratios).sum(axis=-1) + rest)
+    logs = np.concatenate([log_ratios, others[..., None]], axis=-1) + ours[..., None]
+    logs = np.concatenate([logs, np.full((*ours.shape, 1), np.log1p(-prior))], axis=-1)
+    weights = np.exp(logs - logs.max(axis=-1, keepdims=True))
+    weights /= weights.sum(axis=-1, keepdims=True)
+    return weights[..., :-2], weights[..., -1]

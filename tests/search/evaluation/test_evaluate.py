@@ -24,6 +24,7 @@ from facesketch.search.evaluation.distractors import SyntheticFaces
 from facesketch.search.evaluation.evaluate import evaluate_search, read_task
 from facesketch.search.evaluation.plot import save_figure
 from facesketch.search.evaluation.results import SearchResults
+from facesketch.search.probability import FEWEST
 
 SIDE = 12
 
@@ -86,7 +87,7 @@ def test_results_say_what_was_measured(results: SearchResults, faces: Path) -> N
     assert results.stems_hash == hashlib.sha256("\n".join(results.stems).encode()).hexdigest()
     assert (results.protocol, results.split, results.data) == ("own", "all", "faces")
     assert (results.embedder, results.fingerprint, results.halves) == ("hog", "thumbs-1", 8)
-    assert "30 or more" in results.left_out["chances of 6 people"]
+    assert results.left_out == {}
     assert any("1 % of 12 people" in line for line in results.warnings)
     assert any("training people" in line for line in results.warnings)
     assert set(results.seconds) == {"sketches", "photos", "distractors", "measuring"}
@@ -105,10 +106,18 @@ def test_every_route_is_measured_in_both_galleries(results: SearchResults) -> No
         assert all(first <= second for first, second in zip(fewer, more, strict=True))
         assert len(alone.routes[route].curve) == 12
         assert len(among.routes[route].curve) == 36
-        assert alone.routes[route].first is alone.routes[route].absent is None, "six of the twelve are too few"
-        assert among.routes[route].first is not None
+        assert None not in (alone.routes[route].first, alone.routes[route].absent, among.routes[route].first)
     assert alone.routes["direct"].ranks == alone.routes["to-sketch"].ranks == alone.routes["fused"].ranks
     assert alone.routes["direct"].rank["1"].value > 0.4 > alone.routes["to-photo"].rank["1"].value
+
+
+def test_too_few_people_have_no_chances(faces: Path) -> None:
+    task = read_task(faces, "test")
+    few = len(set(task.subjects)) // 2
+    assert few < FEWEST
+    found = evaluate_search(Thumbs(), task, routes=("direct",), divisions=1)  # type: ignore[arg-type]
+    assert f"chances of {few} people" in found.left_out
+    assert found.galleries["alone"].routes["direct"].first is None
 
 
 def test_places_are_those_of_comparing_by_hand(results: SearchResults, faces: Path) -> None:

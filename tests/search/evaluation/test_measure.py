@@ -64,11 +64,10 @@ def test_open_set_intervals_are_those_of_resampled_people() -> None:
     half = leave_out(scores, list(halves(PEOPLE, 5, 1)))
     rates = []
     for draw in np.random.default_rng(1).integers(PEOPLE, size=(2000, PEOPLE))[:200]:
-        known, others = half.known[:, draw], half.others[:, draw]
-        mates = np.broadcast_to(half.mates[draw], known.shape)
-        strangers = np.sort(others[~known])[::-1]
+        known, ahead, right = half.known[:, draw], half.leads[:, draw], half.right[:, draw]
+        strangers = np.sort(ahead[~known])[::-1]
         bar = strangers[int(0.1 * len(strangers) + 1e-9)]
-        rates.append(float((mates[known] > np.maximum(others[known], bar)).mean()))
+        rates.append(float((right & (ahead > bar))[known].mean()))
     low, high = np.percentile(rates, [2.5, 97.5]) - np.mean(rates) + found.value
     assert found.low == pytest.approx(max(0, low))
     assert found.high == pytest.approx(min(1, high))
@@ -170,7 +169,7 @@ def test_groups_are_people_searched_for_among_all() -> None:
     for value, group in found.groups["gender"].items():
         rows = [row for row, said in enumerate(says) if said == value]
         assert group.first.value == pytest.approx(np.mean([found.ranks[row] == 1 for row in rows]))
-        told = [half.others[~half.known[:, row], row] > height for row in rows]
+        told = [half.leads[~half.known[:, row], row] > height for row in rows]
         assert group.alarms.value == pytest.approx(np.mean(told))
         assert group.first.low <= group.first.value <= group.first.high
 

@@ -79,9 +79,11 @@ def test_half_galleries_are_searches_in_what_is_left(seed: int, others: int) -> 
         rivals = np.where(own, -np.inf, left).max(axis=1, initial=-np.inf)
         known = found.known[row]
         assert np.array_equal(known, own.any(axis=1))
-        assert np.array_equal(found.mates[known], mates[known])
-        assert np.array_equal(found.others[row], rivals)
         assert np.array_equal(found.right[row][known], (mates > rivals)[known])
+        assert not found.right[row][~known].any()
+        ordered = np.sort(left, axis=1)[:, ::-1]
+        level = ordered[:, 1:2].sum(axis=1) if left.shape[1] > 1 else 0.0
+        assert np.allclose(found.leads[row], ordered[:, 0] - level)
         best = best_scores(scores, out, 3)
         assert np.array_equal(best, np.sort(left, axis=1)[:, ::-1][:, :3])
     together = found.searches()

@@ -79,7 +79,7 @@ class Meter:
     def _by_group(self, says: Sequence[str], places: NDArray[np.int64], found: HalfGalleries) -> dict[str, GroupScore]:
         """Return what was found for each group of people, at one bar for all."""
         height = detection(found.searches(), _BAR_OF_GROUPS).bar
-        alarms = ((found.others > height) & ~found.known).sum(axis=0) / (~found.known).sum(axis=0)  # (P,)
+        alarms = ((found.leads > height) & ~found.known).sum(axis=0) / (~found.known).sum(axis=0)  # (P,)
         groups = {}
         for value in sorted(set(says) - {""}):
             rows = np.flatnonzero(np.asarray(says) == value)
@@ -92,14 +92,14 @@ class Meter:
         """Return the rate at a share of false alarms; every resample sets its own bar."""
         value = detection(found.searches(), alarms)
         probe = np.broadcast_to(np.arange(self._probes), found.known.shape)
-        order = np.argsort(-found.others[~found.known], kind="stable")
-        strangers, whose = found.others[~found.known][order], probe[~found.known][order]
+        order = np.argsort(-found.leads[~found.known], kind="stable")
+        strangers, whose = found.leads[~found.known][order], probe[~found.known][order]
         times = found.known.sum(axis=0)
 
         def rate(rows: Rows) -> float:
             weights = np.bincount(rows, minlength=self._probes).astype(np.float64)
             height = bar(strangers, alarms, weights[whose])
-            hits = (found.right & (found.mates > height)).sum(axis=0)
+            hits = (found.right & (found.leads > height)).sum(axis=0)
             return float(weights @ hits / (weights @ times))
 
         ends = _rate(self._bootstrap.around(value.rate, rate))

@@ -25,7 +25,8 @@ class OpenSet(Interval):
 
     Attributes:
         alarms: the share of searches for people outside of the gallery that may alarm.
-        bar: the score that has to be exceeded; None where every search may alarm.
+        bar: the lead that has to be exceeded, a score less the mean of those that come next; None where every search
+            may alarm.
     """
 
     alarms: float

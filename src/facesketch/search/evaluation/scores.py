@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facesketch.metrics.open_set import Searches
+from facesketch.search.probability import NEXT, leads
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -90,24 +91,20 @@ class HalfGalleries:
     """Every probe in R galleries without half of the people; all distractors are in each.
 
     Attributes:
-        mates: (P,) the score of each probe with its own person.
-        others: (R, P) the best score of another person in the gallery; -inf where there is none.
+        leads: (R, P) by how much the best score lies above those that come next, as chances count it; -inf where the
+            best is a picture without a face.
         known: (R, P) whether the probe's person is in the gallery.
+        right: (R, P) whether the best of the gallery is the right person.
     """
 
-    mates: Array
-    others: Array
+    leads: Array
     known: Mask
-
-    @property
-    def right(self) -> Mask:
-        """(R, P) whether the best of the gallery is the right person."""
-        return self.known & (self.mates > self.others)
+    right: Mask
 
     def searches(self) -> Searches:
-        """Return all searches in all galleries together."""
-        mates = np.broadcast_to(self.mates, self.known.shape)
-        return Searches(mates[self.known], self.others[self.known], self.others[~self.known])
+        """Return all searches in all galleries together; a person who does not come first has no lead."""
+        mates = np.where(self.right, self.leads, -np.inf)[self.known]
+        return Searches(mates, np.full(len(mates), -np.inf), self.leads[~self.known])
 
 
 def leave_out(scores: Scores, masks: Sequence[Mask]) -> HalfGalleries:
@@ -117,11 +114,14 @@ def leave_out(scores: Scores, masks: Sequence[Mask]) -> HalfGalleries:
         scores: of all.
         masks: R of (S,), who is left out.
     """
-    others = scores.people.copy()
-    others[np.arange(len(scores.person)), scores.person] = -np.inf
-    nobody = scores.distractors.max(axis=1, initial=-np.inf)
-    best = [np.maximum(others[:, ~out].max(axis=1, initial=-np.inf), nobody) for out in masks]
-    return HalfGalleries(scores.mates, np.array(best), np.array([~out[scores.person] for out in masks]))
+    few = replace(scores, distractors=_best(scores.distractors, NEXT + 1))
+    found = [best_scores(few, out, NEXT + 1) for out in masks]
+    ahead = [leads(best, scores.size - int(out.sum()))[:, 0] for best, out in zip(found, masks, strict=True)]
+    known = np.array([~out[scores.person] for out in masks])
+    seconds = [best[:, 1:2].max(axis=1, initial=-np.inf) for best in found]
+    pairs = zip(found, seconds, strict=True)
+    first = [(scores.mates >= best[:, 0]) & (scores.mates > second) for best, second in pairs]
+    return HalfGalleries(np.array(ahead), known, known & np.array(first))
 
 
 def best_scores(scores: Scores, out: Mask, most: int) -> Array:
