@@ -173,8 +173,8 @@ def searches(route: str, rows: dict[str, Array], faces: list[Array], sets: list[
             for kind, places in chosen:
                 for right in (None, float(scores[own])):
                     made.append((*search(scores[places], right), kind, number))
-    found, people, right, kinds, whose = zip(*made, strict=True)
-    return Found(np.stack(found), np.array(people), np.array(right), np.array(kinds), np.array(whose))
+    found, people, rights, kinds, whose = zip(*made, strict=True)
+    return Found(np.stack(found), np.array(people), np.array(rights), np.array(kinds), np.array(whose))
 
 
 def show(title: str, found: Found) -> None:

@@ -75,7 +75,7 @@ def test_the_most_alike_come_first(filled: Gallery, sketch: Path, photos: Path) 
     assert [hit.place for hit in answer.hits] == [1, 2, 3, 1], "photos of one person share the place"
     assert answer.hits[0].chance == answer.hits[3].chance > answer.hits[1].chance
     assert (answer.size, answer.version, answer.route) == (4, filled.store.version, "fused")
-    assert answer.probe.framed.size == (40, 50)
+    assert answer.probes[0].framed.size == (40, 50)
     assert answer.notice == ""
 
 
@@ -93,6 +93,7 @@ def test_chances_are_of_persons_by_their_best_photos(
     filled: Gallery, sketch: Path, asked: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_LOOKED_AT", 2)
+    monkeypatch.setattr("facesketch.search.probability.NEXT", 1)
     answer = filled.search(sketch, 1, route="to-photo", prior=0.3)
     ((scores, rest, calibration, prior),) = asked
     assert len(scores) == 2, "a person for each of the two photos that were looked at"
@@ -100,6 +101,15 @@ def test_chances_are_of_persons_by_their_best_photos(
     assert (rest, calibration, prior) == (1, ("hog", "to-photo"), 0.3)
     assert [hit.chance for hit in answer.hits] == [0.1]
     assert (answer.absent, answer.elsewhere) == (0.2, pytest.approx(0.7))
+
+
+def test_many_photos_of_one_person_do_not_hide_who_comes_next(
+    filled: Gallery, sketch: Path, asked: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_LOOKED_AT", 1)
+    filled.search(sketch, 1)
+    ((scores, rest, *_),) = asked
+    assert (len(scores), rest) == (3, 0), "everybody, as fewer than come next were among the first"
 
 
 def test_photos_that_are_looked_at_beyond_the_top_are_not_told_but_counted(
@@ -111,25 +121,25 @@ def test_photos_that_are_looked_at_beyond_the_top_are_not_told_but_counted(
     assert answer.elsewhere == pytest.approx(1 - 0.2 - 2 * 0.1)
 
 
-def test_fewer_than_thirty_people_have_no_chances(
+def test_too_few_people_have_no_chances(
     gallery: Gallery, tmp_path: Path, draw: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("facesketch.search.probability.FEWEST", 30)
+    monkeypatch.setattr("facesketch.search.probability.FEWEST", 5)
     sketch = draw(tmp_path / "sketch.png", (220, 30, 40))
-    for number in range(29):
+    for number in range(4):
         draw(tmp_path / "some" / f"{number}.png", (200 - 5 * number, 40 + 5 * number, 60))
     draw(tmp_path / "some" / "again.png", (210, 40, 60))
     table = tmp_path / "people.csv"
     table.write_text("file,id,label\nsome/0.png,0,Ann\nsome/again.png,0,Ann\n")
     gallery.add(tmp_path / "some", table)
     answer = gallery.search(sketch, 4)
-    assert (gallery.info().count, gallery.info().people) == (30, 29)
+    assert (gallery.info().count, gallery.info().people) == (5, 4)
     assert (answer.absent, answer.elsewhere) == (None, None)
     assert [hit.chance for hit in answer.hits] == [None] * 4
     assert "Too few people in the gallery" in answer.verdict
     assert f"{answer.hits[0].label} is nearest" in answer.verdict
     assert "%" not in answer.verdict
-    draw(tmp_path / "some" / "thirtieth.png", (20, 40, 200))
+    draw(tmp_path / "some" / "fifth.png", (20, 40, 200))
     gallery.add(tmp_path / "some")
     answer = gallery.search(sketch, 4)
     assert answer.absent is not None
@@ -155,7 +165,7 @@ def test_an_empty_gallery_answers_that_nobody_is_in_it(gallery: Gallery, store: 
 )
 def test_the_verdict_is_one_plain_sentence(chance: float, absent: float, said: str) -> None:
     hits = [Hit(1, "a", "7", "Ann", 0.9, chance)]
-    assert Answer(hits, absent, 0.0, "fused", 1, 1, None).verdict == said  # type: ignore[arg-type]
+    assert Answer(hits, absent, 0.0, "fused", 1, 1, ()).verdict == said
 
 
 def test_a_lead_is_not_an_identification() -> None:
@@ -201,6 +211,35 @@ def test_the_wanted_face_and_the_name_reach_the_describer(filled: Gallery, sketc
     assert seen == [(str(sketch), 2), ("probe", None)]
 
 
+def test_several_pictures_score_as_their_mean(filled: Gallery, sketch: Path, tmp_path: Path, draw: Any) -> None:
+    other = draw(tmp_path / "other.png", (10, 40, 240))
+    scores = [{hit.key: hit.score for hit in filled.search(each).hits} for each in (sketch, other)]
+    both = filled.search([sketch, other.read_bytes()])
+    assert len(both.probes) == 2
+    for hit in both.hits:
+        assert hit.score == pytest.approx((scores[0][hit.key] + scores[1][hit.key]) / 2, abs=1e-6)
+    with pytest.raises(ConfigError, match="no picture to search with"):
+        filled.search([])
+
+
+def test_facts_narrow_the_gallery(gallery: Gallery, photos: Path, sketch: Path) -> None:
+    table = photos.parent / "people.csv"
+    lines = ["file,id,label,Gender,glasses", "red.png,7,Ann,F,", "more/blue.png,8,Bea,f,yes", "green.png,9,Bob,m,no"]
+    table.write_text("\n".join(lines))
+    gallery.add(photos, table)
+    said = gallery.search(sketch, where=["gender=F"])
+    assert set(_names(said)) == {"red.png", "blue.png", "dark.png"}, "dark's gender is not known"
+    assert said.size == 3
+    assert "witnesses err" in said.notice
+    both = gallery.search(sketch, where=[" gender = f", "glasses=yes"])
+    assert set(_names(both)) == {"red.png", "blue.png", "dark.png"}, "whether red has glasses is not known"
+    either = gallery.search(sketch, where=["gender=f", "gender=m", "glasses=no"])
+    assert set(_names(either)) == {"red.png", "green.png", "dark.png"}
+    assert gallery.search(sketch).notice == ""
+    with pytest.raises(ConfigError, match=r"no photo of the gallery has it.*gender=f"):
+        gallery.search(sketch, where=["hair=red"])
+
+
 def test_the_notice_of_the_describer_is_passed_on(filled: Gallery, sketch: Path, colours: Any) -> None:
     colours.notice = "faces are guessed"
     assert filled.search(sketch).notice == "faces are guessed"
@@ -213,11 +252,12 @@ def test_a_query_is_noted_unless_it_is_not_wanted(filled: Gallery, sketch: Path,
     noted = json.loads(line)
     assert noted.pop("time").endswith("+00:00")
     assert noted == {
-        "probe": hashlib.sha256(sketch.read_bytes()).hexdigest(),
+        "probes": [hashlib.sha256(sketch.read_bytes()).hexdigest()],
         "gallery": {"version": filled.store.version, "size": 4, "fingerprint": colours.fingerprint},
         "route": "direct",
         "top": 2,
         "prior": 0.3,
+        "where": [],
         "hits": [{"key": hit.key, "score": hit.score, "chance": hit.chance} for hit in answer.hits],
         "absent": answer.absent,
     }
@@ -227,7 +267,8 @@ def test_a_probe_is_known_again_by_its_bytes_or_pixels(filled: Gallery, sketch: 
     picture = Image.open(sketch).convert("RGB")
     for source in (sketch, sketch.read_bytes(), picture, picture.copy(), picture.resize((50, 40))):
         filled.search(source)
-    probes = [json.loads(line)["probe"] for line in Path(filled.uri, query_log.NAME).read_text().splitlines()]
+    log = Path(filled.uri, query_log.NAME).read_text()
+    probes = [probe for line in log.splitlines() for probe in json.loads(line)["probes"]]
     assert probes[0] == probes[1]
     assert probes[2] == probes[3]
     assert len(set(probes)) == 3

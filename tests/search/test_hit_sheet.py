@@ -31,7 +31,7 @@ def _answer(
         for place in range(1, hits + 1)
     ]
     probe = Probe(sketch=vector, photo=vector, framed=_plain(SKETCH), translated=_plain(MADE))
-    return Answer(found, absent, elsewhere, "fused", 1058, 7, probe, notice)
+    return Answer(found, absent, elsewhere, "fused", 1058, 7, (probe,), notice)
 
 
 def _draw(answer: Answer, pictures: list[Image.Image | None] | None = None) -> NDArray[np.uint8]:
@@ -192,3 +192,13 @@ def test_no_chance_is_a_certainty(chance: float, said: str) -> None:
 def test_another_number_of_pictures_is_our_own_mistake() -> None:
     with pytest.raises(AssertionError, match="every hit has a picture"):
         _draw(_answer(2), [None])
+
+
+def test_several_pictures_are_all_shown() -> None:
+    answer = _answer()
+    (one,) = answer.probes
+    photo = replace(one, sketch=None, framed=_plain(RED), translated=None)
+    page = _draw(replace(answer, probes=(one, photo, one, one)), [None] * 3)
+    assert len(_places(page, SKETCH)) > 2.9 * (CELL[0] - 2) * (CELL[1] - 2)
+    assert len(_places(page, RED)) > 0.9 * (CELL[0] - 2) * (CELL[1] - 2)
+    assert len(_places(page, MADE)) == 0, "what is made of one of several sketches is not"

@@ -38,11 +38,13 @@ class Shown:
     few: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def search(self, picture: Image.Image, top: int, route: Any, face: int | None, prior: float) -> Answer:
+    def search(
+        self, pictures: list[Image.Image], top: int, route: Any, face: int | None, prior: float, where: list[str]
+    ) -> Answer:
         with self.lock:
             self.at_once += 1
             self.most_at_once = max(self.most_at_once, self.at_once)
-        self.asked.append((picture.size, top, route, face, prior))
+        self.asked.append((*(picture.size for picture in pictures), top, route, face, prior, *where))
         if self.error is not None:
             raise self.error
         hits = [
@@ -52,12 +54,13 @@ class Shown:
         probe = SimpleNamespace(
             framed=Image.new("L", (20, 25), 9), translated=Image.new("RGB", (20, 25), (200, 9, 9)), turn=90
         )
+        told: Any = (route, 7, 3, (probe,) * len(pictures), _NOTICE, True, ("turned by 90°",))
         with self.lock:
             self.at_once -= 1
         if self.few:
             hits = [replace(hit, chance=None) for hit in hits]
-            return Answer(hits[:top], None, None, route, 7, 3, probe, _NOTICE)  # type: ignore[arg-type]
-        return Answer(hits[:top], 0.1, 0.1, route, 7, 3, probe, _NOTICE)  # type: ignore[arg-type]
+            return Answer(hits[:top], None, None, *told)
+        return Answer(hits[:top], 0.1, 0.1, *told)
 
     def person(self, number: int, key: str) -> str:
         return f"p{number}" if self.named else key
@@ -101,13 +104,25 @@ def test_hits_come_with_chances_and_the_warning(client: Client, gallery: Shown) 
     assert (told["absent"], told["elsewhere"], told["route"], told["size"]) == (0.1, 0.1, "to-photo", 7)
     assert told["lead"] == LEAD
     assert told["verdict"].endswith(".")
-    assert told["turned"] == 90
+    (probe,) = told["probes"]
+    assert probe["turned"] == 90
     assert "90°" in told["notice"]
     assert "secret" not in told["notice"]
     for name, size in (("translated", (25, 20, 3)), ("framed", (25, 20))):
-        head, _, body = told[name].partition(",")
+        head, _, body = probe[name].partition(",")
         assert head == "data:image/jpeg;base64"
         assert pixels(base64.b64decode(body)).shape == size
+
+
+def test_several_pictures_are_asked_at_once(client: Client, gallery: Shown) -> None:
+    parts = [("file", ("a.png", grey(250, (30, 40)))), ("file", ("b.png", grey(20, (20, 30))))]
+    answer = client.post("/v1/search", files=parts, data={"where": "gender=f, glasses=yes"})
+    assert answer.status_code == 200
+    assert gallery.asked == [((30, 40), (20, 30), 10, "fused", None, 0.5, "gender=f", " glasses=yes")]
+    assert len(answer.json()["probes"]) == 2
+    answer = client.post("/v1/search", files=9 * parts[:1])
+    assert answer.status_code == 422
+    assert "More than 8 pictures" in answer.text
 
 
 def test_what_is_left_out_is_the_gallerys_own_default(client: Client, gallery: Shown) -> None:

@@ -294,22 +294,33 @@ class Shelved:
         self._folder, self.few = folder, False
         self.routes: list[Any] = []
 
-    def search(self, picture: Image.Image, top: int, route: str, face: int | None, prior: float) -> SimpleNamespace:
+    def search(
+        self, pictures: list[Image.Image], top: int, route: str, face: int | None, prior: float, where: list[str]
+    ) -> SimpleNamespace:
         self.routes.append((route, top, prior))
         names = ("Anna", "Ben", "Cleo", "")
         hits = [
             SimpleNamespace(place=n, key=str(n), person=f"p{n}", label=label, score=0.9 - 0.1 * n, chance=0.4 / n)
             for n, label in enumerate(names[:top], 1)
         ]
+        (picture,) = pictures
         probe = SimpleNamespace(framed=picture, translated=ImageOps.invert(picture.convert("L")), turn=0)
         if self.few:
             for hit in hits:
                 hit.chance = None
             few = {"absent": None, "elsewhere": None, "verdict": "Too few people in the gallery to tell a chance."}
-            return SimpleNamespace(hits=hits, route=route, size=4, probe=probe, notice="", **few)
+            return SimpleNamespace(hits=hits, route=route, size=4, probes=(probe,), notes=(), **few)
         absent = 1 - sum(hit.chance for hit in hits) - 0.05
-        values = {"hits": hits, "absent": absent, "elsewhere": 0.05, "route": route, "size": 4, "probe": probe}
-        return SimpleNamespace(verdict="Perhaps Anna (chance 40 %).", notice="", **values)
+        values = {
+            "hits": hits,
+            "absent": absent,
+            "elsewhere": 0.05,
+            "route": route,
+            "size": 4,
+            "probes": (probe,),
+            "notes": (),
+        }
+        return SimpleNamespace(verdict="Perhaps Anna (chance 40 %).", **values)
 
     def info(self) -> SimpleNamespace:
         values = {"count": 4, "people": 4, "version": 1, "fingerprint": "hog-0", "embedder": "hog", "indexed": False}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -54,8 +55,9 @@ class Answer:
         route: what was compared with what.
         size: photos in the gallery.
         version: of the gallery; it grows with every change.
-        probe: the sketch as it was compared.
+        probes: the pictures as they were compared.
         notice: one line for the user when the search could be better, else empty.
+        notes: what was done to the pictures and the gallery, one line each; they are part of the notice.
         calibrated: whether it was measured how often scores of this embedder are right.
     """
 
@@ -65,9 +67,10 @@ class Answer:
     route: Route
     size: int
     version: int
-    probe: Probe
+    probes: tuple[Probe, ...]
     notice: str = ""
     calibrated: bool = True
+    notes: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> str:
@@ -88,18 +91,24 @@ class Answer:
             f"not in this gallery: chance {percent(self.absent)}."
         )
 
-    def to_json(self, *, sketch: str, gallery: str, prior: float) -> dict[str, Any]:
-        """Return the answer and the question as JSON values, the warning first."""
+    def to_json(
+        self, *, pictures: Sequence[str], gallery: str, prior: float, where: Sequence[str] = ()
+    ) -> dict[str, Any]:
+        """Return the answer and the question as JSON values, the warning first; `pictures` are names."""
+        asked = [
+            {"name": _text(name), "taken_for": "photo" if probe.sketch is None else "sketch", "turned": probe.turn}
+            for name, probe in zip(pictures, self.probes, strict=True)
+        ]
         return {
             "lead": LEAD,
             "verdict": self.verdict,
-            "sketch": _text(sketch),
+            "pictures": asked,
             "gallery": _text(gallery),
             "version": self.version,
             "size": self.size,
             "route": self.route,
             "prior": prior,
-            "turned": self.probe.turn,
+            "where": list(where),
             "hits": [asdict(hit) for hit in self.hits],
             "elsewhere": self.elsewhere,
             "absent": self.absent,

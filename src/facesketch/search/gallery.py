@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from facesketch.errors import ConfigError, DataError, require, require_known
+from facesketch.errors import ConfigError, DataError, nearest, require, require_known
 from facesketch.images.io import flatten, open_image
 from facesketch.search import probability
 from facesketch.search.answer import Answer, Hit
 from facesketch.search.storage import query_log as log
 from facesketch.search.storage.indexing import Indexing, Progress, Report, list_photos
 from facesketch.search.storage.people import Person, match, read_people
-from facesketch.search.storage.rows import Known
+from facesketch.search.storage.rows import Known, narrowed
 from facesketch.search.storage.store import Store, is_local, require_own_threads
 
 if TYPE_CHECKING:
@@ -204,21 +204,29 @@ class Gallery:
         return gone
 
     def search(
-        self, picture: Source, top: int = 10, route: Route = "fused", face: int | None = None, prior: float = 0.5
+        self,
+        pictures: Source | Sequence[Source],
+        top: int = 10,
+        route: Route = "fused",
+        face: int | None = None,
+        prior: float = 0.5,
+        where: Sequence[str] = (),
     ) -> Answer:
-        """Find the photos that resemble a sketch most.
+        """Find the photos that resemble a sketch most, or several pictures of one person on average.
 
         Args:
-            picture: a path, the bytes of a file, or a picture.
+            pictures: a sketch, or several, and photos if you have any: paths, the bytes of files, or pictures.
             top: how many photos to return at most.
             route: what to compare with what.
-            face: which face of the sketch, 1 for the largest; needed when there are several.
+            face: which face of each picture, 1 for the largest; needed where there are several.
             prior: how likely it is, before the search, that the person is in the gallery; above 0 and below 1.
+            where: facts of the table of people, such as `gender=female`, to search only the photos that have them; of
+                two values of one column either will do. A photo without a value in that column is searched too.
 
         Raises:
-            ImageError: the sketch cannot be read.
+            ImageError: a picture cannot be read.
             FaceError: it shows no face, or several and `face` is not given.
-            ConfigError: `top`, `route` or `prior` is out of range.
+            ConfigError: no picture, a fact that no photo has, or `top`, `route` or `prior` is out of range.
             GalleryError: there is no gallery, it cannot be read, or another describer made it.
             OutputError: the query cannot be noted.
         """
@@ -229,16 +237,21 @@ class Gallery:
         require_known(route, ROUTES, "`route`")
         if not 0 < prior < 1:  # before the sketch is described
             raise ConfigError(f"`prior` {prior:g}", "expected a chance above 0 and below 1")
-        _ = self.store  # first: without a gallery there is nothing to find
-        image, digest, name = _open_sketch(picture)
-        answer = self._answer(self.describer.probe(image, name, face), top, route, prior)
+        facts = self._known_facts(where)  # first: without a gallery there is nothing to find
+        given = [pictures] if isinstance(pictures, (Path, str, bytes, Image.Image)) else pictures
+        if not given:
+            raise ConfigError("no picture to search with", "give a sketch, or several pictures of one person")
+        images, digests, names = zip(*map(_open_picture, given), strict=True)
+        probes = tuple(self.describer.probe(image, name, face) for image, name in zip(images, names, strict=True))
+        answer = self._answer(probes, top, route, prior, facts)
         if self.query_log and is_local(self.uri):
             record = {
-                "probe": digest,
+                "probes": digests,
                 "gallery": {"version": answer.version, "size": answer.size, "fingerprint": self.store.fingerprint},
                 "route": route,
                 "top": top,
                 "prior": prior,
+                "where": facts,
                 "hits": [{"key": hit.key, "score": hit.score, "chance": hit.chance} for hit in answer.hits],
                 "absent": answer.absent,
             }
@@ -281,14 +294,30 @@ class Gallery:
             self._describer = self._describer or _load_describer()
             return self._describer
 
-    def _answer(self, probe: Probe, top: int, route: Route, prior: float) -> Answer:
-        store = self.store
-        version, size, people = store.version, store.count, self._count_people(store.version)
-        query = self.describer.query(probe, route)
-        found = store.nearest(query, max(2 * top, _LOOKED_AT))
+    def _known_facts(self, where: Sequence[str]) -> list[str]:
+        """Return facts as the store has them, and refuse those that no photo has."""
+        facts = ["=".join(part.strip() for part in each.casefold().split("=", 1)) for each in where]
+        known = self.store.facts() if facts else set()
+        for asked, fact in zip(where, facts, strict=True):
+            if fact not in known:
+                there = f"known: {', '.join(sorted(known))}" if known else "add columns to the table of `people`"
+                raise ConfigError(f"`where` {asked!r}: no photo of the gallery has it", nearest(fact, known, there))
+        return facts
+
+    def _answer(self, probes: tuple[Probe, ...], top: int, route: Route, prior: float, facts: Sequence[str]) -> Answer:
+        store, where = self.store, narrowed(facts) if facts else None
+        version, every = store.version, store.count
+        size, people = store.people(where) if where else (every, self._count_people(store.version))
+        query = np.mean([self.describer.query(probe, route) for probe in probes], axis=0)
         best: dict[str, float] = {}  # the best score of each person, highest first
-        for each in found:
-            best.setdefault(each.person, each.score)
+        looked_at = max(2 * top, _LOOKED_AT)
+        while True:
+            found = store.nearest(query, looked_at, where)
+            for each in found:
+                best.setdefault(each.person, each.score)
+            if len(best) > probability.NEXT or len(found) < looked_at:
+                break
+            looked_at *= 10  # one person has most of these photos
         chance: dict[str, float] = {}
         absent, elsewhere = (None, None) if found else (1.0, 0.0)
         calibrated = (self.describer.embedder, route) in probability.CALIBRATIONS
@@ -303,15 +332,18 @@ class Gallery:
             Hit(place[each.person], each.key, each.person, each.label, each.score, chance.get(each.person))
             for each in found[:top]
         ]
-        turned = f"the sketch was turned upright, by {probe.turn}° clockwise" if probe.turn else ""
-        no_log = "" if not self.query_log or is_local(self.uri) else "object storage has no query log"
-        notice = "; ".join(filter(None, (turned, self.describer.notice, no_log)))
-        return Answer(hits, absent, elsewhere, route, size, version, probe, notice, calibrated)
+        notes = ["a picture is taken for a photo" for each in probes if each.sketch is None]
+        notes += [f"a picture was turned upright, by {each.turn}° clockwise" for each in probes if each.turn]
+        if where:
+            notes.append(f"only {size:,} of {every:,} photos searched; witnesses err, so search them all too")
+        no_log = "object storage has no query log" if self.query_log and not is_local(self.uri) else ""
+        notice = "; ".join(filter(None, (*notes, self.describer.notice, no_log)))
+        return Answer(hits, absent, elsewhere, route, size, version, probes, notice, calibrated, tuple(notes))
 
     def _count_people(self, version: int) -> int:
         """Return how many people there are, counted once per version of the gallery."""
         if self._people is None or self._people[0] != version:
-            self._people = version, self.store.people()
+            self._people = version, self.store.people()[1]
         return self._people[1]
 
     def _rename(self, named: dict[str, Person], known: dict[str, Known], report: Report) -> None:
@@ -349,7 +381,7 @@ def _is_same_file(path: Path, other: Path) -> bool:
         return False
 
 
-def _open_sketch(picture: Source) -> tuple[Image.Image, str, str]:
+def _open_picture(picture: Source) -> tuple[Image.Image, str, str]:
     """Return a picture, the SHA-256 of its file or pixels, and its name in errors."""
     if isinstance(picture, Image.Image):
         image = flatten(picture)

@@ -26,15 +26,16 @@ Box = tuple[int, int, int, int]
 def hit_sheet(
     answer: Answer, pictures: Sequence[Image.Image | None], *, gallery: str, probe: str, when: str
 ) -> Image.Image:
-    """Draw the sketch, the photo made of it, the verdict, and the hits with place, score and chance, the best first.
+    """Draw what was asked, the verdict, and the hits with place, score and chance, the best first.
 
-    The warning stands between the sketch and the hits, so that the hits cannot be cut out without it.
+    Of one sketch the photo made of it is drawn too. The warning stands between the sketch and the hits, so that the
+    hits cannot be cut out without it.
 
     Args:
         answer: of the search.
         pictures: the face of each hit, of any size and mode; None where none is kept.
         gallery: the name of the gallery in print.
-        probe: the name of the sketch in print.
+        probe: the names of what was asked, in print.
         when: the time of the search in print.
 
     Returns:
@@ -65,15 +66,15 @@ def hit_sheet(
 
 
 def _draw_probe(page: _Page, answer: Answer) -> None:
-    """Draw the sketch, the photo made of it, and to their right the verdict and the chances, which add up to one."""
-    top, probe = page.y, answer.probe
-    captions = (["the sketch"], ["made of it by a model,", "no photo of anybody"])
-    for column, (picture, caption) in enumerate(zip((probe.framed, probe.translated), captions, strict=True)):
-        left = page.column(column)
-        page.picture(picture, left, top)
-        page.y = top + CELL[1] + 8
-        for line in caption:
-            page.text(line, _SMALL, _GREY, left=left, width=CELL[0])
+    """Draw what was asked, and to its right the verdict and the chances, which add up to one."""
+    shown = [(each.framed, ["the photo" if each.sketch is None else "the sketch"]) for each in answer.probes]
+    if len(shown) == 1 and (made := answer.probes[0].translated) is not None:
+        shown.append((made, ["made of it by a model,", "no photo of anybody"]))
+    for more in range(2, len(shown), ACROSS):  # than there is room for beside the verdict
+        _draw_asked(page, shown[more : more + ACROSS])
+        page.y += _GUTTER
+    top = page.y
+    _draw_asked(page, shown[:2])
     bottom, left, right = page.y, page.column(2), _WIDTH - _MARGIN
     page.y = top - 6  # the letters have room above them
     page.text(answer.verdict, _LARGE, bold=True, left=left)
@@ -100,6 +101,19 @@ def _draw_probe(page: _Page, answer: Answer) -> None:
         page.y += 10
         page.text(answer.notice, _SMALL, _GREY, left=left)
     page.y = max(page.y, bottom)
+
+
+def _draw_asked(page: _Page, shown: Sequence[tuple[Image.Image, list[str]]]) -> None:
+    """Draw pictures side by side, with their captions below."""
+    top, bottom = page.y, page.y
+    for column, (picture, caption) in enumerate(shown):
+        left = page.column(column)
+        page.picture(picture, left, top)
+        page.y = top + CELL[1] + 8
+        for line in caption:
+            page.text(line, _SMALL, _GREY, left=left, width=CELL[0])
+        bottom = max(bottom, page.y)
+    page.y = bottom
 
 
 def _draw_row(page: _Page, hits: Sequence[tuple[Hit, Image.Image | None]]) -> None:

@@ -99,7 +99,7 @@ def leads(scores: NDArray[np.floating], people: int) -> Array:
     return np.asarray(scores - np.where(known, following, 0).sum(axis=-1, keepdims=True) / count, dtype=np.float64)
 
 
-def log_ratios(leads: Array, people: int, known: Calibration) -> Array:
+def log_ratios(leads: Array, people: int | NDArray[np.int64], known: Calibration) -> Array:
     """Return the logarithm of how much more often the right person has each lead than another of the people here."""
     return np.asarray(known.ahead * leads + known.offset + known.size * np.log(people))
 

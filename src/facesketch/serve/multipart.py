@@ -33,16 +33,16 @@ class Form:
     """What was sent.
 
     Attributes:
-        file: content of the part `file`, whatever name and type it claims.
+        files: contents of the parts `file`, whatever names and types they claim.
         fields: the other parts.
     """
 
-    file: bytes
+    files: list[bytes]
     fields: dict[str, str]
 
 
-async def read_form(request: Request, limits: Limits, ticket: Ticket) -> Form:
-    """Read a request's body.
+async def read_form(request: Request, limits: Limits, ticket: Ticket, most: int = 1) -> Form:
+    """Read a request's body, with at most so many pictures.
 
     Raises:
         GoneError: the upload was cut off.
@@ -56,7 +56,7 @@ async def read_form(request: Request, limits: Limits, ticket: Ticket) -> Form:
         if announced.isdecimal() and int(announced) > limits.upload + _OVERHEAD:
             raise _too_large(limits)
         async with asyncio.timeout(limits.upload_seconds):
-            return await _parsed(headers, body, limits, ticket)
+            return await _parsed(headers, body, limits, ticket, most)
     except TimeoutError as error:
         hint = "Send it again, or a smaller picture."
         raise ProblemError(408, "The upload took too long to arrive.", hint, {"Connection": "close"}) from error
@@ -130,7 +130,7 @@ class _Parser(MultiPartParser):
         self.ended = True
 
 
-async def _parsed(headers: Headers, body: _Body, limits: Limits, ticket: Ticket) -> Form:
+async def _parsed(headers: Headers, body: _Body, limits: Limits, ticket: Ticket, most: int) -> Form:
     async def chunks() -> AsyncGenerator[bytes, None]:
         received = 0
         while not body.ended:
@@ -156,19 +156,20 @@ async def _parsed(headers: Headers, body: _Body, limits: Limits, ticket: Ticket)
     try:
         fields = [(name, value) for name, value in sent.multi_items() if name != FILE]
         files = [each for each in sent.getlist(FILE) if isinstance(each, UploadFile)]
-        if len(files) != 1:
-            seen = "No picture was sent" if not files else "More than one picture was sent"
-            raise ProblemError(422, f"{seen} as the field 'file'.", "Send one picture a request, as the field 'file'.")
+        if not 1 <= len(files) <= most:
+            many = "More than one picture was sent" if most == 1 else f"More than {most} pictures were sent"
+            hint = "Send one picture a request, as the field 'file'."
+            raise ProblemError(422, f"{many if files else 'No picture was sent'} as the field 'file'.", hint)
         if any(isinstance(value, UploadFile) for _, value in fields):
             raise ProblemError(422, "A field other than 'file' holds a file.", "See /v1/openapi.json for the fields.")
         if len(dict(fields)) < len(fields):
             raise ProblemError(422, "A field was sent twice.", "Send each field once.")
-        content = await files[0].read()
-        if not content:
+        contents = [await each.read() for each in files]
+        if not all(contents):
             raise ProblemError(400, "The file is empty.", "Send a picture: PNG, JPEG, WebP, TIFF, BMP or GIF.")
-        if len(content) > limits.upload:
+        if sum(map(len, contents)) > limits.upload:
             raise _too_large(limits)
-        return Form(content, {name: str(value) for name, value in fields})
+        return Form(contents, {name: str(value) for name, value in fields})
     finally:
         await sent.close()
 

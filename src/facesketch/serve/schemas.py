@@ -56,6 +56,8 @@ class SearchForm(_Form):
     """How likely it was, before the search, that the person is in the gallery at all."""
     face: Annotated[int, Field(ge=1, le=1000)] | None = None
     """Which face of the sketch, 1 being the largest; needed if it shows several."""
+    where: str = ""
+    """Search only photos with these facts of the gallery's table of people, `column=value` with commas between."""
 
 
 class _Answer(BaseModel):
@@ -160,6 +162,17 @@ class Hit(_Answer):
     """The path of its picture on this server, valid for a while."""
 
 
+class Probe(_Answer):
+    """A picture that was searched with."""
+
+    framed: str
+    """The face in the frame, as a `data:` URL."""
+    translated: str | None
+    """The photo made of the sketch, as a `data:` URL; null for a photo."""
+    turned: Literal[0, 90, 180, 270]
+    """How many degrees clockwise the upload was turned to show the face upright."""
+
+
 class Hits(_Answer):
     """What a search found."""
 
@@ -175,14 +188,10 @@ class Hits(_Answer):
     route: str
     size: int
     """How many photos were compared."""
-    translated: str
-    """The photo made of the sketch, as a `data:` URL."""
-    framed: str
-    """The framed sketch, as a `data:` URL."""
-    turned: Literal[0, 90, 180, 270]
-    """How many degrees clockwise the upload was turned to show the face upright."""
+    probes: list[Probe]
+    """What was sent, in that order."""
     notice: str
-    """One line for the user if the upload was turned, else empty."""
+    """One line for the user if a picture was turned or taken for a photo, or the gallery narrowed; else empty."""
 
 
 class Run(_Answer):

@@ -10,18 +10,19 @@ from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from PIL import Image
 from pydantic import BaseModel
 
-from facesketch.errors import FaceError, SeveralFacesError
+from facesketch.errors import ConfigError, FaceError, SeveralFacesError
 from facesketch.serve.codec import ImageDecoder, data_url
 from facesketch.serve.problems import ProblemError, user_problem
-from facesketch.serve.schemas import GalleryInfo, Hit, Hits, SearchForm
-from facesketch.serve.translating import turn_notice
+from facesketch.serve.schemas import GalleryInfo, Hit, Hits, Probe, SearchForm
 
 if TYPE_CHECKING:
     from facesketch.search.gallery import Gallery
 
 Shown = TypeVar("Shown", bound=BaseModel)
+MOST = 8  # pictures of one search
 _REMEMBERED = 10_000  # names of pictures, of the latest hits
 
 
@@ -43,22 +44,24 @@ class Searcher:
         self._names = PictureNames()
         self.count = gallery.info().count
 
-    def search(self, data: bytes, form: SearchForm) -> Hits:
-        """Return what resembles a sketch.
+    def search(self, pictures: list[bytes], form: SearchForm) -> Hits:
+        """Return what resembles a sketch, or several pictures of one person.
 
         Raises:
             ProblemError: the upload or a field cannot be used.
         """
         from facesketch.search.answer import LEAD
 
-        with self._decoder.open(data) as image:
-            try:
-                answer = self._gallery.search(image, form.top, form.route, form.face, form.prior)
-            except SeveralFacesError as error:
-                hint = "Choose one of them; face 1 is the largest."
-                raise ProblemError(400, "The sketch shows several faces.", hint, field="face") from error
-            except FaceError as error:
-                raise user_problem(error) from error
+        where = [each for each in form.where.split(",") if each.strip()]
+        try:
+            answer = self._gallery.search(
+                [self._opened(data) for data in pictures], form.top, form.route, form.face, form.prior, where
+            )
+        except SeveralFacesError as error:
+            hint = "Choose one of them; face 1 is the largest."
+            raise ProblemError(400, "The sketch shows several faces.", hint, field="face") from error
+        except (FaceError, ConfigError) as error:
+            raise user_problem(error) from error
         self.count = answer.size
         hits = []
         for hit in answer.hits:
@@ -70,11 +73,25 @@ class Searcher:
             answer,
             hits=hits,
             lead=LEAD,
-            translated=data_url(answer.probe.translated, "jpeg"),
-            framed=data_url(answer.probe.framed, "jpeg"),
-            turned=answer.probe.turn,
-            notice=turn_notice(answer.probe.turn),
+            probes=[
+                Probe(
+                    framed=data_url(each.framed, "jpeg"),
+                    translated=None if each.translated is None else data_url(each.translated, "jpeg"),
+                    turned=each.turn,
+                )
+                for each in answer.probes
+            ],
+            notice="; ".join(answer.notes),
         )
+
+    def _opened(self, data: bytes) -> Image.Image:
+        """Decode a picture, and shrink it as photos of a gallery are, so that several can be held at once."""
+        from facesketch.search.storage.indexing import LONGEST
+
+        with self._decoder.open(data) as image:
+            small = image.copy()
+        small.thumbnail((LONGEST, LONGEST), reducing_gap=2.0)
+        return small
 
     def info(self) -> GalleryInfo:
         """Return what the gallery holds."""

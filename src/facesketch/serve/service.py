@@ -42,16 +42,18 @@ class Service:
         gauge("facesketch_queue_bytes", "Bytes of their uploads.", lambda: admission.held)
         gauge("facesketch_network_waiting", "Pictures that wait for a network.", lambda: self.translator.waiting)
 
-    async def received(self, request: Request, form: type[AnyForm], ticket: Ticket) -> tuple[bytes, AnyForm]:
-        """Return the picture and the fields of a multipart request.
+    async def received(
+        self, request: Request, form: type[AnyForm], ticket: Ticket, most: int = 1
+    ) -> tuple[list[bytes], AnyForm]:
+        """Return the pictures, at most so many, and the fields of a multipart request.
 
         Raises:
             GoneError: the client has gone.
             ProblemError: they are not what they should be.
         """
-        sent = await read_form(request, self.settings.limits, ticket)
+        sent = await read_form(request, self.settings.limits, ticket, most)
         try:
-            return sent.file, form.model_validate(sent.fields)
+            return sent.files, form.model_validate(sent.fields)
         except ValidationError as error:
             raise invalid(error, form) from error
 

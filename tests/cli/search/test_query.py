@@ -49,7 +49,7 @@ def test_query_lists_hits_verdict_and_warning(command: Callable[..., Any], galle
 def test_query_of_too_few_people_has_no_chances(
     command: Callable[..., Any], gallery: Path, sketch: Path, tmp_path: Path
 ) -> None:
-    Gallery(gallery).remove(str(tmp_path / "photos" / "person-9.png"))
+    Gallery(gallery).remove([str(tmp_path / "photos" / f"person-{number}.png") for number in range(4, 30)])
     sheet, out = tmp_path / "hits.png", tmp_path / "hits.json"
     answer = command("search", "query", sketch, "--gallery", gallery, "--sheet", sheet, "--json", out)
     assert answer.code == 0
@@ -140,13 +140,52 @@ def test_query_reads_the_sketch_from_standard_input(
     out, drawn = tmp_path / "hits.json", tmp_path / "hits.png"
     answer = command("search", "query", "-", *words, "--json", out, "--sheet", drawn)
     assert (answer.code, _hits(answer.out)) == (0, _hits(expected.out))
-    assert json.loads(out.read_text("utf-8"))["sketch"] == "-"
+    (asked,) = json.loads(out.read_text("utf-8"))["pictures"]
+    assert asked == {"name": "-", "taken_for": "sketch", "turned": 0}
     assert drawn.exists()
     first, second = _lines(gallery)
-    assert first["probe"] == second["probe"]
+    assert first["probes"] == second["probes"]
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(sketch.read_bytes())))
     printed = command("search", "query", "-", *words, "--json", "-")
     assert json.loads(printed.out) == json.loads(out.read_text("utf-8")), "both may be piped"
+
+
+def test_query_asks_several_pictures_at_once(
+    command: Callable[..., Any],
+    refused: Callable[..., str],
+    gallery: Path,
+    sketch: Path,
+    tmp_path: Path,
+    portrait: Callable[[int], Image.Image],
+) -> None:
+    portrait(5).save(tmp_path / "other.png")
+    out, sheet = tmp_path / "hits.json", tmp_path / "hits.png"
+    words = ("search", "query", sketch, tmp_path / "other.png", "--gallery", gallery)
+    assert command(*words, "--json", out, "--sheet", sheet).code == 0
+    said = json.loads(out.read_text("utf-8"))
+    assert [each["name"] for each in said["pictures"]] == [str(sketch), str(tmp_path / "other.png")]
+    assert {Path(hit["key"]).name for hit in said["hits"][:2]} == {"person-3.png", "person-5.png"}
+    assert len(_lines(gallery)[0]["probes"]) == 2
+    assert sheet.exists()
+    assert "no picture to search with" in refused("search", "query", "--gallery", gallery)
+    assert "- is given twice" in refused("search", "query", "-", "-", "--gallery", gallery)
+    assert "is the sketch itself" in refused(*words, "--sheet", tmp_path / "other.png")
+
+
+def test_query_narrows_the_gallery(
+    command: Callable[..., Any], refused: Callable[..., str], gallery: Path, sketch: Path, tmp_path: Path
+) -> None:
+    table = tmp_path / "people.csv"
+    lines = [f"photos/person-{n}.png,{n},,{'Female' if n % 2 else 'male'}" for n in range(1, 30)]
+    table.write_text("\n".join(["file,id,label,gender", *lines]), encoding="utf-8")
+    assert command("search", "index", "--gallery", gallery, "--people", table).code == 0
+    words = ("search", "query", sketch, "--gallery", gallery)
+    answer = command(*words, "--where", "gender=male", "--json", "-")
+    said = json.loads(answer.out)
+    assert {int(Path(hit["key"]).stem.partition("-")[2]) % 2 for hit in said["hits"]} == {0}
+    assert (said["size"], said["where"]) == (15, ["gender=male"]), "14 men, and one of whom the table says nothing"
+    assert "only 15 of 30 photos searched" in said["notice"]
+    assert "did you mean 'gender=male'" in refused(*words, "--where", "gender=mail")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems take no such names")
@@ -158,7 +197,7 @@ def test_query_writes_the_name_of_a_sketch_that_is_not_utf_8(
     for _ in range(2):
         answer = command("search", "query", odd, "--gallery", gallery, "--sheet", drawn, "--json", out)
         assert (answer.code, answer.err) == (0, "")
-    assert json.loads(out.read_text("utf-8"))["sketch"] == str(tmp_path / "odd\\xff.png")
+    assert json.loads(out.read_text("utf-8"))["pictures"][0]["name"] == str(tmp_path / "odd\\xff.png")
 
 
 @pytest.mark.parametrize(("option", "name"), [("--json", "hits.json"), ("--sheet", "hits.png")])

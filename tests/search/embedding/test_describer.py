@@ -106,10 +106,20 @@ def test_routes_compare_what_they_say(describe: Describer, photos: list[Image.Im
 
 def test_a_probe_shows_what_it_was_taken_for(describe: Describer, sketch: Image.Image) -> None:
     probe = describe.probe(sketch)
+    assert probe.translated is not None
     assert probe.framed.size == probe.translated.size == (200, 250)
     assert probe.translated.mode == "RGB"
     with pytest.raises(FaceError, match=r"me\.png: no face found; give"):
         describe.probe(Image.new("L", (200, 250)), "me.png")
+
+
+def test_a_photo_is_compared_with_the_photos_on_every_route(describe: Describer, photos: list[Image.Image]) -> None:
+    probe = describe.probe(photos[1])
+    assert probe.sketch is probe.translated is None
+    scores = np.array([_vectors(describe.gallery(photos)) @ describe.query(probe, route) for route in ROUTES])
+    assert (scores == scores[0]).all()
+    assert scores[0].argmax() == 1
+    assert scores[0, 1] == pytest.approx(1, abs=1e-5)
 
 
 def test_the_fingerprint_names_all_that_makes_a_vector(describe: Describer, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from facesketch.errors import GalleryError, MissingExtraError, NoGalleryError, OutputError
 from facesketch.search.storage import rows, store
+from facesketch.search.storage.people import Person
 from facesketch.search.storage.rows import FORMAT, Known, Row
 from facesketch.search.storage.store import Store
 
@@ -55,7 +56,7 @@ def empty(tmp_path: Path) -> Store:
 def test_a_second_reader_finds_what_was_written(empty: Store) -> None:
     empty.upsert([_row("a", thumbnail=b"jpeg"), _row("b", person="ann")])
     opened = Store.open(empty.uri, "hog-1")
-    assert (opened.fingerprint, opened.dimension, opened.count, opened.people()) == ("hog-1", DIMENSION, 2, 2)
+    assert (opened.fingerprint, opened.dimension, opened.count, opened.people()) == ("hog-1", DIMENSION, 2, (2, 2))
     assert opened.known() == {
         "a": Known(10, 20, "ab", "a", "label of a"),
         "b": Known(10, 20, "ab", "ann", "label of b"),
@@ -76,7 +77,7 @@ def test_a_key_is_there_once(empty: Store) -> None:
 def test_people_and_times_change_without_the_vectors(empty: Store) -> None:
     empty.upsert([_row("a", thumbnail=b"jpeg"), _row("b")])
     before = empty.nearest(np.ones(DIMENSION, np.float32), 2)
-    empty.rename({"a": ("7", "Ann"), "nobody": ("8", "")})
+    empty.rename({"a": Person("7", "Ann"), "nobody": Person("8", "")})
     empty.touch({"b": 99, "nobody": 1})
     assert empty.known() == {"a": Known(10, 20, "ab", "7", "Ann"), "b": Known(10, 99, "ab", "b", "label of b")}
     after = empty.nearest(np.ones(DIMENSION, np.float32), 2)
@@ -159,7 +160,7 @@ def test_with_an_index_photos_are_still_found_replaced_and_removed_by_their_keys
     large.upsert([_row(key, _clustered(1, 32)[0], thumbnail=b"new") for key in ("7", "6499", "brand new")])
     assert large.count == before + 1
     assert [large.thumbnail(key) for key in ("7", "6499", "brand new", "8")] == [b"new"] * 3 + [b""]
-    large.rename({"7": ("p", "a label"), "6499": ("p", "a label")})
+    large.rename({"7": Person("p", "a label"), "6499": Person("p", "a label")})
     assert [large.known()[key].label for key in ("7", "6499")] == ["a label"] * 2
     assert large.delete(["7", "6499", "brand new", "nobody"]) == 3
     assert large.count == before - 2
@@ -372,10 +373,25 @@ def test_a_layout_is_what_was_written_down(empty: Store) -> None:
             pa.field("sha256", pa.string()),
             pa.field("vector", pa.list_(pa.float32(), 2), nullable=False),
             pa.field("thumbnail", pa.binary()),
+            pa.field(rows.FACTS, pa.list_(pa.string())),
         ]
     )
     assert rows.schema("hog-1", 2).remove_metadata().equals(expected, check_metadata=True)
     assert FORMAT == 1
+
+
+def test_a_gallery_made_before_there_were_facts_gets_them(empty: Store) -> None:
+    layout = rows.schema("hog-1", DIMENSION)
+    layout = layout.remove(layout.get_field_index(rows.FACTS))
+    db = lancedb.connect(empty.uri)
+    db.create_table("photos", schema=layout, mode="overwrite")
+    store = Store.open(empty.uri)
+    assert (store.facts(), store.known()) == (set(), {})
+    store.upsert([_row("a"), _row("b")])
+    store.rename({"a": Person("7", "Ann", ("gender", "gender=f"))})
+    assert store.facts() == {"gender=f"}
+    assert [store.known()[key].facts for key in "ab"] == [("gender", "gender=f"), ()]
+    assert store.people(rows.narrowed(["gender=f"])) == (2, 2), "of b nothing is known"
 
 
 if __name__ == "__main__":  # one of the two processes

@@ -24,24 +24,23 @@ _ON_SHEET = 100  # hits that a hit sheet has room for
 _PIPE = Path("-")  # standard input for a sketch, standard output for an answer
 
 
-def _no_option(_kind: Any, sketch: Path) -> None:
-    """Refuse a misspelt option, which would be taken for the sketch, as that may begin with a hyphen."""
-    if sketch != _PIPE and str(sketch).startswith("-") and not sketch.exists():
-        word = str(sketch).partition("=")[0]
+def _no_option(_kind: Any, picture: Path) -> None:
+    """Refuse a misspelt option, which would be taken for a picture, as that may begin with a hyphen."""
+    if picture != _PIPE and str(picture).startswith("-") and not picture.exists():
+        word = str(picture).partition("=")[0]
         names = (*inspect.signature(query).parameters, "no_query_log")
-        known = [f"--{name.replace('_', '-')}" for name in names if name != "sketch"]
+        known = [f"--{name.replace('_', '-')}" for name in names if name != "pictures"]
         raise ConfigError(f"unknown option {word}", nearest(word, known, then="type --help to see them all"))
 
 
 def query(
-    sketch: Annotated[Path, Parameter(allow_leading_hyphen=True, validator=_no_option)],
-    /,
-    *,
+    *pictures: Annotated[Path, Parameter(allow_leading_hyphen=True, validator=_no_option)],
     gallery: str,
     top: int = 10,
     route: Route = "fused",
     face: int | None = None,
     prior: float = 0.5,
+    where: Annotated[list[str] | None, Parameter(consume_multiple=True, negative=())] = None,
     sheet: Path | None = None,
     json: Annotated[Path | None, Parameter(allow_leading_hyphen=True)] = None,
     embedder: str | None = None,
@@ -49,12 +48,12 @@ def query(
 ) -> None:
     """List the people of a gallery who look most like a sketch, each with the chance of being the right one.
 
-    A hit is a lead, not an identification.
+    Several pictures of one person are asked at once, and photos too. A hit is a lead, not an identification.
 
     Parameters
     ----------
-    sketch
-        The sketch; `-` reads it from standard input.
+    pictures
+        The sketch, or several pictures of one person; `-` reads one from standard input.
     gallery
         The gallery's folder or address.
     top
@@ -63,9 +62,11 @@ def query(
         What is compared: sketch and photos as they are (direct), a photo made of the sketch (to-photo), sketches made
         of the photos (to-sketch), or all of it (fused).
     face
-        Which face of a sketch with several, 1 for the largest.
+        Which face of pictures with several, 1 for the largest.
     prior
         How likely it is, before the search, that the person is in the gallery at all; above 0 and below 1.
+    where
+        Search only photos with these facts of the gallery's table of people, COLUMN=VALUE, and those without a value.
     sheet
         Draw the sketch and the hits into this picture.
     json
@@ -75,29 +76,37 @@ def query(
     query_log
         Note the query in the gallery's queries.jsonl.
     """
-    _check(sketch, top, face, sheet, json)
+    _check(pictures, top, face, sheet, json)
     opened = open_gallery(gallery, embedder, create=False, query_log=query_log)
     if sheet is not None and opened.holds(sheet):
         raise ConfigError(f"--sheet {sheet}: is a photo of the gallery", "give another name, such as hits.png")
-    picture = read_pipe("facesketch search query - … < sketch.png") if sketch == _PIPE else sketch
-    answer = opened.search(picture, top, route, face, prior)
+    piped = read_pipe("facesketch search query - … < sketch.png") if _PIPE in pictures else b""
+    answer = opened.search(
+        [piped if each == _PIPE else each for each in pictures], top, route, face, prior, where or ()
+    )
     if sheet is not None:
         with _written_by("--sheet"):
-            _draw(opened, answer, sketch, sheet)
+            _draw(opened, answer, pictures, sheet)
     if json is not None:
         from facesketch.files import write_json
 
-        said = answer.to_json(sketch=str(sketch), gallery=gallery, prior=prior)
+        said = answer.to_json(
+            pictures=[str(each) for each in pictures], gallery=gallery, prior=prior, where=where or ()
+        )
         with _written_by("--json"):
             print_json(said) if json == _PIPE else write_json(json, said)
     if json != _PIPE:
         _print(answer, [path for path in (sheet, json) if path is not None])
 
 
-def _check(sketch: Path, top: int, face: int | None, sheet: Path | None, json: Path | None) -> None:
+def _check(pictures: tuple[Path, ...], top: int, face: int | None, sheet: Path | None, json: Path | None) -> None:
     """Refuse what cannot be answered or written, before anything is loaded."""
     from facesketch.images.io import WRITABLE
 
+    if not pictures:
+        raise ConfigError("no picture to search with", "type: facesketch search query SKETCH --gallery GALLERY")
+    if pictures.count(_PIPE) > 1:
+        raise ConfigError("- is given twice", "standard input holds one picture")
     if face is not None and face < 1:
         raise ConfigError(f"--face {face}", "expected 1 for the largest face, 2 for the next")
     if sheet is not None and sheet.suffix.lower() not in WRITABLE:
@@ -105,7 +114,7 @@ def _check(sketch: Path, top: int, face: int | None, sheet: Path | None, json: P
     if sheet is not None and top > _ON_SHEET:
         raise ConfigError(f"--top {top}: a hit sheet has room for {_ON_SHEET}", "ask for fewer, or use --json")
     for option, path in (("--sheet", sheet), ("--json", json)):
-        if path is not None and path != _PIPE and path.resolve() == sketch.resolve():
+        if path is not None and path != _PIPE and path.resolve() in [each.resolve() for each in pictures]:
             raise ConfigError(f"{option} {path}: is the sketch itself", "give another name")
     if json is not None and json != _PIPE and json.suffix.lower() != ".json":
         raise ConfigError(f"--json {json}", "expected a name that ends in .json, such as hits.json, or - to print it")
@@ -120,14 +129,14 @@ def _written_by(option: str) -> Iterator[None]:
         raise OutputError(error.seen, f"give another {option}, where you may write and there is room") from error
 
 
-def _draw(gallery: Gallery, answer: Answer, sketch: Path, out: Path) -> None:
+def _draw(gallery: Gallery, answer: Answer, asked: tuple[Path, ...], out: Path) -> None:
     from facesketch.images.io import open_image, save_image
     from facesketch.search.hit_sheet import hit_sheet
 
     kept = (gallery.thumbnail(hit.key) for hit in answer.hits)
     pictures = [open_image(data) if data else None for data in kept]
     when = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
-    probe = "standard input" if sketch == _PIPE else sketch.name
+    probe = " + ".join("standard input" if each == _PIPE else each.name for each in asked)
     save_image(hit_sheet(answer, pictures, gallery=gallery.uri, probe=probe, when=when), out)
 
 

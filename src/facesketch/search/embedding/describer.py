@@ -8,6 +8,9 @@ photo serves all of them:
     to-photo     the photo made of the sketch with the photos
     to-sketch    the sketch with the sketches made of the photos
     fused        the mean of the three
+
+A probe that is a photo is compared with the photos on every route. Several probes of one person are one query, the mean
+of theirs, so its scores are the means of theirs.
 """
 
 from __future__ import annotations
@@ -33,6 +36,7 @@ from facesketch.faces import Face, FaceFinder, align
 from facesketch.faces.finder import upright_in
 from facesketch.faces.frame import FRAME
 from facesketch.faces.turns import Turn
+from facesketch.images.photo_or_sketch import kind_of
 from facesketch.inference.translator import Translator, load
 from facesketch.search.embedding.embedders import Embedder, embedder_named
 from facesketch.weights import shipped
@@ -58,20 +62,20 @@ _AS_CROPPED = 0.2  # of the eye distance: 10 pixels
 
 @dataclass(frozen=True, eq=False)
 class Probe:
-    """The sketch of a search, described.
+    """A picture of a search, described.
 
     Attributes:
-        sketch: (D,) of the sketch, unit length.
-        photo: (D,) of the photo made of it, unit length.
-        framed: the sketch in the frame.
-        translated: the photo made of it.
-        turn: degrees clockwise by which the sketch was turned upright.
+        sketch: (D,) of the sketch, unit length; None for a photo.
+        photo: (D,) of the photo made of it or of the photo itself, unit length.
+        framed: the picture in the frame.
+        translated: the photo made of it; None for a photo.
+        turn: degrees clockwise by which the picture was turned upright.
     """
 
-    sketch: Vector
+    sketch: Vector | None
     photo: Vector
     framed: Image.Image
-    translated: Image.Image
+    translated: Image.Image | None
     turn: Turn = 0
 
 
@@ -142,7 +146,7 @@ class Describer:
         return [each if isinstance(each, FaceError) else PhotoVector(next(rows), each[1]) for each in found]
 
     def probe(self, picture: Image.Image, name: str = "probe", face: int | None = None) -> Probe:
-        """Describe a sketch.
+        """Describe a sketch, or a photo: the picture itself tells which.
 
         Args:
             picture: `L` or `RGB`, of any size.
@@ -157,10 +161,12 @@ class Describer:
         except FaceError as error:
             error.where = name
             raise
-        sketch = frame_face(picture, found)
-        (photo,) = self._translate([sketch], "sketch2photo")
-        vectors = self._describe([sketch], "sketch")[0], self._describe([photo], "photo")[0]
-        return Probe(*vectors, sketch, photo, found.turn)
+        framed = frame_face(picture, found)
+        if kind_of(framed) == "photo":
+            return Probe(None, self._describe([framed], "photo")[0], framed, None, found.turn)
+        (photo,) = self._translate([framed], "sketch2photo")
+        vectors = self._describe([framed], "sketch")[0], self._describe([photo], "photo")[0]
+        return Probe(*vectors, framed, photo, found.turn)
 
     def query(self, probe: Probe, route: Route) -> Vector:
         """Return the vector (2 D,) whose inner product with a photo's is its score on a route, -1 to 1.
@@ -169,6 +175,8 @@ class Describer:
             ConfigError: there is no such route.
         """
         require_known(route, ROUTES, "`route`")
+        if probe.sketch is None:
+            return np.concatenate([probe.photo, np.zeros_like(probe.photo)])
         direct, to_photo, to_sketch = _WEIGHTS[route]
         halves = [direct * probe.sketch + to_photo * probe.photo, to_sketch * probe.sketch]
         return np.concatenate(halves).astype(np.float32)

@@ -20,6 +20,7 @@ from PIL import Image
 from facesketch.devices import ThreadedMap, processors
 from facesketch.errors import FaceError, ImageError
 from facesketch.images.io import EXPECTED, irregular, is_picture, open_image, unread_picture, why_passed_over
+from facesketch.search.storage.people import Person
 from facesketch.search.storage.rows import Known, Row
 from facesketch.search.storage.store import Store
 
@@ -30,7 +31,7 @@ BATCH = 32  # photos that are described and written together
 _HELD = 128 << 20  # bytes of pixels at which a batch is full
 _AHEAD = 16  # photos that are read while others are described
 _READERS = 4
-_LONGEST = 2048  # pixels of the longer side; larger photos are shrunk when they are read
+LONGEST = 2048  # pixels of the longer side; larger photos are shrunk when they are read
 _SMALL = 224  # pixels of the longer side of a thumbnail
 _JOINED = 128  # batches after which the store's small files are joined, as many of them slow it down
 
@@ -160,7 +161,7 @@ class Indexing:
     Args:
         store: gives the store; called only when there is something to write, so that nothing is made for nothing.
         describer: turns pictures into vectors; used by one thread at a time.
-        people: (id, label) by key; other photos keep theirs, or become people of their own.
+        people: whom each key shows; other photos keep theirs, or become people of their own.
         report: takes what becomes of the photos.
         progress: called with the photos done and the photos in all, after each batch is written.
     """
@@ -169,7 +170,7 @@ class Indexing:
         self,
         store: Callable[[], Store],
         describer: Describer,
-        people: dict[str, tuple[str, str]],
+        people: dict[str, Person],
         report: Report,
         progress: Progress | None = None,
     ) -> None:
@@ -217,11 +218,14 @@ class Indexing:
                 if isinstance(found, FaceError):
                     each.reason = found.seen
                 else:
-                    own = (photo.key, photo.path.stem) if known is None else (known.person, known.label)
-                    person, label = self._people.get(photo.key, own)
+                    own = (photo.key, photo.path.stem, ()) if known is None else known[3:]
+                    person, label, facts = self._people.get(photo.key, own)
                     small = _thumbnail(each.picture)
                     rows.append(
-                        Row(photo.key, person, label, photo.size, photo.mtime_ns, each.sha256, found.vector, small)
+                        Row(
+                            *(photo.key, person, label, photo.size, photo.mtime_ns),
+                            *(each.sha256, found.vector, small, facts),
+                        )
                     )
                     if found.turn:
                         self._report.turned.append((photo.path, found.turn))
@@ -270,8 +274,8 @@ def _read(photo: Photo) -> _Read:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         if photo.known is not None and photo.known.sha256 == digest:
             return _Read(photo, digest)
-        picture = open_image(photo.path, box=_LONGEST)
-        picture.thumbnail((_LONGEST, _LONGEST), reducing_gap=2.0)
+        picture = open_image(photo.path, box=LONGEST)
+        picture.thumbnail((LONGEST, LONGEST), reducing_gap=2.0)
         return _Read(photo, digest, picture)
     except ImageError as error:
         return _Read(photo, reason=str(error).removeprefix(f"{photo.path}: "))

@@ -5,21 +5,29 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Sequence
 from pathlib import Path, PureWindowsPath
+from typing import NamedTuple
 
 from facesketch.data.layouts.tree import fold
 from facesketch.data.table import read_table
 from facesketch.errors import DataError
 
-Person = tuple[str, str]  # id and label
 COLUMNS = ("file", "id", "label")
 _EXPECTED = "expected a first line `file,id,label` and a line for each photo"
 
 
-def read_people(path: Path) -> dict[str, Person]:
-    """Return (id, label) by file name from a CSV file in UTF-8.
+class Person(NamedTuple):
+    """Whom a photo shows: an id, a name in print, and facts, `column` and `column=value` for each, without capitals."""
 
-    The first line names the columns `file`, `id` and optionally `label`; other columns are ignored. Without a label the
-    id stands for it.
+    id: str
+    label: str
+    facts: tuple[str, ...] = ()
+
+
+def read_people(path: Path) -> dict[str, Person]:
+    """Return whom each file shows from a CSV file in UTF-8.
+
+    The first line names the columns `file`, `id` and optionally `label`; any other is a fact, such as `gender`. Without
+    a label the id stands for it.
 
     Raises:
         DataError: not there, not such a table, a line without file or id, or a file with two ids.
@@ -30,7 +38,9 @@ def read_people(path: Path) -> dict[str, Person]:
         if not file or not person:
             missing = "file" if not file else "id"
             raise DataError(f"{path}: line {line} has no {missing}", _EXPECTED)
-        if people.setdefault(file, (person, label or person))[0] != person:
+        told = sorted((name.strip(), value.strip()) for name, value in row.items() if name not in COLUMNS)
+        facts = [fact.casefold() for name, value in told if value for fact in (name, f"{name}={value}")]
+        if people.setdefault(file, Person(person, label or person, tuple(facts))).id != person:
             raise DataError(f"{path}: line {line} gives {file} a second id", "expected one for each photo")
     return people
 
@@ -49,7 +59,7 @@ def match(
         folders: where a relative name may start; the first that leads to a photo counts.
 
     Returns:
-        (id, label) by key, and the names that match no photo.
+        Whom each key shows, and the names that match no photo.
 
     Raises:
         DataError: two names match one photo and give it two ids.
@@ -65,8 +75,8 @@ def match(
         answer = exact or next(filter(None, (folded.get(fold(place)) for place in places)), None)
         if answer is None:
             unmatched.append(name)
-        elif found.setdefault(answer, person)[0] != person[0]:
-            ids = f"{found[answer][0]} and {person[0]}"
+        elif found.setdefault(answer, person).id != person.id:
+            ids = f"{found[answer].id} and {person.id}"
             raise DataError(f"{answer}: the table of people gives it two ids, {ids}", "keep one")
     return found, unmatched
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 FORMAT = 1
+FACTS = "facts"
 _UNIQUE = "lance-schema:unenforced-primary-key:position"  # by it two writers notice that they add the same key
 
 
@@ -33,6 +34,7 @@ class Row:
         sha256: of the file, in hexadecimal digits.
         vector: (2D,) float32.
         thumbnail: a small JPEG, or empty.
+        facts: what the table of people says: `column` and `column=value` for each, without capitals.
     """
 
     key: str
@@ -43,6 +45,7 @@ class Row:
     sha256: str
     vector: NDArray[np.float32]
     thumbnail: bytes = b""
+    facts: tuple[str, ...] = ()
 
 
 class Known(NamedTuple):
@@ -53,6 +56,7 @@ class Known(NamedTuple):
     sha256: str
     person: str
     label: str
+    facts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +82,7 @@ def schema(fingerprint: str, dimension: int) -> pa.Schema:
             *(pa.field("size", whole), pa.field("mtime_ns", whole), pa.field("sha256", text)),
             pa.field("vector", pa.list_(pa.float32(), dimension), nullable=False),
             pa.field("thumbnail", pa.binary()),
+            pa.field(FACTS, pa.list_(text)),
         ],
         metadata={"facesketch": about},
     )
@@ -100,6 +105,8 @@ def described(uri: str, found: pa.Schema) -> tuple[str, int]:
         raise GalleryError(f"{uri}: holds a LanceDB table, but no gallery of facesketch", "give another place")
     dimension = getattr(found.field("vector").type, "list_size", 0) if "vector" in found.names else 0
     for column in schema(fingerprint, dimension):
+        if column.name == FACTS and FACTS not in found.names:
+            continue  # made before there were facts; the first that is written adds them
         if column.name not in found.names or found.field(column.name).type != column.type:
             seen = f"{uri}: no column '{column.name}' of {column.type} in it"
             raise GalleryError(seen, "index the photos into a new gallery")
@@ -124,5 +131,16 @@ def columns(rows: Sequence[Row], schema: pa.Schema) -> pa.Table:
 
 def among(column: str, values: Sequence[str]) -> str:
     """Return the condition that a column holds one of some values."""
-    quoted = ", ".join("'" + value.replace("'", "''") + "'" for value in values)
-    return f"{column} IN ({quoted})"
+    return f"{column} IN ({', '.join(map(_quoted, values))})"
+
+
+def narrowed(facts: Sequence[str]) -> str:
+    """Return the condition that a photo has one of the values `column=value` of each column, or none of the column."""
+    columns = sorted({fact.partition("=")[0] for fact in facts})
+    asked = [[column, *(fact for fact in facts if fact.partition("=")[0] == column)] for column in columns]
+    has = [[f"array_has({FACTS}, {_quoted(fact)})" for fact in each] for each in asked]
+    return " AND ".join(f"({FACTS} IS NULL OR NOT {column} OR {' OR '.join(values)})" for column, *values in has)
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

@@ -7,7 +7,7 @@ write, and of two writers the later one builds on the other.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from functools import cache
@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from facesketch.devices import processors
 from facesketch.errors import GalleryError, NoGalleryError, OutputError, require
-from facesketch.search.storage.rows import Found, Known, Row, among, columns, described, schema
+from facesketch.search.storage.people import Person
+from facesketch.search.storage.rows import FACTS, Found, Known, Row, among, columns, described, schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -132,13 +133,16 @@ class Store:
             return
         with _writing(self.uri):
             self._unchanged()
+            self._add_facts()
             merge = self._table.merge_insert("key").when_matched_update_all().when_not_matched_insert_all()
             merge.execute(columns(rows, self._table.schema))
 
-    def rename(self, people: dict[str, tuple[str, str]]) -> None:
-        """Give photos another person and label, by their keys."""
-        persons, labels = [who for who, _ in people.values()], [label for _, label in people.values()]
-        self._update({"key": list(people), "person": persons, "label": labels})
+    def rename(self, people: Mapping[str, Person]) -> None:
+        """Say anew whom photos show, by their keys."""
+        with _writing(self.uri):
+            self._add_facts()
+        persons, labels, facts = zip(*people.values(), strict=True)
+        self._update({"key": list(people), "person": persons, "label": labels, FACTS: facts})
 
     def touch(self, stamps: dict[str, int]) -> None:
         """Note the new times of unchanged files, by their keys."""
@@ -160,15 +164,27 @@ class Store:
 
     def known(self) -> dict[str, Known]:
         """Return what is known of every photo, by its key."""
-        found = self._all("key", *Known._fields)
-        rows = zip(*(found[name].to_pylist() for name in Known._fields), strict=True)
-        return dict(zip(found["key"].to_pylist(), map(Known._make, rows), strict=True))
+        names = [name for name in Known._fields if name in self._table.schema.names]
+        found = self._all("key", *names)
+        rows = zip(*(found[name].to_pylist() for name in names), strict=True)
+        known = (Known(*row[:5], *(tuple(facts or ()) for facts in row[5:])) for row in rows)
+        return dict(zip(found["key"].to_pylist(), known, strict=True))
 
-    def people(self) -> int:
-        """Return how many people there are."""
+    def people(self, where: str | None = None) -> tuple[int, int]:
+        """Return how many photos and people there are, of all or of those that meet a condition."""
         import pyarrow.compute as pc
 
-        return int(pc.count_distinct(self._all("person")["person"]).as_py())
+        found = self._all("person", where=where)["person"]
+        return len(found), int(pc.count_distinct(found).as_py())
+
+    def facts(self) -> set[str]:
+        """Return all facts of the form `column=value`."""
+        import pyarrow.compute as pc
+
+        if FACTS not in self._table.schema.names:
+            return set()
+        found = pc.unique(pc.list_flatten(self._all(FACTS)[FACTS])).to_pylist()
+        return {fact for fact in found if "=" in fact}
 
     def thumbnail(self, key: str) -> bytes:
         """Return the small JPEG of a photo; empty when there is none, or no such photo."""
@@ -182,8 +198,10 @@ class Store:
             found = self._table.search().where(f"size = {size} OR {among('key', keys)}")
             return list(found.select(["key"]).limit(None).to_arrow()["key"].to_pylist())
 
-    def nearest(self, vector: NDArray[np.float32], k: int) -> list[Found]:
+    def nearest(self, vector: NDArray[np.float32], k: int, where: str | None = None) -> list[Found]:
         """Return the k photos with the largest inner products with a (2D,) query, largest first.
+
+        With `where` only photos that meet this condition are looked at.
 
         Without an index the result is exact. With one, at least 98 % of the ten nearest are found on average, with
         exact scores.
@@ -193,8 +211,9 @@ class Store:
             self._unchanged()
             query = self._table.search(vector, vector_column_name="vector").distance_type("dot").limit(k)
             query = query.select(["key", "person", "label", "_distance"])
-            probes = max(_PROBES, self._table.count_rows() // _CELL // _SHARE)
-            found = query.nprobes(probes).refine_factor(max(1, _REFINED // k)).to_arrow()
+            query = query if where is None else query.where(where, prefilter=True)
+            _, visits = cells_of(self._table.count_rows())
+            found = query.nprobes(visits).refine_factor(refined(k)).to_arrow()
         scores = 1 - found["_distance"].to_numpy()
         names = (found[name].to_pylist() for name in ("key", "person", "label"))
         return [Found(*each) for each in zip(*names, scores.tolist(), strict=True)]
@@ -212,7 +231,7 @@ class Store:
                 if outgrown:
                     from lancedb.index import BTree, IvfSq
 
-                    cells = max(1, count // _CELL)
+                    cells, _ = cells_of(count)
                     self._table.create_index("key", config=BTree())  # finds a key without reading all keys
                     config = IvfSq(distance_type="dot", num_partitions=cells)
                     self._table.create_index("vector", config=config, name=_INDEX)
@@ -230,7 +249,12 @@ class Store:
             return True
         return bool(index.num_unindexed_rows > index.num_indexed_rows or index.num_segments > _PIECES)
 
-    def _update(self, changed: dict[str, list[Any]]) -> None:
+    def _add_facts(self) -> None:
+        """Add the column that galleries of before lack."""
+        if FACTS not in self._table.schema.names:
+            self._table.add_columns(schema(self.fingerprint, self.dimension).field(FACTS))
+
+    def _update(self, changed: dict[str, Sequence[Any]]) -> None:
         """Replace some columns of the rows with these keys, and ignore keys that are not there."""
         import pyarrow as pa
 
@@ -240,15 +264,27 @@ class Store:
                 merge = self._table.merge_insert("key").when_matched_update_all()
                 merge.execute(pa.table(changed, schema=layout))
 
-    def _all(self, *names: str) -> pa.Table:
+    def _all(self, *names: str, where: str | None = None) -> pa.Table:
         with _reading(self.uri):
-            return self._table.search().select(list(names)).limit(None).to_arrow()
+            query = self._table.search().select(list(names)).limit(None)
+            return (query if where is None else query.where(where)).to_arrow()
 
     def _unchanged(self) -> None:
         """Refuse a table that was replaced by one of another describer since it was opened."""
         fingerprint, dimension = described(self.uri, self._table.schema)
         if (fingerprint, dimension) != (self.fingerprint, self.dimension):
             raise GalleryError(f"{self.uri}: was replaced by a gallery of {fingerprint}", "open it again")
+
+
+def cells_of(count: int) -> tuple[int, int]:
+    """Return how many cells the index of so many photos has, and how many of them a query visits."""
+    cells = max(1, count // _CELL)
+    return cells, max(_PROBES, cells // _SHARE)
+
+
+def refined(k: int) -> int:
+    """Return how many times the photos asked for are taken from the index, to be compared by their whole vectors."""
+    return max(1, _REFINED // k)
 
 
 def index_from(dimension: int) -> int:

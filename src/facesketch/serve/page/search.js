@@ -58,7 +58,9 @@ function chances(answer) {
 
 function probeFigures(answer) {
   const one = (url, words) => el("figure", {}, el("div", { class: "mat" }, el("img", { src: url, alt: words })), el("figcaption", {}, words));
-  return el("div", { class: "probe" }, one(answer.framed, "Your sketch, as it was searched"), one(answer.translated, "The photo a model made of it"));
+  const [{ framed, translated }] = answer.probes;
+  const words = translated ? "Your sketch, as it was searched" : "Your photo, as it was searched";
+  return el("div", { class: "probe" }, one(framed, words), translated ? one(translated, "The photo a model made of it") : "");
 }
 
 function show(answer) {

@@ -9,7 +9,7 @@ from fastapi.responses import Response
 
 from facesketch.serve.problems import ProblemError, documented, file_answer
 from facesketch.serve.schemas import GalleryInfo, Hits, SearchForm, multipart
-from facesketch.serve.searcher import Searcher
+from facesketch.serve.searcher import MOST, Searcher
 from facesketch.serve.service import ServiceOf
 
 router = APIRouter()
@@ -34,10 +34,13 @@ _Searcher = Annotated[Searcher, Depends(_searcher)]
     openapi_extra=multipart(SearchForm),
 )
 async def search(request: Request, service: ServiceOf, searcher: _Searcher) -> Hits:
-    """Answer with the photos of the gallery that resemble the sketch sent as `file`. A hit is a lead, not proof."""
+    """Answer with the photos of the gallery that resemble the sketch sent as `file`. A hit is a lead, not proof.
+
+    Up to eight pictures of one person, each sent as `file`, are asked at once.
+    """
     with service.admission.admit() as ticket:
-        data, form = await service.received(request, SearchForm, ticket)
-        return await service.within(request, ticket.run(searcher.thread, searcher.search, data, form))
+        pictures, form = await service.received(request, SearchForm, ticket, MOST)
+        return await service.within(request, ticket.run(searcher.thread, searcher.search, pictures, form))
 
 
 @router.get(

@@ -30,7 +30,7 @@ _ANSWERS[200] |= {"model": Translated, "headers": _HEADERS | {"X-Facesketch-Styl
 async def translate(request: Request, service: ServiceOf) -> Response:
     """Answer with the translation of the picture that is sent as `file`."""
     with service.admission.admit() as ticket:
-        data, form = await service.received(request, TranslateForm, ticket)
+        (data,), form = await service.received(request, TranslateForm, ticket)
         kind = acceptable(request.headers.get("accept", ""))
         work = service.translator.translate(data, form, kind, ticket)
         content, headers = await service.within(request, work)
