@@ -1,19 +1,19 @@
-"""Time indexing a gallery, and queries in a large one beside exact search.
+"""How fast search is: photos into a gallery, and queries of a large one beside exact search and FAISS.
 
-    python benchmarks/search.py index [--photos FOLDER] [--embedder NAME] [--count 200]
-    python benchmarks/search.py query [--vectors 1000000] [--dimension 128] [--clusters 2000] [--queries 200]
-                                      [--folder FOLDER]
+    .venv/bin/python benchmarks/search.py index [--photos FOLDER] [--embedder NAME] [--count 200] [--size 512]
+    .venv/bin/python benchmarks/search.py query [--like GALLERY] [--vectors 1000000] [--queries 100] [--folder FOLDER]
 
 `index` adds photos to a new gallery and prints photos per second. It opens each file, finds and frames the face,
 translates and embeds it, and writes the row. Without `--photos` it draws faces and saves them as JPEG first. The time
 to load the models is not counted.
 
-`query` fills a store with random unit vectors and searches for neighbours of some of them, with noise added. The
-vectors lie in clusters, as those of similar faces do. With `--clusters 0` they spread evenly over all directions, the
-worst case for an index. It prints the time of filling and indexing, the median and the 95th percentile of the time per
-query, one query at a time, and recall at 10: the share of the ten nearest vectors that the store returns. The vectors
-are drawn again in parts where they are needed, so memory does not depend on their number. `--folder` keeps the store
-and reuses it once it is full.
+`query` draws vectors with the mean and the covariance of those of a gallery, so that they spread as real faces do;
+without `--like` they lie in all directions alike, the worst case for an index. A query is as near to one of them as a
+sketch to its photo. The same vectors and queries go to the store, to a comparison with all vectors in NumPy, and to
+FAISS with an index of the same kind: an inverted file of 8-bit codes with as many cells and visits, whose nearest are
+compared again by whole vectors. It prints the time of filling and indexing, the median and the 95th percentile of the
+time per query, one query at a time, the ratio of processor time, recall at 10, which is the share of the ten nearest
+vectors that are found, and memory. FAISS is left out where `faiss-cpu` is not installed.
 
 Both also print processor time, which depends less on other programs than elapsed time does.
 """
@@ -21,12 +21,13 @@ Both also print processor time, which depends less on other programs than elapse
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import resource
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -38,33 +39,15 @@ from facesketch.images.io import is_picture, save_image
 from facesketch.search.embedding.describer import describer
 from facesketch.search.gallery import Gallery
 from facesketch.search.storage.rows import Row
-from facesketch.search.storage.store import Store
+from facesketch.search.storage.store import Store, cells_of, refined
 
 Vectors = NDArray[np.float32]
+Search = Callable[[Vectors], NDArray[np.int64]]
 PART = 20_000
-"""Vectors drawn, written and compared at a time."""
-SPREAD, NOISE = 0.8, 0.4
-"""Distance of a vector from the middle of its cluster, and of a query from its vector; vectors have length 1."""
+"""Vectors drawn and written at a time."""
+NEAR = 0.4
+"""How much of its vector a query has, beside one of nobody: their cosine is 0.37, that of a sketch and its photo."""
 NEAREST = 10
-LOOKED_AT = 100
-"""Photos that a search takes from the store."""
-
-
-@dataclass(frozen=True)
-class Cloud:
-    """Random vectors, the same each time they are drawn."""
-
-    count: int
-    dimension: int
-    clusters: int
-
-    def parts(self) -> Iterator[tuple[int, Vectors]]:
-        """Yield the number of a part's first vector, and its (N, D) vectors."""
-        middles = unit(np.random.default_rng(0).standard_normal((max(1, self.clusters), self.dimension)))
-        for place in range(0, self.count, PART):
-            draw, size = np.random.default_rng([1, place]), min(PART, self.count - place)
-            noise = draw.standard_normal((size, self.dimension), dtype=np.float32) * (SPREAD / np.sqrt(self.dimension))
-            yield place, unit(middles[draw.integers(self.clusters, size=size)] + noise if self.clusters else noise)
 
 
 def main() -> None:
@@ -78,11 +61,11 @@ def main() -> None:
     index.add_argument("--size", type=int, default=512, help="pixels of a drawn face")
     index.set_defaults(run=time_indexing)
     query = verbs.add_parser("query", help="time and recall of queries in a large store")
+    query.add_argument("--like", help="a gallery of real faces, whose spread the vectors get")
     query.add_argument("--vectors", type=int, default=1_000_000)
-    query.add_argument("--dimension", type=int, default=128)
-    query.add_argument("--clusters", type=int, default=2_000)
-    query.add_argument("--queries", type=int, default=200)
-    query.add_argument("--folder", type=Path, help="where to keep the store; default: a temporary folder")
+    query.add_argument("--dimension", type=int, default=128, help="without --like")
+    query.add_argument("--queries", type=int, default=100)
+    query.add_argument("--folder", type=Path, help="where to make the store; default: a temporary folder")
     query.set_defaults(run=time_queries)
     args = parser.parse_args()
     with ExitStack() as stack:
@@ -125,41 +108,115 @@ def drawn(folder: Path, count: int, size: int) -> list[Path]:
 
 
 def time_queries(args: argparse.Namespace) -> None:
-    """Print the time of filling and of queries, and recall at 10."""
-    cloud = Cloud(args.vectors, args.dimension, args.clusters)
-    store = filled(args.folder or args.scratch / "gallery", cloud)
-    queries = with_noise(cloud, args.queries)
-    nearest = exact(queries, cloud)
-    for vector in queries[:5]:
-        store.nearest(vector, NEAREST)
-    for count in (NEAREST, LOOKED_AT):
-        times, hits, spent = [], 0, time.process_time()
-        for vector, keys in zip(queries, nearest, strict=True):
-            start = time.perf_counter()
-            found = store.nearest(vector, count)
-            times.append(1000 * (time.perf_counter() - start))
-            hits += len({int(each.key) for each in found[:NEAREST]} & set(keys.tolist()))
-        recall, each = hits / (NEAREST * len(queries)), 1000 * (time.process_time() - spent) / len(queries)
-        median, late = np.percentile(times, [50, 95])
-        print(f"{count:3} nearest: median {median:.1f} ms, 95th percentile {late:.1f} ms, recall@10 {recall:.4f}")
-        print(f"             {each:.1f} ms of processor time each")
+    """Print the time of filling and of queries, recall at 10, and ratios."""
+    draw = spread_of(args.like, args.dimension)
+    vectors = np.empty((args.vectors, draw(1, [0]).shape[1]), np.float32)
+    for place in range(0, args.vectors, PART):
+        vectors[place : place + PART] = draw(min(PART, args.vectors - place), [1, place])
+    own = vectors[np.linspace(0, args.vectors - 1, args.queries).astype(int)]
+    queries = unit(NEAR * own + draw(args.queries, [2]))
+    print(f"{len(vectors):,} vectors of {vectors.shape[1]} numbers, {vectors.nbytes / 2**30:.2f} GiB")
+    exact, base = timed("all compared in NumPy", queries, lambda query: best(vectors @ query))
+    store = filled(args.folder or args.scratch / "gallery", vectors)
+    for count in (NEAREST, 100):
+        nearest = partial(found_in, store, count)
+        report(f"store, {count} nearest", timed(f"store, {count} nearest", queries, nearest), exact, base)
+    if importlib.util.find_spec("faiss") is None:
+        print("FAISS is left out: pip install faiss-cpu")
+        return
+    before, started = memory(), time.perf_counter()
+    search = faiss_index(vectors)
+    print(f"FAISS: built in {time.perf_counter() - started:.0f} s, {memory() - before:.2f} GiB more memory")
+    report("FAISS", timed("FAISS", queries, search), exact, base)
 
 
-def filled(folder: Path, cloud: Cloud) -> Store:
-    """Return a store that holds all the vectors, indexed."""
-    count, dimension = cloud.count, cloud.dimension
-    store = Store.create(folder, f"benchmark-{cloud.clusters}", dimension)
-    if store.count < count:
+def spread_of(gallery: str | None, dimension: int) -> Callable[[int, list[int]], Vectors]:
+    """Return what draws (N, D) unit vectors by a seed, spread as those of a gallery or in all directions alike."""
+    mean, axes = np.zeros(dimension, np.float32), np.eye(dimension, dtype=np.float32)
+    if gallery is not None:
+        table = Store.open(gallery)._table.to_arrow()["vector"].combine_chunks()
+        rows = table.flatten().to_numpy().reshape(len(table), -1)
+        mean = rows.mean(axis=0)
+        _, lengths, turned = np.linalg.svd(rows - mean, full_matrices=False)
+        axes = lengths[:, None] / np.sqrt(len(rows)) * turned
+
+    def draw(count: int, seed: list[int]) -> Vectors:
+        normal = np.random.default_rng(seed).standard_normal((count, len(axes)), dtype=np.float32)
+        return unit(mean + normal @ axes)
+
+    return draw
+
+
+def timed(title: str, queries: Vectors, search: Search) -> tuple[NDArray[np.int64], float]:
+    """Return the (Q, 10) nearest that a search finds and its processor time per query, and print the milliseconds."""
+    for query in queries[:3]:
+        search(query)
+    found, times, spent = [], [], time.process_time()
+    for query in queries:
         start = time.perf_counter()
-        for place, part in cloud.parts():
-            store.upsert([row(place + number, vector) for number, vector in enumerate(part)])
-            print(f"\r{place + len(part):,} written", end="", flush=True)
-        print(f"\r{count:,} vectors of {dimension} numbers written in {time.perf_counter() - start:.0f} s")
-        start = time.perf_counter()
-        store.optimise()
-        print(f"indexed {store.indexed:,} in {time.perf_counter() - start:.0f} s")
-    print(f"{store.count:,} vectors, {store.indexed:,} indexed, {store.size / 2**20:,.0f} MiB of data")
+        found.append(search(query))
+        times.append(1000 * (time.perf_counter() - start))
+    median, late = np.percentile(times, [50, 95])
+    each = 1000 * (time.process_time() - spent) / len(queries)
+    print(f"{title}: median {median:.1f} ms, 95th percentile {late:.1f} ms, {each:.1f} ms of processor time")
+    return np.array(found), each
+
+
+def report(title: str, measured: tuple[NDArray[np.int64], float], exact: NDArray[np.int64], base: float) -> None:
+    """Print what a search finds of the nearest, and its processor time as a share of that of exact search."""
+    recall = np.mean([np.isin(right, some).mean() for right, some in zip(exact, measured[0], strict=True)])
+    print(f"{title}: recall@10 {recall:.4f}, {measured[1] / base:.2f} times the processor time of exact search")
+
+
+def best(scores: Vectors) -> NDArray[np.int64]:
+    """Return the numbers of the ten largest."""
+    return np.argpartition(-scores, NEAREST)[:NEAREST]
+
+
+def found_in(store: Store, count: int, query: Vectors) -> NDArray[np.int64]:
+    """Return the numbers of the ten nearest in a store that is asked for so many."""
+    return np.array([int(each.key) for each in store.nearest(query, count)[:NEAREST]])
+
+
+def filled(folder: Path, vectors: Vectors) -> Store:
+    """Return a new store that holds all the vectors, indexed."""
+    store = Store.create(folder, "benchmark-1", vectors.shape[1])
+    start, spent = time.perf_counter(), time.process_time()
+    for place in range(0, len(vectors), PART):
+        store.upsert([row(place + number, vector) for number, vector in enumerate(vectors[place : place + PART])])
+    print(
+        f"store: written in {time.perf_counter() - start:.0f} s, {time.process_time() - spent:.0f} s of processor time"
+    )
+    start, spent, before = time.perf_counter(), time.process_time(), memory()
+    store.optimise()
+    print(
+        f"store: indexed {store.indexed:,} in {time.perf_counter() - start:.0f} s,"
+        f" {time.process_time() - spent:.0f} s of processor time, {memory() - before:.2f} GiB more memory;"
+        f" {store.size / 2**30:.2f} GiB of data"
+    )
     return store
+
+
+def faiss_index(vectors: Vectors) -> Search:
+    """Return a search of an inverted file of 8-bit codes, with the cells and visits of the store's."""
+    import faiss
+
+    faiss.omp_set_num_threads(processors())
+    dimension, (cells, visits) = vectors.shape[1], cells_of(len(vectors))
+    kind = faiss.ScalarQuantizer.QT_8bit
+    flat = faiss.IndexFlatIP(dimension)
+    inverted = faiss.IndexIVFScalarQuantizer(flat, dimension, cells, kind, faiss.METRIC_INNER_PRODUCT)
+    inverted.train(vectors[:: max(1, len(vectors) // (256 * cells))])
+    inverted.add(vectors)
+    inverted.nprobe = visits
+
+    def search(query: Vectors) -> NDArray[np.int64]:
+        _, near = inverted.search(query[None], refined(NEAREST) * NEAREST)
+        near = near[0][near[0] >= 0]
+        found: NDArray[np.int64] = near[best(vectors[near] @ query)]
+        return found
+
+    return search
 
 
 def row(number: int, vector: Vectors) -> Row:
@@ -172,26 +229,9 @@ def unit(rows: NDArray[np.floating]) -> Vectors:
     return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), dtype=np.float32)
 
 
-def with_noise(cloud: Cloud, queries: int) -> Vectors:
-    """Return (Q, D) stored vectors, evenly spaced in the store, with noise added."""
-    chosen, found = np.linspace(0, cloud.count - 1, queries).astype(int), []
-    for place, part in cloud.parts():
-        found.append(part[[each - place for each in chosen if place <= each < place + len(part)]])
-    noise = np.random.default_rng(2).standard_normal((queries, cloud.dimension)) * (NOISE / np.sqrt(cloud.dimension))
-    return unit(np.concatenate(found) + noise.astype(np.float32))
-
-
-def exact(queries: Vectors, cloud: Cloud) -> NDArray[np.int64]:
-    """Return (Q, 10) numbers of the vectors with the largest inner products, by comparing with all vectors."""
-    start, rows = time.perf_counter(), np.arange(len(queries))[:, None]
-    best, keys = np.full((len(queries), NEAREST), -np.inf), np.zeros((len(queries), NEAREST), dtype=np.int64)
-    for place, part in cloud.parts():
-        scores = np.concatenate([best, queries @ part.T], axis=1)
-        numbers = np.concatenate([keys, np.broadcast_to(place + np.arange(len(part)), (len(queries), len(part)))], 1)
-        top = np.argpartition(-scores, NEAREST, axis=1)[:, :NEAREST]
-        best, keys = scores[rows, top], numbers[rows, top]
-    print(f"compared with all vectors in {time.perf_counter() - start:.0f} s, including drawing them again")
-    return keys
+def memory() -> float:
+    """Return the GiB that this process holds now."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 2**30
 
 
 if __name__ == "__main__":
