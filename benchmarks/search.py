@@ -33,7 +33,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from facesketch.data.synthetic.draw import draw_photo
+from facesketch.data.synthetic.draw import draw_pair
 from facesketch.devices import processors
 from facesketch.images.io import is_picture, save_image
 from facesketch.search.embedding.describer import describer
@@ -100,7 +100,7 @@ def time_indexing(args: argparse.Namespace) -> None:
 
 def drawn(folder: Path, count: int, size: int) -> list[Path]:
     """Draw some faces and save each several times, as JPEG photos."""
-    different = [draw_photo(np.random.default_rng(seed), size) for seed in range(min(count, 16))]
+    different = [draw_pair(np.random.default_rng(seed), size)[0] for seed in range(min(count, 16))]
     paths = [folder / f"{number:05}.jpg" for number in range(count)]
     for number, path in enumerate(paths):
         save_image(different[number % len(different)], path)

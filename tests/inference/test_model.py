@@ -15,7 +15,7 @@ from PIL import Image
 import facesketch
 from facesketch.checkpoints.preprocessing import Preprocessing
 from facesketch.config import Direction, MethodConfig, RunConfig
-from facesketch.data.synthetic.draw import draw_photo
+from facesketch.data.synthetic.draw import draw_pair
 from facesketch.errors import ConfigError, FaceError
 from facesketch.faces import Face, FaceFrame, align
 from facesketch.faces.colours import AUTO, Colours, named
@@ -362,7 +362,7 @@ def model() -> Model:
 def scenes(tmp_path_factory: pytest.TempPathFactory, faces: Path) -> dict[str, Path]:
     """Return pictures with a drawn face, or two, somewhere in them."""
     folder = tmp_path_factory.mktemp("scenes")
-    photos = [draw_photo(np.random.default_rng([7, number]), 256) for number in range(2)]
+    photos = [draw_pair(np.random.default_rng([7, number]), 256)[0] for number in range(2)]
     sketch = (
         open_image(faces / "sketches" / "face-0002.png").convert("RGB").resize((300, 300), Image.Resampling.BICUBIC)
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from facesketch.data.synthetic.draw import draw_photo
+from facesketch.data.synthetic.draw import draw_pair
 
 SCRIPT = """
 import os, sys
@@ -35,7 +35,7 @@ print(len(gallery.search(photo).hits))
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no forks")
 def test_a_forked_process_is_told_to_spawn(tmp_path: Path) -> None:
-    draw_photo(np.random.default_rng(0), 256).save(tmp_path / "photo.png")
+    draw_pair(np.random.default_rng(0), 256)[0].save(tmp_path / "photo.png")
     command = [sys.executable, "-W", "ignore", "-c", SCRIPT, str(tmp_path / "photo.png"), str(tmp_path / "gallery")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=90)
     said = done.stdout.splitlines()

@@ -16,7 +16,7 @@ from PIL import Image
 
 from facesketch.data.index import index
 from facesketch.data.pairs import NoPairsError, Source
-from facesketch.data.synthetic.draw import draw_photo
+from facesketch.data.synthetic.draw import draw_pair
 from facesketch.devices import ThreadedMap
 from facesketch.errors import ConfigError, DataError, ImageError, ResourceError
 from facesketch.faces.frame import FRAME
@@ -102,7 +102,7 @@ class SyntheticFaces:
 
 def draw_framed(seed: int, number: int) -> Image.Image:
     """Draw one face with its eyes where the frame has them, 200x250 RGB; wall and clothes go on to the border."""
-    photo = np.asarray(draw_photo(np.random.default_rng([seed, number]), _SIDE))[:, _ACROSS:-_ACROSS]
+    photo = np.asarray(draw_pair(np.random.default_rng([seed, number]), _SIDE)[0])[:, _ACROSS:-_ACROSS]
     return Image.fromarray(np.pad(photo, ((_ABOVE, FRAME.height - _SIDE - _ABOVE), (0, 0), (0, 0)), mode="edge"))
 
 
