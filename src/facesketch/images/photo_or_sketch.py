@@ -7,7 +7,6 @@ picture, shrunk, so neither its size nor a white border matters.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -17,7 +16,6 @@ from PIL import Image, ImageFilter
 from facesketch.images.io import LUMA, flatten
 
 Array = NDArray[np.float64]
-Levels = NDArray[np.uint8]
 
 SIDE = 128
 """Pixels of the longer side that a picture is looked at with."""
@@ -49,19 +47,6 @@ _WEIGHTS = {
 }
 
 
-@dataclass(frozen=True)
-class Judgement:
-    """What a picture seems to be.
-
-    Attributes:
-        kind: `photo` or `sketch`.
-        score: how likely it is to be a sketch, 0 to 1; near 0.5 the rule is guessing.
-    """
-
-    kind: Literal["photo", "sketch"]
-    score: float
-
-
 def kind_of(image: Image.Image) -> Literal["photo", "sketch"]:
     """Return whether a picture of a face is a photo, in colour or not, or a sketch.
 
@@ -71,19 +56,18 @@ def kind_of(image: Image.Image) -> Literal["photo", "sketch"]:
         >>> kind_of(open_image("me.jpg"))
         'photo'
     """
-    return judge(image).kind
+    return "sketch" if likeness(image) > 0.5 else "photo"
 
 
-def judge(image: Image.Image) -> Judgement:
-    """Return whether a picture of a face is a photo or a sketch, and how sure that is.
+def likeness(image: Image.Image) -> float:
+    """Return how likely a picture of a face is a sketch, from 0 to 1; near 0.5 the rule is guessing.
 
     Args:
         image: any mode and size; what is transparent counts as white.
     """
     found = features(image)
     total = _BIAS + sum(weight * found[name] for name, weight in _WEIGHTS.items())
-    score = float(1 / (1 + np.exp(-np.clip(total, -30, 30))))
-    return Judgement("sketch" if score > 0.5 else "photo", score)
+    return float(1 / (1 + np.exp(-np.clip(total, -30, 30))))
 
 
 def features(image: Image.Image) -> dict[str, float]:
@@ -104,16 +88,21 @@ def features(image: Image.Image) -> dict[str, float]:
     grey = rgb @ np.array(LUMA)
     even = (grey + _FLOOR) / _light(grey)
     levels = np.clip(even * _WHITE + 0.5, 0, 255).astype(np.uint8)
-    dark, ratio = _hats(levels, 3)
-    detail, finest = _above(levels, ImageFilter.GaussianBlur(2)), _above(levels, ImageFilter.BoxBlur(1))
+    (dark, bright), (broad_dark, broad_bright) = _hats(levels, 3), _hats(levels, 9)
+    picture = Image.fromarray(levels)
+    detail, finest = (
+        levels.astype(np.float64) - np.asarray(picture.filter(blur), dtype=np.float64)
+        for blur in (ImageFilter.GaussianBlur(2), ImageFilter.BoxBlur(1))
+    )
+    common = np.convolve(picture.histogram(), np.ones(17), "same").max() / levels.size
     return {
         "bright": float(np.percentile(even, 75)),
         "paper": float((even > 0.88).mean()),
         "white": float(np.clip((np.percentile(rgb.min(axis=-1), 85) / 255 - 0.88) / 0.08, 0, 1)),
-        "common": _commonest(levels),
+        "common": float(common),
         "strokes": float(np.log1p(dark)),
-        "thin": ratio,
-        "thick": _hats(levels, 9)[1],
+        "thin": float(np.log((dark + 0.5) / (bright + 0.5))),
+        "thick": float(np.log((broad_dark + 0.5) / (broad_bright + 0.5))),
         "edges": float(np.log1p(np.percentile(np.abs(finest), 97))),
         "tails": float(np.log1p((detail**4).mean() / (detail.std() ** 4 + 1))),
         "colour": float(np.clip(np.log1p(_colourfulness(rgb, grey)) - 1.3, 0, 1)),
@@ -138,7 +127,9 @@ def _light(grey: Array) -> Array:
     The logarithm of the brightest greys nearby is fitted by a polynomial of second degree, what lies above it weighing
     much more than what lies below, so that a shadow across a sheet is found and what is drawn on it is not.
     """
-    brightest = Image.fromarray(_widened(np.maximum, grey.astype(np.uint8), 5))
+    import cv2
+
+    brightest = Image.fromarray(cv2.dilate(grey.astype(np.uint8), np.ones((5, 5), np.uint8)))
     values = np.log(np.asarray(brightest.resize((_GRID, _GRID), Image.Resampling.BOX), np.float64).ravel() + _FLOOR)
     terms = _polynomial(_GRID, _GRID)
     weights = np.ones(len(values))
@@ -155,29 +146,13 @@ def _polynomial(height: int, width: int) -> Array:
     return np.stack([np.ones_like(x), x, y, x * x, y * y, x * y], axis=1)
 
 
-def _hats(levels: Levels, width: int) -> tuple[float, float]:
-    """Return the mean of what closing fills, and how many times what opening takes away that is, as a logarithm."""
-    mean = levels.mean()
-    dark = float(_widened(np.minimum, _widened(np.maximum, levels, width), width).mean() - mean)
-    bright = float(mean - _widened(np.maximum, _widened(np.minimum, levels, width), width).mean())
-    return dark, float(np.log((dark + 0.5) / (bright + 0.5)))
+def _hats(levels: NDArray[np.uint8], width: int) -> tuple[float, float]:
+    """Return the mean of what closing fills, which is narrow and dark, and of what opening takes away, the bright."""
+    import cv2
 
-
-def _widened(extreme: np.ufunc, levels: Levels, width: int) -> Levels:
-    """Return the greatest or smallest level of the square of a width around each place; borders are replicated."""
-    padded = np.pad(levels, width // 2, mode="edge")
-    rows = extreme.reduce(np.lib.stride_tricks.sliding_window_view(padded, width, axis=0), axis=-1)
-    return np.asarray(extreme.reduce(np.lib.stride_tricks.sliding_window_view(rows, width, axis=1), axis=-1))
-
-
-def _above(levels: Levels, blur: ImageFilter.Filter) -> Array:
-    """Return what a blur takes away."""
-    return levels.astype(np.float64) - np.asarray(Image.fromarray(levels).filter(blur), dtype=np.float64)
-
-
-def _commonest(levels: Levels) -> float:
-    counts = np.bincount(levels.ravel(), minlength=256)
-    return float(np.convolve(counts, np.ones(17), "same").max() / counts.sum())
+    square = np.ones((width, width), np.uint8)
+    dark, bright = (cv2.morphologyEx(levels, hat, square) for hat in (cv2.MORPH_BLACKHAT, cv2.MORPH_TOPHAT))
+    return float(dark.mean()), float(bright.mean())
 
 
 def _colourfulness(rgb: Array, grey: Array) -> float:
