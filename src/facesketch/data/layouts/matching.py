@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
 
-from facesketch.data.layouts.tree import Item, subject_named
+from facesketch.data.layouts.tree import Item, subject_of
 from facesketch.data.pairs import Found, Pair, Source
 
 _SECOND_SERIES = re.compile(r"^([fm])2-")
@@ -65,7 +65,8 @@ def match(items: Sequence[Item]) -> Found | None:
     for name, (photo, sketch) in zip(names, matches, strict=True):
         side = photo.split or sketch.split
         stem = f"{side}-{name}" if side and seen[name] > 1 else name
-        found.pairs.append(make_pair(stem, photo, sketch, subject=subject_named(stem, sketch)))
+        who = subject_of(sketch.stem)  # not of `stem`: it may begin with folders, which no pattern knows
+        found.pairs.append(make_pair(stem, photo, sketch, subject=stem if who == sketch.stem else who))
     return found
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 from PIL import Image
 
-from facesketch.data.layouts.tree import Item, Tree, read, subject_named
-from facesketch.data.pairs import Found, Half, Pair, Source, cut_half
+from facesketch.config import Domain
+from facesketch.data.layouts.matching import match
+from facesketch.data.layouts.tree import Item, Tree, read
+from facesketch.data.pairs import Found, Half, Source, cut_half
 from facesketch.errors import ImageError
 from facesketch.images.io import header, open_image
 
@@ -32,32 +34,27 @@ def side_by_side(tree: Tree) -> Found | None:
     ratios = [_ratio(tree, path) for path in sample]
     if not sample or sum(ratio is not None and ratio >= WIDE for ratio in ratios) * 2 <= len(sample):
         return None
-    found = Found()
-    wide: list[Item] = []
+    unreadable, narrow, wide = list[str](), list[str](), list[Item]()
     for path in tree.pictures:
         ratio = _ratio(tree, path)
         if ratio is None:
-            found.unreadable.append(f"{path}: not a picture that can be read")
+            unreadable.append(f"{path}: not a picture that can be read")
         elif ratio < WIDE:
-            found.orphan_photos.append(str(path))
+            narrow.append(str(path))
         else:
             wide.append(read(path, exact=True))
-    if found.orphan_photos:
-        found.notes.append(f"a picture less than {WIDE} times wider than high holds no pair and counts as an orphan")
     photo = photo_half(tree, [item.path for item in wide])
-    sketch: Half = "right" if photo == "left" else "left"
+    halves: dict[Domain, Half] = {"photo": photo, "sketch": "right" if photo == "left" else "left"}
+    found = match([replace(item, domain=domain) for item in wide for domain in halves])
+    assert found is not None, "the sample holds wide pictures"
+    for place, pair in enumerate(found.pairs):
+        photo_there, sketch_there = (Source(pair.photo.path, half) for half in halves.values())
+        found.pairs[place] = replace(pair, photo=photo_there, sketch=sketch_there)
+    found.duplicates = [*dict.fromkeys(found.duplicates)]
+    found.unreadable, found.orphan_photos = unreadable, narrow
+    if narrow:
+        found.notes.append(f"a picture less than {WIDE} times wider than high holds no pair and counts as an orphan")
     found.notes.append(f"the photo is the {photo} half")
-    groups: dict[tuple[object, ...], list[Item]] = {}
-    for item in wide:
-        groups.setdefault((item.rest, item.split, item.stem), []).append(item)
-    names = ["-".join([*item.rest, item.stem]) for (item, *_) in groups.values()]
-    seen = Counter(names)
-    for name, (item, *others) in zip(names, groups.values(), strict=True):
-        if others:
-            found.duplicates.append(tuple(str(alike.path) for alike in (item, *others)))
-        stem = f"{item.split}-{name}" if item.split and seen[name] > 1 else name
-        file = Path(item.path)
-        found.pairs.append(Pair(stem, subject_named(stem, item), Source(file, photo), Source(file, sketch), item.split))
     return found
 
 

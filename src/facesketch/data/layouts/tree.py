@@ -149,15 +149,6 @@ def subject_of(stem: str) -> str:
     return stem
 
 
-def subject_named(stem: str, item: Item) -> str:
-    """Return who a pair shows: the person in the name of the file, or else the pair's own stem.
-
-    The stem may begin with folders, which no pattern knows. A person in two folders must be one subject.
-    """
-    who = subject_of(item.stem)
-    return stem if who == item.stem else who
-
-
 @dataclass(frozen=True)
 class Item:
     """One picture and what its path says."""
