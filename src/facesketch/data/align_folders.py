@@ -6,9 +6,9 @@ import csv
 import io
 import math
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import chain, count
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -193,11 +193,14 @@ def plan(folders: Sequence[Path], suffix: str) -> list[Unit]:
         DataError: as `facesketch.data.index.index`, or a folder without pictures.
     """
     paired = [_pairs(folder) for folder in folders]
-    names = _names(folders, _OWN_FILES if all(pairs is None for pairs in paired) else (*_OWN_FILES, *_OWN_FOLDERS))
-    found = list(zip(names, folders, paired, strict=True))
+    reserved = _OWN_FILES if all(pairs is None for pairs in paired) else (*_OWN_FILES, *_OWN_FOLDERS)
+    own = [(str(place), folder.resolve().name) for place, folder in enumerate(folders)]
+    sets = _distinct([(place, name, name) for place, name in own], reserved)
     many = len(folders) > 1
-    stems = _labels((name, pair.stem) for name, _, pairs in found for pair in pairs or ())
-    subjects = _labels((name, pair.subject) for name, _, pairs in found for pair in pairs or ())
+    found = [(sets[key], folder, pairs) for key, folder, pairs in zip(own, folders, paired, strict=True)]
+    known = [(name, pair) for name, _, pairs in found for pair in pairs or ()]
+    stems = _distinct([(name, pair.stem, f"{name}-{pair.stem}") for name, pair in known])
+    subjects = _distinct([(name, pair.subject, f"{name}-{pair.subject}") for name, pair in known])
     units: list[Unit] = []
     for name, folder, pairs in found:
         if pairs is None:
@@ -211,27 +214,10 @@ def plan(folders: Sequence[Path], suffix: str) -> list[Unit]:
             if many:
                 style = attributes.get("style", "")
                 attributes |= {"set": name, "style": f"{name}-{style}" if style else name}
-            own = (stem, subjects[name, pair.subject], pair.split or "", str(photo), str(sketch))
+            cells = (stem, subjects[name, pair.subject], pair.split or "", str(photo), str(sketch))
             pictures = Picture("photo", pair.photo, photo), Picture("sketch", pair.sketch, sketch)
-            units.append(Unit(stem, pictures, attributes | dict(zip(_OWN_COLUMNS, own, strict=True))))
+            units.append(Unit(stem, pictures, attributes | dict(zip(_OWN_COLUMNS, cells, strict=True))))
     return units
-
-
-def _names(folders: Sequence[Path], reserved: Collection[str]) -> list[str]:
-    """Return a name for each folder: its own, with a number if that is taken or reserved."""
-    own = [folder.resolve().name for folder in folders]
-    names: list[str] = []
-    for name in own:
-        again = fold(name) in {fold(other) for other in (*names, *reserved)}
-        names.append(_free(name, {fold(other) for other in (*own, *names, *reserved)}) if again else name)
-    return names
-
-
-def _free(name: str, taken: Collection[str]) -> str:
-    """Return a name, with a number at its end if it is among the folded ones that are taken."""
-    if fold(name) not in taken:
-        return name
-    return next(other for number in count(2) if fold(other := f"{name}-{number}") not in taken)
 
 
 def _pairs(folder: Path) -> tuple[Pair, ...] | None:
@@ -244,17 +230,26 @@ def _pairs(folder: Path) -> tuple[Pair, ...] | None:
         return None
 
 
-def _labels(named: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
-    """Return a unique label for each word of a folder: with the folder's name before it if several have the word."""
-    every = list(dict.fromkeys(named))
-    folders = Counter(word for _, word in {(name, fold(word)) for name, word in every})
-    taken = {word for word, many in folders.items() if many == 1}
-    labels = {(name, word): word for name, word in every}
-    for name, word in every:
-        if folders[fold(word)] > 1:
-            labels[name, word] = _free(f"{name}-{word}", taken)
-            taken.add(fold(labels[name, word]))
-    return labels
+def _distinct(wanted: Sequence[tuple[str, str, str]], reserved: Collection[str] = ()) -> dict[tuple[str, str], str]:
+    """Return a name for each thing, by (owner, short name), that is nobody else's, whatever the letter case.
+
+    Args:
+        wanted: owner, short name and long name. A thing has its short name if no other owner has a thing of that name,
+            and otherwise its long one, with a number at its end if that is taken.
+        reserved: names that are not given.
+    """
+    wanted = list(dict.fromkeys(wanted))
+    owners = Counter(name for _, name in {(owner, fold(short)) for owner, short, _ in wanted})
+    plain = {name for name, many in owners.items() if many == 1 and name not in reserved}
+    names, taken = dict[tuple[str, str], str](), {*reserved, *plain}
+    for owner, short, long in wanted:
+        name = short
+        if fold(short) not in plain:
+            tries = chain([long], (f"{long}-{number}" for number in count(2)))
+            name = next(each for each in tries if fold(each) not in taken)
+            taken.add(fold(name))
+        names[owner, short] = name
+    return names
 
 
 def _places(folder: Path, inside: PurePosixPath, suffix: str) -> dict[PurePosixPath, PurePosixPath]:
@@ -262,18 +257,15 @@ def _places(folder: Path, inside: PurePosixPath, suffix: str) -> dict[PurePosixP
     pictures = walk(folder).pictures
     if not pictures:
         raise DataError(f"{folder}: no picture in it", "give a folder of pictures or of pairs")
-    bare = Counter(path.with_suffix("") for path in pictures)
-    places: dict[PurePosixPath, PurePosixPath] = {}
-    taken: set[str] = set()
-    for path in sorted(pictures, key=lambda path: bare[path.with_suffix("")]):
-        # a.jpg and a.png must not become one file
-        label = str(path.with_suffix("") if bare[path.with_suffix("")] == 1 else path)
-        if fold((inside / f"{label}{suffix}").parts[0]) in _OWN_FILES:
-            label = f"picture-{label}"
-        label = _free(label, taken)
-        taken.add(fold(label))
-        places[path] = inside / f"{label}{suffix}"
-    return {path: places[path] for path in pictures}
+
+    def label(path: PurePosixPath) -> str:
+        ours = fold((inside / f"{path}{suffix}").parts[0]) in _OWN_FILES
+        return f"picture-{path}" if ours else str(path)
+
+    # a.jpg and a.png must not become one file
+    wanted = {path: (str(path), label(path.with_suffix("")), label(path)) for path in pictures}
+    labels = _distinct(list(wanted.values()))
+    return {path: inside / f"{labels[each[:2]]}{suffix}" for path, each in wanted.items()}
 
 
 def _write(done: AlignedFolders, folders: Sequence[Path], out: Path, frame: FaceFrame, scale: float) -> None:
