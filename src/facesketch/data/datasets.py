@@ -10,7 +10,7 @@ import math
 import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import partial
 
 import numpy as np
@@ -70,15 +70,8 @@ class Batch:
 
     def first(self, count: int) -> Batch:
         """Return the first few pictures."""
-        return replace(
-            self,
-            photo=self.photo[:count],
-            sketch=self.sketch[:count],
-            photo_stems=self.photo_stems[:count],
-            sketch_stems=self.sketch_stems[:count],
-            placements=self.placements[:count],
-            styles=self.styles[:count],
-        )
+        names = (field.name for field in fields(self) if field.name != "direction")
+        return replace(self, **{name: getattr(self, name)[:count] for name in names})
 
     def columns(self, multiple: int) -> tuple[int, int]:
         """Return the range of columns, a multiple of `multiple` wide, outside of which every picture is padding."""
@@ -136,16 +129,8 @@ Key = tuple[int, int]
 """(epoch, place in that epoch's order)."""
 
 
-@dataclass(frozen=True)
-class Item:
-    """One photo and one sketch, before they are stacked."""
-
-    photo: Tensor
-    sketch: Tensor
-    photo_stem: str
-    sketch_stem: str
-    placement: Placement
-    style: str
+Item = tuple[Tensor, Tensor, str, str, Placement, str]
+"""A photo, a sketch, the stem of each, the photo's placement and the sketch's style, before they are stacked."""
 
 
 class PairDataset(Dataset[Item]):
@@ -191,21 +176,14 @@ class PairDataset(Dataset[Item]):
         epoch, place = key
         photo = int(self._order(epoch, 0)[place])
         sketch = photo if self._paired else int(self._order(epoch, 1)[place])
-        item = Item(
-            self.photos[photo],
-            self.sketches[sketch],
-            self.stems[photo],
-            self.stems[sketch],
-            self.photos.placements[photo],
-            self._styles[sketch],
-        )
-        if self._augment is None:
-            return item
-        rng = np.random.Generator(np.random.PCG64([self._seed, epoch, 2, place]))
-        for_photo = draw(self._augment, rng)
-        for_sketch = for_photo if self._paired else draw(self._augment, rng)
-        drawn = relight(move(item.photo, for_photo), for_photo)
-        return replace(item, photo=drawn, sketch=move(item.sketch, for_sketch))
+        left, right = self.photos[photo], self.sketches[sketch]
+        if self._augment is not None:
+            rng = np.random.Generator(np.random.PCG64([self._seed, epoch, 2, place]))
+            for_photo = draw(self._augment, rng)
+            for_sketch = for_photo if self._paired else draw(self._augment, rng)
+            left, right = relight(move(left, for_photo), for_photo), move(right, for_sketch)
+        placement = self.photos.placements[photo]
+        return left, right, self.stems[photo], self.stems[sketch], placement, self._styles[sketch]
 
 
 def epoch_keys(count: int, batch_size: int, epoch: int, *, rank: int = 0, world: int = 1) -> list[list[Key]]:
@@ -231,12 +209,6 @@ def batches(dataset: PairDataset, keys: list[list[Key]], direction: Direction, w
 
 
 def _stack(items: list[Item], direction: Direction) -> Batch:
-    return Batch(
-        photo=torch.stack([item.photo for item in items]),
-        sketch=torch.stack([item.sketch for item in items]),
-        photo_stems=tuple(item.photo_stem for item in items),
-        sketch_stems=tuple(item.sketch_stem for item in items),
-        placements=tuple(item.placement for item in items),
-        direction=direction,
-        styles=tuple(item.style for item in items),
-    )
+    photos, sketches, photo_stems, sketch_stems, placements, styles = zip(*items, strict=True)
+    pictures = torch.stack(photos), torch.stack(sketches)
+    return Batch(*pictures, photo_stems, sketch_stems, placements, direction, styles)
