@@ -78,7 +78,7 @@ def publisher(monkeypatch: pytest.MonkeyPatch) -> Iterator[Publisher]:
 def entry(publisher: Publisher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Weight:
     """Return weights that the loopback server publishes, to be kept in `tmp_path/models`."""
     sha256 = hashlib.sha256(BODY).hexdigest()
-    made = Weight("toy", "toy.onnx", publisher.address, len(BODY), sha256, "MIT", "tests")
+    made = Weight("toy", "toy.onnx", publisher.address, Digest(len(BODY), sha256), "MIT", "tests")
     monkeypatch.setitem(WEIGHTS, "toy", made)
     monkeypatch.setenv("FACESKETCH_MODELS", str(tmp_path / "models"))
     return made
@@ -214,8 +214,7 @@ def pth(
         entry,
         file="toy.safetensors",
         address=publisher.address.replace("onnx", "pth"),
-        size=len(kept),
-        sha256=hashlib.sha256(kept).hexdigest(),
+        kept=Digest(len(kept), hashlib.sha256(kept).hexdigest()),
         pth=Digest(len(publisher.body), hashlib.sha256(publisher.body).hexdigest()),
         keep="features.",
     )
@@ -334,4 +333,4 @@ def test_the_research_folder_is_a_cache_folder(name: str, shared: Path, monkeypa
     verify(path, entry)
     assert fetch(name) == path
     if entry.pth is not None:  # the bytes that a fetch would write
-        assert hashlib.sha256(save(load_file(path))).hexdigest() == entry.sha256
+        assert hashlib.sha256(save(load_file(path))).hexdigest() == entry.kept.sha256

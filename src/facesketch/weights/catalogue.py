@@ -46,11 +46,10 @@ class Weight:
         name: its name on the command line.
         file: its name in the cache folder.
         address: https address of the published file, pinned to a version where the publisher has versions.
-        size: bytes of the kept file.
-        sha256: of the kept file.
+        kept: what that file must be.
         licence: SPDX identifier.
         purpose: what needs it, in a few words.
-        pth: size and sha256 of the published `.pth`, when the kept file is made from one.
+        pth: what the published `.pth` must be, when the kept file is made from one.
         keep: the prefix of the tensors that are kept of a `.pth`.
         installed: (package, path in it) of a copy of the published file that a dependency brings.
     """
@@ -58,18 +57,12 @@ class Weight:
     name: str
     file: str
     address: str
-    size: int
-    sha256: str
+    kept: Digest
     licence: str
     purpose: str
     pth: Digest | None = None
     keep: str = ""
     installed: tuple[str, str] | None = None
-
-    @property
-    def kept(self) -> Digest:
-        """Return what the file in the cache folder must be."""
-        return Digest(self.size, self.sha256)
 
     @property
     def published(self) -> Digest:
@@ -96,8 +89,7 @@ WEIGHTS: dict[str, Weight] = {
         name="sface",
         file="face_recognition_sface_2021dec_int8bq.onnx",
         address=f"{_ZOO}/face_recognition_sface/face_recognition_sface_2021dec_int8bq.onnx",
-        size=10_667_852,
-        sha256="fb143eea07838aa532d1c95df5f69899974ea0140e1fba05e94204be13ed74ee",
+        kept=Digest(10_667_852, "fb143eea07838aa532d1c95df5f69899974ea0140e1fba05e94204be13ed74ee"),
         licence="Apache-2.0",
         purpose="telling people apart (SFace)",
     ),
@@ -105,8 +97,7 @@ WEIGHTS: dict[str, Weight] = {
         name="alexnet",
         file="alexnet_features.safetensors",
         address=f"{_TORCHVISION}/alexnet-owt-7be5be79.pth",
-        size=9_879_632,
-        sha256="9f97fd313f4da83dbe6bbfbe6effca1241de9edfcd7c53386261ed9697286dd9",
+        kept=Digest(9_879_632, "9f97fd313f4da83dbe6bbfbe6effca1241de9edfcd7c53386261ed9697286dd9"),
         licence="BSD-3-Clause",
         purpose="LPIPS (alex)",
         pth=Digest(244_408_911, "7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02"),
@@ -116,8 +107,7 @@ WEIGHTS: dict[str, Weight] = {
         name="vgg16",
         file="vgg16_features.safetensors",
         address=f"{_TORCHVISION}/vgg16-397923af.pth",
-        size=58_861_016,
-        sha256="cabd922aeb0dd6d56f2bed33221aee74b7f1e760ddd105c0e0891606cbab6d0d",
+        kept=Digest(58_861_016, "cabd922aeb0dd6d56f2bed33221aee74b7f1e760ddd105c0e0891606cbab6d0d"),
         licence="BSD-3-Clause",
         purpose="LPIPS (vgg), Fréchet and kernel distance, the VGG16 encoder",
         pth=Digest(553_433_881, "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0"),
@@ -127,8 +117,7 @@ WEIGHTS: dict[str, Weight] = {
         name="lpips-alex",
         file="lpips_alex_heads.safetensors",
         address=f"{_LPIPS}/alex.pth",
-        size=5_040,
-        sha256="255d6454292d155a069f693a111769acec003d588617b250f24775369c816e04",
+        kept=Digest(5_040, "255d6454292d155a069f693a111769acec003d588617b250f24775369c816e04"),
         licence="BSD-2-Clause",
         purpose="LPIPS (alex)",
         pth=Digest(6_009, "df73285e35b22355a2df87cdb6b70b343713b667eddbda73e1977e0c860835c0"),
@@ -139,8 +128,7 @@ WEIGHTS: dict[str, Weight] = {
         name="lpips-vgg",
         file="lpips_vgg_heads.safetensors",
         address=f"{_LPIPS}/vgg.pth",
-        size=6_320,
-        sha256="4fbb0122b8b7c419838e12f9d9414a590916757773a1dc835cef7adef85e8933",
+        kept=Digest(6_320, "4fbb0122b8b7c419838e12f9d9414a590916757773a1dc835cef7adef85e8933"),
         licence="BSD-2-Clause",
         purpose="LPIPS (vgg)",
         pth=Digest(7_289, "a78928a0af1e5f0fcb1f3b9e8f8c3a2a5a3de244d830ad5c1feddc79b8432868"),
@@ -190,9 +178,9 @@ def locate(name: str, given: Path | None = None) -> Path:
         return given
     kept = cache_folder() / entry.file
     if kept.is_file():
-        if kept.stat().st_size != entry.size:
+        if kept.stat().st_size != entry.kept.size:
             seen = f"{kept}: {kept.stat().st_size:,} bytes"
-            raise MissingExtraError(seen, f"expected {entry.size:,}: type `{entry.command}`")
+            raise MissingExtraError(seen, f"expected {entry.kept.size:,}: type `{entry.command}`")
         return kept
     installed = entry.installed_copy()
     if installed is None:

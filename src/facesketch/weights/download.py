@@ -93,7 +93,7 @@ def _convert(source: Path, entry: Weight, kept: Path) -> None:
     from safetensors.torch import save
 
     data = save({key: value.contiguous() for key, value in read(source).items() if key.startswith(entry.keep)})
-    if hashlib.sha256(data).hexdigest() != entry.sha256:
+    if hashlib.sha256(data).hexdigest() != entry.kept.sha256:
         raise CheckpointError(
             f"{source}: its '{entry.keep}*' tensors are not those expected of the {entry.name} weights"
         )
