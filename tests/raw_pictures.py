@@ -1,14 +1,29 @@
-"""Pictures written byte by byte, so that what they hold is known without asking Pillow."""
+"""Pictures of noise, and pictures written byte by byte, so that what they hold is known without asking Pillow."""
 
 from __future__ import annotations
 
 import struct
 import zlib
 from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
 
 _WHITE = (0.9642, 1.0, 0.8249)
 DISPLAY_P3 = ((0.51512, 0.24120, -0.00105), (0.29198, 0.69225, 0.04189), (0.15710, 0.06657, 0.78407))
 SRGB = ((0.43607, 0.22249, 0.01392), (0.38515, 0.71687, 0.09708), (0.14307, 0.06061, 0.71410))
+
+
+def noise(width: int, height: int, channels: int = 3) -> Image.Image:
+    """Return a picture of random pixels, the same for the same size."""
+    pixels = np.random.default_rng(width * 1000 + height).integers(0, 256, (height, width, channels), dtype=np.uint8)
+    return Image.fromarray(pixels[:, :, 0] if channels == 1 else pixels)
+
+
+def names(folder: Path) -> list[str]:
+    """Return what a folder holds."""
+    return sorted(path.name for path in folder.iterdir())
 
 
 def chunk(name: bytes, body: bytes) -> bytes:

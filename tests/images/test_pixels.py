@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
+from tests.raw_pictures import names, noise
 
 from facesketch.errors import ImageError, OutputError
 from facesketch.images.fit import fit
@@ -21,15 +22,6 @@ from facesketch.images.io import open_image, save_image, to_array
 from facesketch.images.tensors import to_image, to_tensor, with_channels
 
 _RED = (200, 30, 10)
-
-
-def _noise(width: int, height: int, channels: int = 3) -> Image.Image:
-    pixels = np.random.default_rng(width * 1000 + height).integers(0, 256, (height, width, channels), dtype=np.uint8)
-    return Image.fromarray(pixels[:, :, 0] if channels == 1 else pixels)
-
-
-def _names(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
 
 
 # To tensors and back
@@ -68,7 +60,7 @@ def test_a_picture_may_be_changed_in_memory_without_a_warning(channels: int) -> 
 
 
 def test_with_channels_agrees_with_pillow() -> None:
-    photo = _noise(20, 16)
+    photo = noise(20, 16)
     colour = to_tensor(to_array(photo, 3))[None]
     grey = with_channels(colour, 1)
     assert grey.shape == (1, 1, 16, 20)
@@ -90,7 +82,7 @@ _SIDE = st.integers(8, 300)
 def test_fit_pads_by_mirroring_and_cut_undoes_it(
     width: int, height: int, longest: int | None, multiple: int, channels: int
 ) -> None:
-    image = _noise(width, height, channels)
+    image = noise(width, height, channels)
     content, bare = fit(image, channels, longest=longest)
     frame, placement = fit(image, channels, longest=longest, multiple=multiple)
 
@@ -122,7 +114,7 @@ def _assert_mirrored(frame: NDArray[np.uint8], start: int, own: int) -> None:
 @given(width=_SIDE, height=_SIDE, side=st.integers(32, 256))
 @settings(deadline=None, max_examples=50)
 def test_a_given_frame_holds_the_picture_in_its_middle(width: int, height: int, side: int) -> None:
-    frame, placement = fit(_noise(width, height), 3, longest=side, frame=(side, side))
+    frame, placement = fit(noise(width, height), 3, longest=side, frame=(side, side))
     assert frame.shape == (side, side, 3)
     for offset, own in zip(placement.offset, placement.content, strict=True):
         assert 0 <= (side - own) - 2 * offset <= 1
@@ -139,7 +131,7 @@ def test_a_shrunk_picture_shows_the_same() -> None:
 
 def test_a_frame_that_is_too_small_is_our_own_mistake() -> None:
     with pytest.raises(AssertionError, match="the frame must hold the picture"):
-        fit(_noise(40, 30), 3, longest=None, frame=(40, 29))
+        fit(noise(40, 30), 3, longest=None, frame=(40, 29))
 
 
 # Saving
@@ -148,29 +140,29 @@ def test_a_frame_that_is_too_small_is_our_own_mistake() -> None:
 @pytest.mark.parametrize("suffix", [".png", ".tif", ".bmp", ".ppm", ".PNG"])
 def test_what_is_saved_without_loss_comes_back(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / "made" / f"out{suffix}"
-    save_image(_noise(20, 16), path)
-    assert (np.asarray(open_image(path)) == np.asarray(_noise(20, 16))).all()
-    assert _names(path.parent) == [path.name]
+    save_image(noise(20, 16), path)
+    assert (np.asarray(open_image(path)) == np.asarray(noise(20, 16))).all()
+    assert names(path.parent) == [path.name]
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".webp"])
 def test_quality_decides_the_size(tmp_path: Path, suffix: str) -> None:
     for quality in (20, 95):
-        save_image(_noise(64, 64), tmp_path / f"{quality}{suffix}", quality=quality)
+        save_image(noise(64, 64), tmp_path / f"{quality}{suffix}", quality=quality)
     assert (tmp_path / f"20{suffix}").stat().st_size < (tmp_path / f"95{suffix}").stat().st_size / 2
 
 
 @pytest.mark.parametrize("name", ["out.txt", "out", "out.pdf", "out.ppm.bz2", "out.svg"])
 def test_another_suffix_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(ImageError, match=r"cannot write a '.*' picture; name it \.png"):
-        save_image(_noise(9, 9), tmp_path / name)
-    assert _names(tmp_path) == []
+        save_image(noise(9, 9), tmp_path / name)
+    assert names(tmp_path) == []
 
 
 def test_a_format_that_cannot_hold_the_picture_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match=r"out\.jpg: JPEG cannot hold this picture .*; name it \.png"):
         save_image(Image.new("RGBA", (9, 9)), tmp_path / "out.jpg")
-    assert _names(tmp_path) == []
+    assert names(tmp_path) == []
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tif"])
@@ -183,13 +175,13 @@ def test_a_full_disk_leaves_the_older_picture(tmp_path: Path, monkeypatch: pytes
     older = path.read_bytes()
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OutputError, match="the disk is full; free some room"):
-        save_image(_noise(64, 64), path)
+        save_image(noise(64, 64), path)
     assert path.read_bytes() == older
-    assert _names(tmp_path) == [path.name]
+    assert names(tmp_path) == [path.name]
 
 
 def test_a_place_that_is_no_folder(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("a file")
     with pytest.raises(OutputError, match=r"out\.png: cannot be written"):
-        save_image(_noise(9, 9), tmp_path / "taken" / "out.png")
-    assert _names(tmp_path) == ["taken"]
+        save_image(noise(9, 9), tmp_path / "taken" / "out.png")
+    assert names(tmp_path) == ["taken"]
