@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,8 @@ import pytest
 from pydantic import ValidationError
 
 from facesketch.checkpoints.preprocessing import Preprocessing
-from facesketch.errors import ConfigError
+from facesketch.errors import ConfigError, FaceError
+from facesketch.faces import FaceFrame
 from facesketch.faces.colours import AUTO, Colours
 
 OLD = (
@@ -32,6 +34,30 @@ def test_headers_from_before_styles_and_faces_are_read() -> None:
 def test_a_header_of_another_kind_is_not_misread(changed: tuple[str, str]) -> None:
     with pytest.raises(ValidationError):
         Preprocessing.model_validate_json(OLD.replace(*changed))
+
+
+FRAME = {"width": 160, "height": 192, "left_eye": [60.5, 80.0], "right_eye": [101.0, 81.0]}
+
+
+def test_the_frame_of_faces_is_read_and_written_as_plain_numbers() -> None:
+    needs = Preprocessing.model_validate_json(OLD[:-1] + f', "faces": {json.dumps(FRAME)}}}')
+    assert needs.faces == FaceFrame(160, 192, (60.5, 80.0), (101.0, 81.0))
+    assert json.loads(needs.model_dump_json())["faces"] == FRAME
+
+
+@pytest.mark.parametrize(
+    "faces",
+    [
+        {},
+        {key: FRAME[key] for key in ("width", "height", "left_eye")},
+        *(FRAME | wrong for wrong in ({"right_eye": 5}, {"width": "wide"}, {"more": 1})),
+        *(FRAME | wrong for wrong in ({"right_eye": [60.5, 80.0]}, {"right_eye": [225, 125]})),
+        [200, 250],
+    ],
+)
+def test_a_damaged_frame_is_refused(faces: object) -> None:
+    with pytest.raises((ValidationError, FaceError)):
+        Preprocessing.model_validate_json(OLD[:-1] + f', "faces": {json.dumps(faces)}}}')
 
 
 def test_channels_depend_on_the_direction() -> None:

@@ -65,7 +65,7 @@ class Unchanging:
         self.config = RunConfig(method=MethodConfig(name="pencil"))
         shape: dict[str, Any] = {"longest_side": 256, "frame": None, "multiple": 16}
         self.preprocessing = Preprocessing(
-            photo_channels=3, sketch_channels=3, directions=("photo2sketch",), faces=FaceFrame().header(), **shape
+            photo_channels=3, sketch_channels=3, directions=("photo2sketch",), faces=FaceFrame(), **shape
         )
 
     def run(

@@ -40,7 +40,7 @@ class Unchanging:
             frame=None,
             multiple=32,
             directions=directions,
-            faces=frame.header() if frame else None,
+            faces=frame,
         )
         self.seen: list[tuple[tuple[int, ...], Direction]] = []
 

@@ -64,7 +64,7 @@ def preprocessing(method: Method) -> Preprocessing:
         directions=method.translates,
         styles=method.styles,
         colours=method.colours,
-        faces=FaceFrame().header() if method.data.faces else None,
+        faces=FaceFrame() if method.data.faces else None,
     )
 
 

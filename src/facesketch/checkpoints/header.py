@@ -20,7 +20,7 @@ from pydantic import ValidationError
 
 from facesketch.checkpoints.preprocessing import Preprocessing
 from facesketch.config import DIRECTIONS, RunConfig
-from facesketch.errors import CheckpointError, nearest
+from facesketch.errors import CheckpointError, FaceError, nearest
 from facesketch.files import parse_json, require_regular
 
 FORMAT = "facesketch 1"
@@ -80,7 +80,7 @@ def read_header(path: Path) -> Header:
         if not isinstance(notes, dict):
             raise ValueError("notes are no object")
         return Header(config, notes, Preprocessing.model_validate_json(entries["preprocessing"]))
-    except (ValidationError, ValueError, KeyError, RecursionError) as error:
+    except (ValidationError, ValueError, KeyError, RecursionError, FaceError) as error:
         raise CheckpointError(f"{path}: its header is damaged or from another version", "copy it again") from error
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from facesketch.config import Direction, Frozen
 from facesketch.errors import ConfigError, nearest
 from facesketch.faces.colours import Colours, Part, numbers
+from facesketch.faces.frame import FaceFrame
 
 _LARGEST = 1 << 16  # pixels a side, so that no header makes a picture larger than memory
 
@@ -40,11 +42,20 @@ class Preprocessing(Frozen):
     """The styles that it has learned; the first is the default."""
     colours: tuple[Part, ...] = ()
     """What it takes the colour of as a hint."""
-    faces: dict[str, Any] | None = None
-    """The `FaceFrame` of the faces that it learned from, and so takes; None for pictures of any framing.
+    faces: FaceFrame | None = None
+    """The frame of the faces that it learned from, and so takes; None for pictures of any framing.
 
     A model of faces learned from pictures whose black corners were filled, so yours must be filled too.
     """
+
+    @field_validator("faces", mode="before")
+    @classmethod
+    def _whole(cls, value: Any) -> Any:
+        """Refuse a frame of which only a part is told: defaults would stand in for the rest."""
+        names = {field.name for field in fields(FaceFrame)}
+        if isinstance(value, dict) and value.keys() != names:
+            raise ValueError(f"expected {', '.join(sorted(names))}")
+        return value
 
     def source_channels(self, direction: Direction) -> int:
         """Return the channels of what goes in."""

@@ -7,7 +7,7 @@ import io
 import math
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import chain, count
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -279,7 +279,7 @@ def _write(done: AlignedFolders, folders: Sequence[Path], out: Path, frame: Face
         write_text(out / _TABLE, text.getvalue())
     report = {
         "folders": [str(folder) for folder in folders],
-        "frame": frame.header() | {"scale": scale},
+        "frame": asdict(frame) | {"scale": scale},
         "pairs": done.pairs,
         "pictures": {role: _figures(done, role) for role in dict.fromkeys(one.role for one in done.measured)},
         "turned": [{"name": name, "degrees": degrees} for name, degrees in done.turned],

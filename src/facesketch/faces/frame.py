@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
-from facesketch.errors import CheckpointError, FaceError
+from facesketch.errors import FaceError
 
 Point = tuple[float, float]
 
@@ -63,27 +61,6 @@ class FaceFrame:
         across, down = round(margin * self.width), round(margin * self.height)
         left, right = ((x + across, y + down) for x, y in self.eyes)
         return FaceFrame(self.width + 2 * across, self.height + 2 * down, left, right)
-
-    def header(self) -> dict[str, Any]:
-        """Return the frame as a model's header holds it: plain numbers and lists."""
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
-
-    @classmethod
-    def from_header(cls, header: Mapping[str, Any] | None) -> FaceFrame | None:
-        """Return the frame that a model's header describes, or None where it describes none.
-
-        Raises:
-            CheckpointError: it is not such a description.
-        """
-        if header is None:
-            return None
-        try:
-            (left_x, left_y), (right_x, right_y) = header["left_eye"], header["right_eye"]
-            left, right = (float(left_x), float(left_y)), (float(right_x), float(right_y))
-            return cls(int(header["width"]), int(header["height"]), left, right)
-        except (KeyError, TypeError, ValueError, FaceError) as error:
-            said = f"the model's header describes its faces as {header!r}"
-            raise CheckpointError(said, "expected width, height, left_eye and right_eye") from error
 
 
 FRAME = FaceFrame()

@@ -405,7 +405,7 @@ class Model:
             direction = "photo2sketch" if kind_of(image) == "photo" else "sketch2photo"
         translator, style = self.translator(direction), self._chosen_style(asked, direction)
         hints = self._chosen_hints(asked, direction)
-        frame = FaceFrame.from_header(translator.preprocessing.faces) if asked.align else None
+        frame = translator.preprocessing.faces if asked.align else None
         if frame is None:
             prepared = translator.prepare(image, direction, asked.resolution)
             return [FramedFace(prepared, direction, style, hints, image.size, source=image if keep_source else None)]
