@@ -9,36 +9,31 @@ from PIL import Image
 
 from facesketch.data.layouts.tree import stem_of, walk
 from facesketch.errors import ConfigError, ImageError
-from facesketch.images.io import FORMATS, SUFFIXES, WRITABLE, is_picture, open_image, save_image, unread_picture
+from facesketch.images.io import (
+    FORMATS,
+    NO_PICTURE,
+    SUFFIXES,
+    WRITABLE,
+    is_picture,
+    open_image,
+    save_image,
+    why_no_picture,
+)
 from facesketch.inference.folders.plan import plan
 
 
 @pytest.mark.parametrize(
-    "name",
-    [
-        "a.jpg",
-        "A.JPEG",
-        "a.jfif",
-        "a.jpe",
-        "b.png",
-        "c.webp",
-        "d.tif",
-        "e.bmp",
-        "f.ppm",
-        "g.ppm.bz2",
-        "h.GIF",
-        "i.avif",
-    ],
+    "name", ["a.jpg", "A.JPEG", "a.jfif", "a.jpe", "b.png", "c.webp", "d.tif", "e.bmp", "g.ppm.bz2", "h.GIF", "i.avif"]
 )
 def test_names_of_pictures(name: str) -> None:
     assert is_picture(Path("folder.d") / name)
-    assert unread_picture(Path(name)) is None
+    assert why_no_picture(Path(name)) == ""
 
 
 @pytest.mark.parametrize("name", [".a.jpg", "pairs.csv", "b.png.part", "archive.bz2", "png", "._c.png", ".d.heic"])
 def test_names_of_other_things(name: str) -> None:
     assert not is_picture(Path("folder.png") / name)
-    assert unread_picture(Path(name)) is None
+    assert why_no_picture(Path(name)) == NO_PICTURE
 
 
 def test_the_table_holds_every_suffix_of_the_formats_read() -> None:
@@ -65,7 +60,7 @@ def test_a_jpeg_by_another_name_is_taken_from_folders(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["a.heic", "b.HEIF", "c.jp2", "d.psd", "e.dng", "f.svg"])
 def test_a_picture_of_another_kind_is_told_of_with_what_to_do(name: str) -> None:
     assert not is_picture(Path(name))
-    assert "JPEG" in (unread_picture(Path(name)) or "").upper()
+    assert "JPEG" in why_no_picture(Path(name)).upper()
 
 
 def test_a_heic_picture_is_known_by_its_content(tmp_path: Path) -> None:

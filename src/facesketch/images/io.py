@@ -45,6 +45,7 @@ WRITABLE = SUFFIXES - {".mpo", ".pfm", ".ppm.bz2"}
 EXPECTED = ".jpg, .png, .webp, .tif, .avif, .gif …"
 """What a message says is expected of a file's name."""
 _HEIC = "convert it to JPEG, as with: heif-convert IN.heic OUT.jpg (on a Mac, Preview exports it)"
+_HEICS = frozenset({".heic", ".heif", ".hif"})
 _HEIC_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"})
 _OTHERS = re.compile(
     r"\.(jp2|j2k|jpx|jxl|jxr|dng|cr2|cr3|nef|arw|orf|rw2|raf|pef|dib|psd"
@@ -72,19 +73,9 @@ def is_picture(path: PurePath) -> bool:
     return kind is not None and not path.name.startswith(".") and (kind != "AVIF" or _reads_avif())
 
 
-def unread_picture(path: PurePath) -> str | None:
-    """Return what to do with a picture of a kind that `open_image` does not read; None for any other file."""
-    suffix = ending(path.name)
-    if path.name.startswith(".") or is_picture(path):
-        return None
-    if suffix in {".heic", ".heif", ".hif"}:
-        return _HEIC
-    return "save it as JPEG or PNG" if suffix in SUFFIXES or _OTHERS.fullmatch(suffix) else None
-
-
 def why_passed_over(entry: os.DirEntry[str] | Path) -> str:
     """Return why a file in a folder is not read as a picture; empty for a picture."""
-    return irregular(entry) or ("" if is_picture(PurePath(entry.name)) else why_no_picture(PurePath(entry.name)))
+    return irregular(entry) or why_no_picture(PurePath(entry.name))
 
 
 def irregular(entry: os.DirEntry[str] | Path) -> str:
@@ -99,9 +90,13 @@ def irregular(entry: os.DirEntry[str] | Path) -> str:
 
 
 def why_no_picture(path: PurePath) -> str:
-    """Return why a file is no picture by its name, with what to do about other kinds of pictures."""
-    advice = unread_picture(path)
-    return f"{ending(path.name)[1:].upper()} is not read; {advice}" if advice else NO_PICTURE
+    """Return why a file is no picture by its name, with what to do about other kinds of pictures; empty for one."""
+    if is_picture(path):
+        return ""
+    suffix = ending(path.name)
+    if path.name.startswith(".") or not (suffix in _HEICS | SUFFIXES or _OTHERS.fullmatch(suffix)):
+        return NO_PICTURE
+    return f"{suffix[1:].upper()} is not read; {_HEIC if suffix in _HEICS else 'save it as JPEG or PNG'}"
 
 
 def ending(name: str) -> str:

@@ -19,7 +19,7 @@ from PIL import Image
 
 from facesketch.devices import ThreadedMap, processors
 from facesketch.errors import FaceError, ImageError
-from facesketch.images.io import EXPECTED, irregular, is_picture, open_image, unread_picture, why_passed_over
+from facesketch.images.io import EXPECTED, irregular, open_image, why_no_picture, why_passed_over
 from facesketch.search.storage.people import Person
 from facesketch.search.storage.rows import Known, Row
 from facesketch.search.storage.store import Store
@@ -143,8 +143,8 @@ def _files(path: Path, report: Report, gallery: Path | None) -> Iterator[Path]:
 
 
 def _photo(file: Path, key: str) -> Photo:
-    if not is_picture(file):
-        raise ImageError(unread_picture(file) or "not a photo by its name", f"expected {EXPECTED}")
+    if reason := why_no_picture(file):
+        raise ImageError(reason, f"expected {EXPECTED}")
     if reason := irregular(file):
         raise ImageError(reason)
     try:
