@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from facesketch.data.layouts.matching import make_pair
@@ -24,6 +24,8 @@ _SUBJECT = re.compile(r"\d{5}")
 _LISTS = frozenset({".txt", ".lst", ".list"})
 _LONGEST_LIST = 4 << 20
 Shot = tuple[str, str, str]
+Photos = dict[tuple[str, ...], list[Item]]
+"""FERET's photos by ("stem", name), by (subject, pose, date) and by ("subject", number)."""
 
 
 def shot(stem: str) -> Shot | None:
@@ -43,23 +45,31 @@ def cufsf(tree: Tree) -> Found | None:
         DataError: lines and sketches match neither by name nor by count.
     """
     sketches = _sketches(tree)
-    photos = _Photos([Item(path, stem_of(path), "photo") for path in tree.pictures if read(path).domain != "sketch"])
-    if not sketches or not photos.items:
+    items = [Item(path, stem_of(path), "photo") for path in tree.pictures if read(path).domain != "sketch"]
+    if not sketches or not items:
         return None
+    photos: Photos = defaultdict(list)
+    for item in items:
+        photos["stem", item.stem].append(item)
+        if key := shot(item.stem):
+            photos[key].append(item)
+            photos["subject", key[0]].append(item)
     listed = _listed(tree)
     if listed:
         lines = _in_order(tree, listed, sketches)
-    elif photos.by_shot and all(_SUBJECT.fullmatch(item.stem) or shot(item.stem) for item in sketches):
+    elif any(shot(item.stem) for item in items) and all(
+        _SUBJECT.fullmatch(item.stem) or shot(item.stem) for item in sketches
+    ):
         lines = [(sketch, sketch.stem) for sketch in sketches]
     else:
         return None
     found = Found()
     for sketch, name in lines:
-        photo = photos.find(name)
+        photo = _photo(photos, name)
         if photo and sketch:
             subject = name[:5] if _SUBJECT.match(name) else name
             found.pairs.append(make_pair(sketch.stem, photo, sketch, subject=subject))
-            alike = tuple(str(item.path) for item in photos.by_stem[photo.stem])
+            alike = tuple(str(item.path) for item in photos["stem", photo.stem])
             found.duplicates += [alike] if len(alike) > 1 else []
         elif photo:
             found.orphan_photos.append(str(photo.path))
@@ -75,33 +85,15 @@ def _sketches(tree: Tree) -> list[Item]:
     return sorted(whole or items, key=lambda item: (item.stem, str(item.path)))
 
 
-@dataclass
-class _Photos:
-    """FERET's photos by name, by (subject, pose, date) and by subject."""
-
-    items: list[Item]
-    by_stem: dict[str, list[Item]] = field(default_factory=lambda: defaultdict(list))
-    by_shot: dict[Shot | None, Item] = field(default_factory=dict)
-    by_subject: dict[str, list[Item]] = field(default_factory=lambda: defaultdict(list))
-
-    def __post_init__(self) -> None:
-        for item in self.items:
-            self.by_stem[item.stem].append(item)
-            if key := shot(item.stem):
-                self.by_shot.setdefault(key, item)
-                self.by_subject[key[0]].append(item)
-
-    def find(self, name: str) -> Item | None:
-        """Return the photo of this FERET name, or the only one of its subject."""
-        key = shot(name)
-        if name in self.by_stem:
-            return self.by_stem[name][0]
-        if key in self.by_shot:
-            return self.by_shot[key]
-        if key is None:
-            only = self.by_subject.get(name, [])
-            return only[0] if len({item.stem for item in only}) == 1 else None
-        return self.by_stem[key[0]][0] if key[0] in self.by_stem else None  # photos renamed to the subject's number
+def _photo(photos: Photos, name: str) -> Item | None:
+    """Return the photo of this FERET name, or the only one of its subject."""
+    key = shot(name)
+    found = photos.get(("stem", name)) or photos.get(key or ())
+    if key is None and not found:
+        found = photos.get(("subject", name), [])
+        return found[0] if len({item.stem for item in found}) == 1 else None
+    found = found or photos.get(("stem", key[0] if key else ""))  # photos renamed to the subject's number
+    return found[0] if found else None
 
 
 def _listed(tree: Tree) -> list[str]:
