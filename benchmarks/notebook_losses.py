@@ -25,8 +25,9 @@ from facesketch.config import AugmentConfig, DataConfig, Direction
 from facesketch.data.datasets import Batch, PairDataset, batches, epoch_keys
 from facesketch.data.index import index
 from facesketch.data.split import split
+from facesketch.methods.conv_ae import ConvAutoencoder
+from facesketch.methods.conv_vae import VariationalAutoencoder
 from facesketch.methods.losses import kl_divergence
-from facesketch.methods.networks.conv_autoencoders import ConvAutoencoder, ConvVAE
 
 SIDE = 256
 NETWORKS = ("cae-mse", "cae-mae", "cae-bce", "cvae-2", "cvae-4", "cvae-12")
@@ -62,7 +63,7 @@ def train(data: Path, run: str, epochs: int) -> list[tuple[float, float]]:
     network, _, direction = run.partition(".")
     torch.manual_seed(0)
     size = int(network.removeprefix("cvae-")) if network.startswith("cvae") else 0
-    model = ConvVAE(3, 3, SIDE, latent=size) if size else ConvAutoencoder(3, 3, SIDE)
+    model = VariationalAutoencoder(3, 3, SIDE, latent=size) if size else ConvAutoencoder(3, 3, SIDE)
     optimiser = torch.optim.Adam(model.parameters(), lr=1e-3)
     sides = split(index(data).pairs, validation=0)
     config = DataConfig(folder=data, size=SIDE, photo_channels=3, sketch_channels=3)

@@ -125,10 +125,10 @@ PLAIN: dict[str, Callable[[Method, Batch], Step]] = {
 
 def ours(method: Method, batch: Batch, half: bool) -> Step:
     """Return the package's own step, as its trainer takes it."""
-    if method.defaults.channels_last:
+    if method.Options.defaults.channels_last:
         method.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         batch = batch.channels_last()
-    optimisers = method.optimisers(method.defaults.learning_rate)
+    optimisers = method.optimisers(method.Options.defaults.learning_rate)
 
     def step() -> None:
         phases = method.training_step(batch)

@@ -53,7 +53,7 @@ def test_run_folder_explains_itself(task: tuple[str, Direction], trained: Callab
     config = parse(tomllib.loads((run / "config.toml").read_text()), "config.toml")
     assert config == resolve(config), "config.toml leaves settings open"
     assert (config.method.name, config.direction, config.data.folder) == (name, direction, data)
-    assert set(config.method.options) >= {key for key in family(name).Options.model_fields if key != "encoder_weights"}
+    assert set(config.method.options) >= {key for key in family(name).model_fields if key != "encoder_weights"}
     for file in ("weights.safetensors", "best.safetensors"):
         assert read_header(run / file).config == config
     environment = json.loads((run / "environment.json").read_text())

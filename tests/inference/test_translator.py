@@ -24,7 +24,7 @@ from facesketch.images.tensors import to_image
 from facesketch.inference.engines.torch_engine import TorchEngine
 from facesketch.inference.translator import Translator, load, png
 from facesketch.methods.base import Method, Phase
-from facesketch.methods.families import NoOptions
+from facesketch.methods.families import Family
 from facesketch.training.trainer import train
 from facesketch.weights import shipped
 
@@ -32,8 +32,10 @@ from facesketch.weights import shipped
 class Identity(Method):
     """A network that gives back what it gets, and remembers the size it got."""
 
+    Options = Family
+
     def __init__(self, data: DataConfig, *, fixed: bool = False, multiple: int = 1) -> None:
-        super().__init__(NoOptions(), data, "photo2sketch")
+        super().__init__(self.Options(), data, "photo2sketch")
         self.fixed, self.multiple = fixed, multiple
         self.seen: list[tuple[int, ...]] = []
 

@@ -108,7 +108,7 @@ def test_patches_laid_where_they_were_cut_are_the_picture_again() -> None:
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("size", [16, 33, 64, 200, 256])
 def test_patches_cover_the_frame_at_any_size(name: str, size: int) -> None:
-    grid = Grid.of(family(name).Options(), size)  # type: ignore[arg-type]
+    grid = Grid.of(family(name)(), size)  # type: ignore[arg-type]
     assert size <= grid.side < size + grid.step
     assert (grid.count - 1) * grid.step + grid.patch == grid.side
 

@@ -19,13 +19,13 @@ from facesketch.methods.families import Defaults
 from facesketch.methods.pix2pix import Pix2Pix, Pix2PixOptions
 
 class Options(Pix2PixOptions):
+    """Pix2Pix as I like it."""
+    title = "Mine"
+    defaults = Defaults(epochs=3, batch_size=2, learning_rate=1e-3)
     l1_weight: float = 7.0
 
 class Mine(Pix2Pix):
-    """Pix2Pix as I like it."""
-    title = "Mine"
     Options = Options
-    defaults = Defaults(epochs=3, batch_size=2, learning_rate=1e-3)
 '''
 
 

@@ -12,7 +12,7 @@ from facesketch.config import DataConfig, Direction
 from facesketch.data.datasets import Batch
 from facesketch.images.fit import Placement
 from facesketch.methods.base import Method, Phase
-from facesketch.methods.families import NoOptions
+from facesketch.methods.families import Family
 from facesketch.training.validation import is_better, sample_sheet, validate
 
 SIDE, PLACE = 32, Placement((20, 32), (20, 32), (6, 0))
@@ -21,10 +21,11 @@ SIDE, PLACE = 32, Placement((20, 32), (20, 32), (6, 0))
 class Negative(Method):
     """A network that inverts what it sees; it serves both directions."""
 
-    both_ways = True
+    class Options(Family):
+        both_ways = True
 
     def __init__(self) -> None:
-        super().__init__(NoOptions(), DataConfig(size=SIDE, photo_channels=3, sketch_channels=3), "photo2sketch")
+        super().__init__(self.Options(), DataConfig(size=SIDE, photo_channels=3, sketch_channels=3), "photo2sketch")
 
     def training_step(self, batch: Batch) -> Iterator[Phase]:
         yield Phase("one", batch.photo.mean())

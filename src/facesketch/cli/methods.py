@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from facesketch.cli.console import console, print_json, table
+from facesketch.cli.console import console, print_json, say, table
 
 if TYPE_CHECKING:
     from facesketch.config import RunConfig
@@ -32,7 +31,7 @@ def methods(name: str | None = None, /, *, size: int = 256, json: bool = False) 
         if json:
             options = {
                 option: {"values": _choices(field), "default": field.default}
-                for option, field in found.Options.model_fields.items()
+                for option, field in found.model_fields.items()
             }
             own = {each: getattr(found.defaults, each) for each in ("epochs", "batch_size", "learning_rate")}
             print_json(
@@ -63,7 +62,7 @@ def _row(name: str, size: int) -> dict[str, Any]:
         "learned": found.learned,
         "parameters": _parameters(config) if found.learned else 0,
         "study": found.study,
-        "options": list(found.Options.model_fields),
+        "options": list(found.model_fields),
     }
 
 
@@ -89,7 +88,7 @@ def _print_table(rows: dict[str, dict[str, Any]]) -> None:
         counted = "–" if row["parameters"] is None else f"{row['parameters']:,}"
         shown.add_row(name, row["title"], directions, learns, counted, "yes" if row["study"] else "no")
     console().print(shown)
-    sys.stdout.write("Options of one: facesketch methods NAME. Train one: facesketch train NAME --data DIR --out RUN\n")
+    say("Options of one: facesketch methods NAME. Train one: facesketch train NAME --data DIR --out RUN")
 
 
 def _print_options(name: str, found: Any) -> None:
@@ -99,9 +98,10 @@ def _print_options(name: str, found: Any) -> None:
             f"By default it trains for {defaults.epochs} epochs at batch size {defaults.batch_size} "
             f"and learning rate {defaults.learning_rate:g}."
         )
-    for option, field in found.Options.model_fields.items():
-        lines.append(f"  --{option.replace('_', '-')} ({_choices(field)}) default {field.default}")
-    sys.stdout.write("\n".join(lines) + "\n")
+    for option, field in found.model_fields.items():
+        flag, about = f"--{option.replace('_', '-')}", field.description or ""
+        lines.append(f"  {flag} ({_choices(field)}) default {field.default}" + (f"\n      {about}" if about else ""))
+    say(*lines)
 
 
 def _choices(field: Any) -> str:

@@ -85,14 +85,14 @@ def _known(method: str | None, config: Path | None, options: dict[str, str]) -> 
         method = section.get("name") if isinstance(section, dict) else None
     if not isinstance(method, str):
         return named  # that no method is named is said where the settings are put together
-    own = list(family(method).Options.model_fields)
+    own = list(family(method).model_fields)
     fixed = ["data", "out", "direction", "config", "resume", "quiet"]
     general = [
         name for part in (DataConfig, AugmentConfig, TrainConfig) for name in part.model_fields if name != "folder"
     ]
     for name in named:
         if name not in own:
-            theirs = [other for other, kind in FAMILIES.items() if name in kind.Options.model_fields]
+            theirs = [other for other, kind in FAMILIES.items() if name in kind.model_fields]
             if theirs:
                 flag = f"--{name.replace('_', '-')}"
                 raise ConfigError(f"{flag} is an option of {', '.join(theirs)}, not of {method}", "leave it out")

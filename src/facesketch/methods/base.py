@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from facesketch.config import DataConfig, Direction, Domain, Frozen, RunConfig
+from facesketch.config import DataConfig, Direction, Domain, RunConfig
 from facesketch.data.datasets import Batch, PairDataset
 from facesketch.data.pairs import Pair
 from facesketch.errors import ConfigError
@@ -35,8 +35,8 @@ class Phase:
     Examples:
         >>> from facesketch.methods.base import Phase
         >>> import torch
-        >>> Phase("generator", torch.tensor(0.5), {"l1": torch.tensor(0.1)}).name
-        'generator'
+        >>> Phase.weighted("generator", adversarial=(1, torch.tensor(0.5)), l1=(100, torch.tensor(0.25))).loss
+        tensor(25.5000)
 
     Attributes:
         name: a key of `Method.phases`, which names the networks that this loss moves.
@@ -48,21 +48,27 @@ class Phase:
     loss: Tensor
     logged: Mapping[str, Tensor] = field(default_factory=dict)
 
+    @classmethod
+    def weighted(cls, name: str, **parts: tuple[float, Tensor]) -> Phase:
+        """Return a phase whose loss is a sum of weighted parts, each of which is logged without its weight."""
+        loss = torch.stack([weight * part for weight, part in parts.values()]).sum()
+        return cls(name, loss, {part: value.detach() for part, (_, value) in parts.items()})
 
-class Method(Family, nn.Module):
+
+class Method(nn.Module):
     """The networks and losses of one family of models.
 
-    `Family` describes the family; `METHODS` in the registry names the class. A subclass sets `multiple`, `fixed` and
-    `phases`, and implements `training_step` and `translate`.
-
-    Args:
-        options: an instance of the class's own `Options`.
-        data: sizes and channels.
-        direction: what to learn; ignored by a method that learns both at once.
+    `METHODS` in the registry names the class. A subclass names its `Options`, sets `multiple`, `fixed` and `phases`,
+    and implements `training_step` and `translate`. A method that learns both directions at once ignores `direction`.
     """
 
+    Options: ClassVar[type[Family]]
+    """Its options, and what is known of its family."""
+    options: Any
     fixed: bool = False
-    """Translates pictures of exactly `frame(size)` square and no other."""
+    """Translates pictures of exactly `frame` square and no other."""
+    halves: bool = False
+    """Its layers halve the side down to a few pixels, so that the frame is a power of two, and at least 32."""
     multiple: int = 1
     """Both sides of a picture must be multiples of this."""
     styles: tuple[str, ...] = ()
@@ -72,7 +78,7 @@ class Method(Family, nn.Module):
     colours: tuple[Part, ...] = ()
     """What the model takes the colour of as a hint."""
 
-    def __init__(self, options: Frozen, data: DataConfig, direction: Direction) -> None:
+    def __init__(self, options: Family, data: DataConfig, direction: Direction) -> None:
         super().__init__()
         self.options, self.data, self.direction = options, data, direction
 
@@ -88,26 +94,24 @@ class Method(Family, nn.Module):
     @property
     def translates(self) -> tuple[Direction, ...]:
         """The directions that this trained model serves."""
-        return self.directions if self.both_ways else (self.direction,)
+        return self.Options.directions if self.Options.both_ways else (self.direction,)
 
     @property
     def frame(self) -> int:
         """Side of the square that training pictures are padded to."""
+        if self.halves:
+            return max(32, 1 << (self.data.size - 1).bit_length())
         return -(-self.data.size // self.multiple) * self.multiple
-
-    def channels(self, domain: Domain) -> int:
-        """Return the channels of photos or of sketches."""
-        return self.data.channels(domain)
 
     @property
     def source_channels(self) -> int:
         """Channels of what goes in."""
-        return self.channels(ENDS[self.direction][0])
+        return self.data.channels(ENDS[self.direction][0])
 
     @property
     def target_channels(self) -> int:
         """Channels of what comes out."""
-        return self.channels(ENDS[self.direction][1])
+        return self.data.channels(ENDS[self.direction][1])
 
     @abstractmethod
     def training_step(self, batch: Batch) -> Iterator[Phase]:
@@ -145,11 +149,7 @@ class Method(Family, nn.Module):
         """Take in what is not learned step by step; called once, before a training's first step."""
 
     def load_exported(self, weights: Mapping[str, Tensor], config: RunConfig) -> None:
-        """Take the weights of an exported model to start from, as far as its file has them.
-
-        Args:
-            weights: by their names in the method that was exported.
-            config: that method's settings.
+        """Start from the weights of an exported model, by their names in that method, and its settings.
 
         Raises:
             ConfigError: an export of this method does not keep enough.
@@ -159,12 +159,13 @@ class Method(Family, nn.Module):
 
     def optimisers(self, learning_rate: float) -> dict[str, torch.optim.Optimizer]:
         """Return one Adam per phase, with the betas of `defaults`, fused where the device has it."""
-        return {phase: self._adam(networks, learning_rate) for phase, networks in self.phases.items()}
-
-    def _adam(self, networks: Sequence[str], learning_rate: float) -> torch.optim.Optimizer:
-        parameters = [each for network in networks for each in getattr(self, network).parameters()]
-        fused = all(parameter.device.type in {"cpu", "cuda"} for parameter in parameters)
-        return torch.optim.Adam(parameters, lr=learning_rate, betas=self.defaults.betas, fused=fused)
+        found: dict[str, torch.optim.Optimizer] = {}
+        for phase, networks in self.phases.items():
+            parameters = [each for network in networks for each in getattr(self, network).parameters()]
+            fused = all(parameter.device.type in {"cpu", "cuda"} for parameter in parameters)
+            betas = self.Options.defaults.betas
+            found[phase] = torch.optim.Adam(parameters, lr=learning_rate, betas=betas, fused=fused)
+        return found
 
     def extra_state(self) -> dict[str, Any]:
         """Return what a resumed training needs beside weights and optimisers: tensors, numbers, lists of them."""
@@ -182,8 +183,3 @@ def check_patches(frame: int, size: int) -> None:
     """
     if frame < 32:
         raise ConfigError(f"size = {size}: a patch discriminator needs at least 32 pixels", "type `size` 32")
-
-
-def power_of_two(size: int) -> int:
-    """Return the next power of two that holds `size`, and at least 32: what the fixed-size networks need."""
-    return max(32, 1 << (size - 1).bit_length())

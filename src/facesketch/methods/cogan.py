@@ -1,29 +1,125 @@
 """CoGAN: two GANs that share the layers of meaning, so that one code is a face as a photo and as a sketch.
 
 Liu and Tuzel, "Coupled generative adversarial networks", NIPS 2016, which the study names and does not build.
+Layer counts, kernels and widths are those of the authors' networks for faces of 128 pixels; other sizes have one layer
+more or less per doubling.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from facesketch.config import DataConfig, Direction, Domain
 from facesketch.data.datasets import Batch
-from facesketch.methods.base import ENDS, Method, Phase, power_of_two
-from facesketch.methods.families import CoGANFamily, CoGANOptions
+from facesketch.methods.base import ENDS, Method, Phase
+from facesketch.methods.families import CoGANOptions
 from facesketch.methods.losses import adversarial_bce, l1, mse
-from facesketch.methods.networks.blocks import frozen
-from facesketch.methods.networks.coupled import CoupledEncoder, CoupledGenerator
+from facesketch.methods.networks.blocks import Linear, Norm, frozen, initialise, initialise_glorot, normalisation
 
 _DROPOUTS = (0.1, 0.3, 0.3, 0.5)
 """What the authors' discriminators drop after their last convolutions."""
 
 
-class CoGAN(CoGANFamily, Method):
+class CoupledGenerator(nn.Module):
+    """A code becomes a photo and a sketch: a linear layer and 4x4 transposed convolutions of stride 2, from 4x4 up.
+
+    (N, latent) -> (N, C, size, size) in [-1, 1] of either domain. At 128: 1024-512-256-128-64-32, each with batch norm
+    and PReLU, and a 3x3 convolution with tanh. The `own` layers nearest to the picture are each domain's.
+    """
+
+    def __init__(self, channels: Mapping[Domain, int], size: int, latent: int, width: int, own: int) -> None:
+        super().__init__()
+        widths = [max(1, width >> level) for level in range(size.bit_length() - 2)]
+        ups = list(pairwise(widths))
+        own = min(own, len(ups))
+        self.shared = nn.Sequential(
+            Linear(latent, widths[0] * 16, bias=False),
+            nn.Unflatten(1, (widths[0], 4, 4)),
+            *_finish(widths[0], "batch"),
+            *(layer for before, after in ups[: len(ups) - own] for layer in _up(before, after)),
+        )
+        self.own = nn.ModuleDict(
+            {
+                domain: nn.Sequential(
+                    *(layer for before, after in ups[len(ups) - own :] for layer in _up(before, after)),
+                    nn.Conv2d(widths[-1], count, 3, padding=1),
+                    nn.Tanh(),
+                )
+                for domain, count in channels.items()
+            }
+        )
+        initialise(self)
+
+    def forward(self, code: Tensor, domain: Domain) -> Tensor:
+        return self.own[domain](self.shared(code))
+
+
+class CoupledEncoder(nn.Module):
+    """A photo or a sketch becomes a few numbers: convolutions of stride 2 down to 2x2, and a linear layer.
+
+    (N, C, size, size) in [-1, 1] of either domain -> (N, out). At 128: 32-64-128 of 5x5 and 256-512-1024 of 3x3, with
+    PReLU. The `own` layers nearest to the picture are each domain's; `dropouts` stand after the last layers. With one
+    number it is CoGAN's discriminator, but for a layer of 2,048 units before the last, whose batch norm
+    cannot learn from a batch of one picture.
+    """
+
+    def __init__(
+        self,
+        channels: Mapping[Domain, int],
+        size: int,
+        out: int,
+        width: int,
+        own: int,
+        norm: Norm,
+        dropouts: Sequence[float] = (),
+    ) -> None:
+        super().__init__()
+        levels = size.bit_length() - 2
+        widths = [max(1, width >> level) for level in reversed(range(levels))]
+        shares = [0.0] * (levels - len(dropouts)) + list(dropouts)[-levels:]
+        kernels = [5 if level < 3 else 3 for level in range(levels)]  # from the picture on
+        own = min(own, levels)
+
+        def layers(first: int, last: int, before: int) -> list[nn.Module]:
+            inward = [before, *widths[first:last]]
+            return [
+                layer
+                for level, (before, after) in enumerate(pairwise(inward), first)
+                for layer in _down(before, after, kernels[level], norm, shares[level])
+            ]
+
+        self.own = nn.ModuleDict({domain: nn.Sequential(*layers(0, own, count)) for domain, count in channels.items()})
+        self.shared = nn.Sequential(
+            *layers(own, levels, widths[own - 1] if own else next(iter(channels.values()))),
+            nn.Flatten(),
+            Linear(widths[-1] * 4, out),
+        )
+        (initialise if norm == "batch" else initialise_glorot)(self)
+
+    def forward(self, x: Tensor, domain: Domain) -> Tensor:
+        return self.shared(self.own[domain](x))
+
+
+def _finish(channels: int, norm: Norm) -> list[nn.Module]:
+    return [normalisation(norm, channels), nn.PReLU(channels)]
+
+
+def _up(before: int, after: int) -> list[nn.Module]:
+    conv = nn.ConvTranspose2d(before, after, 4, stride=2, padding=1, bias=False)  # its norm's shift makes a bias void
+    return [conv, *_finish(after, "batch")]
+
+
+def _down(before: int, after: int, kernel: int, norm: Norm, dropout: float) -> list[nn.Module]:
+    conv = nn.Conv2d(before, after, kernel, stride=2, padding=kernel // 2, bias=norm == "none")
+    return [conv, *_finish(after, norm), *([nn.Dropout(dropout)] if dropout else [])]
+
+
+class CoGAN(Method):
     """The networks and losses of `cogan`.
 
     The paper's: a code drawn evenly from [-1, 1] becomes a photo and a sketch; the generators share their first
@@ -38,22 +134,17 @@ class CoGAN(CoGANFamily, Method):
     which is more than all pairs of the study.
     """
 
-    fixed = True
+    Options = CoGANOptions
+    fixed = halves = True
     phases: ClassVar = {"discriminators": ("discriminator",), "generators": ("generator", "encoder")}
 
     def __init__(self, options: CoGANOptions, data: DataConfig, direction: Direction) -> None:
         super().__init__(options, data, direction)
-        self.settings = options
         channels: dict[Domain, int] = {"photo": data.photo_channels, "sketch": data.sketch_channels}
         size, width, own = self.frame, options.width, options.own
         self.generator = CoupledGenerator(channels, size, options.latent, width, own)
         self.encoder = CoupledEncoder(channels, size, options.latent, width, own, "none")
         self.discriminator = CoupledEncoder(channels, size, 1, width, own, "batch", _DROPOUTS)
-
-    @property
-    def frame(self) -> int:
-        """The next power of two: each layer halves or doubles the side."""
-        return power_of_two(self.data.size)
 
     def training_step(self, batch: Batch) -> Iterator[Phase]:
         """Both discriminators first, then generators and encoders together."""
@@ -72,33 +163,27 @@ class CoGAN(CoGANFamily, Method):
         d_photo, d_sketch = (
             adversarial_bce(judged[domain][0], True) + adversarial_bce(judged[domain][1], False) for domain in real
         )
-        yield Phase("discriminators", d_photo + d_sketch, {"d_photo": d_photo.detach(), "d_sketch": d_sketch.detach()})
+        yield Phase.weighted("discriminators", d_photo=(1, d_photo), d_sketch=(1, d_sketch))
 
         with frozen(self.discriminator):
             fooled = [adversarial_bce(self._judge(real[domain], fake[domain], domain)[1], True) for domain in real]
-        adversarial = fooled[0] + fooled[1]
         reconstruction = l1(drawn["photo"][1], real["photo"]) + l1(drawn["sketch"][1], real["sketch"])
         found = [mse(self._encode(fake[domain], domain), code) for domain in real]
-        again = found[0] + found[1]
-        weights = self.settings
-        yield Phase(
+        yield Phase.weighted(
             "generators",
-            adversarial + weights.reconstruction_weight * reconstruction + weights.code_weight * again,
-            {
-                "adversarial": adversarial.detach(),
-                "reconstruction": reconstruction.detach(),
-                "code": again.detach(),
-            },
+            adversarial=(1, fooled[0] + fooled[1]),
+            reconstruction=(self.options.reconstruction_weight, reconstruction),
+            code=(self.options.code_weight, found[0] + found[1]),
         )
 
     def _draw(self, count: int) -> Tensor:
         """Draw codes; in validation always the same ones, and without touching the random state of the training."""
         own = None if self.training else torch.Generator().manual_seed(0)
-        return torch.rand(count, self.settings.latent, generator=own) * 2 - 1
+        return torch.rand(count, self.options.latent, generator=own) * 2 - 1
 
     def _encode(self, pictures: Tensor, domain: Domain) -> Tensor:
         """Return codes in [-1, 1], as they are drawn."""
-        return self.encoder(pictures, domain).tanh()  # type: ignore[no-any-return]
+        return self.encoder(pictures, domain).tanh()
 
     def _judge(self, real: Tensor, fake: Tensor, domain: Domain) -> tuple[Tensor, Tensor]:
         """Return the logits of real and of generated pictures, normed as one batch as the authors do."""
@@ -106,6 +191,5 @@ class CoGAN(CoGANFamily, Method):
         return logits[: len(real)], logits[len(real) :]
 
     def translate(self, images: Tensor, direction: Direction) -> Tensor:
-        """Translate (N, C, S, S) pictures in [-1, 1] by way of their code, either way."""
         source, target = ENDS[direction]
-        return self.generator(self._encode(images, source), target).float()  # type: ignore[no-any-return]
+        return self.generator(self._encode(images, source), target).float()

@@ -15,7 +15,7 @@ from facesketch.config import DataConfig, Direction
 from facesketch.data.datasets import Batch
 from facesketch.images.tensors import with_channels
 from facesketch.methods.base import Method, Phase, check_patches
-from facesketch.methods.families import CycleGANFamily, CycleGANOptions
+from facesketch.methods.families import CycleGANOptions
 from facesketch.methods.losses import adversarial_least_squares, l1
 from facesketch.methods.networks.blocks import frozen, initialise
 from facesketch.methods.networks.patchgan import PatchGAN
@@ -33,11 +33,7 @@ class ImagePool:
         self.images: list[Tensor] = []
 
     def exchange(self, fresh: Tensor) -> Tensor:
-        """Return a batch of the same shape: each picture is fresh or, once the pool is full, by a coin, an old one.
-
-        Args:
-            fresh: (N, C, H, W), without a graph.
-        """
+        """Return a batch like (N, C, H, W): each picture is fresh or, once the pool is full, by a coin, an old one."""
         shown = list(fresh)
         for place, image in enumerate(fresh if self.capacity else ()):
             if len(self.images) < self.capacity:
@@ -48,9 +44,10 @@ class ImagePool:
         return torch.stack(shown)
 
 
-class CycleGAN(CycleGANFamily, Method):
+class CycleGAN(Method):
     """The networks and losses of `cyclegan`."""
 
+    Options = CycleGANOptions
     phases: ClassVar = {
         "generators": ("to_sketch", "to_photo"),
         "discriminators": ("sketch_discriminator", "photo_discriminator"),
@@ -59,11 +56,9 @@ class CycleGAN(CycleGANFamily, Method):
     def __init__(self, options: CycleGANOptions, data: DataConfig, direction: Direction) -> None:
         super().__init__(options, data, direction)
         photo, sketch, width = data.photo_channels, data.sketch_channels, options.width
-        self.cycle_weight, self.identity_weight = options.cycle_weight, options.identity_weight
-        self.to_sketch = ResNetGenerator(photo, sketch, width=width, blocks=options.blocks)
-        self.to_photo = ResNetGenerator(sketch, photo, width=width, blocks=options.blocks)
-        self.sketch_discriminator = PatchGAN(sketch, width=width)
-        self.photo_discriminator = PatchGAN(photo, width=width)
+        self.to_sketch = ResNetGenerator(photo, sketch, width, options.blocks)
+        self.to_photo = ResNetGenerator(sketch, photo, width, options.blocks)
+        self.sketch_discriminator, self.photo_discriminator = PatchGAN(sketch, width), PatchGAN(photo, width)
         self.sketch_pool, self.photo_pool = ImagePool(options.pool), ImagePool(options.pool)
         self.multiple = 2 * self.to_sketch.stride  # at its narrowest a picture needs two pixels to be reflected
         check_patches(self.frame, data.size)
@@ -77,16 +72,17 @@ class CycleGAN(CycleGANFamily, Method):
             adversarial = adversarial_least_squares(self.sketch_discriminator(fake_sketch), True)
             adversarial = adversarial + adversarial_least_squares(self.photo_discriminator(fake_photo), True)
             cycle = l1(self.to_photo(fake_sketch), photo) + l1(self.to_sketch(fake_photo), sketch)
-            identity = self._identity(photo, sketch) if self.identity_weight else photo.new_zeros(())
-        yield Phase(
+            identity = self._identity(photo, sketch) if self.options.identity_weight else photo.new_zeros(())
+        yield Phase.weighted(
             "generators",
-            adversarial + self.cycle_weight * cycle + self.identity_weight * identity,
-            {"adversarial": adversarial.detach(), "cycle": cycle.detach(), "identity": identity.detach()},
+            adversarial=(1, adversarial),
+            cycle=(self.options.cycle_weight, cycle),
+            identity=(self.options.identity_weight, identity),
         )
 
         d_sketch = self._discriminator_loss(self.sketch_discriminator, sketch, fake_sketch.detach(), self.sketch_pool)
         d_photo = self._discriminator_loss(self.photo_discriminator, photo, fake_photo.detach(), self.photo_pool)
-        yield Phase("discriminators", d_sketch + d_photo, {"d_sketch": d_sketch.detach(), "d_photo": d_photo.detach()})
+        yield Phase.weighted("discriminators", d_sketch=(1, d_sketch), d_photo=(1, d_photo))
 
     def _identity(self, photo: Tensor, sketch: Tensor) -> Tensor:
         """Return the identity loss; where the channels differ it is taken on the narrower picture's luma."""
@@ -104,16 +100,13 @@ class CycleGAN(CycleGANFamily, Method):
         return (real_loss + adversarial_least_squares(network(shown), False)) / 2
 
     def translate(self, images: Tensor, direction: Direction) -> Tensor:
-        """Translate (N, C, H, W) pictures in [-1, 1], sides multiples of 8, either way."""
         generator = self.to_sketch if direction == "photo2sketch" else self.to_photo
-        return generator(images).float()  # type: ignore[no-any-return]
+        return generator(images).float()
 
     def extra_state(self) -> dict[str, Any]:
-        """Return the pictures in both pools."""
         return {"sketch_pool": list(self.sketch_pool.images), "photo_pool": list(self.photo_pool.images)}
 
     def load_extra_state(self, state: Mapping[str, Any]) -> None:
-        """Take back the pictures of both pools."""
         device = next(self.parameters()).device
         for pool, kept in ((self.sketch_pool, state["sketch_pool"]), (self.photo_pool, state["photo_pool"])):
             pool.images = [image.to(device) for image in kept]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from facesketch.config import DIRECTIONS, Direction, Frozen
 
@@ -28,12 +28,13 @@ class Defaults:
     """Share of a running average of the weights that a step keeps; 0 for none."""
 
 
-class NoOptions(Frozen):
-    """The settings of a family without any of its own."""
+class Family(Frozen):
+    """A family of models: its fields are its options, and its class variables what else is known without PyTorch.
 
+    `facesketch methods` prints the docstring's first line, and those of the options.
+    """
 
-class Family:
-    """What is known of a family; the docstring's first line is what `facesketch methods` prints."""
+    model_config = ConfigDict(use_attribute_docstrings=True)
 
     title: ClassVar[str]
     paired: ClassVar[bool] = True
@@ -44,11 +45,16 @@ class Family:
     """Translates with the training pairs: no loss, no optimiser, and no network to export."""
     directions: ClassVar[tuple[Direction, ...]] = DIRECTIONS
     defaults: ClassVar[Defaults]
-    Options: ClassVar[type[Frozen]] = NoOptions
 
 
-class DenseAEOptions(Frozen):
-    """Settings of `dense-ae`. The study gives no sizes; these keep it under 35 million parameters at 256."""
+class DenseAEOptions(Family):
+    """Fully connected encoder and decoder with a pixel loss.
+
+    The study gives no sizes; these keep it under 35 million parameters at 256.
+    """
+
+    title = "Dense autoencoder"
+    defaults = Defaults(epochs=500, batch_size=32, learning_rate=1e-3)
 
     loss: Literal["mse", "mae", "bce"] = "mse"
     """Pixel loss, on [0, 1]."""
@@ -58,16 +64,11 @@ class DenseAEOptions(Frozen):
     """Units of the code."""
 
 
-class DenseAEFamily(Family):
-    """Fully connected encoder and decoder with a pixel loss."""
+class ConvAEOptions(Family):
+    """The study's CAE with a mean squared, mean absolute, cross-entropy or structural loss, denoising if asked to."""
 
-    title = "Dense autoencoder"
-    defaults = Defaults(epochs=500, batch_size=32, learning_rate=1e-3)
-    Options = DenseAEOptions
-
-
-class ConvAEOptions(Frozen):
-    """Settings of `conv-ae`."""
+    title = "Convolutional autoencoder"
+    defaults = Defaults(epochs=500, batch_size=32, learning_rate=1e-3, channels_last=True)
 
     loss: Literal["mse", "mae", "bce", "ssim"] = "mse"
     """Loss on [0, 1]; `ssim` is 1 - SSIM, the structural loss that the study's text names."""
@@ -81,16 +82,11 @@ class ConvAEOptions(Frozen):
     """Share of the channels' values dropped after the first and third layer up."""
 
 
-class ConvAEFamily(Family):
-    """The study's CAE with a mean squared, mean absolute, cross-entropy or structural loss, denoising if asked to."""
+class ConvVAEOptions(Family):
+    """The study's CVAE: reconstruction summed over the frame's pixels, plus the divergence from a standard normal."""
 
-    title = "Convolutional autoencoder"
-    defaults = Defaults(epochs=500, batch_size=32, learning_rate=1e-3, channels_last=True)
-    Options = ConvAEOptions
-
-
-class ConvVAEOptions(Frozen):
-    """Settings of `conv-vae`."""
+    title = "Convolutional VAE"
+    defaults = Defaults(epochs=500, batch_size=16, learning_rate=1e-3, channels_last=True)
 
     latent: Annotated[int, Field(ge=1)] = 12
     """Numbers that a face is squeezed into; the study tried 2, 4 and 12."""
@@ -100,16 +96,11 @@ class ConvVAEOptions(Frozen):
     """Weight of the divergence from the prior."""
 
 
-class ConvVAEFamily(Family):
-    """The study's CVAE: reconstruction summed over the frame's pixels, plus the divergence from a standard normal."""
+class Pix2PixOptions(Family):
+    """Conditional GAN with the paper's losses: cross-entropy, 100 x L1, discriminator loss halved."""
 
-    title = "Convolutional VAE"
-    defaults = Defaults(epochs=500, batch_size=16, learning_rate=1e-3, channels_last=True)
-    Options = ConvVAEOptions
-
-
-class Pix2PixOptions(Frozen):
-    """Settings of `pix2pix`."""
+    title = "Pix2Pix"
+    defaults = Defaults(epochs=100, batch_size=1, learning_rate=2e-4, betas=(0.5, 0.999))
 
     l1_weight: Annotated[float, Field(ge=0)] = 100.0
     """Weight of the absolute difference beside the adversarial loss."""
@@ -121,16 +112,13 @@ class Pix2PixOptions(Frozen):
     """The paper's batch norm at batch 1, with the batch's own statistics at test time too, is instance norm."""
 
 
-class Pix2PixFamily(Family):
-    """Conditional GAN with the paper's losses: cross-entropy, 100 x L1, discriminator loss halved."""
+class CycleGANOptions(Family):
+    """Least-squares GANs both ways, bound by cycle consistency; one model serves both directions."""
 
-    title = "Pix2Pix"
+    title = "CycleGAN"
+    paired = False
+    both_ways = True
     defaults = Defaults(epochs=100, batch_size=1, learning_rate=2e-4, betas=(0.5, 0.999))
-    Options = Pix2PixOptions
-
-
-class CycleGANOptions(Frozen):
-    """Settings of `cyclegan`."""
 
     cycle_weight: Annotated[float, Field(ge=0)] = 10.0
     """Weight of coming back to where one started."""
@@ -144,18 +132,15 @@ class CycleGANOptions(Frozen):
     """Generated pictures that each discriminator's buffer holds."""
 
 
-class CycleGANFamily(Family):
-    """Least-squares GANs both ways, bound by cycle consistency; one model serves both directions."""
+class SparseAEOptions(Family):
+    """One layer of sigmoid units with tied weights and a penalty on all that are often on.
 
-    title = "CycleGAN"
-    paired = False
-    both_ways = True
-    defaults = Defaults(epochs=100, batch_size=1, learning_rate=2e-4, betas=(0.5, 0.999))
-    Options = CycleGANOptions
+    The study gives no sizes; these keep it at 25 million parameters at 256.
+    """
 
-
-class SparseAEOptions(Frozen):
-    """Settings of `sparse-ae`. The study gives no sizes; these keep it at 25 million parameters at 256."""
+    title = "Sparse autoencoder"
+    study = False
+    defaults = Defaults(epochs=500, batch_size=32, learning_rate=3e-3)
 
     units: Annotated[int, Field(ge=1)] = 128
     """Units of the code, the rows of W."""
@@ -165,17 +150,14 @@ class SparseAEOptions(Frozen):
     """Weight of the divergence of the units from that activation."""
 
 
-class SparseAEFamily(Family):
-    """One layer of sigmoid units with tied weights and a penalty on all that are often on."""
+class CoGANOptions(Family):
+    """Two generators and two discriminators with shared deep layers, and encoders into their common code."""
 
-    title = "Sparse autoencoder"
+    title = "CoGAN"
     study = False
-    defaults = Defaults(epochs=500, batch_size=32, learning_rate=3e-3)
-    Options = SparseAEOptions
-
-
-class CoGANOptions(Frozen):
-    """Settings of `cogan`."""
+    paired = False
+    both_ways = True
+    defaults = Defaults(epochs=500, batch_size=16, learning_rate=2e-4, betas=(0.5, 0.999))
 
     latent: Annotated[int, Field(ge=1)] = 100
     """Numbers in the code of a face."""
@@ -189,19 +171,17 @@ class CoGANOptions(Frozen):
     """Weight of finding the code of a generated photo, and of the generated sketch, again."""
 
 
-class CoGANFamily(Family):
-    """Two generators and two discriminators with shared deep layers, and encoders into their common code."""
+class UNITOptions(Family):
+    """VAEs and GANs of photos and of sketches over one latent space, bound by cycle consistency.
 
-    title = "CoGAN"
+    The weights are the paper's lambdas.
+    """
+
+    title = "UNIT"
     study = False
     paired = False
     both_ways = True
-    defaults = Defaults(epochs=500, batch_size=16, learning_rate=2e-4, betas=(0.5, 0.999))
-    Options = CoGANOptions
-
-
-class UNITOptions(Frozen):
-    """Settings of `unit`; the weights are the paper's lambdas."""
+    defaults = Defaults(epochs=100, batch_size=1, learning_rate=1e-4, betas=(0.5, 0.999))
 
     adversarial_weight: Annotated[float, Field(ge=0)] = 10.0
     """Weight of fooling the discriminators, the paper's lambda 0."""
@@ -217,24 +197,17 @@ class UNITOptions(Frozen):
     """Residual blocks that each encoder and each generator has beside the shared one."""
 
 
-class UNITFamily(Family):
-    """VAEs and GANs of photos and of sketches over one latent space, bound by cycle consistency."""
-
-    title = "UNIT"
-    study = False
-    paired = False
-    both_ways = True
-    defaults = Defaults(epochs=100, batch_size=1, learning_rate=1e-4, betas=(0.5, 0.999))
-    Options = UNITOptions
-
-
 def _listed(value: object) -> object:
     """Take `cuhk,fs2k-0`, as it is typed, for a list of names."""
     return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
 
 
-class PortraitOptions(Frozen):
-    """Settings of `portrait`."""
+class PortraitOptions(Family):
+    """Translates faces of the aligned frame, in one of several styles, whatever the light and the background."""
+
+    title = "Portrait"
+    study = False
+    defaults = Defaults(epochs=100, batch_size=4, learning_rate=2e-4, betas=(0.5, 0.99), average=0.998)
 
     styles: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
     """Styles to draw in, `cuhk,fs2k-0`: values of the column `style` of pairs.csv, the one to use by default first."""
@@ -274,17 +247,12 @@ class PortraitOptions(Frozen):
         return self
 
 
-class PortraitFamily(Family):
-    """Translates faces of the aligned frame, in one of several styles, whatever the light and the background."""
+class PatchOptions(Family):
+    """Options of every method of patches; lengths are pixels of a picture 256 high."""
 
-    title = "Portrait"
     study = False
-    defaults = Defaults(epochs=100, batch_size=4, learning_rate=2e-4, betas=(0.5, 0.99), average=0.998)
-    Options = PortraitOptions
-
-
-class PatchOptions(Frozen):
-    """Settings that every method of patches has; lengths are pixels of a picture 256 high."""
+    exemplars = True
+    defaults = Defaults(epochs=1, batch_size=32, learning_rate=1e-3)
 
     patch: Annotated[int, Field(ge=2, le=128)] = 20
     """Side of a patch."""
@@ -297,7 +265,9 @@ class PatchOptions(Frozen):
 
 
 class LLEOptions(PatchOptions):
-    """Settings of `lle`."""
+    """Weighted sums of the training patches nearest to each patch, without gradients."""
+
+    title = "Locally linear patches"
 
     overlap: Annotated[int, Field(ge=0, le=127)] = 14
     """Pixels that neighbouring patches share."""
@@ -305,18 +275,10 @@ class LLEOptions(PatchOptions):
     """What keeps weights from running away where patches are alike, as a share of their squared distances."""
 
 
-class LLEFamily(Family):
-    """Weighted sums of the training patches nearest to each patch, without gradients."""
-
-    title = "Locally linear patches"
-    study = False
-    exemplars = True
-    defaults = Defaults(epochs=1, batch_size=32, learning_rate=1e-3)
-    Options = LLEOptions
-
-
 class MRFOptions(PatchOptions):
-    """Settings of `mrf`."""
+    """Training patches chosen by a Markov network and joined along the cut of the least error."""
+
+    title = "Markov network of patches"
 
     patch: Annotated[int, Field(ge=2, le=128)] = 14
     """Side of a patch."""
@@ -336,44 +298,29 @@ class MRFOptions(PatchOptions):
         return self
 
 
-class MRFFamily(Family):
-    """Training patches chosen by a Markov network and joined along the cut of the least error."""
-
-    title = "Markov network of patches"
-    study = False
-    exemplars = True
-    defaults = Defaults(epochs=1, batch_size=32, learning_rate=1e-3)
-    Options = MRFOptions
-
-
-class PencilOptions(Frozen):
-    """Settings of `pencil`."""
-
-    sigma: Annotated[float, Field(gt=0)] = 5.0
-    """Width of the blur, in pixels of a picture 256 high."""
-
-
-class PencilFamily(Family):
+class PencilOptions(Family):
     """Colour dodge of the grey picture by its blurred negative: result = grey / (1 - blur(1 - grey))."""
 
     title = "Pencil filter"
     learned = False
     directions = ("photo2sketch",)
     defaults = Defaults(epochs=1, batch_size=1, learning_rate=1e-3)
-    Options = PencilOptions
+
+    sigma: Annotated[float, Field(gt=0)] = 5.0
+    """Width of the blur, in pixels of a picture 256 high."""
 
 
 FAMILIES: dict[str, type[Family]] = {
-    "dense-ae": DenseAEFamily,
-    "conv-ae": ConvAEFamily,
-    "conv-vae": ConvVAEFamily,
-    "pix2pix": Pix2PixFamily,
-    "cyclegan": CycleGANFamily,
-    "sparse-ae": SparseAEFamily,
-    "cogan": CoGANFamily,
-    "unit": UNITFamily,
-    "portrait": PortraitFamily,
-    "lle": LLEFamily,
-    "mrf": MRFFamily,
-    "pencil": PencilFamily,
+    "dense-ae": DenseAEOptions,
+    "conv-ae": ConvAEOptions,
+    "conv-vae": ConvVAEOptions,
+    "pix2pix": Pix2PixOptions,
+    "cyclegan": CycleGANOptions,
+    "sparse-ae": SparseAEOptions,
+    "cogan": CoGANOptions,
+    "unit": UNITOptions,
+    "portrait": PortraitOptions,
+    "lle": LLEOptions,
+    "mrf": MRFOptions,
+    "pencil": PencilOptions,
 }

@@ -11,25 +11,23 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from facesketch.config import DataConfig, Direction
-from facesketch.methods.families import LLEFamily, LLEOptions
+from facesketch.methods.families import LLEOptions
 from facesketch.methods.patches import PatchMethod, cut, lay, nearest
 
 
-class LLE(LLEFamily, PatchMethod):
+class LLE(PatchMethod):
     """The composition of `lle`."""
 
-    def __init__(self, options: LLEOptions, data: DataConfig, direction: Direction) -> None:
-        super().__init__(options, data, direction)
-        self.regulariser = options.regulariser
+    Options = LLEOptions
 
     def compose(self, images: Tensor, sources: Tensor, targets: Tensor) -> Tensor:
         """Return the mean of overlapping weighted sums."""
         grid, rows = self.grid, []
-        for row, matches in enumerate(nearest(images, sources, grid, self.neighbours)):
+        for row, matches in enumerate(nearest(images, sources, grid, self.options.neighbours)):
             top = row * grid.step
             wanted = images[:, 0, top : top + grid.patch].unfold(2, grid.patch, grid.step).permute(0, 2, 1, 3)
-            weights = linear_weights(cut(sources, matches, grid.patch).flatten(3), wanted.flatten(2), self.regulariser)
+            like = cut(sources, matches, grid.patch).flatten(3)
+            weights = linear_weights(like, wanted.flatten(2), self.options.regulariser)
             rows.append(torch.einsum("njk,njkyxc->njyxc", weights, cut(targets, matches, grid.patch).float()))
         patches = torch.stack(rows, dim=1)  # (N, rows, columns, p, p, C)
         covered = lay(torch.ones_like(patches[:1, ..., :1]), grid)
@@ -37,20 +35,14 @@ class LLE(LLEFamily, PatchMethod):
 
 
 def linear_weights(neighbours: Tensor, wanted: Tensor, regulariser: float) -> Tensor:
-    """Return the weights, one in sum, by which neighbours come nearest to what is wanted.
+    """Return the weights (..., K), one in sum, by which neighbours (..., K, D) come nearest to what is wanted (..., D).
 
-    Args:
-        neighbours: (..., K, D).
-        wanted: (..., D).
-        regulariser: added to the diagonal of the differences' products, as a share of its sum.
-
-    Returns:
-        (..., K).
+    The regulariser is added to the diagonal of the differences' products, as a share of its sum.
     """
     differences = neighbours - wanted[..., None, :]
     products = differences @ differences.mT  # (..., K, K)
     diagonal = products.diagonal(dim1=-2, dim2=-1)
     extra = regulariser * diagonal.sum(dim=-1) + 1e-6
     products = products + extra[..., None, None] * torch.eye(diagonal.shape[-1], device=products.device)
-    weights: Tensor = torch.linalg.solve(products, torch.ones_like(diagonal))
+    weights = torch.linalg.solve(products, torch.ones_like(diagonal))
     return weights / weights.sum(dim=-1, keepdim=True)

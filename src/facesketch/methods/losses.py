@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -52,13 +51,8 @@ def ssim_maps(result: Tensor, truth: Tensor, peak: float) -> tuple[Tensor, Tenso
     The window is 11x11 Gaussian of sigma 1.5, weights summing to 1 and no sample covariance; only windows that lie
     wholly inside the picture count. Gradients flow through both pictures.
 
-    Args:
-        result: (N, C, H, W) of at least 11 pixels a side, values in 0..peak.
-        truth: the same.
-        peak: the value of white.
-
-    Returns:
-        Two tensors of (N, C, H - 10, W - 10); their product is SSIM, channel by channel.
+    Both pictures are (N, C, H, W), at least 11 pixels a side, with values in 0..peak. The two maps are (N, C, H - 10,
+    W - 10); their product is SSIM, channel by channel.
     """
     steady, sharp = (0.01 * peak) ** 2, (0.03 * peak) ** 2
     moments = torch.cat([result, truth, result * result, truth * truth, result * truth], dim=1)  # (N, 5 C, H, W)
@@ -96,15 +90,9 @@ def dissimilarity(x: Tensor, target: Tensor) -> Tensor:
 
 def pixel_loss(name: PixelLoss, logits: Tensor, target01: Tensor) -> Tensor:
     """Return the loss between sigmoid(logits) and a target in [0, 1]: squared, absolute, cross-entropy or 1 - SSIM."""
-    return _PIXEL_LOSSES[name](logits, target01)
-
-
-_PIXEL_LOSSES: dict[PixelLoss, Callable[[Tensor, Tensor], Tensor]] = {
-    "mse": lambda logits, target: mse(torch.sigmoid(logits.float()), target),
-    "mae": lambda logits, target: l1(torch.sigmoid(logits.float()), target),
-    "bce": bce,
-    "ssim": lambda logits, target: dissimilarity(torch.sigmoid(logits.float()), target),
-}
+    if name == "bce":
+        return bce(logits, target01)
+    return {"mse": mse, "mae": l1, "ssim": dissimilarity}[name](torch.sigmoid(logits.float()), target01)
 
 
 def kl_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
@@ -125,13 +113,9 @@ def kl_of_means(mean: Tensor) -> Tensor:
 
 
 def sparsity(logits: Tensor, activation: float) -> Tensor:
-    """Return KL(activation || mean activation) of sigmoid units over the batch, summed over them (Le et al. 2011).
+    """Return KL(activation || mean activation) of (N, units) sigmoids over the batch, summed (Le et al. 2011).
 
     It is computed in logarithms, so that a unit which is always on, or always off, still gets a gradient.
-
-    Args:
-        logits: (N, units), before the sigmoid.
-        activation: the mean that each unit should have, above 0 and below 1.
     """
     logits = logits.float()
     on, off = (F.logsigmoid(each).logsumexp(dim=0) - math.log(len(logits)) for each in (logits, -logits))
@@ -149,10 +133,7 @@ def adversarial_bce(logits: Tensor, real: bool) -> Tensor:
 
 
 def adversarial_least_squares(logits: Tensor, real: bool) -> Tensor:
-    """Return the mean of (logits - 1)^2 when they should say real, of logits^2 when fake; any shape.
-
-    Mao et al. 2017.
-    """
+    """Return the mean of (logits - 1)^2 when they should say real, of logits^2 when fake (Mao et al. 2017)."""
     return (logits.float() - float(real)).square().mean()
 
 

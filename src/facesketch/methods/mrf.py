@@ -13,29 +13,26 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from facesketch.config import DataConfig, Direction
-from facesketch.methods.families import MRFFamily, MRFOptions
+from facesketch.methods.families import MRFOptions
 from facesketch.methods.patches import Grid, Matches, PatchMethod, cut, nearest
 
 
-class MRF(MRFFamily, PatchMethod):
+class MRF(PatchMethod):
     """The composition of `mrf`."""
 
-    def __init__(self, options: MRFOptions, data: DataConfig, direction: Direction) -> None:
-        super().__init__(options, data, direction)
-        self.smoothness, self.rounds = options.smoothness, options.rounds
+    Options = MRFOptions
 
     def compose(self, images: Tensor, sources: Tensor, targets: Tensor) -> Tensor:
         """Return the candidates that go together best, joined."""
-        rows = list(nearest(images, sources, self.grid, self.neighbours))
+        rows = list(nearest(images, sources, self.grid, self.options.neighbours))
         return torch.stack([self._one(rows, place, targets) for place in range(len(images))])
 
     def _one(self, rows: list[Matches], place: int, targets: Tensor) -> Tensor:
         parts = ("distance", "picture", "top", "left")
         matches = Matches(*(torch.stack([getattr(row, part)[place] for row in rows]) for part in parts))
         patches = cut(targets, matches, self.grid.patch).float() / 127.5 - 1.0  # (rows, columns, K, p, p, C)
-        across, down = self._seams(patches)
-        chosen = cheapest(matches.distance, across * self.smoothness, down * self.smoothness, self.rounds)
+        across, down = (self.options.smoothness * seams for seams in self._seams(patches))
+        chosen = cheapest(matches.distance, across, down, self.options.rounds)
         index = chosen[..., None, None, None, None].expand(-1, -1, 1, *patches.shape[3:])
         return quilt(patches.gather(2, index)[:, :, 0], self.grid)
 
@@ -51,7 +48,7 @@ class MRF(MRFFamily, PatchMethod):
         )
 
 
-def cheapest(data: Tensor, across: Tensor, down: Tensor, rounds: int, damping: float = 0.5) -> Tensor:
+def cheapest(data: Tensor, across: Tensor, down: Tensor, rounds: int) -> Tensor:
     """Return a choice of the least cost on a grid, found by belief propagation (min-sum).
 
     On a chain it is exact after as many rounds as the chain is long; on a grid with its loops it is good.
@@ -61,7 +58,6 @@ def cheapest(data: Tensor, across: Tensor, down: Tensor, rounds: int, damping: f
         across: (H, W - 1, K, K), what a choice costs beside its right neighbour's.
         down: (H - 1, W, K, K), what it costs above its lower neighbour's.
         rounds: how often all pass on what they believe.
-        damping: share of a message that stays as it was; without, loops may swing for ever.
 
     Returns:
         (H, W), the places of the choices.
@@ -76,19 +72,14 @@ def cheapest(data: Tensor, across: Tensor, down: Tensor, rounds: int, damping: f
             (from_below[:-1], ((belief - from_above)[1:, :, None, :] + down).amin(dim=-1)),
         )
         for message, new in coming:
-            message.lerp_(new - new.amin(dim=-1, keepdim=True), 1 - damping)
+            message.lerp_(new - new.amin(dim=-1, keepdim=True), 0.5)  # undamped, loops may swing for ever
     return (data + from_left + from_right + from_above + from_below).argmin(dim=-1)
 
 
 def quilt(patches: Tensor, grid: Grid) -> Tensor:
     """Join the patches of each row, and then the rows, along the cuts of the least error (Efros and Freeman 2001).
 
-    Args:
-        patches: (rows, columns, p, p, C); neighbours share at most half of a patch.
-        grid: where they lie.
-
-    Returns:
-        (C, S, S).
+    (rows, columns, p, p, C) -> (C, S, S); neighbours share at most half of a patch.
     """
     patches = patches.permute(0, 1, 4, 2, 3)  # (rows, columns, C, p, p)
     strips = _join(patches, grid.step)  # (rows, C, p, S)
@@ -96,15 +87,7 @@ def quilt(patches: Tensor, grid: Grid) -> Tensor:
 
 
 def _join(patches: Tensor, step: int) -> Tensor:
-    """Join patches side by side, every cut from top to bottom.
-
-    Args:
-        patches: (..., J, C, H, p).
-        step: columns from one to the next.
-
-    Returns:
-        (..., C, H, W).
-    """
+    """Join (..., J, C, H, p) patches side by side to (..., C, H, W), every cut from top to bottom."""
     width, count = patches.shape[-1], patches.shape[-4]
     shared = width - step
     if count > 1 and shared:
@@ -122,13 +105,9 @@ def _join(patches: Tensor, step: int) -> Tensor:
 
 
 def least_cut(error: Tensor) -> Tensor:
-    """Return the path from top to bottom of the least error, which moves by at most a column a row.
+    """Return the column of each row, (..., H), on the path down through (..., H, W) of the least error.
 
-    Args:
-        error: (..., H, W), at least 0.
-
-    Returns:
-        (..., H), the column of each row.
+    It moves by at most a column a row.
     """
     costs = [error[..., 0, :]]
     for row in range(1, error.shape[-2]):

@@ -22,21 +22,16 @@ _BLOCK = 1 << 23
 
 @dataclass(frozen=True)
 class Grid:
-    """Overlapping patches that cover a square.
-
-    Attributes:
-        patch: side of a patch.
-        step: pixels from one patch to the next.
-        radius: how far a patch may be moved.
-        side: of the square.
-        count: patches in a row, and rows.
-    """
+    """Overlapping patches that cover a square, in pixels."""
 
     patch: int
     step: int
+    """From one patch to the next."""
     radius: int
+    """How far a patch may be moved."""
     side: int
     count: int
+    """Patches in a row, and rows."""
 
     @classmethod
     def of(cls, options: PatchOptions, size: int) -> Grid:
@@ -50,17 +45,13 @@ class Grid:
 
 @dataclass(frozen=True)
 class Matches:
-    """The training patches most like those of a row of the grid, the nearest first, in (N, columns, K) tensors.
-
-    Attributes:
-        distance: sums of squared differences.
-        picture: which training picture.
-        top, left: where the patch lies in it; outside of it the picture goes on mirrored.
-    """
+    """The training patches most like those of a row of the grid, the nearest first, in (N, columns, K) tensors."""
 
     distance: Tensor
+    """Sums of squared differences."""
     picture: Tensor
     top: Tensor
+    """Where the patch lies in that picture, with `left`; outside of it the picture goes on mirrored."""
     left: Tensor
 
 
@@ -73,7 +64,7 @@ class PatchMethod(Method):
 
     def __init__(self, options: PatchOptions, data: DataConfig, direction: Direction) -> None:
         super().__init__(options, data, direction)
-        self.neighbours, self.grid = options.neighbours, Grid.of(options, data.size)
+        self.grid = Grid.of(options, data.size)
         for name, channels in (("photos", data.photo_channels), ("sketches", data.sketch_channels)):
             self.register_buffer(name, torch.empty(0, channels, self.frame, self.frame, dtype=torch.uint8))
 
@@ -109,29 +100,16 @@ class PatchMethod(Method):
         photos = self.direction == "photo2sketch"
         sources, targets = (self.photos, self.sketches) if photos else (self.sketches, self.photos)
         with torch.autocast(images.device.type, enabled=False):
-            drawn = self.compose(_grey(images), _grey(_signed(sources)), targets)
+            known = with_channels(sources.float() / 127.5 - 1.0, 1)
+            drawn = self.compose(with_channels(images.float(), 1), known, targets)
         return drawn.clamp(-1.0, 1.0)
 
     def compose(self, images: Tensor, sources: Tensor, targets: Tensor) -> Tensor:
-        """Return pictures made of target patches.
+        """Return pictures made of target patches, (N, C, S, S) in [-1, 1] or a little beyond.
 
-        Args:
-            images: (N, 1, S, S), what to translate, grey, in [-1, 1].
-            sources: (T, 1, S, S), the training sources, likewise.
-            targets: (T, C, S, S), the training targets as uint8.
-
-        Returns:
-            (N, C, S, S) in [-1, 1] or a little beyond.
+        `images` (N, 1, S, S) and the training `sources` (T, 1, S, S) are grey in [-1, 1], `targets` (T, C, S, S) uint8.
         """
         raise NotImplementedError
-
-
-def _grey(images: Tensor) -> Tensor:
-    return with_channels(images.float(), 1)
-
-
-def _signed(pixels: Tensor) -> Tensor:
-    return pixels.float() / 127.5 - 1.0
 
 
 def nearest(images: Tensor, sources: Tensor, grid: Grid, count: int) -> Iterator[Matches]:
@@ -140,12 +118,6 @@ def nearest(images: Tensor, sources: Tensor, grid: Grid, count: int) -> Iterator
     Of each training picture the patch of the nearest place is taken, and of those the nearest `count`: else most would
     be the same patch moved by a pixel. Squared differences are sums of squares less products, and the products of all
     moves across come of one matrix product: training strips as wide as the window with queries moved inside zeros.
-
-    Args:
-        images: (N, 1, S, S).
-        sources: (T, 1, S, S).
-        grid: patches and window.
-        count: training patches for each; fewer where there are fewer training pictures.
     """
     wide = F.pad(sources, (grid.radius,) * 4, mode="reflect")[:, 0]  # (T, S + 2R, S + 2R)
     squares = wide.square().unfold(1, grid.patch, 1).sum(-1).unfold(2, grid.patch, 1).sum(-1)
@@ -189,13 +161,7 @@ def _best_of_each(moved: Tensor, strips: Tensor, sums: Tensor) -> tuple[Tensor, 
 
 
 def cut(pictures: Tensor, matches: Matches, patch: int) -> Tensor:
-    """Return the patches that matches name, (N, columns, K, p, p, C), in the pictures' own type.
-
-    Args:
-        pictures: (T, C, S, S).
-        matches: of a row of the grid.
-        patch: side of a patch.
-    """
+    """Return the patches of (T, C, S, S) pictures that matches name, (N, columns, K, p, p, C), in their type."""
     along = torch.arange(patch, device=pictures.device)
     last = pictures.shape[-1] - 1
     rows, columns = (
@@ -207,14 +173,6 @@ def cut(pictures: Tensor, matches: Matches, patch: int) -> Tensor:
 
 
 def lay(patches: Tensor, grid: Grid) -> Tensor:
-    """Return the sum of patches laid side by side and over each other.
-
-    Args:
-        patches: (N, rows, columns, p, p, C).
-        grid: where they lie.
-
-    Returns:
-        (N, C, S, S).
-    """
+    """Return the sum (N, C, S, S) of (N, rows, columns, p, p, C) patches, laid side by side and over each other."""
     stacked = patches.permute(0, 5, 3, 4, 1, 2).flatten(4).flatten(1, 3)  # (N, C * p * p, rows * columns)
     return F.fold(stacked, (grid.side, grid.side), grid.patch, stride=grid.step)

@@ -23,7 +23,7 @@ from facesketch.faces.colours import NUMBERS, PARTS, Colours, measure, numbers
 from facesketch.images.fit import Placement
 from facesketch.images.tensors import with_channels
 from facesketch.methods.base import Method, Phase, check_patches
-from facesketch.methods.families import PortraitFamily, PortraitOptions
+from facesketch.methods.families import PortraitOptions
 from facesketch.methods.losses import adversarial_least_squares, edges, l1
 from facesketch.methods.networks.blocks import frozen, initialise
 from facesketch.methods.networks.feature_critic import FeatureCritic, fooling, hinge
@@ -38,9 +38,10 @@ _SMALLEST = 48  # pixels: of smaller pictures the judges see all
 _DROPPED, _ALL_DROPPED = 0.35, 0.15  # shares of the steps in which a model is not told a colour, or none
 
 
-class Portrait(PortraitFamily, Method):
+class Portrait(Method):
     """The networks and losses of `portrait`."""
 
+    Options = PortraitOptions
     phases: ClassVar = {"discriminator": ("discriminator",), "generator": ("generator",)}
 
     def __init__(self, options: PortraitOptions, data: DataConfig, direction: Direction) -> None:

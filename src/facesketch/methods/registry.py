@@ -27,7 +27,7 @@ METHODS: dict[str, str] = {
     "portrait": "facesketch.methods.portrait:Portrait",
     "lle": "facesketch.methods.lle:LLE",
     "mrf": "facesketch.methods.mrf:MRF",
-    "pencil": "facesketch.methods.families:PencilFamily",
+    "pencil": "facesketch.methods.families:PencilOptions",
 }
 """The class of each method that comes with the package, as `module:Class`, so that naming methods imports none.
 
@@ -52,15 +52,7 @@ def family(name: str) -> type[Family]:
     Raises:
         ConfigError: there is no such method, or its module cannot be imported.
     """
-    return FAMILIES[name] if name in FAMILIES else _load(name)
-
-
-def _load(name: str) -> Any:
-    path = (added("methods") | METHODS).get(name)
-    if path is None:
-        raise ConfigError(f"unknown method '{name}'", nearest(name, list_methods(), "type: facesketch methods"))
-    require("train", f"method '{name}'")
-    return load("method", name, path)
+    return FAMILIES[name] if name in FAMILIES else method_class(name).Options
 
 
 def method_class(name: str) -> type[Method]:
@@ -69,10 +61,13 @@ def method_class(name: str) -> type[Method]:
     Raises:
         ConfigError: there is no such method, its module cannot be imported, or it needs no training.
     """
-    if not family(name).learned:
+    path = (added("methods") | METHODS).get(name)
+    if path is None:
+        raise ConfigError(f"unknown method '{name}'", nearest(name, list_methods(), "type: facesketch methods"))
+    if name in FAMILIES and not FAMILIES[name].learned:
         raise ConfigError(f"{name} needs no training", "translate with it as it is, under its name")
-    kind: type[Method] = _load(name)
-    return kind
+    require("train", f"method '{name}'")
+    return load("method", name, path)
 
 
 def untrained(name: str) -> bool:
@@ -90,9 +85,9 @@ def resolve(config: RunConfig) -> RunConfig:
     name, train = config.method.name, config.train
     kind = family(name)
     try:
-        options = kind.Options.model_validate(config.method.options)
+        options = kind.model_validate(config.method.options)
     except ValidationError as error:
-        raise ConfigError(f"{name}: {explain(error, kind.Options)}") from error
+        raise ConfigError(f"{name}: {explain(error, kind)}") from error
     if config.direction not in kind.directions:
         raise ConfigError(f"{name} cannot do {config.direction}", f"it does {', '.join(kind.directions)}")
     if kind.exemplars and train.best_by == "loss":
@@ -109,8 +104,7 @@ def resolve(config: RunConfig) -> RunConfig:
 
 def without_paths(config: RunConfig) -> RunConfig:
     """Return settings that name no path of this machine, for files that are given away."""
-    kind = family(config.method.name)
-    options = kind.Options.model_validate(config.method.options)
+    options = family(config.method.name).model_validate(config.method.options)
     paths = {name for name, value in options if isinstance(value, Path)}
     kept = {name: value for name, value in config.method.options.items() if name not in paths}
     method = MethodConfig(name=config.method.name, **kept)

@@ -6,23 +6,80 @@ build.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from facesketch.config import DataConfig, Direction, Domain
 from facesketch.data.datasets import Batch
 from facesketch.methods.base import ENDS, Method, Phase, check_patches
-from facesketch.methods.families import UNITFamily, UNITOptions
+from facesketch.methods.families import UNITOptions
 from facesketch.methods.losses import adversarial_bce, kl_of_means, l1
-from facesketch.methods.networks.blocks import frozen
+from facesketch.methods.networks.blocks import frozen, initialise
 from facesketch.methods.networks.patchgan import PatchGAN
-from facesketch.methods.networks.shared_latent import SharedLatent
+from facesketch.methods.networks.resnet import ResidualBlock
 
 
-class UNIT(UNITFamily, Method):
+class SharedLatent(nn.Module):
+    """An encoder and a generator each for photos and for sketches, with one residual block of either shared (appendix).
+
+    Encoder: 7x7 convolution of `width` channels, two 3x3 ones of stride 2 that double them, residual blocks, and the
+    shared block, whose result is the mean of the code. Generator: the shared block, residual blocks, two 3x3 transposed
+    convolutions of stride 2, and a 1x1 convolution with tanh. Leaky ReLU throughout, instance norm in the blocks alone.
+
+    Attributes:
+        stride: what both sides of a picture must be a multiple of.
+    """
+
+    stride = 4
+
+    def __init__(self, channels: Mapping[Domain, int], width: int, blocks: int) -> None:
+        super().__init__()
+        deep = width * 4
+
+        def chain() -> list[nn.Module]:
+            return [ResidualBlock(deep) for _ in range(blocks)]
+
+        def encoder(count: int) -> nn.Sequential:
+            return nn.Sequential(
+                *(nn.Conv2d(count, width, 7, padding=3), nn.LeakyReLU(inplace=True)),  # (N, 64, H, W)
+                *(nn.Conv2d(width, width * 2, 3, 2, 1), nn.LeakyReLU(inplace=True)),  # (N, 128, H / 2, W / 2)
+                *(nn.Conv2d(width * 2, deep, 3, 2, 1), nn.LeakyReLU(inplace=True)),  # (N, 256, H / 4, W / 4)
+                *chain(),
+            )
+
+        def generator(count: int) -> nn.Sequential:
+            return nn.Sequential(
+                *chain(),
+                *_up(deep, width * 2),  # (N, 128, H / 2, W / 2)
+                *_up(width * 2, width),  # (N, 64, H, W)
+                nn.Conv2d(width, count, 1),  # (N, C, H, W)
+                nn.Tanh(),
+            )
+
+        self.encoders = nn.ModuleDict({domain: encoder(count) for domain, count in channels.items()})
+        self.into_code = ResidualBlock(deep)
+        self.from_code = ResidualBlock(deep)
+        self.generators = nn.ModuleDict({domain: generator(count) for domain, count in channels.items()})
+        initialise(self)
+
+    def encode(self, x: Tensor, domain: Domain) -> Tensor:
+        """(N, C, H, W) in [-1, 1] -> the mean of the code, (N, 4 width, H / 4, W / 4)."""
+        return self.into_code(self.encoders[domain](x))
+
+    def decode(self, code: Tensor, domain: Domain) -> Tensor:
+        """(N, 4 width, H / 4, W / 4) -> (N, C, H, W) in [-1, 1]."""
+        return self.generators[domain](self.from_code(code))
+
+
+def _up(before: int, after: int) -> list[nn.Module]:
+    conv = nn.ConvTranspose2d(before, after, 3, stride=2, padding=1, output_padding=1)
+    return [conv, nn.LeakyReLU(inplace=True)]
+
+
+class UNIT(Method):
     """The networks and losses of `unit`.
 
     The paper's: networks, noise of spread 1 on the code, losses and their weights, Adam 1e-4 with beta1 0.5, batch 1,
@@ -32,15 +89,15 @@ class UNIT(UNITFamily, Method):
     stands, has the same.
     """
 
+    Options = UNITOptions
     phases: ClassVar = {"discriminators": ("photo_discriminator", "sketch_discriminator"), "generators": ("generator",)}
 
     def __init__(self, options: UNITOptions, data: DataConfig, direction: Direction) -> None:
         super().__init__(options, data, direction)
-        self.settings = options
         channels: dict[Domain, int] = {"photo": data.photo_channels, "sketch": data.sketch_channels}
         self.generator = SharedLatent(channels, options.width, options.blocks)
-        self.photo_discriminator = PatchGAN(data.photo_channels, width=options.width)
-        self.sketch_discriminator = PatchGAN(data.sketch_channels, width=options.width)
+        self.photo_discriminator = PatchGAN(data.photo_channels, options.width)
+        self.sketch_discriminator = PatchGAN(data.sketch_channels, options.width)
         self.multiple = 2 * self.generator.stride  # at its narrowest a picture needs two pixels to be reflected
         check_patches(self.frame, data.size)
 
@@ -53,7 +110,7 @@ class UNIT(UNITFamily, Method):
 
         d_photo = _discriminator_loss(self.photo_discriminator, photo, made_photo.detach())
         d_sketch = _discriminator_loss(self.sketch_discriminator, sketch, made_sketch.detach())
-        yield Phase("discriminators", d_photo + d_sketch, {"d_photo": d_photo.detach(), "d_sketch": d_sketch.detach()})
+        yield Phase.weighted("discriminators", d_photo=(1, d_photo), d_sketch=(1, d_sketch))
 
         with frozen(self.photo_discriminator, self.sketch_discriminator):
             adversarial = adversarial_bce(self.photo_discriminator(made_photo), True)
@@ -64,21 +121,19 @@ class UNIT(UNITFamily, Method):
         cycle = l1(network.decode(self._drawn(back), "photo"), photo)
         cycle = cycle + l1(network.decode(self._drawn(forth), "sketch"), sketch)
         divergence = torch.stack([kl_of_means(mean) for mean in (of_photo, of_sketch, back, forth)]).sum()
-        parts = {
-            "adversarial": (self.settings.adversarial_weight, adversarial),
-            "divergence": (self.settings.kl_weight, divergence),
-            "reconstruction": (self.settings.reconstruction_weight, reconstruction),
-            "cycle": (self.settings.cycle_weight, cycle),
-        }
-        total = torch.stack([weight * value for weight, value in parts.values()]).sum()
-        yield Phase("generators", total, {name: value.detach() for name, (_, value) in parts.items()})
+        yield Phase.weighted(
+            "generators",
+            adversarial=(self.options.adversarial_weight, adversarial),
+            divergence=(self.options.kl_weight, divergence),
+            reconstruction=(self.options.reconstruction_weight, reconstruction),
+            cycle=(self.options.cycle_weight, cycle),
+        )
 
     def _drawn(self, mean: Tensor) -> Tensor:
         """Return a draw from N(mean, 1) in training, and the mean itself in validation."""
         return mean + torch.randn_like(mean) if self.training else mean
 
     def translate(self, images: Tensor, direction: Direction) -> Tensor:
-        """Translate (N, C, H, W) pictures in [-1, 1], sides multiples of 8, through the mean of their code."""
         source, target = ENDS[direction]
         return self.generator.decode(self.generator.encode(images, source), target).float()
 

@@ -99,12 +99,13 @@ def crash_of_a_step(config: RunConfig, learning: Sequence[int], validating: Sequ
 
 def _rehearse(config: RunConfig, learning: Sequence[int], validating: Sequence[int]) -> None:
     method = build(config, fresh=False)
-    channels_last, side = method.defaults.channels_last, method.frame
+    channels_last, side = method.Options.defaults.channels_last, method.frame
     if channels_last:
         method.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def black(count: int) -> Batch:
-        photo, sketch = (torch.full((count, method.channels(each), side, side), -1.0) for each in ("photo", "sketch"))
+        channels = config.data.photo_channels, config.data.sketch_channels
+        photo, sketch = (torch.full((count, each, side, side), -1.0) for each in channels)
         places = (Placement((side, side), (side, side), (0, 0)),) * count
         batch = Batch(photo, sketch, (), (), places, config.direction, ("",) * count)
         return batch.channels_last() if channels_last else batch

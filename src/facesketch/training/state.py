@@ -112,7 +112,7 @@ class Training:
     def placed(self, batch: Batch) -> Batch:
         """Return a batch on the device, in the method's memory format."""
         batch = batch.to(self.fabric.device)
-        return batch.channels_last() if self.method.defaults.channels_last else batch
+        return batch.channels_last() if self.method.Options.defaults.channels_last else batch
 
     @property
     def settings(self) -> TrainConfig:
@@ -135,7 +135,7 @@ def prepare(config: RunConfig, out: Path, fabric: Fabric, parts: Split) -> Train
     if state is None and settings.start_from is not None:
         start(method, settings.start_from)
     method.to(fabric.device)
-    if method.defaults.channels_last:
+    if method.Options.defaults.channels_last:
         method.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimisers = method.optimisers(settings.learning_rate)
     averaged = running_average(method, settings.average) if settings.average else None
@@ -146,7 +146,7 @@ def prepare(config: RunConfig, out: Path, fabric: Fabric, parts: Split) -> Train
     torch.manual_seed(settings.seed + 1 + fabric.global_rank)  # the noise of each process is its own
 
     data = PairDataset(
-        parts.train, config.data, config.augment, frame=method.frame, seed=settings.seed, paired=method.paired
+        parts.train, config.data, config.augment, frame=method.frame, seed=settings.seed, paired=method.Options.paired
     )
     if state is None:
         method.memorise(data)

@@ -8,6 +8,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from facesketch.errors import CheckpointError, ConfigError
+from facesketch.methods.conv_ae import ConvAutoencoder
 from facesketch.methods.networks.backbones import (
     AlexNetFeatures,
     ResNet18Trunk,
@@ -17,7 +18,6 @@ from facesketch.methods.networks.backbones import (
     load_trunk,
 )
 from facesketch.methods.networks.blocks import count_parameters
-from facesketch.methods.networks.conv_autoencoders import ConvAutoencoder
 
 VGG_CONVOLUTIONS = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)
 

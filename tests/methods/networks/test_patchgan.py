@@ -13,35 +13,14 @@ def _seed() -> None:
     torch.manual_seed(0)
 
 
-def receptive_field(module: nn.Module) -> int:
-    """Return the side, in input pixels, of the square that one output of a chain of convolutions sees."""
-    field, step = 1, 1
-    for layer in module.modules():
-        if isinstance(layer, nn.Conv2d):
-            field += (layer.kernel_size[0] - 1) * layer.dilation[0] * step
-            step *= layer.stride[0]
-    return field
-
-
-@pytest.mark.parametrize(("layers", "field"), [(1, 16), (2, 34), (3, 70), (4, 142)])
-def test_the_receptive_field_is_what_the_paper_says(layers: int, field: int) -> None:
-    assert receptive_field(PatchGAN(6, width=2, layers=layers)) == field
-
-
-def test_one_logit_sees_a_square_of_the_receptive_field_s_side() -> None:
-    torch.manual_seed(0)
+def test_one_logit_sees_the_paper_s_70_by_70_pixels() -> None:
     net = PatchGAN(1, width=2, norm="none").double()  # a norm would let every pixel reach every logit
     x = torch.randn(1, 1, 256, 256, dtype=torch.double, requires_grad=True)
     net(x)[0, 0, 15, 15].backward()
     rows, columns = x.grad[0, 0].nonzero(as_tuple=True)
-    assert int(rows.max() - rows.min()) + 1 == receptive_field(net) == 70
+    assert int(rows.max() - rows.min()) + 1 == 70
     assert int(columns.max() - columns.min()) + 1 == 70
     assert len(rows) == 70 * 70
-
-
-def test_the_receptive_field_of_a_chain_made_by_hand() -> None:
-    chain = nn.Sequential(nn.Conv2d(1, 1, 3), nn.Conv2d(1, 1, 3, stride=2), nn.ReLU(), nn.Conv2d(1, 1, 3, dilation=2))
-    assert receptive_field(chain) == 3 + 2 + 4 * 2
 
 
 @pytest.mark.parametrize("norm", ["instance", "batch"])
@@ -67,9 +46,3 @@ def test_logits_are_not_squashed() -> None:
     nn.init.constant_(net.net[-1].bias, 50.0)
     with torch.no_grad():
         assert net(torch.zeros(1, 1, 32, 32)).min() > 40
-
-
-def test_every_parameter_learns_at_batch_1() -> None:
-    net = PatchGAN(1, width=4)
-    net(torch.randn(1, 1, 64, 64)).square().sum().backward()
-    assert all(p.grad is not None and p.grad.any() for p in net.parameters())

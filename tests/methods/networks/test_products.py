@@ -56,7 +56,9 @@ def _step(name: str, **settings: Any) -> list[tuple[Shape, Shape]]:
     half = partial(torch.autocast, "cpu", torch.bfloat16)
     with FakeTensorMode(allow_non_fake_inputs=True), Products() as seen:
         method.to_empty(device="cpu")
-        photo, sketch = (torch.empty(batch_size, method.channels(kind), side, side) for kind in ("photo", "sketch"))
+        photo, sketch = (
+            torch.empty(batch_size, method.data.channels(kind), side, side) for kind in ("photo", "sketch")
+        )
         batch = Batch(photo, sketch, (), (), (place,) * batch_size, "photo2sketch")
         phases = method.train().training_step(batch)
         while (phase := _next(phases, half)) is not None:

@@ -11,10 +11,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from facesketch.config import Domain
+from facesketch.methods.cogan import CoupledEncoder, CoupledGenerator
 from facesketch.methods.networks.blocks import count_parameters
-from facesketch.methods.networks.coupled import CoupledEncoder, CoupledGenerator
-from facesketch.methods.networks.dense import SparseAutoencoder
-from facesketch.methods.networks.shared_latent import SharedLatent
+from facesketch.methods.sparse_ae import SparseAutoencoder
+from facesketch.methods.unit import SharedLatent
 
 CHANNELS: dict[Domain, int] = {"photo": 3, "sketch": 1}
 DOMAINS: tuple[Domain, ...] = ("photo", "sketch")

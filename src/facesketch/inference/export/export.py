@@ -98,7 +98,7 @@ def export(
         seen = f"{out}: expected a name that ends in {ONNX_SUFFIX}"
         raise ConfigError(seen, f"type: `out` {out.with_suffix('.onnx')}")
     method, config = load_method(source, weights)
-    if method.exemplars:
+    if method.Options.exemplars:
         seen = f"{source}: {config.method.name} draws with its training pairs and has no network to export"
         raise ConfigError(seen, "use it as it is")
     if direction is not None and direction not in method.translates:

@@ -77,7 +77,7 @@ def trace(method: Method, direction: Direction) -> onnx.ModelProto:
 
 def _example(method: Method, direction: Direction) -> tuple[dict[str, Tensor], dict[str, dict[int, Any]]]:
     """Return inputs to trace with, of sides that are nothing special, and what of their shapes is open."""
-    channels = method.channels("photo" if direction == "photo2sketch" else "sketch")
+    channels = method.data.channels("photo" if direction == "photo2sketch" else "sketch")
     batch, step = Dim("batch", min=1), method.multiple
     height, width = (method.frame, method.frame) if method.fixed else (2 * step, 3 * step)
     example = {IMAGE: torch.zeros(2, channels, height, width)}

@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from facesketch.errors import CheckpointError, ConfigError, nearest
+from facesketch.errors import CheckpointError, ConfigError, require_known
 from facesketch.methods.networks.blocks import initialise_glorot
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -106,18 +106,11 @@ class AlexNetFeatures(_Trunk):
     def __init__(self) -> None:
         super().__init__()
         self.features = nn.Sequential(
-            nn.Conv2d(3, 64, 11, stride=4, padding=2),
-            nn.ReLU(inplace=True),
-            nn.MaxPool2d(3, stride=2),
-            nn.Conv2d(64, 192, 5, padding=2),
-            nn.ReLU(inplace=True),
-            nn.MaxPool2d(3, stride=2),
-            nn.Conv2d(192, 384, 3, padding=1),
-            nn.ReLU(inplace=True),
-            nn.Conv2d(384, 256, 3, padding=1),
-            nn.ReLU(inplace=True),
-            nn.Conv2d(256, 256, 3, padding=1),
-            nn.ReLU(inplace=True),
+            *(nn.Conv2d(3, 64, 11, stride=4, padding=2), nn.ReLU(inplace=True), nn.MaxPool2d(3, stride=2)),
+            *(nn.Conv2d(64, 192, 5, padding=2), nn.ReLU(inplace=True), nn.MaxPool2d(3, stride=2)),
+            *(nn.Conv2d(192, 384, 3, padding=1), nn.ReLU(inplace=True)),
+            *(nn.Conv2d(384, 256, 3, padding=1), nn.ReLU(inplace=True)),
+            *(nn.Conv2d(256, 256, 3, padding=1), nn.ReLU(inplace=True)),
         )
 
 
@@ -139,8 +132,7 @@ class _BasicBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y = self.bn1(self.conv1(x)).relu()
         y = self.bn2(self.conv2(y))
-        out: Tensor = (y + self.downsample(x)).relu()
-        return out
+        return (y + self.downsample(x)).relu()
 
 
 class ResNet18Trunk(nn.Module):
@@ -163,8 +155,7 @@ class ResNet18Trunk(nn.Module):
         """Return the last feature maps."""
         x = self.maxpool(self.bn1(self.conv1(x)).relu())  # (N, 64, H / 4, W / 4)
         x = self.layer2(self.layer1(x))  # (N, 128, H / 8, W / 8)
-        maps: Tensor = self.layer4(self.layer3(x))  # (N, 512, H / 32, W / 32)
-        return maps
+        return self.layer4(self.layer3(x))  # (N, 512, H / 32, W / 32)
 
 
 class _Pretrainable(nn.Module):
@@ -193,30 +184,22 @@ class _Pretrainable(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         maps = self.trunk((x - self.mean) / self.std)  # one channel broadcasts to three
-        latent: Tensor = self.neck(maps[-1] if isinstance(maps, list) else maps)  # (N, 512, 2, 2)
-        return latent
+        return self.neck(maps[-1] if isinstance(maps, list) else maps)  # (N, 512, 2, 2)
 
 
 def encoder(name: str, in_channels: int, size: int, weights: Path | None = None) -> nn.Module:
     """Return a known network as the encoder of the convolutional autoencoder.
 
-    (N, in_channels, size, size) in [-1, 1] -> (N, 512, 2, 2). VGG16 and ResNet-18 see three channels: a single one is
-    repeated, and with `weights` pictures are renormalised to ImageNet's mean and spread. VGG16's last pooling and all
-    classifiers give way to learned convolutions of stride 2 that lead down to 2x2.
-
-    Args:
-        name: `vgg16`, `resnet` or `lenet`.
-        in_channels: 1 or 3.
-        size: side of the square pictures, a power of two of at least 32.
-        weights: safetensors file of the pretrained trunk, with torchvision's key names; none are known for LeNet.
+    (N, 1 or 3, size, size) in [-1, 1] -> (N, 512, 2, 2), size a power of two of at least 32. VGG16 and ResNet-18 see
+    three channels: a single one is repeated, and with `weights`, a safetensors file with torchvision's key names,
+    pictures are renormalised to ImageNet's mean and spread. VGG16's last pooling and all classifiers give way to
+    learned convolutions of stride 2 that lead down to 2x2.
 
     Raises:
         ConfigError: an unknown name, or weights for LeNet.
         CheckpointError: the file does not hold that network's weights.
     """
-    if name not in ENCODERS:
-        known = ("study", *ENCODERS)
-        raise ConfigError(f"encoder = '{name}': unknown", nearest(name, known, f"known: {', '.join(known)}"))
+    require_known(name, ENCODERS, "encoder =")
     if name == "lenet":  # C1, S2, C3, S4 and C5 (LeCun et al. 1998), padded so that sides only halve where it pools
         if weights is not None:
             seen = f"encoder_weights = {weights}: no pretrained LeNet is known"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
+
+from facesketch.errors import ConfigError
 
 Norm = Literal["instance", "batch", "none"]
 
@@ -25,7 +28,6 @@ class Linear(nn.Linear):
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        """(..., in) -> (..., out)."""
         if x.device.type != "cpu" or not torch.is_autocast_enabled("cpu"):
             return super().forward(x)
         with torch.autocast("cpu", enabled=False):
@@ -72,6 +74,25 @@ def initialise_glorot(module: nn.Module) -> None:
                 nn.init.zeros_(layer.bias)
 
 
+def widths_of_levels(widths: Sequence[int], size: int, less: int) -> list[int]:
+    """Return log2(size) - less widths for an autoencoder's levels, the last repeated where there are more.
+
+    Raises:
+        ConfigError: the size is not a power of two, or less than 32.
+    """
+    if size < 32 or size & (size - 1):
+        near = max(32, 1 << round(math.log2(max(size, 1))))
+        seen = f"size = {size}: the convolutional autoencoders need a power of two from 32 up"
+        raise ConfigError(seen, f"set size to {near}")
+    return [widths[min(level, len(widths) - 1)] for level in range(size.bit_length() - 1 - less)]
+
+
+def normed_activation(channels: int, norm: bool) -> list[nn.Module]:
+    """Return the leaky ReLU of an autoencoder's layer, behind a batch norm or not."""
+    activation = nn.LeakyReLU(0.2, inplace=True)
+    return [nn.BatchNorm2d(channels), activation] if norm else [activation]
+
+
 @contextmanager
 def frozen(*modules: nn.Module) -> Iterator[None]:
     """Let no parameter of `modules` require a gradient inside the block; each is as before after it, even on an error.
@@ -89,10 +110,6 @@ def frozen(*modules: nn.Module) -> Iterator[None]:
             parameter.requires_grad_(required)
 
 
-def count_parameters(module: nn.Module, buffers: bool = False) -> int:
-    """Return how many numbers `module` learns, with `buffers` also the running means and variances of batch norms."""
-    count = sum(parameter.numel() for parameter in module.parameters())
-    if buffers:
-        norms = (layer for layer in module.modules() if isinstance(layer, nn.BatchNorm2d))
-        count += sum(2 * norm.num_features for norm in norms if norm.track_running_stats)
-    return count
+def count_parameters(module: nn.Module) -> int:
+    """Return how many numbers `module` learns."""
+    return sum(parameter.numel() for parameter in module.parameters())

@@ -18,12 +18,8 @@ class FeatureCritic(nn.Module):
     The pretrained network tells good faces from bad ones before anything is learned, so few steps suffice; the patches
     see the finest pixels, which it overlooks. Spectral norm (Miyato et al., ICLR 2018) bounds all slopes.
 
-    ((N, channels, H, W) in [-1, 1], maps) -> logits of each judge, (N, 1, h, w); high means real.
-
-    Args:
-        channels: channels of source and picture together.
-        maps: channels of each feature map.
-        width: channels of the patch discriminator's first layer, and twice that in the heads.
+    ((N, channels of source and picture, H, W) in [-1, 1], maps) -> logits of the patches and of each head,
+    (N, 1, h, w); high means real.
     """
 
     def __init__(self, channels: int, maps: Sequence[int], width: int) -> None:
@@ -45,7 +41,6 @@ class FeatureCritic(nn.Module):
                 spectral_norm(layer)
 
     def forward(self, pictures: Tensor, maps: Sequence[Tensor]) -> list[Tensor]:
-        """Return the logits of the patches, then of the heads."""
         judged: list[Tensor] = [head(each) for head, each in zip(self.heads, maps, strict=True)]
         return [self.patches(pictures), *judged]
 

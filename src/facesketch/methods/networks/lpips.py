@@ -27,10 +27,8 @@ class PerceptualDistance(nn.Module):
     their squared differences are weighted per channel by a learned non-negative head and averaged over the places, and
     the five averages are added (equation 1). No parameter is ever trained, but gradients flow to the pictures.
 
-    Built without its weights, which `load` brings, so that a training's cost can be told without the files.
-
-    Args:
-        net: `alex`, which the literature reports, or `vgg`.
+    Built without its weights, which `load` brings, so that a training's cost can be told without the files. The
+    literature reports `alex`.
     """
 
     def __init__(self, net: Net) -> None:
@@ -41,11 +39,7 @@ class PerceptualDistance(nn.Module):
         self.requires_grad_(False).eval()
 
     def load(self, trunk: Path, heads: Path) -> PerceptualDistance:
-        """Read the weights and return the network itself.
-
-        Args:
-            trunk: safetensors of the ImageNet trunk (`alexnet` or `vgg16` of the fetched weights).
-            heads: the learned heads (`lpips-alex` or `lpips-vgg`), safetensors or `.pth`.
+        """Read the weights of the ImageNet trunk and of the learned heads, and return the network itself.
 
         Raises:
             CheckpointError: a file does not hold this network's weights.
@@ -55,20 +49,15 @@ class PerceptualDistance(nn.Module):
         return self.requires_grad_(False).eval()
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
-        """Return the distance of each pair, (N,).
+        """Return the distance of each pair, (N,), of (N, 1 or 3, H, W) pictures in [-1, 1]; one channel is repeated.
 
         LPIPS' own shift (-.030, -.088, -.188) and scale (.458, .448, .450) are ImageNet's mean and spread on [0, 1].
-
-        Args:
-            x: (N, 1 or 3, H, W) in [-1, 1]; one channel is repeated.
-            y: the same shape.
         """
         return self.between(self.maps(x), self.maps(y))
 
     def maps(self, x: Tensor) -> list[Tensor]:
         """Return the trunk's five feature maps of pictures (N, 1 or 3, H, W) in [-1, 1]."""
-        maps: list[Tensor] = self.trunk(imagenet_normalise(x))
-        return maps
+        return self.trunk(imagenet_normalise(x))
 
     def between(self, fs: Sequence[Tensor], gs: Sequence[Tensor]) -> Tensor:
         """Return the distance of each pair, (N,), from the feature maps of both sides."""

@@ -12,29 +12,17 @@ class PatchGAN(nn.Module):
 
     (N, channels, H, W) in [-1, 1] -> a map of logits (N, 1, H / 8 - 2, W / 8 - 2), one per patch; high means real. For
     pix2pix `channels` is that of photo and sketch together, joined along the channels. H and W must be at least 32 with
-    the default three layers and an instance norm, which needs more than one pixel.
-
-    Args:
-        channels: channels of the input.
-        width: channels of the first layer; 64 in the paper.
-        layers: layers of stride 2; 3 gives the 70x70 patches of the paper, 1 gives 16x16.
-        norm: `instance`, `batch` or `none`.
+    an instance norm, which needs more than one pixel.
     """
 
-    def __init__(self, channels: int, width: int = 64, layers: int = 3, norm: Norm = "instance") -> None:
+    def __init__(self, channels: int, width: int = 64, norm: Norm = "instance") -> None:
         super().__init__()
         net: list[nn.Module] = [nn.Conv2d(channels, width, 4, stride=2, padding=1), nn.LeakyReLU(0.2, inplace=True)]
-        before = width
-        for layer in range(1, layers + 1):
-            after = width * min(2**layer, 8)
-            stride = 1 if layer == layers else 2
-            net.append(nn.Conv2d(before, after, 4, stride=stride, padding=1, bias=norm == "none"))
-            net += [normalisation(norm, after), nn.LeakyReLU(0.2, inplace=True)]
-            before = after
-        self.net = nn.Sequential(*net, nn.Conv2d(before, 1, 4, stride=1, padding=1))
+        for before, after, stride in ((1, 2, 2), (2, 4, 2), (4, 8, 1)):
+            net.append(nn.Conv2d(width * before, width * after, 4, stride, padding=1, bias=norm == "none"))
+            net += [normalisation(norm, width * after), nn.LeakyReLU(0.2, inplace=True)]
+        self.net = nn.Sequential(*net, nn.Conv2d(width * 8, 1, 4, padding=1))
         initialise(self)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return one logit per patch."""
-        logits: Tensor = self.net(x)
-        return logits
+        return self.net(x)

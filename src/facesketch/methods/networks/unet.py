@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 from torch import Tensor, nn
 
@@ -25,16 +23,6 @@ class UNetGenerator(nn.Module):
     tanh. Smaller sizes have fewer levels, floor(log2(size)), so that the bottleneck is one pixel. The bottleneck has no
     norm: of one pixel per channel, an instance norm would leave its shift alone and so pass nothing on.
 
-    Args:
-        in_channels: channels of the source.
-        out_channels: channels of the target.
-        size: shorter side of the pictures to train on, which sets the depth.
-        width: channels of the first level; 64 in the paper.
-        dropout: share dropped in the decoder's innermost levels of full width, at most three of them.
-        norm: `instance`, which is what the paper's batch norm comes to at batch 1, or `batch` or `none`.
-        upsample: `transposed` convolutions as in the paper, or `resize`: nearest neighbour, then a 3x3 convolution,
-            which leaves no checkerboard (Odena et al. 2016).
-
     Attributes:
         stride: what both sides of the input must be a multiple of.
     """
@@ -47,7 +35,6 @@ class UNetGenerator(nn.Module):
         width: int = 64,
         dropout: float = 0.5,
         norm: Norm = "instance",
-        upsample: Literal["transposed", "resize"] = "transposed",
     ) -> None:
         super().__init__()
         depth = min(len(_MULTIPLES), size.bit_length() - 1)
@@ -63,12 +50,11 @@ class UNetGenerator(nn.Module):
         for level in range(depth - 2, -1, -1):
             joined = widths[level + 1] * (1 if level == depth - 2 else 2)
             drops = len(self.up) < _DROPPED and _MULTIPLES[level] == _WIDEST
-            self.up.append(_up(joined, widths[level], norm, dropout if drops else 0.0, upsample))
-        self.out = nn.Sequential(*_grow(widths[0] * 2, out_channels, True, upsample), nn.Tanh())
+            self.up.append(_up(joined, widths[level], norm, dropout if drops else 0.0))
+        self.out = nn.Sequential(nn.ConvTranspose2d(widths[0] * 2, out_channels, 4, stride=2, padding=1), nn.Tanh())
         initialise(self)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the translated pictures."""
         skips: list[Tensor] = []
         for down in self.down:
             x = down(x)  # (N, width * multiple, H / 2, W / 2) of the level before
@@ -76,8 +62,7 @@ class UNetGenerator(nn.Module):
         skips.pop()
         for up in self.up:
             x = torch.cat([up(x), skips.pop()], dim=1)  # (N, 2 * width * multiple, 2 H, 2 W)
-        translated: Tensor = self.out(x)  # (N, out, H, W)
-        return translated
+        return self.out(x)  # (N, out, H, W)
 
 
 def _down(before: int, after: int, norm: Norm, *, innermost: bool) -> nn.Sequential:
@@ -86,13 +71,7 @@ def _down(before: int, after: int, norm: Norm, *, innermost: bool) -> nn.Sequent
     return nn.Sequential(conv, normalisation(norm, after), activation)
 
 
-def _up(before: int, after: int, norm: Norm, dropout: float, upsample: str) -> nn.Sequential:
-    layers = [*_grow(before, after, norm == "none", upsample), normalisation(norm, after)]
-    layers += [nn.Dropout(dropout)] if dropout else []
-    return nn.Sequential(*layers, nn.ReLU(inplace=True))
-
-
-def _grow(before: int, after: int, bias: bool, upsample: str) -> list[nn.Module]:
-    if upsample == "transposed":
-        return [nn.ConvTranspose2d(before, after, 4, stride=2, padding=1, bias=bias)]
-    return [nn.Upsample(scale_factor=2, mode="nearest"), nn.Conv2d(before, after, 3, padding=1, bias=bias)]
+def _up(before: int, after: int, norm: Norm, dropout: float) -> nn.Sequential:
+    conv = nn.ConvTranspose2d(before, after, 4, stride=2, padding=1, bias=norm == "none")
+    dropped = [nn.Dropout(dropout)] if dropout else []
+    return nn.Sequential(conv, normalisation(norm, after), *dropped, nn.ReLU(inplace=True))
