@@ -12,7 +12,6 @@ from facesketch.evaluation.evaluate import Evaluation
 from facesketch.evaluation.evaluator import Evaluator
 from facesketch.evaluation.features import FeatureExtractors
 from facesketch.methods.networks.backbones import VGG16Features
-from facesketch.metrics.distribution import kernel_distance
 
 
 def test_one_picture_for_everybody_finds_nobody() -> None:
@@ -48,22 +47,6 @@ def test_distances_of_sets_are_zero_for_the_truth_and_lie_in_their_interval() ->
         assert other[name].value > same[name].value
         assert other[name].low <= other[name].value <= other[name].high
         assert other[name].low < other[name].high
-
-
-@pytest.mark.usefixtures("random_vgg")
-def test_the_kernel_distance_takes_all_rows_of_sets_of_any_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    rng = np.random.default_rng(0)
-    truth = [Image.fromarray(rng.integers(0, 256, (16, 16), dtype=np.uint8)) for _ in range(8)]
-    seen: list[tuple[int, int]] = []
-
-    def noting(x: np.ndarray, y: np.ndarray, *, size: int) -> float:
-        seen.append((len(x), size))
-        return kernel_distance(x, y, size=size)
-
-    monkeypatch.setattr(measures, "kernel_distance", noting)
-    Evaluator(truth, list("aaaabbcd"), "photo2sketch", metrics=["kernel-vgg16"]).measure(truth)
-    assert len({count for count, _ in seen}) > 3, "people have one to four pictures, so sets drawn anew differ in size"
-    assert all(count == size for count, size in seen)
 
 
 def test_nlda_says_whom_it_learned_from(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,10 +29,7 @@ _EXAMPLES = 3
 
 
 def open_pairs(pairs: Sequence[Pair], direction: Direction) -> tuple[tuple[Image.Image, ...], tuple[Image.Image, ...]]:
-    """Open the pictures of pairs.
-
-    Returns:
-        The pictures to translate, and those that should come out.
+    """Return the pictures to translate, and those that should come out.
 
     Raises:
         ImageError: one of them cannot be read.
@@ -47,13 +44,7 @@ def open_pairs(pairs: Sequence[Pair], direction: Direction) -> tuple[tuple[Image
 def baselines(
     inputs: Pictures, subjects: Sequence[str], direction: Direction, references: Sequence[Pair]
 ) -> tuple[dict[str, Pictures], dict[str, str]]:
-    """Answer every input with every baseline.
-
-    Args:
-        inputs: the pictures to translate.
-        subjects: who each shows.
-        direction: what is translated into what.
-        references: the pairs that `mean` and `nearest` learn from.
+    """Answer every input with every baseline; `mean` and `nearest` learn from the references.
 
     Returns:
         One picture per input for each baseline, a key of `TITLES`; and why others are missing.

@@ -154,15 +154,14 @@ class Evaluation:
         data: the folder of pairs.
         direction: what is translated into what.
         split: which side; of the others, only training pictures are opened, for the baselines.
-        metrics, protocol, seed, progress: as in `evaluate`.
+        metrics, protocol, seed, device, progress: as in `evaluate`.
         validation: share of the training subjects that validate, if the data names none.
-        device: where pictures are compared.
 
     Attributes:
         pairs: the pairs of this side, sorted by stem.
-        stems_hash: sha256 of their stems, one a line.
+        stems: their stems, in order.
+        subjects: who each shows.
         references: the pairs that baselines learn from: training and validation when testing, else training alone.
-        counts: (training and validation pairs, test pairs) of the folder, as protocols count them.
         inputs: the pictures to translate.
         truth: the pictures that should come out.
 
@@ -196,10 +195,13 @@ class Evaluation:
         self.pairs = parts.side(split)
         if not self.pairs:
             raise DataError(f"{data}: no {split} pairs", f"type: facesketch data check {data}")
+        self.stems = tuple(pair.stem for pair in self.pairs)
+        self.subjects = tuple(pair.subject for pair in self.pairs)
         self.references = (*parts.train, *parts.validation) if split == "test" else parts.train
         self.counts = (len(parts.train) + len(parts.validation), len(parts.test))
         self.stems_hash = parts.hash(split)
         self.protocol = protocol or recognise((pair.stem for pair in (*self.pairs, *self.references)), self.counts)
+        self.without_baselines: dict[str, str] = {}
         self.inputs, self.truth = open_pairs(self.pairs, direction)
         trios = zip(self.pairs, self.inputs, self.truth, strict=True)
         odd = [(pair.stem, one.size, other.size) for pair, one, other in trios if one.size != other.size]
@@ -212,16 +214,6 @@ class Evaluation:
         if metrics:
             require_some(metrics, self.evaluator.names, self.evaluator.left_out)
 
-    @property
-    def stems(self) -> tuple[str, ...]:
-        """The stems of the pairs, in order."""
-        return tuple(pair.stem for pair in self.pairs)
-
-    @property
-    def subjects(self) -> tuple[str, ...]:
-        """Who each pair shows, in the order of the stems."""
-        return tuple(pair.subject for pair in self.pairs)
-
     @cached_property
     def evaluator(self) -> Evaluator:
         """What measures pictures against the true ones."""
@@ -231,17 +223,9 @@ class Evaluation:
 
     @cached_property
     def baselines(self) -> dict[str, Measurement]:
-        """What each baseline measures, by its name, a key of `TITLES`."""
-        return {name: self._measure(f"baseline {name}", pictures) for name, pictures in self._answers[0].items()}
-
-    @property
-    def without_baselines(self) -> dict[str, str]:
-        """Which baselines cannot be had, and why."""
-        return self._answers[1]
-
-    @cached_property
-    def _answers(self) -> tuple[dict[str, Sequence[Image.Image]], dict[str, str]]:
-        return baselines(self.inputs, self.subjects, self.direction, self.references)
+        """What each baseline measures, by its name; `without_baselines` then says why others are missing."""
+        found, self.without_baselines = baselines(self.inputs, self.subjects, self.direction, self.references)
+        return {name: self._measure(f"baseline {name}", pictures) for name, pictures in found.items()}
 
     def of(
         self,
@@ -251,12 +235,7 @@ class Evaluation:
         weights: Literal["best", "last"] = "best",
         pictures: str | Path | None = None,
     ) -> Results:
-        """Translate the inputs with a model and measure every result.
-
-        Args:
-            translator: the model.
-            name, pictures: as in `evaluate`.
-            weights: which weights of a run folder it was loaded with.
+        """Translate the inputs with a model and measure every result; arguments as in `evaluate`.
 
         Raises:
             ConfigError: the model does not serve the direction, metrics that are all left out, or a folder for
@@ -279,11 +258,7 @@ class Evaluation:
         return results
 
     def of_images(self, folder: str | Path, *, name: str | None = None) -> Results:
-        """Measure pictures that any program made, found by their stems under a folder.
-
-        Args:
-            folder: the pictures; others in it are passed over.
-            name: what to call them; None for the name of the folder.
+        """Measure pictures that any program made, found by their stems under a folder; others are passed over.
 
         Raises:
             ConfigError: metrics that are all left out.
@@ -317,9 +292,8 @@ class Evaluation:
 
     def _measure(self, what: str, pictures: Sequence[Image.Image]) -> Measurement:
         names = self.evaluator.names
-        return self.evaluator.measure(
-            pictures, lambda metric: self._progress(names.index(metric), len(names), f"{what}: {metric}")
-        )
+        tell = self._progress
+        return self.evaluator.measure(pictures, lambda each: tell(names.index(each), len(names), f"{what}: {each}"))
 
     def _results(self, name: str, model: ModelInfo, made: Sequence[Image.Image], seconds: float) -> Results:
         known, started = self.baselines, time.perf_counter()
@@ -375,12 +349,7 @@ def file_name(stem: str) -> str:
 
 
 def model_info(translator: Translator, weights: Literal["best", "last"] = "best") -> ModelInfo:
-    """Return what is known of a model: its settings, its size, and its weights' hash if they are in a file.
-
-    Args:
-        translator: the loaded model; its `name` is the path it was loaded from.
-        weights: which weights of a run folder it was loaded with.
-    """
+    """Return what is known of a loaded model: its settings, its size, and its weights' hash if they are in a file."""
     config, path = translator.config, Path(translator.name)
     parameters = 0
     if family(config.method.name).learned:

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from facesketch.config import Direction
-from facesketch.errors import CheckpointError, ConfigError, DataError, ImageError, MissingExtraError, nearest
+from facesketch.errors import CheckpointError, ConfigError, DataError, ImageError, MissingExtraError, require_known
 from facesketch.evaluation.features import FeatureExtractors, PictureSet
 from facesketch.evaluation.results import Measure
 from facesketch.methods.networks.lpips import Net, PerceptualDistance
@@ -35,8 +35,9 @@ _DECIMALS = 7
 _TIE = 9
 
 LPIPS: dict[str, tuple[Net, str]] = {"lpips-alex": ("alex", "alexnet"), "lpips-vgg": ("vgg", "vgg16")}
+SETS = {"frechet-vgg16": (frechet, "Fréchet, VGG16"), "kernel-vgg16": (kernel_distance, "kernel, VGG16")}
 ROUTES = {"rank": "raw pixels", "rank-hog": "HOG", "rank-sface": "SFace"}
-NAMES: tuple[str, ...] = (*FIDELITY, *LPIPS, "identity", "frechet-vgg16", "kernel-vgg16", *ROUTES, "nlda")
+NAMES: tuple[str, ...] = (*FIDELITY, *LPIPS, "identity", *SETS, *ROUTES, "nlda")
 """All metrics of the package; a `rank` gives three rates and a curve, `nlda` gives two rates."""
 Tell = Callable[[str], None]
 
@@ -47,14 +48,12 @@ def pairwise() -> dict[str, Metric]:
     Raises:
         ConfigError: one of them cannot be imported, or is no `Metric`.
     """
-    return FIDELITY | {name: _loaded(name, path) for name, path in added("metrics", NAMES).items()}
-
-
-def _loaded(name: str, path: str) -> Metric:
-    found = load("metric", name, path)
-    if not isinstance(found, Metric):
-        raise ConfigError(f"metric '{name}': {path} is no metric", "make it one with `facesketch.metrics.base.metric`")
-    return found
+    theirs = {name: load("metric", name, path) for name, path in added("metrics", NAMES).items()}
+    for name, found in theirs.items():
+        if not isinstance(found, Metric):
+            hint = "make it one with `facesketch.metrics.base.metric`"
+            raise ConfigError(f"metric '{name}': {added('metrics', NAMES)[name]} is no metric", hint)
+    return FIDELITY | theirs
 
 
 @dataclass
@@ -84,7 +83,6 @@ class Evaluator:
         direction: photos (`sketch2photo`) or sketches (`photo2sketch`) are the true ones.
         metrics: which to measure, of `NAMES` and of what other distributions add; None for all that apply.
         seed: of the bootstrap and of NLDA's divisions.
-        device: where pictures are compared.
 
     Attributes:
         names: what is measured, in the order of `NAMES`.
@@ -133,9 +131,7 @@ class Evaluator:
     def measure(self, results: Sequence[Image.Image], tell: Tell = lambda name: None) -> Measurement:
         """Measure pictures, one per true one, in the same order and each of its size.
 
-        Args:
-            results: of any mode.
-            tell: called with each metric's name before it is measured.
+        `tell` is called with each metric's name before it is measured.
         """
         assert [each.size for each in results] == self._truth.sizes, "sizes are checked where stems are known"
         pictures, found = PictureSet(results, self._truth.channels, self._extractors), Measurement()
@@ -155,7 +151,7 @@ class Evaluator:
                 net, trunk = LPIPS[name]
                 network = PerceptualDistance(net).load(locate(trunk), locate(name)).to(self._extractors.device)
                 self._lpips[name] = partial(lpips, network)
-            elif name in {"frechet-vgg16", "kernel-vgg16"}:
+            elif name in SETS:
                 _ = self._extractors.vgg
             elif name in {"identity", "rank-sface"}:
                 _ = self._extractors.embedding
@@ -171,50 +167,42 @@ class Evaluator:
         return name not in self.left_out
 
     def _measure(self, name: str, pictures: PictureSet, found: Measurement) -> None:
+        truth, mean = self._truth, self._bootstrap.mean
+
+        def each(title: str, better: str, values: Array) -> None:
+            values = values.round(_DECIMALS)
+            found.metrics[name] = _measured(title, better, mean(values), values.tolist())
+
         if name in self._pairwise:
             metric = self._pairwise[name]
-            values = pictures.compare(self._truth, metric)
-            values = np.minimum(values, PSNR_CEILING if name == "psnr" else np.inf)
-            found.metrics[name] = self._averaged(metric.title, "higher", values)
+            ceiling = PSNR_CEILING if name == "psnr" else np.inf
+            each(metric.title, "higher", np.minimum(pictures.compare(truth, metric), ceiling))
         elif name in LPIPS:
-            values = pictures.compare(self._truth, self._lpips[name])
-            found.metrics[name] = self._averaged(f"LPIPS ({LPIPS[name][0]})", "lower", values)
+            each(f"LPIPS ({LPIPS[name][0]})", "lower", pictures.compare(truth, self._lpips[name]))
         elif name == "identity":
-            cosines = (pictures.faces * self._truth.faces).sum(axis=1)
-            found.metrics[name] = self._averaged("identity, SFace cosine", "higher", cosines)
-        elif name in ROUTES:
-            self._search(name, pictures, found)
-        elif name == "nlda":
-            found.sets.update(self._nlda(pictures))
+            each("identity, SFace cosine", "higher", (pictures.faces * truth.faces).sum(axis=1))
+        elif name in SETS:
+            distance, title = SETS[name]
+            x, y = pictures.vgg, truth.vgg
+            ends = self._bootstrap.around(distance(x, y), lambda rows: distance(x[rows], y[rows]))
+            if distance is frechet:
+                ends = ends.model_copy(update={"low": max(0.0, ends.low)})
+            found.sets[name] = _measured(title, "lower", ends)
+        elif name in ROUTES:  # each person's photo is found from the sketch, whichever of them was translated
+            ours, theirs = pictures.searchable(ROUTES[name]), truth.searchable(ROUTES[name])
+            probes, gallery = (theirs, ours) if self.direction == "photo2sketch" else (ours, theirs)
+            distances = cosine_distances(probes, gallery).round(_TIE)  # equal pictures must tie, whatever the rounding
+            mark = name.removeprefix("rank")
+            curve = cmc(distances, self._subjects, self._subjects)
+            found.curves[f"cmc{mark}"] = tuple(curve.round(_DECIMALS).tolist())
+            places = match_ranks(distances, self._subjects, self._subjects)
+            for k in RANKS:
+                if k < self.subject_count:
+                    found.sets[f"rank-{k}{mark}"] = _measured(f"rank-{k}, {ROUTES[name]}", "higher", mean(places <= k))
         else:
-            found.sets[name] = self._distance(name, pictures)
+            found.sets |= self._nlda(pictures)
 
-    def _averaged(self, title: str, better: str, values: Array) -> Measure:
-        values = values.round(_DECIMALS)
-        return _with_interval(title, better, self._bootstrap.mean(values), values.tolist())
-
-    def _distance(self, name: str, pictures: PictureSet) -> Measure:
-        x, y = pictures.vgg, self._truth.vgg
-        distance: Callable[[Array, Array], float] = frechet if name == "frechet-vgg16" else _kernel
-        ends = self._bootstrap.around(distance(x, y), lambda rows: distance(x[rows], y[rows]))
-        if name == "frechet-vgg16":
-            ends = ends.model_copy(update={"low": max(0.0, ends.low)})
-        return _with_interval("Fréchet, VGG16" if name == "frechet-vgg16" else "kernel, VGG16", "lower", ends)
-
-    def _search(self, name: str, pictures: PictureSet, found: Measurement) -> None:
-        """Find each person's photo from the sketch, whether the photo or the sketch was translated."""
-        ours, theirs = pictures.searchable(ROUTES[name]), self._truth.searchable(ROUTES[name])
-        probes, gallery = (theirs, ours) if self.direction == "photo2sketch" else (ours, theirs)
-        distances = cosine_distances(probes, gallery).round(_TIE)  # equal pictures must tie, whatever the rounding
-        mark = name.removeprefix("rank")
-        found.curves[f"cmc{mark}"] = tuple(cmc(distances, self._subjects, self._subjects).round(_DECIMALS).tolist())
-        places = match_ranks(distances, self._subjects, self._subjects)
-        for k in RANKS:
-            if k < self.subject_count:
-                title = f"rank-{k}, {ROUTES[name]}"
-                found.sets[f"rank-{k}{mark}"] = _with_interval(title, "higher", self._bootstrap.mean(places <= k))
-
-    def _nlda(self, pictures: PictureSet) -> Mapping[str, Measure]:
+    def _nlda(self, pictures: PictureSet) -> dict[str, Measure]:
         """Return rank-1 by null-space LDA, one picture per subject, with the interval over random divisions."""
         _, first = np.unique(np.asarray(self._subjects), return_index=True)
         count = len(first)
@@ -222,22 +210,20 @@ class Evaluator:
         rates = nlda(self._truth.grey[first], pictures.grey[first], train=train, seed=self.seed)
         note = f"{train} of {count} train" if count in _NLDA_TRAIN else f"half ({train}) train"
         found = {}
-        for name, title, value, repeats in (
-            ("nlda", "best", rates.best, rates.rates[:, rates.dimension - 1]),
-            ("nlda-full", "full", rates.full, rates.rates[:, -1]),
+        for name, title, repeats in (
+            ("nlda", "best", rates[:, rates.mean(axis=0).argmax()]),
+            ("nlda-full", "full", rates[:, -1]),
         ):
             low, high = np.percentile(repeats, [2.5, 97.5])
-            interval = Interval(value=value, low=low, high=high)
-            found[name] = _with_interval(f"NLDA {title}, {note}", "higher", interval)
+            interval = Interval(value=repeats.mean(), low=low, high=high)
+            found[name] = _measured(f"NLDA {title}, {note}", "higher", interval)
         return found
 
 
 def require_metrics(metrics: Sequence[str]) -> None:
     """Raise a ConfigError, with the nearest name, if a metric does not exist."""
-    known = (*NAMES, *added("metrics", NAMES))
     for name in metrics:
-        if name not in known:
-            raise ConfigError(f"unknown metric '{name}'", nearest(name, known, "known: " + ", ".join(known)))
+        require_known(name, (*NAMES, *added("metrics", NAMES)), "unknown metric")
 
 
 def require_some(metrics: Sequence[str] | None, measured: Collection[str], left_out: Mapping[str, str]) -> None:
@@ -258,11 +244,6 @@ def _has_colour(picture: Image.Image) -> bool:
     return bool((array[..., 0] != array[..., 1]).any() or (array[..., 1] != array[..., 2]).any())
 
 
-def _kernel(x: Array, y: Array) -> float:
-    """Return the kernel distance of all rows at once: subsets have the same expectation and more noise."""
-    return kernel_distance(x, y, size=len(x))
-
-
-def _with_interval(title: str, better: str, ends: Interval, values: Sequence[float] = ()) -> Measure:
+def _measured(title: str, better: str, ends: Interval, values: Sequence[float] = ()) -> Measure:
     rounded = {name: round(end, _DECIMALS) for name, end in ends}
     return Measure.model_validate({"title": title, "better": better, "values": values} | rounded)

@@ -26,14 +26,10 @@ Size = tuple[int, int]
 
 
 class FeatureExtractors:
-    """The networks that extract features, each loaded when it is first asked for.
-
-    Args:
-        device: where pictures are compared; anything but CUDA becomes the CPU, as the metrics need float64.
-    """
+    """The networks that extract features, each loaded when it is first asked for; on the CPU where there is no CUDA."""
 
     def __init__(self, device: torch.device) -> None:
-        self.device = device if device.type == "cuda" else torch.device("cpu")
+        self.device = device if device.type == "cuda" else torch.device("cpu")  # others have no float64
 
     @cached_property
     def vgg(self) -> VGG16Features:
@@ -52,21 +48,16 @@ class FeatureExtractors:
 
 
 class PictureSet:
-    """Pictures of any sizes with a fixed number of channels.
+    """Pictures of any sizes and modes, with one channel (Pillow's luma) or three.
 
-    Args:
-        pictures: any mode.
-        channels: 1 for grey (Pillow's luma), 3 for RGB.
-        extractors: the networks.
-
-    Attributes:
-        faceless: indices of pictures in which no face was found; complete once `faces` was asked for.
+    `faceless` has the indices of pictures in which no face was found; it is complete once `faces` was asked for.
     """
 
     def __init__(self, pictures: Sequence[Image.Image], channels: int, extractors: FeatureExtractors) -> None:
         self.channels, self._extractors = channels, extractors
         self.sizes: list[Size] = [picture.size for picture in pictures]
         self.faceless: set[int] = set()
+        self._rows: dict[str, Array] = {}
         groups: dict[Size, list[int]] = defaultdict(list)
         for place, size in enumerate(self.sizes):
             groups[size].append(place)
@@ -126,16 +117,8 @@ class PictureSet:
             raise ImageError("no face was found in any picture", "expected faces, or aligned pictures of 200x250")
         return found
 
-    @cached_property
-    def pixels(self) -> Array:
-        """(N, H W) normalised raw pixels."""
-        return raw_pixels(self._stack)
-
-    @cached_property
-    def gradients(self) -> Array:
-        """(N, D) histograms of oriented gradients."""
-        return hog(self._stack)
-
     def searchable(self, route: str) -> Array:
         """Return the rows to search by: `raw pixels`, `HOG` or `SFace`."""
-        return {"raw pixels": lambda: self.pixels, "HOG": lambda: self.gradients, "SFace": lambda: self.faces}[route]()
+        if route not in self._rows:
+            self._rows[route] = self.faces if route == "SFace" else (hog if route == "HOG" else raw_pixels)(self._stack)
+        return self._rows[route]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from facesketch.errors import ConfigError, nearest
+from facesketch.errors import require_known
 
 PROTOCOLS: dict[str, tuple[int, int]] = {
     "cuhk": (88, 100),
@@ -20,9 +20,8 @@ _CUHK_STEM = re.compile(r"[fm][12]?-\d{3}-\d{2}(-sz1)?")
 
 def require_protocol(protocol: str | None) -> None:
     """Raise a ConfigError unless a protocol is None, `own` or a key of `PROTOCOLS`."""
-    if protocol is not None and protocol not in (*PROTOCOLS, OWN):
-        known = ", ".join((*PROTOCOLS, OWN))
-        raise ConfigError(f"unknown protocol '{protocol}'", nearest(protocol, PROTOCOLS, "known: " + known))
+    if protocol is not None:
+        require_known(protocol, (*PROTOCOLS, OWN), "unknown protocol")
 
 
 def recognise(stems: Iterable[str], counts: tuple[int, int]) -> str:

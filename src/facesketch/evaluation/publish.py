@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from importlib.resources import files
 from pathlib import Path
 
 from facesketch.checkpoints.header import BEST, ONNX_SUFFIX, WEIGHTS, Header, model_file, read_header
@@ -85,26 +86,19 @@ def push(
 def card(name: str, header: Header, results: Results | None) -> str:
     """Return the model card: how to use the model, its numbers, its settings, and what it is not for."""
     config, directions = header.config, header.preprocessing.directions
-    lines = [
-        *("---", "library_name: facesketch", "pipeline_tag: image-to-image"),
-        *("tags:", "- facesketch", f"- {config.method.name}", *(f"- {each}" for each in directions), "---", ""),
-        *(f"# {name.removeprefix(hub.PREFIX).rpartition('/')[2]}", ""),
-        f"A {config.method.name} model of facesketch for {' and '.join(directions)}, {config.data.size} pixels.",
-        *("", "```", f"facesketch translate me.jpg --model {name} --out result.png", "```", ""),
-        *("```python", "import facesketch", "", f'facesketch.load("{name}")("me.jpg").save("result.png")', "```", ""),
-    ]
-    if results is not None:
-        lines += ["## Numbers", "", *_numbers(results), ""]
-    return "\n".join(
-        [
-            *lines,
-            *("## Settings", "", "```toml", to_toml(config).strip(), "```", ""),
-            *("## Responsible use", ""),
-            "A generated face is a guess. It must not decide anything about a person. Error rates differ between",
-            "groups of people: measure them before you use the model. Say that a picture was generated whenever you",
-            "show it.",
-            "",
-        ]
+    return (
+        (files(__package__) / "card.md")
+        .read_text(encoding="utf-8")
+        .format(
+            method=config.method.name,
+            tags="\n".join(f"- {each}" for each in directions),
+            title=name.removeprefix(hub.PREFIX).rpartition("/")[2],
+            directions=" and ".join(directions),
+            size=config.data.size,
+            name=name,
+            numbers="\n".join(["", "## Numbers", "", *_numbers(results), ""]) if results else "",
+            settings=to_toml(config).strip(),
+        )
     )
 
 
@@ -121,7 +115,6 @@ def _numbers(results: Results) -> list[str]:
     for key, each in {**results.metrics, **results.sets}.items():
         other = {**baseline.metrics, **baseline.sets}.get(key) if baseline else None
         beside = "" if other is None else f"{other.value:.4f}"
-        lines.append(
-            f"| {each.title} | {each.better} | {each.value:.4f} | {each.low:.4f} to {each.high:.4f} | {beside} |"
-        )
+        interval = f"{each.low:.4f} to {each.high:.4f}"
+        lines.append(f"| {each.title} | {each.better} | {each.value:.4f} | {interval} | {beside} |")
     return lines

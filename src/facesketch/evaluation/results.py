@@ -149,23 +149,15 @@ class Results(Frozen):
 
 
 class Difference(Interval):
-    """The mean of first minus second, picture by picture, with its interval over subjects.
-
-    Attributes:
-        verdict: `no difference shown` where the interval holds zero; else which one is better.
-    """
+    """The mean of first minus second, picture by picture, with its interval over subjects."""
 
     verdict: Verdict
+    """`no difference shown` where the interval holds zero; else which one is better."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two results on the same pictures, and their difference in every metric that both have.
-
-    Attributes:
-        first, second: the results, each with the name it goes by here.
-        metrics: by metric, the first less the second.
-    """
+    """Two results on the same pictures, each with the name it goes by here, and the first less the second by metric."""
 
     first: Results
     second: Results
@@ -228,23 +220,19 @@ def paired_difference(first: Results, second: Results, metric: str, *, seed: int
         DataError: the results are of other pictures, or one of them lacks the metric.
     """
     require_same_pictures(first, second)
-    one, other = _measure(first, metric), _measure(second, metric)
+    for results in (first, second):
+        if metric not in results.metrics:
+            seen = f"{results.name}: no '{metric}' in these results"
+            if metric in results.left_out:
+                raise DataError(f"{seen}: {results.left_out[metric]}")
+            raise DataError(seen, nearest(metric, results.metrics) or f"it has {', '.join(results.metrics)}")
+    one, other = first.metrics[metric], second.metrics[metric]
     gaps = [mine - theirs for mine, theirs in zip(one.values, other.values, strict=True)]
     found = Bootstrap(first.subjects, seed=seed).mean(gaps)
     verdict: Verdict = "no difference shown"
     if not found.low <= 0 <= found.high:
         verdict = "first is better" if (found.low > 0) == (one.better == "higher") else "second is better"
     return Difference(**found.model_dump(), verdict=verdict)
-
-
-def _measure(results: Results, metric: str) -> Measure:
-    if metric not in results.metrics:
-        why = results.left_out.get(metric)
-        seen = f"{results.name}: no '{metric}' in these results"
-        if why:
-            raise DataError(f"{seen}: {why}")
-        raise DataError(seen, nearest(metric, results.metrics) or f"it has {', '.join(results.metrics)}")
-    return results.metrics[metric]
 
 
 def require_same_pictures(first: Results, second: Results) -> None:

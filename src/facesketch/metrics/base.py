@@ -38,7 +38,7 @@ class Metric:
         self.title, self.smallest, self.colour, self._compute = title, smallest, colour, compute
 
     def __call__(self, result: Tensor, truth: Tensor) -> Tensor:
-        """Return (N,) values of translated pictures and their true ones."""
+        """Measure a batch."""
         require_pair(self.name, result, truth, self.smallest, (3,) if self.colour else (1, 3))
         count = max(1, _CHUNK_PIXELS // (result.shape[-1] * result.shape[-2]))
         chunks = zip(result.detach().split(count), truth.detach().split(count), strict=True)

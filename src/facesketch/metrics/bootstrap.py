@@ -64,7 +64,7 @@ class Bootstrap:
         low, high = _ends(self._times @ sums / self._pictures)
         return Interval(value=float(array.mean()), low=low, high=high)
 
-    def around(self, value: float, statistic: Callable[[Rows], float], resamples: int = SET_RESAMPLES) -> Interval:
+    def around(self, value: float, statistic: Callable[[Rows], float]) -> Interval:
         """Return an interval around a number that is computed from all pictures together.
 
         A resample shows some pictures twice, which biases a distance of sets. So only the spread of the resamples
@@ -73,9 +73,8 @@ class Bootstrap:
         Args:
             value: the statistic of all pictures, each once.
             statistic: takes the rows of a resample's pictures, with repeats, and returns the number.
-            resamples: how many of the draws to compute it for.
         """
-        found = np.array([statistic(self.rows(number)) for number in range(min(resamples, len(self._times)))])
+        found = np.array([statistic(self.rows(number)) for number in range(min(SET_RESAMPLES, len(self._times)))])
         low, high = _ends(found - found.mean())
         return Interval(value=value, low=value + low, high=value + high)
 

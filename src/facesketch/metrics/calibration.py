@@ -18,36 +18,25 @@ BINS = 10
 class Bin(Frozen):
     """Answers whose chances are near each other.
 
-    Attributes:
-        low, high: the chances that fall into the bin, `low` excluded except for 0.
-        count: how many answers there are, or the sum of their weights.
-        chance: the mean of their chances; 0 where there are none.
-        share: how many of them are right, 0 to 1; 0 where there are none.
+    `low` is excluded except for 0; `count` is the sum of weights; `chance` and `share` are 0 in an empty bin.
     """
 
     low: float
     high: float
     count: float
     chance: float
+    """The mean of their chances."""
     share: float
+    """How many of them are right, 0 to 1."""
 
 
 def reliability(chances: Array, right: NDArray[np.bool_], weights: Array | None = None, bins: int = BINS) -> list[Bin]:
     """Sort answers into bins by their chances and say how many of each were right.
 
-    Args:
-        chances: (N,) each 0 to 1; N at least 1.
-        right: (N,) which answers were right.
-        weights: (N,) how often each counts; once each when None.
-        bins: how many of equal width.
+    `chances`, `right` and `weights`, how often each answer counts, are (N,).
 
     Raises:
         DataError: there is no answer, or a chance is not between 0 and 1.
-
-    Examples:
-        >>> found = reliability(np.array([0.8, 0.9]), np.array([True, False]), bins=2)
-        >>> round(calibration_error(found), 2)
-        0.35
     """
     if not len(chances):
         raise DataError("no answers", "expected at least one chance and whether it was right")

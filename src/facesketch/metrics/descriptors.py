@@ -1,6 +1,6 @@
 """Two descriptions of aligned faces to search by, without weights: raw pixels and oriented gradients.
 
-Both return rows that `facesketch.metrics.retrieval` compares.
+Both take (N, 1 or 3, H, W) pictures, values 0 to 255, and return rows that `facesketch.metrics.retrieval` compares.
 """
 
 from __future__ import annotations
@@ -20,16 +20,7 @@ _BLOCK = 2
 def raw_pixels(images: Tensor) -> Array:
     """Return the grey pixels of each picture less their mean, at unit length, so that light and contrast drop out.
 
-    Args:
-        images: (N, 1 or 3, H, W), values 0 to 255.
-
-    Returns:
-        (N, H W); the inner product of two rows is their correlation. A picture of one grey gives zeros.
-
-    Examples:
-        >>> import torch
-        >>> raw_pixels(torch.tensor([[[[10.0, 20.0]]]])).round(3).tolist()
-        [[-0.707, 0.707]]
+    The inner product of two of the (N, H W) rows is their correlation. A picture of one grey gives zeros.
     """
     pixels = _luma(images).reshape(len(images), -1)
     pixels = pixels - pixels.mean(axis=1, keepdims=True)
@@ -40,22 +31,11 @@ def hog(images: Tensor, cell: int = 10) -> Array:
     """Return histograms of oriented gradients (Dalal & Triggs, CVPR 2005).
 
     Nine unsigned orientations per cell, weighted by the gradient's length; blocks of 2x2 cells, one cell apart, each
-    normalised, clipped at 0.2 and normalised again. Rows and columns beyond the last whole cell are left out.
-
-    Args:
-        images: (N, 1 or 3, H, W), values 0 to 255.
-        cell: side of a cell in pixels; 10 divides the 200x250 frame evenly.
-
-    Returns:
-        (N, 36 B) with B = (H // cell - 1) (W // cell - 1) blocks.
+    normalised, clipped at 0.2 and normalised again. Rows and columns beyond the last whole cell are left out. There are
+    (H // cell - 1) (W // cell - 1) blocks of 36 numbers; cells of 10 pixels divide the 200x250 frame evenly.
 
     Raises:
         DataError: a side is shorter than two cells.
-
-    Examples:
-        >>> import torch
-        >>> hog(torch.rand(2, 1, 250, 200)).shape
-        (2, 16416)
     """
     grey = _luma(images)
     count, height, width = grey.shape

@@ -22,51 +22,36 @@ _ROUNDING = 1e-9  # 0.29 of 100 searches are 29, whatever 0.29 * 100 is
 
 @dataclass(frozen=True, eq=False)
 class Searches:
-    """The scores of searches for people who are in the gallery and for people who are not; -inf where nobody is left.
-
-    Attributes:
-        mates: (K,) per search for a person in the gallery, the score of the person's own best picture.
-        rivals: (K,) in the same searches, the best score of anybody else.
-        strangers: (U,) per search for a person who is not in the gallery, the best score of anybody.
-    """
+    """The scores of searches for people in the gallery and for people who are not; -inf where nobody is left."""
 
     mates: Array
+    """(K,) per search for a person in the gallery, the score of the person's own best picture."""
     rivals: Array
+    """(K,) in the same searches, the best score of anybody else."""
     strangers: Array
+    """(U,) per search for a person who is not in the gallery, the best score of anybody."""
 
 
 @dataclass(frozen=True)
 class Detection:
-    """What a bar does to some searches.
-
-    Attributes:
-        bar: the score that has to be exceeded; -inf where every search may alarm.
-        rate: share of the people in the gallery who are detected and identified, 0 to 1.
-        alarms: share of the other people's searches that alarm; at most the share that was asked for.
-    """
+    """What a bar does to some searches."""
 
     bar: float
+    """The score that has to be exceeded; -inf where every search may alarm."""
     rate: float
+    """Share of the people in the gallery who are detected and identified."""
     alarms: float
+    """Share of the other people's searches that alarm, at most what was asked for."""
 
 
 def bar(strangers: Array, rate: float, weights: Array | None = None) -> float:
-    """Return the lowest bar that at most a share of the searches for people outside of the gallery exceed.
+    """Return the lowest bar that at most a share `rate` of the searches for people outside of the gallery exceed.
 
-    Args:
-        strangers: (U,) the best score of each such search; U at least 1.
-        rate: the share of them that may alarm, 0 to 1.
-        weights: (U,) how often each search counts; once each when None.
-
-    Returns:
-        One of the scores, or -inf when all of them may alarm.
+    It is one of the (U,) best scores `strangers`, or -inf when all of them may alarm. Each search counts `weights`
+    times, if given.
 
     Raises:
         DataError: there is no such search, so that nothing is known of false alarms.
-
-    Examples:
-        >>> bar(np.array([0.9, 0.5, 0.1, 0.3]), 0.25)
-        0.5
     """
     assert 0 <= rate <= 1, "a rate is a share"
     if not len(strangers):
@@ -86,10 +71,6 @@ def detection(found: Searches, rate: float) -> Detection:
 
     Raises:
         DataError: there is no search for a person in the gallery, or none for a person outside of it.
-
-    Examples:
-        >>> detection(Searches(np.array([0.8, 0.4]), np.array([0.3, 0.2]), np.array([0.5, 0.1])), 0.0)
-        Detection(bar=0.5, rate=0.5, alarms=0.0)
     """
     if not len(found.mates):
         raise DataError("no probe shows anybody in the gallery", "expected some who are in it and some who are not")

@@ -27,11 +27,7 @@ def lpips(network: PerceptualDistance, x: Tensor, y: Tensor) -> Tensor:
 
     Args:
         network: with its weights loaded.
-        x: (N, 1 or 3, H, W), values 0 to 255; one channel is repeated.
-        y: the same shape.
-
-    Returns:
-        (N,) distances.
+        x, y: (N, 1 or 3, H, W), values 0 to 255; one channel is repeated.
 
     Raises:
         DataError: the pictures are not fit to be compared, or a side is too short for the network.
@@ -50,21 +46,10 @@ def _batches(images: Tensor, network: nn.Module) -> Iterator[Tensor]:
 
 @torch.inference_mode()
 def features(images: Tensor, trunk: VGG16Features) -> Array:
-    """Return VGG16's relu5_3 features of each picture, averaged over the places; pictures are not resized.
-
-    Args:
-        images: (N, 1 or 3, H, W), values 0 to 255; one channel is repeated.
-        trunk: with the weights `vgg16`.
-
-    Returns:
-        (N, 512) float64.
+    """Return (N, 512) relu5_3 features of VGG16, averaged over the places; pictures are as in `lpips`, not resized.
 
     Raises:
         DataError: a side is shorter than 16 pixels.
-
-    Examples:
-        >>> features(torch.rand(3, 1, 16, 16) * 255, VGG16Features()).shape
-        (3, 512)
     """
     require_pictures("VGG16: a set of pictures", images, SMALLEST["vgg"])
     maps = (trunk(imagenet_normalise(batch))[-1].double() for batch in _batches(images, trunk.eval()))

@@ -26,15 +26,8 @@ def match_ranks(distances: Array, probes: Sequence[str], gallery: Sequence[str])
         probes: P subjects.
         gallery: G subjects; one may have several pictures.
 
-    Returns:
-        (P,) places, 1 to G.
-
     Raises:
         DataError: a probe has nobody in the gallery, a distance is not a number, or the lengths do not fit.
-
-    Examples:
-        >>> match_ranks(np.array([[0.1, 0.5], [0.2, 0.3]]), ["ann", "bob"], ["ann", "bob"]).tolist()
-        [1, 2]
     """
     if distances.shape != (len(probes), len(gallery)):
         seen = f"distances of {distances.shape} for {len(probes)} probes and {len(gallery)} in the gallery"
@@ -60,9 +53,6 @@ def cmc(distances: Array, probes: Sequence[str], gallery: Sequence[str]) -> Arra
         >>> distances = np.array([[0.1, 0.9], [0.2, 0.4]])  # of two sketches to two photos
         >>> cmc(distances, ["anna", "ben"], ["anna", "ben"]).tolist()
         [0.5, 1.0]
-
-    Returns:
-        (G,) rates in [0, 1] that never fall and end at 1.
 
     Raises:
         DataError: as `match_ranks`, or there is no probe.
