@@ -20,21 +20,16 @@ PRIMARY = "fsim"
 
 @dataclass(frozen=True)
 class VariantResult:
-    """The results of one variant of a family in one direction.
-
-    Attributes:
-        name: of its first seed's result, without the seed.
-        cells: the cells it comes from, one per seed.
-        direction: what was translated.
-        results: averaged over seeds, picture by picture.
-        seconds: what one training took, averaged over seeds; None where no log tells.
-    """
+    """The results of one variant of a family in one direction, and its cells, one per seed."""
 
     name: str
+    """That of its first seed's result, without the seed."""
     cells: tuple[Cell, ...]
     direction: Direction
     results: Results
+    """Averaged over seeds, picture by picture."""
     seconds: float | None
+    """What one training took, averaged over seeds; None where no log tells."""
 
     @property
     def cell(self) -> Cell:

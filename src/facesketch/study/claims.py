@@ -7,7 +7,7 @@ one of them shows that, does not hold as soon as one shows the opposite, and is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, pairwise
 from typing import Literal
@@ -19,10 +19,12 @@ from facesketch.study.grid import IN_WORDS, PRESETS, Cell, plan
 from facesketch.study.study import Study
 
 Verdict = Literal["holds", "does not hold", "not shown"]
+_VERDICTS: dict[str, Verdict] = {"first is better": "holds", "second is better": "does not hold"}
 CHEAP = 1.5
 """How many times the CVAE's training time still counts as little compute: timings on one quiet machine vary by less."""
 COLOUR_LOSS = "colour-loss"
-_AUTOENCODERS = ("dense-ae", "conv-ae", "conv-vae")
+Found = Results | str
+"""Results, or why there are none."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,6 @@ class Part:
 
     Attributes:
         first, second: what is compared, by the names people use.
-        direction: what is translated into what.
         metric: the title of the measure; empty where something is missing.
         difference: mean of first minus second with its interval, or None where something is missing.
         verdict: `holds` when the first is shown to be better, `does not hold` when the second is.
@@ -59,12 +60,8 @@ class Claim:
     why: str
 
 
-def ledger(study: Study, found: dict[str, VariantResult] | None = None) -> list[Claim]:
-    """Return the study's claims, judged by what is on disk.
-
-    Args:
-        study: a study's folder, complete or not.
-        found: its results by variant, where they have been read already.
+def ledger(study: Study, found: Mapping[str, VariantResult] | None = None) -> list[Claim]:
+    """Return the study's claims, judged by its results: those on disk, unless they are given.
 
     Raises:
         DataError: a result is damaged.
@@ -79,16 +76,15 @@ def _judge(number: int, text: str, compared: str, parts: Sequence[Part]) -> Clai
     if "does not hold" in verdicts:
         verdict = "does not hold"
     deciding = [part for part in parts if part.verdict == verdict]
-    missing = [part for part in deciding if part.difference is None]
     share = f"{len(deciding)} of {len(parts)} comparisons"
     if not deciding:
         why = "there was nothing to compare"
     elif verdict == "holds":
-        measured_parts = [part for part in parts if part.difference is not None and not part.note]
-        least = min(measured_parts, key=lambda part: abs(part.difference.value) if part.difference else 0, default=None)
+        shown = [part for part in parts if part.difference and not part.note]
+        least = min(shown, key=lambda part: abs(part.difference.value) if part.difference else 0, default=None)
         how = f"; the smallest difference is {describe(least)}" if least else " by cost alone"
         why = f"all {len(parts)} comparisons are in its favour{how}"
-    elif missing:
+    elif missing := [part for part in deciding if part.difference is None]:
         why = f"{share} cannot decide: {missing[0].note}"
     elif verdict == "does not hold":
         why = f"the opposite is shown in {share}, such as {describe(deciding[0])}"
@@ -112,6 +108,7 @@ def in_numbers(difference: Difference) -> str:
 
 def _claims(evidence: _Evidence) -> Iterator[tuple[str, str, list[Part]]]:
     """Yield each claim, what is compared for it, and the comparisons."""
+    cells, compare = evidence.cells, evidence.compare
     yield (
         "For the CAE, MSE gives better sketches than MAE, and BCE the worst.",
         "the CAE's three losses",
@@ -125,31 +122,25 @@ def _claims(evidence: _Evidence) -> Iterator[tuple[str, str, list[Part]]]:
     yield (
         "A larger latent makes the CVAE better.",
         "each latent of the CVAE with the next smaller one",
-        list(evidence.growing("conv-vae", "latent")),
+        evidence.growing("conv-vae", "latent"),
     )
+    longest = {each: cells("pix2pix", each, sort="epochs")[-1:] for each in DIRECTIONS}
+    autoencoders = {each: cells(("dense-ae", "conv-ae", "conv-vae"), each) for each in DIRECTIONS}
+    over = [compare(one, other, each) for each in DIRECTIONS for one in longest[each] for other in autoencoders[each]]
     yield (
         "Pix2Pix improves with epochs and beats the autoencoders.",
         "each length of Pix2Pix with the next shorter one, and the longest with every autoencoder",
-        [
-            *evidence.growing("pix2pix", "epochs"),
-            *(
-                evidence.compare(longest, cell, direction)
-                for direction in DIRECTIONS
-                for longest in evidence.sorted_by("pix2pix", direction, "epochs")[-1:]
-                for method in _AUTOENCODERS
-                for cell in evidence.cells_of(method, direction)
-            ),
-        ],
+        [*evidence.growing("pix2pix", "epochs"), *over],
     )
-    epochs = {str(cell.settings.get("epochs", "its own")) for cell in evidence.cells if cell.method == "cyclegan"}
+    epochs = {str(cell.settings.get("epochs", "its own")) for cell in evidence.built if cell.method == "cyclegan"}
     yield (
         "CycleGAN is the best even with few epochs.",
         f"CycleGAN after {' or '.join(sorted(epochs))} epochs with every other trained variant",
         [
-            evidence.compare(cell, other, direction)
-            for direction in DIRECTIONS
-            for cell in evidence.cells_of("cyclegan", direction)
-            for other in evidence.learned(direction, without="cyclegan")
+            compare(cell, other, each)
+            for each in DIRECTIONS
+            for cell in cells("cyclegan", each)
+            for other in evidence.rivals("cyclegan", each)
         ],
     )
     yield (
@@ -162,37 +153,36 @@ def _claims(evidence: _Evidence) -> Iterator[tuple[str, str, list[Part]]]:
         "With little compute, prefer the CVAE.",
         "the CVAE of the largest latent with every baseline and with every variant of another "
         f"family; one that trained more than {CHEAP:g} times as long is beyond little compute, however good",
-        [part for direction in DIRECTIONS for part in _cheap(evidence, direction)],
+        [part for each in DIRECTIONS for part in _cheap(evidence, each)],
     )
 
 
 class _Evidence:
     """The cells that the claims speak of, those that the study built, done or not; and their results."""
 
-    def __init__(self, study: Study, found: dict[str, VariantResult]) -> None:
-        planned = [cell for cell in study.cells if not cell.settings.get("seed", 0)]
-        names = {cell.name for cell in planned}
-        others = plan(study.preset, seeds=1) if study.preset in PRESETS else []
-        cells = (*planned, *(cell for cell in others if cell.name not in names))
-        self.cells = tuple(cell for cell in cells if cell.built)
-        self._found = found
+    def __init__(self, study: Study, found: Mapping[str, VariantResult]) -> None:
+        planned = {cell.name: cell for cell in study.cells if not cell.seed}
+        whole = {cell.name: cell for cell in plan(study.preset, seeds=1)} if study.preset in PRESETS else {}
+        self.built = [cell for cell in (planned | whole | planned).values() if cell.built]  # the study's own first
+        self.found = found
 
-    def cells_of(self, method: str, direction: Direction, **settings: object) -> list[Cell]:
-        """Return a family's cells in the order of the grid."""
-        cells = [cell for cell in self.cells if cell.method == method and direction in cell.results]
-        return [cell for cell in cells if settings.items() <= cell.settings.items()]
+    def cells(
+        self, methods: str | tuple[str, ...], direction: Direction, *, sort: str | None = None, **settings: object
+    ) -> list[Cell]:
+        """Return the cells of one or several families in the order of the grid, or of a setting."""
+        methods = (methods,) if isinstance(methods, str) else methods
+        cells = [cell for cell in self.built if cell.method in methods and direction in cell.results]
+        cells = [cell for cell in cells if settings.items() <= cell.settings.items()]
+        return sorted(cells, key=lambda cell: int(cell.settings[sort])) if sort else cells
 
-    def sorted_by(self, method: str, direction: Direction, setting: str) -> list[Cell]:
-        """Return a family's cells, the one with the largest value of a setting last."""
-        return sorted(self.cells_of(method, direction), key=lambda cell: int(cell.settings[setting]))
-
-    def learned(self, direction: Direction, *, without: str) -> list[Cell]:
+    def rivals(self, method: str, direction: Direction) -> list[Cell]:
         """Return the cells of all other families that learn."""
-        return [cell for cell in self.cells if cell.learned and direction in cell.results and cell.method != without]
+        return [cell for cell in self.built if cell.learned and direction in cell.results and cell.method != method]
 
-    def result(self, cell: Cell, direction: Direction) -> VariantResult | None:
-        """Return a cell's result, or None where it is missing."""
-        return self._found.get(cell.results[direction])
+    def results(self, cell: Cell, direction: Direction) -> Found:
+        """Return a cell's results, or that there are none."""
+        name = cell.results[direction]
+        return self.found[name].results if name in self.found else f"no result of {name}"
 
     def compare(
         self,
@@ -200,102 +190,100 @@ class _Evidence:
         second: Cell,
         direction: Direction,
         metric: str = PRIMARY,
-        view: Callable[[Results], Results] = lambda results: results,
+        view: Callable[[Found], Found] = lambda found: found,
     ) -> Part:
         """Compare two cells in a measure, of what a view makes of their results."""
-        one, other = self.result(first, direction), self.result(second, direction)
-        if one is None or other is None:
-            missing = first if one is None else second
-            return _missing(first.label, second.label, direction, f"no result of {missing.results[direction]}")
-        return _compare(first.label, second.label, view(one.results), view(other.results), metric)
+        one, other = (view(self.results(cell, direction)) for cell in (first, second))
+        return _compare(direction, first.label, one, second.label, other, metric)
 
     def losses(self, direction: Direction, order: Sequence[str]) -> list[Part]:
-        """Compare the CAE's losses, each with all that should be worse; a loss is one cell."""
-        cells = [self.cells_of("conv-ae", direction, loss=loss) for loss in order]
-        for loss, found in zip(order, cells, strict=True):
+        """Compare the CAE's losses, each with all that should be worse."""
+        cells = {loss: self.cells("conv-ae", direction, loss=loss)[:1] for loss in order}
+        for loss, found in cells.items():
             if not found:
-                return [_missing("CAE", "CAE", direction, f"no cell of conv-ae with loss {loss}")]
-        return [self.compare(better[0], worse[0], direction) for better, worse in combinations(cells, 2)]
+                return [_missing(direction, "CAE", "CAE", f"no cell of conv-ae with loss {loss}")]
+        return [self.compare(better, worse, direction) for (better,), (worse,) in combinations(cells.values(), 2)]
 
-    def growing(self, method: str, setting: str) -> Iterator[Part]:
+    def growing(self, method: str, setting: str) -> list[Part]:
         """Compare each value of a setting with the next smaller one, in both directions."""
+        parts = []
         for direction in DIRECTIONS:
-            cells = self.sorted_by(method, direction, setting)
+            cells = self.cells(method, direction, sort=setting)
+            parts += [self.compare(larger, smaller, direction) for smaller, larger in pairwise(cells)]
             if len(cells) < 2:
                 why = f"fewer than two values of {setting} of {method} were planned"
-                yield _missing(method, method, direction, why)
-            for smaller, larger in pairwise(cells):
-                yield self.compare(larger, smaller, direction)
+                parts.append(_missing(direction, method, method, why))
+        return parts
 
 
-def _missing(first: str, second: str, direction: Direction, why: str) -> Part:
+def _missing(direction: Direction, first: str, second: str, why: str) -> Part:
     return Part(first, second, direction, "", None, "not shown", why)
 
 
-def _compare(first: str, second: str, one: Results, other: Results, metric: str = PRIMARY) -> Part:
-    for results in (one, other):
-        if metric not in results.metrics:
-            why = results.left_out.get(metric, "it was not measured")
-            return _missing(first, second, one.direction, f"no {metric} in {results.name}: {why}")
+def _compare(direction: Direction, first: str, one: Found, second: str, other: Found, metric: str = PRIMARY) -> Part:
+    if isinstance(one, str) or isinstance(other, str):
+        return _missing(direction, first, second, one if isinstance(one, str) else str(other))
+    for found in (one, other):
+        if metric not in found.metrics:
+            why = found.left_out.get(metric, "it was not measured")
+            return _missing(direction, first, second, f"no {metric} in {found.name}: {why}")
     difference = paired_difference(one, other, metric)
-    verdicts: dict[str, Verdict] = {"first is better": "holds", "second is better": "does not hold"}
-    verdict = verdicts.get(difference.verdict, "not shown")
-    return Part(first, second, one.direction, one.metrics[metric].title, difference, verdict)
+    verdict = _VERDICTS.get(difference.verdict, "not shown")
+    return Part(first, second, direction, one.metrics[metric].title, difference, verdict)
 
 
 def _colours(evidence: _Evidence) -> Iterator[Part]:
     """Compare colour losses in reverse: the claim says that CycleGAN loses more."""
     direction: Direction = "sketch2photo"
-    for cell in evidence.cells_of("cyclegan", direction):
-        found = evidence.result(cell, direction)
-        if found is None:
-            yield _missing("exact colours", cell.label, direction, f"no result of {cell.results[direction]}")
-            continue
-        lost = _with_colour_loss(found.results)
-        zeros = [0.0] * len(lost.stems)
-        exact = {name: measured(lost, zeros, measure) for name, measure in lost.metrics.items()}
-        yield _compare("exact colours", cell.label, lost.model_copy(update={"metrics": exact}), lost, COLOUR_LOSS)
-        longest = evidence.sorted_by("pix2pix", direction, "epochs")[-1:]
+    for cell in evidence.cells("cyclegan", direction):
+        lost = exact = _with_colour_loss(evidence.results(cell, direction))
+        if isinstance(lost, Results):
+            zeros = {name: measured(lost, [0.0] * len(lost.stems), each) for name, each in lost.metrics.items()}
+            exact = lost.model_copy(update={"metrics": zeros})
+        yield _compare(direction, "exact colours", exact, cell.label, lost, COLOUR_LOSS)
+        longest = evidence.cells("pix2pix", direction, sort="epochs")[-1:]
         if not longest:
-            yield _missing("Pix2Pix", cell.label, direction, "no cell of pix2pix was planned")
+            yield _missing(direction, "Pix2Pix", cell.label, "no cell of pix2pix was planned")
         for other in longest:
             yield evidence.compare(other, cell, direction, COLOUR_LOSS, _with_colour_loss)
 
 
-def _with_colour_loss(results: Results) -> Results:
+def _with_colour_loss(found: Found) -> Found:
     """Return results with the colour loss as their only measure, where FSIM and FSIMc are there.
 
     FSIMc is FSIM times a similarity of chrominance, so their gap is what wrong colours cost (Zhang et al., TIP 2011).
     """
-    if not {"fsim", "fsimc"} <= results.metrics.keys():
-        why = results.left_out.get("fsimc", "the true photos are grey, so there is no colour to give back")
-        return results.model_copy(update={"metrics": {}, "left_out": {COLOUR_LOSS: why}})
-    grey, colour = results.metrics["fsim"], results.metrics["fsimc"]
+    if isinstance(found, str):
+        return found
+    if not {"fsim", "fsimc"} <= found.metrics.keys():
+        why = found.left_out.get("fsimc", "the true photos are grey, so there is no colour to give back")
+        return found.model_copy(update={"metrics": {}, "left_out": {COLOUR_LOSS: why}})
+    grey, colour = found.metrics["fsim"], found.metrics["fsimc"]
     gaps = [one - other for one, other in zip(grey.values, colour.values, strict=True)]
     like = grey.model_copy(update={"better": "lower", "title": "colour loss"})
-    return results.model_copy(update={"metrics": {COLOUR_LOSS: measured(results, gaps, like)}})
+    return found.model_copy(update={"metrics": {COLOUR_LOSS: measured(found, gaps, like)}})
 
 
 def _cheap(evidence: _Evidence, direction: Direction) -> Iterator[Part]:
     """Compare the CVAE of the largest latent; a rival that trained much longer does not count against the claim."""
-    cells = evidence.sorted_by("conv-vae", direction, "latent")
-    found = evidence.result(cells[-1], direction) if cells else None
-    if found is None:
-        why = f"no result of {cells[-1].results[direction]}" if cells else "no cell of conv-vae was planned"
-        yield _missing(cells[-1].label if cells else "CVAE", "any other", direction, why)
+    cells = evidence.cells("conv-vae", direction, sort="latent")
+    if not cells:
+        yield _missing(direction, "CVAE", "any other", "no cell of conv-vae was planned")
         return
-    cell = cells[-1]
-    for baseline in found.results.baselines.values():
-        yield _compare(cell.label, baseline.title, found.results, baseline_results(found.results, baseline))
-    for rival in evidence.learned(direction, without="conv-vae"):
-        part, other = evidence.compare(cell, rival, direction), evidence.result(rival, direction)
-        if part.difference is None or other is None:
-            yield part
-        elif not found.seconds or not other.seconds:
-            silent = rival if found.seconds else cell
-            yield _missing(part.first, part.second, direction, f"no training time in the log of {silent.name}")
-        elif other.seconds / found.seconds > CHEAP:
-            note = f"beyond little compute: {other.seconds / found.seconds:.1f} times the training time"
-            yield replace(part, verdict="holds", note=note)
-        else:
-            yield part
+    cell, results = cells[-1], evidence.results(cells[-1], direction)
+    if isinstance(results, str):
+        yield _missing(direction, cell.label, "any other", results)
+        return
+    for baseline in results.baselines.values():
+        yield _compare(direction, cell.label, results, baseline.title, baseline_results(results, baseline))
+    for rival in evidence.rivals("conv-vae", direction):
+        part = evidence.compare(cell, rival, direction)
+        if part.difference is not None:
+            ours, theirs = (evidence.found[each.results[direction]].seconds for each in (cell, rival))
+            if not ours or not theirs:
+                silent = rival if ours else cell
+                part = _missing(direction, part.first, part.second, f"no training time in the log of {silent.name}")
+            elif theirs / ours > CHEAP:
+                note = f"beyond little compute: {theirs / ours:.1f} times the training time"
+                part = replace(part, verdict="holds", note=note)
+        yield part

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from facesketch.config import DIRECTIONS, Direction, RunConfig, configure
-from facesketch.errors import ConfigError, nearest
+from facesketch.errors import ConfigError, nearest, require_known
 from facesketch.methods.families import FAMILIES
 from facesketch.methods.registry import resolve
 
@@ -19,21 +19,18 @@ _SHORT = {"conv-ae": "CAE", "conv-vae": "CVAE", "lle": "LLE", "mrf": "MRF"}
 
 @dataclass(frozen=True)
 class Preset:
-    """How large and how long a study is.
-
-    Attributes:
-        size: pixels of the frame.
-        settings: of a method, or of one of its variants. Several `epochs` are several lengths, which are compared.
-        limit: most training pairs; 0 for all.
-        metrics: what is measured; empty for everything that applies.
-        seeds: by method, how often each cell is trained, if not once.
-    """
+    """How large and how long a study is."""
 
     size: int
+    """Pixels of the frame."""
     settings: dict[str, dict[str, Any]]
+    """Of a method, or of one of its variants. Several `epochs` are several lengths, which are compared."""
     limit: int = 0
+    """Most training pairs; 0 for all."""
     metrics: tuple[str, ...] = ()
+    """What is measured; empty for everything that applies."""
     seeds: dict[str, int] = field(default_factory=dict)
+    """By method, how often each cell is trained, if not once."""
 
 
 PRESETS: dict[str, Preset] = {
@@ -129,15 +126,13 @@ class Cell:
         if self.method != "dense-ae" and "loss" in settings:
             parts.append(str(settings["loss"]).upper())
         parts += [f"{name} {settings[name]}" for name in ("latent", "noise") if name in settings]
-        endings = [ending for families in (VARIANTS, NAMED) for ending, _ in families.get(self.method, ())]
-        unlengthened = {f"{self.method}{ending}" for ending in endings}
-        if "epochs" in settings and self.name.partition(".")[0] not in unlengthened:  # the name bears a length
+        if "epochs" in settings and self.name.partition(".")[0] not in VARIANTS | NAMED:  # the name bears a length
             parts.append(f"{settings['epochs']} epochs")
         return f"{self.family} ({', '.join(parts)})" if parts else self.family
 
     @property
     def results(self) -> dict[Direction, str]:
-        """Return the name of each direction's result."""
+        """The name of each direction's result."""
         if self.direction is not None:
             return {self.direction: self.name}
         return {direction: f"{self.name}.{direction}" for direction in FAMILIES[self.method].directions}
@@ -148,21 +143,22 @@ class Cell:
         return resolve(configure(self.method, settings))
 
 
-Variants = dict[str, tuple[tuple[str, dict[str, Any]], ...]]
+Variants = dict[str, tuple[str, dict[str, Any]]]
 
 VARIANTS: Variants = {
-    "dense-ae": (("", {}),),
-    "conv-ae": (("-mse", {"loss": "mse"}), ("-mae", {"loss": "mae"}), ("-bce", {"loss": "bce"})),
-    "conv-vae": (("-2", {"latent": 2}), ("-4", {"latent": 4}), ("-12", {"latent": 12})),
-    "pix2pix": (("", {}),),
-    "cyclegan": (("", {}),),
+    "dense-ae": ("dense-ae", {}),
+    **{f"conv-ae-{loss}": ("conv-ae", {"loss": loss}) for loss in ("mse", "mae", "bce")},
+    **{f"conv-vae-{latent}": ("conv-vae", {"latent": latent}) for latent in (2, 4, 12)},
+    "pix2pix": ("pix2pix", {}),
+    "cyclegan": ("cyclegan", {}),
 }
-"""What the study varies within a family; each variant is a name's ending and its options."""
+"""What the study varies within a family: by name, the method and its options."""
 
 NAMED: Variants = {
-    "sparse-ae": (("", {}),),
-    "conv-ae": (("-ssim", {"loss": "ssim"}), ("-noise", {"loss": "mse", "noise": 0.1})),
-    **dict.fromkeys(("cogan", "unit", "lle", "mrf"), (("", {}),)),
+    "sparse-ae": ("sparse-ae", {}),
+    "conv-ae-ssim": ("conv-ae", {"loss": "ssim"}),
+    "conv-ae-noise": ("conv-ae", {"loss": "mse", "noise": 0.1}),
+    **{method: (method, {}) for method in ("cogan", "unit", "lle", "mrf")},
 }
 """What the study's text names and the study did not build, in the same form; its claims say nothing of these."""
 
@@ -170,24 +166,20 @@ NAMED: Variants = {
 def plan(preset: str, *, only: Sequence[str] = (), seeds: int | None = None) -> list[Cell]:
     """Return the cells of a study, those that others are made longer from first.
 
-    Args:
-        preset: a key of `PRESETS`.
-        only: methods, directions, cells or beginnings of cell names; all when empty.
-        seeds: how often each cell is trained, with seeds from 0 up; None for the preset's number.
+    Arguments are those of `facesketch.study.run`.
 
     Raises:
         ConfigError: an unknown preset, fewer seeds than 1, or an `only` that matches nothing.
     """
-    if preset not in PRESETS:
-        raise ConfigError(f"unknown preset '{preset}'", nearest(preset, PRESETS, "known: " + ", ".join(PRESETS)))
+    require_known(preset, PRESETS, "unknown preset")
     if seeds is not None and seeds < 1:
         raise ConfigError(f"`seeds` {seeds}", "expected 1 or more")
     own = PRESETS[preset].seeds
     cells = [
         cell
         for seed in range(seeds or max(own.values(), default=1))
-        for variants, built in ((VARIANTS, True), (NAMED, False))
-        for cell in _grid(PRESETS[preset], variants, seed, built=built)
+        for variant in VARIANTS | NAMED
+        for cell in _cells(PRESETS[preset], variant, seed)
         if seed < (seeds or own.get(cell.method, 1))
     ]
     cells += [Cell("pencil", "pencil", "photo2sketch")]
@@ -206,23 +198,21 @@ def plan(preset: str, *, only: Sequence[str] = (), seeds: int | None = None) -> 
     return [cell for cell in cells if cell.name in wanted]
 
 
-def _grid(preset: Preset, families: Variants, seed: int, *, built: bool) -> Iterator[Cell]:
-    tail = f".seed{seed}" if seed else ""
-    for method, variants in families.items():
-        directions: tuple[Direction | None, ...] = (None,) if FAMILIES[method].both_ways else DIRECTIONS
-        for ending, options in variants:
-            settings = {"epochs": FAMILIES[method].defaults.epochs, "size": preset.size, "seed": seed}
-            settings |= {"limit": preset.limit} if preset.limit else {}
-            settings |= preset.settings.get(method, {}) | preset.settings.get(f"{method}{ending}", {}) | options
-            lengths = (settings["epochs"],) if isinstance(settings["epochs"], int) else settings["epochs"]
-            for direction in directions:
-                shorter = None
-                for epochs in lengths:
-                    length = f"-{epochs}" if len(lengths) > 1 else ""
-                    name = f"{method}{ending}{length}{f'.{direction}' if direction else ''}{tail}"
-                    own = settings | {"epochs": epochs, "sample_every": max(1, epochs // 4)}
-                    yield Cell(name, method, direction, own, extends=shorter, built=built)
-                    shorter = name
+def _cells(preset: Preset, variant: str, seed: int) -> Iterator[Cell]:
+    method, options = (VARIANTS | NAMED)[variant]
+    settings = {"epochs": FAMILIES[method].defaults.epochs, "size": preset.size, "seed": seed}
+    settings |= {"limit": preset.limit} if preset.limit else {}
+    settings |= preset.settings.get(method, {}) | preset.settings.get(variant, {}) | options
+    lengths = (settings["epochs"],) if isinstance(settings["epochs"], int) else settings["epochs"]
+    directions: tuple[Direction | None, ...] = (None,) if FAMILIES[method].both_ways else DIRECTIONS
+    for direction in directions:
+        shorter = None
+        for epochs in lengths:
+            length = f"-{epochs}" if len(lengths) > 1 else ""
+            name = f"{variant}{length}{f'.{direction}' if direction else ''}{f'.seed{seed}' if seed else ''}"
+            own = settings | {"epochs": epochs, "sample_every": max(1, epochs // 4)}
+            yield Cell(name, method, direction, own, extends=shorter, built=variant in VARIANTS)
+            shorter = name
 
 
 def seedless(name: str) -> str:

@@ -79,20 +79,7 @@ class Study:
     ) -> Study:
         """Plan a study and write the plan; cells that an earlier call planned in the same folder stay in it.
 
-        Args:
-            data: the folder of pairs.
-            out: the study's folder.
-            preset: a key of `PRESETS`.
-            only: as in `plan`.
-            seeds: as in `plan`.
-            metrics: what to measure; empty for those of an earlier call, or else the preset's.
-
-        Raises:
-            ConfigError: an unknown preset, cell or metric, metrics that are all left out, or a folder that holds a
-                study of other pictures, another preset or other metrics.
-            DataError: nothing pairs, nobody trains or tests, or a test photo and its sketch differ in size.
-            ImageError: a test picture cannot be read.
-            OutputError: another process is writing into the folder.
+        Arguments and errors are those of `facesketch.study.run`.
         """
         require_metrics(metrics)
         with hold(out):
@@ -257,14 +244,7 @@ def _variants(study: Study, direction: Direction) -> list[Cell]:
 
 
 class Cost(NamedTuple):
-    """What a cell still needs.
-
-    Attributes:
-        parameters: trainable numbers.
-        steps: optimiser steps still to take.
-        memory: bytes at the most.
-        seconds: about how long, from the machine's measured speed in a convolution.
-    """
+    """What a cell still needs: steps, bytes at the most, and seconds by this machine's speed in a convolution."""
 
     parameters: int
     steps: int

@@ -38,19 +38,17 @@ def found(study: Study) -> dict[str, VariantResult]:
 
 def test_models_are_ranked_with_the_baselines_between_them(found: dict[str, VariantResult]) -> None:
     table = tables.ranked_table(found, "photo2sketch", main=True)
-    assert [(column.metric, column.arrow) for column in table.columns] == [
-        ("fsim", "↑"),
-        ("ssim", "↑"),
-        ("lpips-alex", "↓"),
-    ]
-    values = [float(row.entries[0].value) for row in table.rows]
+    better = {name: better for name, (_, better) in table.columns.items()}
+    assert better == {"fsim": "higher", "ssim": "higher", "lpips-alex": "lower"}
+    values = [row.measured["fsim"].value for row in table.rows]
     assert values == sorted(values, reverse=True)
     models = [row.rank for row in table.rows if row.rank is not None]
     assert models == list(range(1, 12))
     assert [row.label for row in table.rows if row.rank is None] == ["mean of training", "pencil filter"]
     assert table.rows[0].label == "CycleGAN"
-    assert table.rows[0].entries[2].value == "0.300"
-    assert table.rows[0].entries[0].interval == "0.680 to 0.720"
+    first = table.rows[0].measured
+    assert numbers.number(first["lpips-alex"].value) == "0.300"
+    assert numbers.interval(first["fsim"]) == "0.680 to 0.720"
 
 
 def without(finding: VariantResult, metric: str) -> VariantResult:
@@ -78,18 +76,18 @@ def test_a_model_without_what_ranks_stands_last_and_has_no_rank(found: dict[str,
 
 
 def test_bold_is_only_what_is_shown_to_be_better_than_the_next(found: dict[str, VariantResult]) -> None:
-    bold = [[entry.bold for entry in row.entries] for row in tables.ranked_table(found, "photo2sketch", main=True).rows]
-    assert bold[0] == [True, True, True]
-    assert not any(any(row) for row in bold[1:])
+    bold = [row.best for row in tables.ranked_table(found, "photo2sketch", main=True).rows]
+    assert bold[0] == ["fsim", "ssim", "lpips-alex"]
+    assert not any(bold[1:])
     drawn = tables.ranked_table(found, "sketch2photo", main=True)
     assert {drawn.rows[0].label, drawn.rows[1].label} == {"CycleGAN", "Pix2Pix (20 epochs)"}
-    assert not any(entry.bold for row in drawn.rows for entry in row.entries)
+    assert not any(row.best for row in drawn.rows)
 
 
 def test_other_measures_stand_in_the_second_table(found: dict[str, VariantResult]) -> None:
     table = tables.ranked_table(found, "photo2sketch", main=False)
-    assert [column.title for column in table.columns] == ["rank-1, raw pixels"]
-    assert table.rows[0].entries[0] == tables.Entry("50.0 %", "30.0 to 70.0 %")
+    assert table.columns == {"rank-1": ("rank-1, raw pixels", "higher")}
+    assert numbers.interval(table.rows[0].measured["rank-1"], "rank-1") == "30.0 to 70.0 %"
 
 
 def test_bars_share_the_range_of_the_table(found: dict[str, VariantResult]) -> None:
@@ -127,7 +125,7 @@ def test_no_family_is_best_that_a_baseline_equals(mean: float, heading: str, fou
     assert said.heading == f"Photo to sketch: {heading}"
     assert f"copying the input reaches {mean:.3f}" in said.lines[0]
     table = tables.ranked_table(beaten, "photo2sketch", main=True)
-    assert not any(row.entries[0].bold for row in table.rows)
+    assert not any("fsim" in row.best for row in table.rows)
 
 
 def test_quality_is_drawn_against_cost(study: Study, found: dict[str, VariantResult]) -> None:

@@ -103,24 +103,23 @@ def test_routes_are_ranked_and_baselines_stand_between(study: Path) -> None:
     (study / "search").mkdir()
     _results().save(study / "search")
     (found,) = searches(Study.read(study), "0" * 64)
-    alone, among = found.galleries
-    assert "these are not the study’s own test pictures" not in found.warnings
-    assert [(row.rank, row.label) for row in alone.table.rows] == [
+    alone, among = found["galleries"]
+    table = alone["table"]
+    assert "these are not the study’s own test pictures" not in found["warnings"]
+    assert [(row.rank, row.label) for row in table.rows] == [
         (1, "fused"),
         (2, "photos to sketches"),
         (None, "raw pixels"),
         (3, "direct"),
         (4, "sketch to photo"),
     ]
-    assert [column.arrow for column in alone.table.columns] == ["↑", "↑", "↑", "↑", "↑", "↓"]
-    assert [entry.value for entry in alone.table.rows[1].entries] == [
-        *("75.0 %", "85.0 %", "100.0 %", "37.5 %", "56.2 %", "4.0 %")
-    ]
-    assert alone.table.rows[1].entries[0].interval == "62.5 to 87.5 %"
-    assert alone.table.rows[2].entries[-1].value == ""
-    assert "photos to sketches 75.0 %" in alone.charts[0].caption
-    assert "photos to sketches 37.5 %" in alone.charts[1].caption
-    assert len(among.table.rows) == 4
+    assert [better for _, better in table.columns.values()] == ["higher"] * 5 + ["lower"]
+    assert list(table.rows[1].measured) == list(table.columns)
+    assert [round(each.value, 4) for each in table.rows[1].measured.values()] == [0.75, 0.85, 1.0, 0.375, 0.5625, 0.04]
+    assert "rank-error" not in table.rows[2].measured
+    assert "photos to sketches 75.0 %" in alone["charts"][0].caption
+    assert "photos to sketches 37.5 %" in alone["charts"][1].caption
+    assert len(among["table"].rows) == 4
 
 
 def test_level_routes_share_a_place(study: Path) -> None:
@@ -129,14 +128,14 @@ def test_level_routes_share_a_place(study: Path) -> None:
     level = gallery.model_copy(update={"routes": gallery.routes | {"direct": _route("direct", 1.0)}})
     results.model_copy(update={"galleries": {"alone": level}}).save(study / "search")
     (found,) = searches(Study.read(study), "")
-    assert [row.rank for row in found.galleries[0].table.rows] == [1, 1, 3, None, 4]
+    assert [row.rank for row in found["galleries"][0]["table"].rows] == [1, 1, 3, None, 4]
 
 
 def test_several_searches_stand_in_the_order_of_their_folders(study: Path) -> None:
     for name in ("sface", "hog"):
         _results().model_copy(update={"embedder": name}).save(study / "search" / name)
     found = searches(Study.read(study), "")
-    assert [search.title for search in found] == ["Search with oriented gradients (HOG)", "Search with SFace"]
+    assert [search["title"] for search in found] == ["Search with oriented gradients (HOG)", "Search with SFace"]
     text = build_report(study).read_text(encoding="utf-8")
     identities = re.findall(r' id="([^"]+)"', text)
     assert len(identities) == len(set(identities))

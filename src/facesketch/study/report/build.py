@@ -18,7 +18,7 @@ from facesketch.study.aggregate import VariantResult, variant_results
 from facesketch.study.claims import in_numbers, ledger
 from facesketch.study.grid import IN_WORDS, PRESETS, plan, seedless
 from facesketch.study.report import curves, pictures, tables
-from facesketch.study.report.numbers import MEANINGS, family_of
+from facesketch.study.report.numbers import MEANINGS, family_of, interval, number
 from facesketch.study.report.search_section import searches
 from facesketch.study.report.summary import missing, verdict
 from facesketch.study.study import Study
@@ -61,7 +61,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    found.filters["in_numbers"] = in_numbers
+    found.filters |= {"in_numbers": in_numbers, "number": number, "interval": interval}
     return found
 
 
@@ -103,7 +103,6 @@ def _context(study: Study, found: Mapping[str, VariantResult]) -> dict[str, Any]
         "searches": searches(study, next(iter(found.values())).results.stems_hash),
         "claims": ledger(study, dict(found)),
         "costs": tables.costs(study, results),
-        "cost_columns": tables.COST_COLUMNS,
         "failures": [(cell.name, study.failure(cell) or "not done yet") for cell in undone],
         "meanings": [meaning for name, meaning in MEANINGS.items() if name in measured],
         "left_out": left_out,

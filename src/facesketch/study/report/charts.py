@@ -47,16 +47,7 @@ _STYLE: dict[Any, Any] = {
 
 @dataclass(frozen=True)
 class Line:
-    """One line of a chart.
-
-    Attributes:
-        label: what the key below the chart calls it; empty for a line that is not named.
-        x, y: its points.
-        role: which of the page's colours.
-        dashed: drawn in dashes.
-        faint: drawn thin and pale, as the raw values behind a smoothed line are.
-        mark: the place along x to mark with a dot, such as the best epoch.
-    """
+    """One line of a chart, in one of the page's colours; the key names it, unless its label is empty."""
 
     label: str
     x: Sequence[float]
@@ -64,18 +55,14 @@ class Line:
     role: Role
     dashed: bool = False
     faint: bool = False
+    """Drawn thin and pale, as the raw values behind a smoothed line are."""
     mark: float | None = None
+    """The place along x to mark with a dot, such as the best epoch."""
 
 
 @dataclass(frozen=True)
 class Chart:
-    """A chart and what stands below it.
-
-    Attributes:
-        svg: the drawing.
-        title, caption: what it is of, and what there is to see.
-        key: its named lines.
-    """
+    """A chart, and what stands below it: what it is of, what there is to see, and its named lines."""
 
     svg: str
     title: str
@@ -96,14 +83,7 @@ def line_chart(
 ) -> Chart:
     """Return a line chart; title and caption also describe it to those who do not see it.
 
-    Args:
-        name: unique on the page; the element's inner names begin with it.
-        title, caption: as in `Chart`.
-        lines: at least one with points.
-        x: what runs along.
-        y: what runs up.
-        bottom: where the upward axis begins, or None to fit it.
-        top: where it ends, or None to fit it.
+    `name` is unique on the page, and the element's inner names begin with it. `x` and `y` say what runs along and up.
     """
     name = "".join(char if char.isalnum() else "-" for char in name)
     with rc_context(_STYLE | {"svg.hashsalt": name}):
@@ -140,14 +120,9 @@ class Dot:
 
 
 def scatter(name: str, dots: Sequence[Dot], rules: Mapping[str, float], *, y: str, alt: str) -> str:
-    """Return quality against training time on a logarithmic axis, with baselines as dashed lines, as an `<svg>`.
+    """Return quality against training time on a logarithmic axis, as an `<svg>`.
 
-    Args:
-        name: unique on the page.
-        dots: at least one.
-        rules: the heights of the baselines, by what to call them.
-        y: what runs up.
-        alt: what there is to see, for those who do not.
+    `rules` has the heights of the baselines by what to call them, for dashed lines. `alt` says what there is to see.
     """
     with rc_context(_STYLE | {"svg.hashsalt": name}):
         figure = Figure(figsize=(4.6, 3.3), layout="constrained")
@@ -173,8 +148,10 @@ def scatter(name: str, dots: Sequence[Dot], rules: Mapping[str, float], *, y: st
             below = max(height + 0.25 * space, below + space)
             axes.annotate(text, (0.01, below), xycoords=("axes fraction", "data"), fontsize=7.5)
         axes.set_ylim(bottom - space / 2, top + space)
-        ticks = [each for each in _TIMES if left <= each <= right]
-        ticks = ticks[:: 1 + len(ticks) // 6]
+        ticks: list[float] = []
+        for each in _TIMES:
+            if left <= each <= right and (not ticks or each / ticks[-1] > (right / left) ** 0.13):  # room for its text
+                ticks.append(each)
         axes.set_xticks(ticks, [_TIMES[each] for each in ticks])
         axes.minorticks_off()
         axes.set_xlabel("training time")

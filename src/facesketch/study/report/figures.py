@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from facesketch import __version__
 from facesketch.config import Direction
 from facesketch.files import write_text
 from facesketch.study.grid import IN_WORDS, Cell
 from facesketch.study.report.build import environment
-from facesketch.study.report.charts import Chart
 from facesketch.study.report.curves import loss_charts
 from facesketch.study.report.pictures import Picture, people_sheet
 from facesketch.study.study import Study
@@ -19,82 +18,34 @@ FILE = "figures.html"
 _PEOPLE = 5
 
 
-@dataclass(frozen=True)
-class Figure:
-    """One figure of the study and what this study has for it.
-
-    Attributes:
-        number: the study's own.
-        title: what it shows.
-        printed: what the study's notebooks printed beside it.
-        sheet: pictures of some test people, where it shows pictures.
-        charts: losses, where it shows losses.
-    """
-
-    number: int
-    title: str
-    printed: str = ""
-    sheet: Picture | None = None
-    charts: tuple[Chart, ...] = ()
-
-
-_LOSSES_OF_PIX2PIX = "generator loss, mean of the last 100 steps:"
-_FIGURES: tuple[tuple[int, str, Direction | None, str, str], ...] = (
-    (12, "conv-ae", "photo2sketch", "pictures", ""),
-    (
-        13,
-        "conv-ae",
-        "photo2sketch",
-        "losses",
-        "validation loss, first to last: MSE .5709 to .1318, lowest .1235 at epoch 48; "
-        "MAE .2241 to .2156, lowest .2097 at epoch 84",
-    ),
-    (
-        14,
-        "conv-ae",
-        "sketch2photo",
-        "losses",
-        "validation loss, first to last: MSE .4689 to .0295, lowest .0267 at epoch 71; "
-        "MAE .1178 to .1208, lowest .1106 at epoch 10; BCE .5937 to .5821, lowest .5771 at epoch 419",
-    ),
-    (15, "conv-ae", "sketch2photo", "pictures", ""),
-    (16, "conv-vae", "photo2sketch", "pictures", ""),
-    (
-        17,
-        "conv-vae",
-        "photo2sketch",
-        "losses",
-        "validation loss, first to last: latent 2 44,684 to 31,794, lowest 26,528 at epoch 47; "
-        "latent 4 44,196 to 28,571, lowest 26,040 at epoch 65; latent 12 43,799 to 26,992, lowest 25,321 at epoch 56",
-    ),
-    (
-        18,
-        "conv-vae",
-        "sketch2photo",
-        "losses",
-        "validation loss, first to last: latent 2 45,378 to 41,438, lowest 37,283 at epoch 77; "
-        "latent 4 45,249 to 38,244, lowest 37,440 at epoch 64; latent 12 ends at 38,071, lowest 37,112 at epoch 55",
-    ),
-    (19, "conv-vae", "sketch2photo", "pictures", ""),
-    (20, "pix2pix", "photo2sketch", "pictures", ""),
-    (
-        21,
-        "pix2pix",
-        "photo2sketch",
-        "losses",
-        f"{_LOSSES_OF_PIX2PIX} 6.43 after 20 epochs, 4.96 after 40, 5.80 after 100",
-    ),
-    (
-        22,
-        "pix2pix",
-        "sketch2photo",
-        "pictures",
-        f"{_LOSSES_OF_PIX2PIX} 6.39 after 20 epochs, 4.60 after 40, 4.09 after 100",
-    ),
-    (23, "cyclegan", None, "pictures", ""),
-    (24, "cyclegan", None, "losses", ""),
+_FIGURES: tuple[tuple[int, str, Direction | None, str], ...] = (
+    (12, "conv-ae", "photo2sketch", "pictures"),
+    (13, "conv-ae", "photo2sketch", "losses"),
+    (14, "conv-ae", "sketch2photo", "losses"),
+    (15, "conv-ae", "sketch2photo", "pictures"),
+    (16, "conv-vae", "photo2sketch", "pictures"),
+    (17, "conv-vae", "photo2sketch", "losses"),
+    (18, "conv-vae", "sketch2photo", "losses"),
+    (19, "conv-vae", "sketch2photo", "pictures"),
+    (20, "pix2pix", "photo2sketch", "pictures"),
+    (21, "pix2pix", "photo2sketch", "losses"),
+    (22, "pix2pix", "sketch2photo", "pictures"),
+    (23, "cyclegan", None, "pictures"),
+    (24, "cyclegan", None, "losses"),
 )
-"""Number, method, direction, what it shows, and the numbers that the study's notebooks printed."""
+_VALIDATION, _GENERATOR = "validation loss, first to last:", "generator loss, mean of the last 100 steps:"
+_PRINTED = {
+    13: f"{_VALIDATION} MSE .5709 to .1318, lowest .1235 at epoch 48; MAE .2241 to .2156, lowest .2097 at epoch 84",
+    14: f"{_VALIDATION} MSE .4689 to .0295, lowest .0267 at epoch 71; MAE .1178 to .1208, lowest .1106 at epoch 10; "
+    "BCE .5937 to .5821, lowest .5771 at epoch 419",
+    17: f"{_VALIDATION} latent 2 44,684 to 31,794, lowest 26,528 at epoch 47; latent 4 44,196 to 28,571, "
+    "lowest 26,040 at epoch 65; latent 12 43,799 to 26,992, lowest 25,321 at epoch 56",
+    18: f"{_VALIDATION} latent 2 45,378 to 41,438, lowest 37,283 at epoch 77; latent 4 45,249 to 38,244, "
+    "lowest 37,440 at epoch 64; latent 12 ends at 38,071, lowest 37,112 at epoch 55",
+    21: f"{_GENERATOR} 6.43 after 20 epochs, 4.96 after 40, 5.80 after 100",
+    22: f"{_GENERATOR} 6.39 after 20 epochs, 4.60 after 40, 4.09 after 100",
+}
+"""What the study's notebooks printed beside some of its figures."""
 
 
 def build_figures(study_folder: Path, out: Path | None = None) -> Path:
@@ -118,18 +69,19 @@ def build_figures(study_folder: Path, out: Path | None = None) -> Path:
     return path
 
 
-def _figure(study: Study, number: int, method: str, direction: Direction | None, shows: str, printed: str) -> Figure:
+def _figure(study: Study, number: int, method: str, direction: Direction | None, shows: str) -> dict[str, Any]:
     cells = [
         cell
         for cell in study.cells
         if (cell.method, cell.direction) == (method, direction) and cell.built and not cell.seed
     ]
     title = f"{Cell(method, method, direction).family}, {IN_WORDS[direction] if direction else 'both directions'}"
+    figure: dict[str, Any] = {"number": number, "printed": _PRINTED.get(number), "sheet": None, "charts": []}
     if shows == "pictures":
-        return Figure(number, title, printed, sheet=_sheet(study, cells, direction, title))
+        return figure | {"title": title, "sheet": _sheet(study, cells, direction, title)}
     continued = {cell.extends for cell in cells}  # a longer run's log has the shorter one's losses
     charts = [chart for cell in cells if cell.name not in continued for chart in loss_charts(study, cell)]
-    return Figure(number, f"{title}: losses", printed, charts=tuple(charts))
+    return figure | {"title": f"{title}: losses", "charts": charts}
 
 
 def _sheet(study: Study, cells: list[Cell], direction: Direction | None, title: str) -> Picture | None:

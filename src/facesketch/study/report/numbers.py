@@ -41,39 +41,24 @@ def listed(names: list[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else "none"
 
 
-MEANINGS: dict[str, tuple[str, str, str]] = {
-    "psnr": ("PSNR", "higher", "How small the squared difference of grey values is, in decibels."),
-    "ssim": (
-        "SSIM",
-        "higher",
-        "Agreement of brightness, contrast and structure in small windows; 1 for equal pictures.",
-    ),
-    "ms-ssim": ("MS-SSIM", "higher", "The same at five scales, from fine to coarse."),
-    "fsim": (
-        "FSIM",
-        "higher",
-        "Agreement where edges and lines are, by phase congruency and gradient; the measure that ranks here.",
-    ),
-    "fsimc": ("FSIMc", "higher", "FSIM with a term for colour; it equals FSIM where the colours are exact."),
-    "scoot": ("Scoot", "higher", "Agreement of the texture and the strokes of sketches, block by block."),
-    "lpips-alex": ("LPIPS (alex)", "lower", "Distance in the features of AlexNet, fitted to what people call alike."),
-    "lpips-vgg": ("LPIPS (vgg)", "lower", "The same in the features of VGG16."),
-    "identity": ("identity", "higher", "How similar SFace finds the faces in result and target, as a cosine."),
-    "frechet-vgg16": (
-        "Fréchet, VGG16",
-        "lower",
-        "Distance of all results to all true pictures as two clouds of VGG16 features; it is not FID.",
-    ),
-    "kernel-vgg16": ("kernel, VGG16", "lower", "A distance of the same two clouds that is unbiased on few pictures."),
-    "rank": ("rank-k", "higher", "Share of people whose photo is among the k most similar, in raw grey pixels."),
-    "rank-hog": ("rank-k, HOG", "higher", "The same by histograms of oriented gradients."),
-    "rank-sface": ("rank-k, SFace", "higher", "The same by a network for face recognition."),
-    "nlda": (
-        "NLDA",
-        "higher",
-        "Share recognised by null-space linear discriminants, learned on a part of the test people.",
-    ),
-}
+_MEANINGS = """
+psnr | PSNR | higher | How small the squared difference of grey values is, in decibels.
+ssim | SSIM | higher | Agreement of brightness, contrast and structure in small windows; 1 for equal pictures.
+ms-ssim | MS-SSIM | higher | The same at five scales, from fine to coarse.
+fsim | FSIM | higher | Agreement where edges and lines are, by phase congruency and gradient; it ranks here.
+fsimc | FSIMc | higher | FSIM with a term for colour; it equals FSIM where the colours are exact.
+scoot | Scoot | higher | Agreement of the texture and the strokes of sketches, block by block.
+lpips-alex | LPIPS (alex) | lower | Distance in the features of AlexNet, fitted to what people call alike.
+lpips-vgg | LPIPS (vgg) | lower | The same in the features of VGG16.
+identity | identity | higher | How similar SFace finds the faces in result and target, as a cosine.
+frechet-vgg16 | Fréchet, VGG16 | lower | Distance of all results to all true pictures, as clouds of features; not FID.
+kernel-vgg16 | kernel, VGG16 | lower | A distance of the same two clouds that is unbiased on few pictures.
+rank | rank-k | higher | Share of people whose photo is among the k most similar, in raw grey pixels.
+rank-hog | rank-k, HOG | higher | The same by histograms of oriented gradients.
+rank-sface | rank-k, SFace | higher | The same by a network for face recognition.
+nlda | NLDA | higher | Share recognised by null-space linear discriminants, learned on a part of the test people.
+"""
+MEANINGS = {name: rest for name, *rest in (line.split(" | ") for line in _MEANINGS.strip().splitlines())}
 """By name: the title, which values are better, and the meaning."""
 
 

@@ -25,14 +25,7 @@ _WIDEST = 1400
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture as a data URI.
-
-    Attributes:
-        title: what it is of.
-        source: the data URI.
-        width, height: pixels.
-        alt: what there is to see.
-    """
+    """A picture as a data URI, and what there is to see in it."""
 
     title: str
     source: str
@@ -88,12 +81,7 @@ def people_sheet(
 ) -> Picture | None:
     """Return a sheet with a row per person from folders of pictures, or None when one folder has none.
 
-    Args:
-        study: where the pictures are.
-        columns: folders of `pictures/` by what stands above them.
-        title: what it is of.
-        said: the columns in words.
-        most: how many people to show; None for all.
+    `columns` has the folders of `pictures/` by what stands above them, and `said` the columns in words.
     """
     folders = [study.out / "pictures" / folder for folder in columns.values()]
     if not all(any(folder.glob("*.png")) for folder in folders):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from facesketch.config import Direction
 from facesketch.evaluation.results import paired_difference
@@ -22,8 +22,7 @@ _DOING = {
 }
 
 
-@dataclass(frozen=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What came out in one direction: a heading, and a sentence or two."""
 
     heading: str
@@ -70,9 +69,8 @@ def verdict(found: Mapping[str, VariantResult], direction: Direction) -> Verdict
         return Verdict(f"{words}: no clear winner", (f"{reached}. {shown}", _count(found, direction)))
     line = f"{reached}, ahead of the next family, {second.cell.label}, by {in_numbers(difference)}."
     heading = f"{words}: {first.cell.family} is the best family"
-    return Verdict(
-        heading, (line, " ".join(filter(None, (_others(found, direction, first), _count(found, direction)))))
-    )
+    more = " ".join(filter(None, (_others(found, direction, first), _count(found, direction))))
+    return Verdict(heading, (line, more))
 
 
 def _others(found: Mapping[str, VariantResult], direction: Direction, leader: VariantResult) -> str:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
 
 from facesketch.config import Direction
 from facesketch.errors import FacesketchError
@@ -13,7 +12,7 @@ from facesketch.files import read_json
 from facesketch.metrics.bootstrap import Interval
 from facesketch.study.aggregate import PRIMARY, VariantResult, baseline_results
 from facesketch.study.grid import Cell
-from facesketch.study.report.numbers import duration, interval, number
+from facesketch.study.report.numbers import duration
 from facesketch.study.study import Study
 from facesketch.training import run_folder as run
 from facesketch.training.cost import estimate
@@ -21,63 +20,29 @@ from facesketch.training.cost import estimate
 FIRST = (PRIMARY, "ssim", "lpips-alex", "scoot")
 """The main table shows the first three of these that were measured; all other measures stand in a second table."""
 UNRANKED: Literal["–"] = "–"
-ARROWS = {"higher": "↑", "lower": "↓"}
 _HASH = 12
 
 
-@dataclass(frozen=True)
-class Entry:
-    """One number of a table.
-
-    Attributes:
-        value, interval: as they are printed; empty where there is none.
-        bold: best, and shown to be better than the next.
-    """
-
-    value: str = ""
-    interval: str = ""
-    bold: bool = False
-
-    @classmethod
-    def of(cls, ends: Interval | None, metric: str, *, bold: bool = False) -> Entry:
-        """Return a number in the digits of its metric; an empty entry for None."""
-        return cls() if ends is None else cls(number(ends.value, metric), interval(ends, metric), bold)
-
-
-@dataclass(frozen=True)
-class Row:
-    """One model or baseline.
-
-    Attributes:
-        rank: its place among the models; `UNRANKED` where what ranks was not measured, None for a baseline.
-        label: what to call it.
-        entries: one per column.
-        named: the study names it and did not build it.
-        bar: the interval of what ranks, as percentages of the table's range: left end, width and value.
-    """
+class Row(NamedTuple):
+    """One model or baseline of a table."""
 
     rank: int | Literal["–"] | None
+    """Its place among the models; `UNRANKED` where what ranks was not measured, None for a baseline."""
     label: str
-    entries: tuple[Entry, ...]
+    measured: Mapping[str, Interval]
+    best: Collection[str] = ()
+    """The metrics in which it is shown to be better than the next."""
     named: bool = False
+    """The study names it and did not build it."""
     bar: tuple[float, float, float] | None = None
+    """The interval of what ranks, as percentages of the table's range: left end, width and value."""
 
 
-@dataclass(frozen=True)
-class Column:
-    """A measure that heads a column."""
+class Table(NamedTuple):
+    """A ranked table: by metric the title and which values are better, and a row per model or baseline."""
 
-    metric: str
-    title: str
-    arrow: str
-
-
-@dataclass(frozen=True)
-class Table:
-    """A ranked table of one direction."""
-
-    columns: tuple[Column, ...]
-    rows: tuple[Row, ...]
+    columns: Mapping[str, tuple[str, str]]
+    rows: Sequence[Row]
 
 
 def ranking(found: Mapping[str, VariantResult], direction: Direction, metric: str = PRIMARY) -> list[VariantResult]:
@@ -111,13 +76,7 @@ def baseline_label(found: Mapping[str, VariantResult], baseline: Results) -> str
 
 
 def ranked_table(found: Mapping[str, VariantResult], direction: Direction, *, main: bool) -> Table:
-    """Return the main measures of a direction, or all others, with the baselines between the models.
-
-    Args:
-        found: the study's results, by variant.
-        direction: which of them.
-        main: the first three of `FIRST`, or all but those.
-    """
+    """Return the main measures of a direction, the first three of `FIRST`, or all others; baselines stand between."""
     models, baselines = ranking(found, direction), baselines_of(found, direction)
     everything = [*(model.results for model in models), *baselines]
     measures: dict[str, Measure] = {}
@@ -125,7 +84,6 @@ def ranked_table(found: Mapping[str, VariantResult], direction: Direction, *, ma
         measures = {**each.metrics, **each.sets, **measures}  # the first that has a measure names it
     first = [name for name in FIRST if name in measures][:3]
     names = first if main else [name for name in measures if name not in first]
-    columns = tuple(Column(name, measures[name].title, ARROWS[measures[name].better]) for name in names)
     best = {name: _clear_winner(found, direction, name) for name in names}
     ends = [each.metrics[PRIMARY] for each in everything if PRIMARY in each.metrics]
     low, high = min((end.low for end in ends), default=0.0), max((end.high for end in ends), default=1.0)
@@ -136,9 +94,8 @@ def ranked_table(found: Mapping[str, VariantResult], direction: Direction, *, ma
             it = results.metrics[PRIMARY]
             left, width, place = ((end / span) * 100 for end in (it.low - low, it.high - it.low, it.value - low))
             bar = (round(left, 1), round(width, 1), round(place, 1))
-        measured = {**results.sets, **results.metrics}
-        entries = [Entry.of(measured.get(name), name, bold=best[name] == results.name) for name in names]
-        return Row(rank, label, tuple(entries), named, bar)
+        bold = [name for name in names if best[name] == results.name]
+        return Row(rank, label, {**results.sets, **results.metrics}, bold, named, bar)
 
     rows = [
         row(each.results, place if PRIMARY in each.results.metrics else UNRANKED, each.cell.label, not each.cell.built)
@@ -146,7 +103,8 @@ def ranked_table(found: Mapping[str, VariantResult], direction: Direction, *, ma
     ]
     rows += [row(each, None, baseline_label(found, each)) for each in baselines]
     order = sorted(zip(everything, rows, strict=True), key=lambda pair: -_merit(pair[0], PRIMARY))
-    return Table(columns, tuple(row for _, row in order))
+    columns = {name: (measures[name].title, measures[name].better) for name in names}
+    return Table(columns, [row for _, row in order])
 
 
 def how_ranked(found: Mapping[str, VariantResult]) -> str:
@@ -173,44 +131,35 @@ def _clear_winner(found: Mapping[str, VariantResult], direction: Direction, metr
     return models[0].name if all(shown) else None
 
 
-COST_COLUMNS = {
-    **{"Result": "", "Folder": "hash", "Seed": "n", "Kept epoch": "n", "Parameters": "n", "Training": "n"},
-    **{"Memory": "n", "Translating": "n", "Device": "", "Weights, sha256": "hash"},
-}
-"""What a row of `costs` says, and the style of its column."""
-
-
 def costs(study: Study, results: Mapping[str, Results]) -> list[dict[str, str]]:
-    """Return what each result took, by column, in the order of the plan.
-
-    Args:
-        study: the folder.
-        results: every result by name, one per seed.
-    """
+    """Return what each result, one per seed, took, by column and in the order of the plan."""
     known: dict[str, int] = {}
     rows = []
     for cell in study.cells:
         for name in cell.results.values():
-            if name in results:
-                values = _cost(study, cell, results[name], known)
-                rows.append(dict(zip(COST_COLUMNS, (cell.label, name, *values), strict=True)))
+            if name not in results:
+                continue
+            model, environment = results[name].model, environment_of(study, cell)
+            half = str(environment.get("precision", "")).startswith("bf16")
+            memory = _memory(study, cell, half, known) if cell.learned else None
+            each = results[name].seconds.get("translate", 0.0) / len(results[name].stems)
+            parameters = "" if model.parameters is None else f"{model.parameters:,}"
+            rows.append(
+                {
+                    "Result": cell.label,
+                    "Folder": name,
+                    "Seed": "–" if not cell.learned or model.seed is None else str(model.seed),
+                    "Kept epoch": f"{model.best_epoch} of {model.epochs}" if model.best_epoch and model.epochs else "–",
+                    "Parameters": parameters if cell.learned else "none",
+                    "Training": duration(study.course(cell).seconds) if cell.learned else "none",
+                    "Memory": "–" if memory is None else f"{memory / 2**30:.1f} GiB",
+                    "Translating": duration(each) if each else "–",
+                    "Device": " ".join(str(environment[key]) for key in ("device", "precision") if key in environment)
+                    or "–",
+                    "Weights, sha256": (model.weights_sha256 or "")[:_HASH] or "–",
+                }
+            )
     return rows
-
-
-def _cost(study: Study, cell: Cell, results: Results, known: dict[str, int]) -> Iterator[str]:
-    """Yield what `COST_COLUMNS` say, from the seed on."""
-    model, environment = results.model, environment_of(study, cell)
-    yield "–" if not cell.learned or model.seed is None else str(model.seed)
-    yield f"{model.best_epoch} of {model.epochs}" if model.best_epoch and model.epochs else "–"
-    yield "none" if not cell.learned else "" if model.parameters is None else f"{model.parameters:,}"
-    yield duration(study.course(cell).seconds) if cell.learned else "none"
-    half = str(environment.get("precision", "")).startswith("bf16")
-    memory = _memory(study, cell, half, known) if cell.learned else None
-    yield "–" if memory is None else f"{memory / 2**30:.1f} GiB"
-    each = results.seconds.get("translate", 0.0) / len(results.stems)
-    yield duration(each) if each else "–"
-    yield " ".join(str(environment[key]) for key in ("device", "precision") if key in environment) or "–"
-    yield (model.weights_sha256 or "")[:_HASH] or "–"
 
 
 def _memory(study: Study, cell: Cell, half: bool, known: dict[str, int]) -> int | None:
