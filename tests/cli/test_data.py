@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import types
 from collections.abc import Callable
@@ -197,12 +196,6 @@ def test_sample_refuses_what_cannot_be_drawn(tmp_path: Path, option: str, value:
     with pytest.raises(ConfigError, match=value):
         call("sample", str(tmp_path / "new"), option, value)
     assert not (tmp_path / "new").exists()
-
-
-def test_the_verb_is_light_until_it_runs() -> None:
-    heavy = "[name for name in ('torch', 'numpy', 'PIL') if name in sys.modules]"
-    code = f"import facesketch.cli.data, sys; found = {heavy}; sys.exit(str(found) if found else 0)"
-    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 @pytest.mark.shared

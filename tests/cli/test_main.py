@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import json
-import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -137,11 +136,9 @@ def test_every_verb_and_option_says_what_it_is_for() -> None:
     for verb in (app[name] for name in app if name[0] != "-"):
         assert verb.help, verb.name
         for each in [verb] if verb.default_command else [verb[name] for name in verb if name[0] != "-"]:
-            said = inspect.getdoc(each.default_command) or ""
-            for name, parameter in inspect.signature(each.default_command).parameters.items():
-                if parameter.kind is parameter.VAR_KEYWORD or "name='*'" in str(parameter.annotation).replace('"', "'"):
-                    continue  # sections of the settings, whose fields say it themselves
-                assert re.search(rf"^\s*{name}(:| *$)", said, re.MULTILINE), f"{each.name}: {name}"
+            for argument in each.assemble_argument_collection(parse_docstring=True):
+                options = argument.field_info.kind is inspect.Parameter.VAR_KEYWORD  # those of a method
+                assert argument.parameter.help or argument.children or options, f"{each.name}: {argument.name}"
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")

@@ -100,7 +100,7 @@ def test_an_interrupted_study_goes_on_as_a_whole(
 @pytest.mark.parametrize("only", [",", " , "])
 def test_a_comma_alone_is_not_everything(only: str, refused: Callable[..., str], faces: Path, tmp_path: Path) -> None:
     said = refused("study", faces, "--out", tmp_path / "study", "--only", only)
-    assert said == "--only names none; give methods, directions or beginnings of cell names, or leave it out"
+    assert said.startswith("--only names none")
 
 
 def test_a_comma_too_many_adds_nothing(faces: Path, tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def test_every_setting_is_a_flag_and_every_flag_a_setting() -> None:
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_no_option_of_a_method_hides_a_setting(name: str) -> None:
-    assert not set(FAMILIES[name].Options.model_fields) & _flags()
+    assert not set(FAMILIES[name].model_fields) & _flags()
 
 
 def test_pictures_much_smaller_than_the_frame_are_told_of(

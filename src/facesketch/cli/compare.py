@@ -38,9 +38,8 @@ def compare(
         Of the bootstrap.
     """
     if len(results) < 2:
-        raise ConfigError(
-            f"{len(results)} results", "expected two or more files that `facesketch evaluate --out` wrote"
-        )
+        hint = "expected two or more files that `facesketch evaluate --out` wrote"
+        raise ConfigError(f"{len(results)} results", hint)
     import facesketch
 
     first, second, *others = results

@@ -10,15 +10,23 @@ import sys
 import time
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from facesketch.errors import ImageError
+from cyclopts import Parameter
+
+from facesketch.errors import ConfigError, ImageError
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress, TaskID
     from rich.table import Table
 
+Quiet = Annotated[bool, Parameter(help="Show no progress.")]
+Weights = Annotated[
+    Literal["best", "last"],
+    Parameter(help="Which of a run's weights: the best on its validation pairs, or the last."),
+]
+Device = Annotated[Literal["auto", "cpu", "cuda", "mps"], Parameter(help="Where to compute.")]
 ARROWS = {"higher": "↑", "lower": "↓"}
 """Which values of a metric are better."""
 _PLAIN = str.maketrans(
@@ -52,16 +60,30 @@ def _replaced(error: UnicodeError) -> tuple[str, int]:
 def read_pipe(example: str) -> bytes:
     """Return the picture on standard input, for which `-` stands.
 
-    Args:
-        example: a command to show where there is none.
-
     Raises:
-        ImageError: standard input is empty.
+        ImageError: standard input is empty, with a command as an example.
     """
     content = sys.stdin.buffer.read()
     if not content:
         raise ImageError("standard input is empty", f"expected a picture, as in: {example}")
     return content
+
+
+def say(*lines: object) -> None:
+    """Print lines on standard output."""
+    sys.stdout.writelines(f"{line}\n" for line in lines)
+
+
+def comma_list(flag: str, *texts: str) -> list[str]:
+    """Return the names in texts with commas between.
+
+    Raises:
+        ConfigError: the flag is given and names none.
+    """
+    names = [part.strip() for text in texts for part in text.split(",") if part.strip()]
+    if texts and not names:
+        raise ConfigError(f"{flag} names none", "give some with commas between, or leave it out for all")
+    return names
 
 
 def note(line: str) -> None:
@@ -125,13 +147,7 @@ def console(*, stderr: bool = False) -> Console:
 
 
 def table(*titles: str, numbers: Collection[str] = (), **looks: Any) -> Table:
-    """Return an empty table with a rule below its head.
-
-    Args:
-        titles: the heads of its columns.
-        numbers: those of them whose columns hold numbers, which stand at the right and are never broken.
-        looks: other options of `rich.table.Table`.
-    """
+    """Return an empty table with a rule below its head; columns of `numbers` stand at the right, never broken."""
     from rich import box
     from rich.table import Table
 
@@ -147,13 +163,8 @@ def table(*titles: str, numbers: Collection[str] = (), **looks: Any) -> Table:
 class Bar:
     """A progress bar on a terminal's standard error that appears once the work has taken two seconds.
 
-    Call it with what is done and how much there is. A count that falls, or another total, begins a stage with a time of
-    its own.
-
-    Args:
-        what: what is being done, unless a call says so.
-        quiet: never show it.
-        size: the numbers are bytes.
+    Call it with what is done and how much there is, in bytes with `size`. A count that falls, or another total, begins
+    a stage with a time of its own.
     """
 
     wait = 2.0

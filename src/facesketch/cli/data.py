@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import cyclopts
 
-from facesketch.cli.console import Bar, console, count, escape, note, print_json, table
+from facesketch.cli.console import Bar, console, count, escape, note, print_json, say, table
 
 if TYPE_CHECKING:
     from facesketch.data.index import Report
@@ -86,7 +85,7 @@ def sample(folder: Path, /, *, pairs: int = 40, size: int = 256, seed: int = 0) 
     from facesketch.data.synthetic.draw import write_sample
 
     write_sample(folder, pairs=pairs, size=size, seed=seed)
-    _print(
+    say(
         f"{count(pairs, 'pair')} of {size}x{size} pixels in {folder}",
         f"next: facesketch data check {shlex.quote(str(folder))}",
     )
@@ -153,18 +152,18 @@ def _print_report(report: Report, parts: Split) -> None:
             misfits.add_row(title, str(len(texts)), escape(such))
     if not misfits.row_count:
         lines.append("every picture has its counterpart, can be read and has the size of the others")
-    _print(*lines, "")
+    say(*lines, "")
     if misfits.row_count:
         console().print(misfits)
-        _print("")
+        say("")
     sides = table("split", "pairs", "subjects", "decided by", "sha256 of the stems", numbers={"pairs", "subjects"})
     for side in SIDES:
         pairs = parts.side(side)
         subjects = len({pair.subject for pair in pairs})
         sides.add_row(side, str(len(pairs)), str(subjects), _ORIGINS[parts.origin[side]], parts.hash(side)[:12])
     console().print(sides)
-    _print("")
-    _print(*index.notes, *_advice(report, parts))
+    say("")
+    say(*index.notes, *_advice(report, parts))
 
 
 def _advice(report: Report, parts: Split) -> list[str]:
@@ -183,7 +182,3 @@ def _advice(report: Report, parts: Split) -> list[str]:
         folder = shlex.quote(str(report.index.folder))
         lines.append(f"next: facesketch train pix2pix --data {folder} --out runs/pix2pix")
     return lines
-
-
-def _print(*lines: str) -> None:
-    sys.stdout.writelines(f"{line}\n" for line in lines)

@@ -21,21 +21,15 @@ _TORCH = "pip install torch (without a GPU add --index-url https://download.pyto
 
 
 class Finding(NamedTuple):
-    """One thing that was looked at.
-
-    Attributes:
-        part: what it belongs to: system, devices, extras, weights or disk.
-        name: of the thing.
-        state: `missing` is what you can add, `broken` what is there and does not work.
-        said: what was found.
-        fix: what to type, or to do; empty where there is nothing to do.
-    """
+    """One thing that was looked at."""
 
     part: str
     name: str
     state: Literal["ok", "missing", "broken"]
+    """`missing` is what you can add, `broken` what is there and does not work."""
     said: str
     fix: str = ""
+    """What to type, or to do; empty where there is nothing to do."""
 
 
 def doctor(*, json: Annotated[bool, Parameter(negative="")] = False) -> None:

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from facesketch.cli.console import ARROWS, Bar, console, count, escape, note, table
+from facesketch.cli.console import ARROWS, Bar, Device, Quiet, Weights, comma_list, console, count, escape, note, table
 from facesketch.config import Direction
-from facesketch.errors import ConfigError
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -36,9 +35,9 @@ def evaluate(
     pictures: Path | None = None,
     name: str | None = None,
     seed: int = 0,
-    weights: Literal["best", "last"] = "best",
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
-    quiet: bool = False,
+    weights: Weights = "best",
+    device: Device = "auto",
+    quiet: Quiet = False,
 ) -> None:
     """Measure a model on the test pairs, each with a 95 % interval and beside answers that take no model.
 
@@ -66,12 +65,6 @@ def evaluate(
         What to call the results; without it, the run folder's name.
     seed
         Of the bootstrap.
-    weights
-        Which of a run's weights: the best on its validation pairs, or the last.
-    device
-        Where to compute.
-    quiet
-        Show no progress.
     """
     import facesketch
 
@@ -83,7 +76,7 @@ def evaluate(
             split=split,
             protocol=protocol,
             images=images,
-            metrics=metric_names(metrics),
+            metrics=comma_list("--metrics", metrics) if metrics is not None else None,
             out=out,
             pictures=pictures,
             name=name,
@@ -100,20 +93,6 @@ def evaluate(
 
         for line in twin_warnings(divide(index(data).pairs)):
             note(f"warning: {line}")
-
-
-def metric_names(metrics: str | None) -> list[str] | None:
-    """Return the names that `--metrics` lists; None where it was left out.
-
-    Raises:
-        ConfigError: it names none.
-    """
-    if metrics is None:
-        return None
-    names = [part.strip() for part in metrics.split(",") if part.strip()]
-    if not names:
-        raise ConfigError("--metrics names none", "give some with commas between, or leave it out for all")
-    return names
 
 
 def _print(results: Results, out: Path | None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+from facesketch.cli.console import Weights, say
 from facesketch.config import Direction
 from facesketch.errors import require
 
@@ -16,7 +17,7 @@ def export(
     out: Path,
     precision: Literal["fp32", "fp16", "int8"] = "fp32",
     direction: Direction | None = None,
-    weights: Literal["best", "last"] = "best",
+    weights: Weights = "best",
 ) -> None:
     """Write a trained model as ONNX, for any batch and size, once it agrees with PyTorch.
 
@@ -32,16 +33,14 @@ def export(
         `fp16` halves the file and draws the same but for rounding; `int8` quarters it and draws a little differently.
     direction
         One direction of a model that serves both.
-    weights
-        Which of a run's weights: the best on its validation pairs, or the last.
     """
     require("export", "export")
     from facesketch.inference.export.export import export as write
 
     for made in write(run, out, direction=direction, weights=weights, precision=precision):
         shown = "drawn faces" if made.drawn else "pictures it learned from"
-        print(f"{made.path}: {made.direction}, {made.precision}, {made.size / 1e6:.2f} MB")  # noqa: T201
-        print(  # noqa: T201
+        say(
+            f"{made.path}: {made.direction}, {made.precision}, {made.size / 1e6:.2f} MB",
             f"difference from PyTorch: largest {made.largest:.4f}/255, mean {made.mean:.4f}/255, "
-            f"over {len(made.batches)} batches of {shown} up to {max(max(b[1:]) for b in made.batches)} pixels"
+            f"over {len(made.batches)} batches of {shown} up to {max(max(b[1:]) for b in made.batches)} pixels",
         )

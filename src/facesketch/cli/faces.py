@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import cyclopts
 
-from facesketch.cli.console import Bar, count, note_some, say_passed_over
+from facesketch.cli.console import Bar, count, note_some, say, say_passed_over
 
 app = cyclopts.App(name="faces", help="Find faces and bring them into the frame that models are trained on.")
 
@@ -61,7 +60,7 @@ def align(
         done = align_folders(folders, out, FaceFinder(model), number=number, scale=scale, suffix=suffix, progress=bar)
     counts = [(done.pairs, "pair"), (len(done.kept) - done.pairs, "picture")]
     made = " and ".join(count(many, word) for many, word in counts if many)
-    sys.stdout.write(f"{made} aligned in {out}\nlook at {out / 'contact.png'}\n")
+    say(f"{made} aligned in {out}", f"look at {out / 'contact.png'}")
     more = f", all named in {out / 'report.json'}"
     turned = [f"turned {name} by {degrees}° clockwise, which shows its face upright" for name, degrees in done.turned]
     note_some(turned, more)

@@ -17,7 +17,7 @@ import cyclopts
 from cyclopts.exceptions import CycloptsError
 
 from facesketch import __version__
-from facesketch.cli.console import accept_any_text, in_flags, note
+from facesketch.cli.console import accept_any_text, in_flags, note, say
 from facesketch.devices import sleep_soon
 from facesketch.errors import FacesketchError
 
@@ -54,7 +54,7 @@ def versions() -> None:
             lines.append(f"{name} {version(name)}")
         except PackageNotFoundError:
             lines.append(f"{name} not installed")
-    sys.stdout.write("\n".join(lines) + "\n")
+    say(*lines)
 
 
 @app.command

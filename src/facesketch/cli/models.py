@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import cyclopts
 
-from facesketch.cli.console import Bar, console, table
+from facesketch.cli.console import Bar, console, say, table
 
 app = cyclopts.App(name="models", help="List and fetch the third-party weights that some metrics and searches need.")
 
@@ -34,7 +33,7 @@ def list_() -> None:
     if not out.is_terminal:
         out.width = 160  # one line each
     out.print(listed)
-    sys.stdout.write(f"cache folder: {cache_folder()}\n")
+    say(f"cache folder: {cache_folder()}")
 
 
 @app.command
@@ -60,9 +59,6 @@ def fetch(
     asked = list(WEIGHTS) if every else list(dict.fromkeys(names))
     wanted = [name if name.startswith(hub.PREFIX) else weight(name).name for name in asked]
     for name in wanted:
-        if name.startswith(hub.PREFIX):
-            sys.stdout.write(f"{name}: {hub.fetch(name)}\n")
-            continue
         with Bar(name, size=True) as bar:
-            path = fetch_weights(name, progress=bar)
-        sys.stdout.write(f"{name}: {path}\n")
+            path = hub.fetch(name) if name.startswith(hub.PREFIX) else fetch_weights(name, progress=bar)
+        say(f"{name}: {path}")

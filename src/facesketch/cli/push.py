@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from cyclopts import Parameter
+
+from facesketch.cli.console import Weights, say
 
 
 def push(
@@ -15,7 +16,7 @@ def push(
     /,
     *,
     results: Path | None = None,
-    weights: Literal["best", "last"] = "best",
+    weights: Weights = "best",
     private: Annotated[bool, Parameter(negative="")] = False,
 ) -> None:
     """Upload a model with its card to the Hugging Face Hub, and print the address of its page.
@@ -30,11 +31,9 @@ def push(
         Where to, as hub:OWNER/NAME; made if it is not there.
     results
         What `facesketch evaluate --out` wrote of this model; its numbers stand in the card.
-    weights
-        Which of a run's weights: the best on its validation pairs, or the last.
     private
         Make a new repository private.
     """
     from facesketch.evaluation.publish import push
 
-    sys.stdout.write(push(model, name, results=results, weights=weights, private=private) + "\n")
+    say(push(model, name, results=results, weights=weights, private=private))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
+from facesketch.cli.console import say
 from facesketch.errors import require
 
 
@@ -32,4 +32,4 @@ def report(study: Path, /, *, out: Path | None = None, figures: bool = False) ->
         require_name(out)
         if out.suffix.lower() not in {".html", ".htm"}:
             raise ConfigError(f"--out {out}: expected a file's name that ends in .html")
-    sys.stdout.write(f"{(build_figures if figures else build_report)(study, out)}\n")
+    say((build_figures if figures else build_report)(study, out))

@@ -11,6 +11,7 @@ from cyclopts import Parameter
 from cyclopts.types import Port
 from pydantic import Field
 
+from facesketch.cli.console import Device
 from facesketch.config import Frozen
 from facesketch.errors import ConfigError, require
 
@@ -50,7 +51,7 @@ def serve(
     gallery: str | None = None,
     query_log: Annotated[bool, Parameter(negative=())] = False,
     runs: Path | None = None,
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
+    device: Device = "auto",
     engine: Literal["auto", "torch", "onnx", "openvino", "openvino-bf16"] = "auto",
     access: Annotated[Access | None, Parameter(name="*", group="Access")] = None,
     bounds: Annotated[Bounds | None, Parameter(name="*", group="Limits")] = None,
@@ -73,8 +74,6 @@ def serve(
         Log every search in the gallery's `queries.jsonl`.
     runs
         A folder of trainings to show.
-    device
-        Where to compute.
     engine
         What runs the networks of --model.
     """

@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from facesketch.cli.console import console, count, note, table
-from facesketch.cli.evaluate import metric_names
-from facesketch.errors import ConfigError
+from facesketch.cli.console import Quiet, comma_list, console, count, note, table
 
 if TYPE_CHECKING:
     from facesketch.study.grid import Cell
@@ -25,7 +23,7 @@ def study(
     only: Annotated[list[str] | None, Parameter(consume_multiple=True, negative=())] = None,
     seeds: int | None = None,
     metrics: str | None = None,
-    quiet: bool = False,
+    quiet: Quiet = False,
 ) -> None:
     """Train and evaluate every family in both directions, and write the report.
 
@@ -46,12 +44,8 @@ def study(
     metrics
         Names with commas between, such as ssim,fsim,lpips-alex; without it, the preset's:
         quick leaves out those that need fetched weights.
-    quiet
-        Show no progress.
     """
-    chosen = [part.strip() for each in only or [] for part in each.split(",") if part.strip()]
-    if only and not chosen:
-        raise ConfigError("--only names none", "give methods, directions or beginnings of cell names, or leave it out")
+    chosen = comma_list("--only", *(only or ()))
     import facesketch
 
     try:
@@ -61,7 +55,7 @@ def study(
             preset=preset,
             only=chosen,
             seeds=seeds,
-            metrics=metric_names(metrics),
+            metrics=comma_list("--metrics", metrics) if metrics is not None else None,
             quiet=quiet,
             progress=None if quiet else _tell,
         )

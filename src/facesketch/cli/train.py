@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from facesketch.cli.console import Quiet, note
 from facesketch.config import AugmentConfig, DataConfig, Direction, TrainConfig
 from facesketch.devices import is_first_process
 from facesketch.errors import ConfigError, nearest, require
@@ -21,7 +22,7 @@ def train(
     direction: Direction | None = None,
     config: Path | None = None,
     resume: Path | None = None,
-    quiet: bool = False,
+    quiet: Quiet = False,
     pictures: Annotated[DataConfig | None, Parameter(name="*", group="Pictures")] = None,
     augmentation: Annotated[AugmentConfig | None, Parameter(name="*", group="Augmentation")] = None,
     training: Annotated[TrainConfig | None, Parameter(name="*", group="Training", negative_iterable=())] = None,
@@ -44,8 +45,6 @@ def train(
     resume
         A run folder to go on with; needs nothing else. With --epochs or --steps a finished run is made longer,
         --precision, --workers, --threads, --devices and --compile change how the rest is computed.
-    quiet
-        Show no progress.
     """
     sections = [part for part in (pictures, augmentation, training) if part is not None]
     given: dict[str, Any] = {name: getattr(part, name) for part in sections for name in part.model_fields_set}
@@ -113,11 +112,7 @@ def _resume(folder: Path, given: dict[str, Any], *, data: Path | None, quiet: bo
 
 
 def _say(run: Path, quiet: bool) -> None:
-    from rich.console import Console
-
     from facesketch.training.run_folder import summary
 
     if not quiet and is_first_process():
-        Console(stderr=True, highlight=False, soft_wrap=True).print(
-            f"{summary(run)}; type: facesketch translate PICTURE --model {run} --out RESULT.png", markup=False
-        )
+        note(f"{summary(run)}; type: facesketch translate PICTURE --model {run} --out RESULT.png")

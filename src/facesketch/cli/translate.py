@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from facesketch.cli.console import Bar, in_flags, note, read_pipe, say_passed_over
+from facesketch.cli.console import Bar, Device, Quiet, Weights, in_flags, note, read_pipe, say_passed_over
 from facesketch.config import Direction
 from facesketch.errors import ConfigError, ImageError, nearest
 
@@ -28,16 +28,14 @@ class ModelOptions:
 
     model: str | None = None
     """A run folder, a model file, or `pencil`, which needs no training; by default the package's own models."""
-    weights: Literal["best", "last"] = "best"
-    """Which of a run's weights: the best on its validation pairs, or the last."""
+    weights: Weights = "best"
     direction: Direction | None = None
     """By default, with a model that serves both, the direction that suits each picture, a photo or a sketch."""
     style: str | None = None
     """One of the model's styles; by default its first."""
     resolution: Literal["trained", "native"] = "trained"
     """`trained` works at the size of training, `native` at the picture's own."""
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    """Where to compute."""
+    device: Device = "auto"
     engine: Literal["auto", "torch", "onnx", "openvino", "openvino-bf16"] = "auto"
     """What runs the network: PyTorch for runs, ONNX Runtime or OpenVINO for `.onnx` files."""
 
@@ -79,7 +77,7 @@ def translate(
     suffix: str = ".png",
     overwrite: bool = False,
     runner: Literal["local", "ray"] = "local",
-    quiet: bool = False,
+    quiet: Quiet = False,
     model: Annotated[ModelOptions | None, Parameter(name="*", group="Model")] = None,
     faces: Annotated[FaceOptions | None, Parameter(name="*", group="Faces")] = None,
     colours: Annotated[ColourOptions | None, Parameter(name="*", group="Colours")] = None,
@@ -102,17 +100,11 @@ def translate(
         Translate pictures again whose results are there already; inputs are never overwritten.
     runner
         `ray` spreads the pictures over a Ray cluster that sees the same paths.
-    quiet
-        Show no progress.
     """
     _check_paths(paths)
     model, faces = model or ModelOptions(), faces or FaceOptions()
-    loading: dict[str, Any] = {
-        "path": model.model,
-        "weights": model.weights,
-        "device": model.device,
-        "engine": model.engine,
-    }
+    loading: dict[str, Any] = {name: getattr(model, name) for name in ("weights", "device", "engine")}
+    loading["path"] = model.model
     asked = _request(model, faces, colours or ColourOptions())
     if Path("-") in paths or out == Path("-"):
         _through_pipes(paths, out, loading, asked, sheet, quiet)
@@ -207,9 +199,8 @@ def _through_pipes(
     """Translate one picture from or to a pipe."""
     every = asked.faces == "all"
     if len(paths) != 1:
-        raise ConfigError(
-            f"'-' stands for one picture, but {len(paths)} inputs were given", "give one, or a folder with --out"
-        )
+        seen = f"'-' stands for one picture, but {len(paths)} inputs were given"
+        raise ConfigError(seen, "give one, or a folder with --out")
     if out == Path("-") and (sheet or every):
         raise ConfigError("a pipe takes one picture", "leave out --sheet and --faces all, or name a file with --out")
     from facesketch.images.io import open_image
