@@ -28,14 +28,10 @@ def compare(
 
     Each of up to four results is compared with each; of more, the first with each of the others.
 
-    Parameters
-    ----------
-    results
-        Two or more files that `facesketch evaluate --out` wrote.
-    json
-        Print one JSON object instead of tables.
-    seed
-        Of the bootstrap.
+    Args:
+        results: Two or more files that `facesketch evaluate --out` wrote.
+        json: Print one JSON object instead of tables.
+        seed: Of the bootstrap.
     """
     if len(results) < 2:
         hint = "expected two or more files that `facesketch evaluate --out` wrote"

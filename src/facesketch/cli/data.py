@@ -34,16 +34,11 @@ def check(
 
     Exits with 0 when there are pairs to use, 1 when nothing pairs, 2 when the folder is missing or its list is wrong.
 
-    Parameters
-    ----------
-    folder
-        The folder of pairs.
-    json
-        Print one JSON object instead of a table.
-    layout
-        How the folder is laid out; `auto` tries the known layouts.
-    validation
-        Share of the training subjects to keep for validation, when the data names none itself.
+    Args:
+        folder: The folder of pairs.
+        json: Print one JSON object instead of a table.
+        layout: How the folder is laid out; `auto` tries the known layouts.
+        validation: Share of the training subjects to keep for validation, when the data names none itself.
     """
     from facesketch.data.index import check as read
     from facesketch.data.pairs import NoPairsError
@@ -71,16 +66,11 @@ def check(
 def sample(folder: Path, /, *, pairs: int = 40, size: int = 256, seed: int = 0) -> None:
     """Draw faces and their sketches into a new folder, to try every verb without any data.
 
-    Parameters
-    ----------
-    folder
-        The folder to make: new, empty, or left from drawing the same faces, which then resumes.
-    pairs
-        How many pairs to draw.
-    size
-        Pixels of a picture's side; a training works at 256 by default.
-    seed
-        The same seed draws the same faces.
+    Args:
+        folder: The folder to make: new, empty, or left from drawing the same faces, which then resumes.
+        pairs: How many pairs to draw.
+        size: Pixels of a picture's side; a training works at 256 by default.
+        seed: The same seed draws the same faces.
     """
     from facesketch.data.synthetic.draw import write_sample
 

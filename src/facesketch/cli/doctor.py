@@ -37,10 +37,8 @@ def doctor(*, json: Annotated[bool, Parameter(negative="")] = False) -> None:
 
     Ends with exit code 1 if something that is installed does not work. Nothing is downloaded or written.
 
-    Parameters
-    ----------
-    json
-        Print a JSON list instead of a table.
+    Args:
+        json: Print a JSON list instead of a table.
     """
     findings = [*_system(), *_devices(), *_extras(), *_weights(), *_disk()]
     broken = [each for each in findings if each.state == "broken"]

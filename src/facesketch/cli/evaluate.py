@@ -41,30 +41,19 @@ def evaluate(
 ) -> None:
     """Measure a model on the test pairs, each with a 95 % interval and beside answers that take no model.
 
-    Parameters
-    ----------
-    model
-        A run folder, a model file, or `pencil`; leave it out with --images.
-    data
-        The folder of pairs; a photo and its sketch must have one size.
-    direction
-        Needed with --images, and for a model that serves both: photo2sketch or sketch2photo.
-    split
-        Which pairs to measure on.
-    protocol
-        What the split is called in print: cuhk, cufs, cufsf, fs2k or own. Other counts give a warning.
-    images
-        A folder of pictures made by any other program, named by the pairs' stems, to measure instead of a model.
-    metrics
-        Names with commas between, such as ssim,lpips-alex,rank; without it, every metric that applies.
-    out
-        A JSON file for the results; a CSV with one row per picture lands beside it.
-    pictures
-        A folder to keep the translated pictures in.
-    name
-        What to call the results; without it, the run folder's name.
-    seed
-        Of the bootstrap.
+    Args:
+        model: A run folder, a model file, or `pencil`; leave it out with --images.
+        data: The folder of pairs; a photo and its sketch must have one size.
+        direction: Needed with --images, and for a model that serves both: photo2sketch or sketch2photo.
+        split: Which pairs to measure on.
+        protocol: What the split is called in print: cuhk, cufs, cufsf, fs2k or own. Other counts give a warning.
+        images: A folder of pictures made by any other program, named by the pairs' stems, to measure instead of a
+            model.
+        metrics: Names with commas between, such as ssim,lpips-alex,rank; without it, every metric that applies.
+        out: A JSON file for the results; a CSV with one row per picture lands beside it.
+        pictures: A folder to keep the translated pictures in.
+        name: What to call the results; without it, the run folder's name.
+        seed: Of the bootstrap.
     """
     import facesketch
 

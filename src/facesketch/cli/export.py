@@ -23,16 +23,12 @@ def export(
 
     `facesketch translate --model FILE.onnx` runs the file without PyTorch.
 
-    Parameters
-    ----------
-    run
-        A run folder, or a .safetensors file.
-    out
-        The .onnx file; a model that serves both directions gives one for each, named after it.
-    precision
-        `fp16` halves the file and draws the same but for rounding; `int8` quarters it and draws a little differently.
-    direction
-        One direction of a model that serves both.
+    Args:
+        run: A run folder, or a .safetensors file.
+        out: The .onnx file; a model that serves both directions gives one for each, named after it.
+        precision: `fp16` halves the file and draws the same but for rounding; `int8` quarters it and draws a little
+            differently.
+        direction: One direction of a model that serves both.
     """
     require("export", "export")
     from facesketch.inference.export.export import export as write

@@ -26,20 +26,13 @@ def align(
     folders become one data set. In any other folder, every picture is aligned. Pictures without a face are left out and
     named, and the exit code is 1.
 
-    Parameters
-    ----------
-    folders
-        Folders of pairs or of pictures.
-    out
-        Where the aligned pictures, `pairs.csv`, `report.json` and `contact.png` go.
-    faces
-        Which face of each picture: `largest`, or 2 for the next, and so on.
-    scale
-        The size of the pictures, as a multiple of 200x250.
-    suffix
-        The files' format: `.png` is lossless, `.jpg` takes a third of the space.
-    model
-        A YuNet file to use instead of the one in the package.
+    Args:
+        folders: Folders of pairs or of pictures.
+        out: Where the aligned pictures, `pairs.csv`, `report.json` and `contact.png` go.
+        faces: Which face of each picture: `largest`, or 2 for the next, and so on.
+        scale: The size of the pictures, as a multiple of 200x250.
+        suffix: The files' format: `.png` is lossless, `.jpg` takes a third of the space.
+        model: A YuNet file to use instead of the one in the package.
     """
     from facesketch.data.align_folders import align_folders
     from facesketch.errors import ConfigError

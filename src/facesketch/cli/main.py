@@ -63,10 +63,8 @@ def completion(shell: Literal["bash", "zsh", "fish", "powershell"], /) -> None:
 
     For bash, type `facesketch completion bash > ~/.local/share/bash-completion/completions/facesketch`.
 
-    Parameters
-    ----------
-    shell
-        The shell to print it for.
+    Args:
+        shell: The shell to print it for.
     """
     sys.stdout.write(app.generate_completion(shell=shell))
 

@@ -14,14 +14,10 @@ if TYPE_CHECKING:
 def methods(name: str | None = None, /, *, size: int = 256, json: bool = False) -> None:
     """List the families of models, or the options of one.
 
-    Parameters
-    ----------
-    name
-        A method, to see its own options.
-    size
-        Pixels of the frame that parameters are counted at, where PyTorch is installed.
-    json
-        Print a JSON object instead of a table; of one method with its options and their defaults.
+    Args:
+        name: A method, to see its own options.
+        size: Pixels of the frame that parameters are counted at, where PyTorch is installed.
+        json: Print a JSON object instead of a table; of one method with its options and their defaults.
     """
     from facesketch.methods.families import FAMILIES
     from facesketch.methods.registry import family, list_methods

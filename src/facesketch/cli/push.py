@@ -23,16 +23,11 @@ def push(
 
     Type `hf auth login` first, or set HF_TOKEN. The file names no path of this machine.
 
-    Parameters
-    ----------
-    model
-        A run folder, or a .safetensors or .onnx file.
-    name
-        Where to, as hub:OWNER/NAME; made if it is not there.
-    results
-        What `facesketch evaluate --out` wrote of this model; its numbers stand in the card.
-    private
-        Make a new repository private.
+    Args:
+        model: A run folder, or a .safetensors or .onnx file.
+        name: Where to, as hub:OWNER/NAME; made if it is not there.
+        results: What `facesketch evaluate --out` wrote of this model; its numbers stand in the card.
+        private: Make a new repository private.
     """
     from facesketch.evaluation.publish import push
 

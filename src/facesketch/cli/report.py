@@ -13,14 +13,10 @@ def report(study: Path, /, *, out: Path | None = None, figures: bool = False) ->
 
     Nothing is trained or measured: the same folder gives the same report.
 
-    Parameters
-    ----------
-    study
-        The study's folder: the --out of `facesketch study`.
-    out
-        The HTML file; STUDY/report.html or STUDY/figures.html when not given.
-    figures
-        Write the page of the study's Figures 12 to 24 instead.
+    Args:
+        study: The study's folder: the --out of `facesketch study`.
+        out: The HTML file; STUDY/report.html or STUDY/figures.html when not given.
+        figures: Write the page of the study's Figures 12 to 24 instead.
     """
     require("train", "a report")
     from facesketch.errors import ConfigError

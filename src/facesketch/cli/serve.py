@@ -60,22 +60,14 @@ def serve(
 
     By default the server listens on 127.0.0.1 only. Nothing that is sent is kept.
 
-    Parameters
-    ----------
-    host
-        Where to listen; 0.0.0.0 for all addresses, which needs --token or --no-auth.
-    port
-        0 for a free one.
-    model
-        A run folder, a model file, or `pencil`, beside the package's own models; may be repeated.
-    gallery
-        A gallery of `facesketch search index` to search.
-    query_log
-        Log every search in the gallery's `queries.jsonl`.
-    runs
-        A folder of trainings to show.
-    engine
-        What runs the networks of --model.
+    Args:
+        host: Where to listen; 0.0.0.0 for all addresses, which needs --token or --no-auth.
+        port: 0 for a free one.
+        model: A run folder, a model file, or `pencil`, beside the package's own models; may be repeated.
+        gallery: A gallery of `facesketch search index` to search.
+        query_log: Log every search in the gallery's `queries.jsonl`.
+        runs: A folder of trainings to show.
+        engine: What runs the networks of --model.
     """
     access, bounds = access or Access(), bounds or Bounds()
     require("serve", "serving")

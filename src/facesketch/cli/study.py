@@ -29,21 +29,14 @@ def study(
 
     Cut it off anywhere and type the same again: it goes on with what is missing.
 
-    Parameters
-    ----------
-    data
-        The folder of pairs.
-    out
-        The study's folder.
-    preset
-        quick (minutes), standard (an hour or two without a GPU) or study (the study's own sizes and epochs).
-    only
-        Methods, directions or beginnings of cell names, such as `--only pix2pix conv-ae-mse`.
-    seeds
-        How often each cell is trained, each time from another seed; without it, as often as the preset says.
-    metrics
-        Names with commas between, such as ssim,fsim,lpips-alex; without it, the preset's:
-        quick leaves out those that need fetched weights.
+    Args:
+        data: The folder of pairs.
+        out: The study's folder.
+        preset: quick (minutes), standard (an hour or two without a GPU) or study (the study's own sizes and epochs).
+        only: Methods, directions or beginnings of cell names, such as `--only pix2pix conv-ae-mse`.
+        seeds: How often each cell is trained, each time from another seed; without it, as often as the preset says.
+        metrics: Names with commas between, such as ssim,fsim,lpips-alex; without it, the preset's: quick leaves out
+            those that need fetched weights.
     """
     chosen = comma_list("--only", *(only or ()))
     import facesketch

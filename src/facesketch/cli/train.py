@@ -30,21 +30,14 @@ def train(
 ) -> None:
     """Train a method on a folder of pairs, or go on with a training that was cut off.
 
-    Parameters
-    ----------
-    method
-        One of those that `facesketch methods` lists.
-    data
-        The folder of pairs; with --resume, where it is now, if it has moved.
-    out
-        The run folder to make.
-    direction
-        What to learn: photo2sketch (default) or sketch2photo.
-    config
-        A TOML file of settings; options given here come before it.
-    resume
-        A run folder to go on with; needs nothing else. With --epochs or --steps a finished run is made longer,
-        --precision, --workers, --threads, --devices and --compile change how the rest is computed.
+    Args:
+        method: One of those that `facesketch methods` lists.
+        data: The folder of pairs; with --resume, where it is now, if it has moved.
+        out: The run folder to make.
+        direction: What to learn: photo2sketch (default) or sketch2photo.
+        config: A TOML file of settings; options given here come before it.
+        resume: A run folder to go on with; needs nothing else. With --epochs or --steps a finished run is made longer,
+            --precision, --workers, --threads, --devices and --compile change how the rest is computed.
     """
     sections = [part for part in (pictures, augmentation, training) if part is not None]
     given: dict[str, Any] = {name: getattr(part, name) for part in sections for name in part.model_fields_set}

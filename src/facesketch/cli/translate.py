@@ -86,20 +86,13 @@ def translate(
 
     By default the package's own models find the largest face and make its portrait.
 
-    Parameters
-    ----------
-    paths
-        Pictures and folders; `-` reads one picture from standard input.
-    out
-        A file for one picture, which is replaced if it is there; a folder for several; `-` for standard output.
-    sheet
-        Write input and output side by side too, as NAME-sheet beside NAME.
-    suffix
-        Kind of picture to write into a folder.
-    overwrite
-        Translate pictures again whose results are there already; inputs are never overwritten.
-    runner
-        `ray` spreads the pictures over a Ray cluster that sees the same paths.
+    Args:
+        paths: Pictures and folders; `-` reads one picture from standard input.
+        out: A file for one picture, which is replaced if it is there; a folder for several; `-` for standard output.
+        sheet: Write input and output side by side too, as NAME-sheet beside NAME.
+        suffix: Kind of picture to write into a folder.
+        overwrite: Translate pictures again whose results are there already; inputs are never overwritten.
+        runner: `ray` spreads the pictures over a Ray cluster that sees the same paths.
     """
     _check_paths(paths)
     model, faces = model or ModelOptions(), faces or FaceOptions()
