@@ -225,7 +225,10 @@ def test_a_model_of_ones_own_is_offered_without_its_place(tmp_path: Path, serve:
 
 
 def test_the_style_of_any_name_goes_into_a_header() -> None:
-    framed, model = SimpleNamespace(direction="photo2sketch", face=None), SimpleNamespace(about=SimpleNamespace(id="m"))
-    headers = Job(framed, None, model, None, "鉛筆", 0).headers()
+    framed, model = (
+        SimpleNamespace(direction="photo2sketch", face=None, style="鉛筆"),
+        SimpleNamespace(about=SimpleNamespace(id="m")),
+    )
+    headers = Job(framed, None, model, 0).headers()
     assert unquote(headers["X-Facesketch-Style"]) == "鉛筆"
     assert all(value.isascii() for value in headers.values())

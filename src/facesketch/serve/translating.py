@@ -15,7 +15,6 @@ from facesketch.devices import processors
 from facesketch.errors import FaceError
 from facesketch.images.photo_or_sketch import kind_of
 from facesketch.inference.model import FramedFace, Model, Request
-from facesketch.inference.translator import Translator
 from facesketch.serve.admission import Admission, Ticket
 from facesketch.serve.batching import Batcher, Pixels
 from facesketch.serve.catalogue import Catalogue, ServedModel
@@ -53,16 +52,12 @@ class Job:
         framed: what the network gets.
         pipeline: what framed it, and makes a portrait of the result.
         model: the model that translates it.
-        translator: the model's network for the direction.
-        style: the style to draw in; None for the model's only one.
         faces: how many faces the picture shows.
     """
 
     framed: FramedFace
     pipeline: Model
     model: ServedModel
-    translator: Translator
-    style: str | None
     faces: int
 
     def headers(self) -> dict[str, str]:
@@ -70,8 +65,8 @@ class Job:
         direction, face = self.framed.direction, self.framed.face
         values = {"Direction": direction, "Model": self.model.about.id, "Kind": direction.partition("2")[0]}
         values["Turned"] = str(0 if face is None else face.turn)
-        if self.style is not None:
-            values["Style"] = quote(self.style)  # a header holds ASCII
+        if self.framed.style is not None:
+            values["Style"] = quote(self.framed.style)  # a header holds ASCII
         return {f"X-Facesketch-{name}": value for name, value in values.items()}
 
 
@@ -112,10 +107,11 @@ class UploadTranslator:
         """
         begun = time.perf_counter()
         job = await ticket.run(self.threads, self._prepare, data, form, kind == "json")
-        framed = job.framed
-        waiting = self._batcher.submit(job.translator, framed.prepared, framed.direction, job.style, framed.hints[0])
+        framed, direction = job.framed, job.framed.direction
+        translator = job.model.translator(direction)
+        waiting = self._batcher.submit(translator, framed.prepared, direction, framed.style, framed.hints[0])
         content = await ticket.run(self.threads, _finish, await ticket.result(waiting), job, kind)
-        self._metrics.pictures.labels(job.model.about.id, job.framed.direction).inc()
+        self._metrics.pictures.labels(job.model.about.id, direction).inc()
         self._admission.record((time.perf_counter() - begun) / max(1, self._admission.active))
         return content, job.headers()
 
@@ -136,7 +132,7 @@ class UploadTranslator:
             if not align or form.whole:
                 image = shrunk(image, self._limits.native if form.resolution == "native" else self._limits.side)
             finder, faces = CountingFinder(self._finder), form.face if align else None
-            request = Request(direction, faces, align, form.margin, form.whole, form.resolution)
+            request = Request(direction, faces, align, form.margin, form.whole, form.resolution, style)
             if direction == "sketch2photo" or _decided(model, form):  # colours apply to photos only
                 request = replace(request, skin=form.skin, hair=form.hair, background=form.background)
             pipeline = Model(translator, finder=finder)
@@ -144,7 +140,7 @@ class UploadTranslator:
                 framed = pipeline.prepare(image, request, keep_source=keep)[0]
             except FaceError as error:
                 raise _face_problem(finder.count, form.face) from error
-        return Job(framed, pipeline, model, translator, style, finder.count)
+        return Job(framed, pipeline, model, finder.count)
 
 
 def _direction(model: ServedModel, form: TranslateForm, image: Image.Image) -> Direction:
@@ -197,7 +193,7 @@ def _finish(array: Pixels, job: Job, kind: Kind) -> bytes | Translated:
     return Translated(
         direction=portrait.direction,
         model=job.model.about.id,
-        style=job.style,
+        style=job.framed.style,
         width=portrait.picture.width,
         height=portrait.picture.height,
         faces=job.faces,
