@@ -63,9 +63,11 @@ export function segments(legend, name, choices, chosen, onchange) {
   return el("fieldset", { class: "segments" }, el("legend", {}, legend), el("div", { class: "bar" }, ...inputs));
 }
 
-/** Options for a select; the first is chosen where no other is. */
+/** Options for a select, of which the first is chosen where no other is; the same ones stay, as a list may be open. */
 export function fill(select, choices, chosen = "") {
-  select.replaceChildren(...choices.map(([value, words]) => el("option", { value }, words)));
+  const shown = choices.map(([value, words]) => `${value}: ${words}`).join();
+  if (select.dataset.shown !== shown) select.replaceChildren(...choices.map(([value, words]) => el("option", { value }, words)));
+  select.dataset.shown = shown;
   select.value = choices.some(([value]) => value === chosen) ? chosen : (choices[0]?.[0] ?? "");
 }
 

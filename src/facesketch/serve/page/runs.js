@@ -67,7 +67,7 @@ async function showSample(id, numbers) {
 
 function sampleChoice(numbers) {
   const choices = [["latest", "Latest"], ...numbers.toReversed().map((number) => [String(number), `Epoch ${number}`])];
-  if (parts.samples.options.length !== choices.length) fill(parts.samples, choices, sample);
+  fill(parts.samples, choices, sample);
   parts.samplesField.hidden = numbers.length < 2;
 }
 
@@ -82,18 +82,13 @@ function figures(details) {
 function otherChoice(runs) {
   const others = runs.filter((run) => run.id !== chosen && !run.reason).map((run) => [run.id, nameOf(run.id)]);
   if (!others.some(([id]) => id === other)) other = "";
-  const choices = [["", "Nothing"], ...others];
-  if (choices.join() !== parts.other.dataset.choices) fill(parts.other, choices, other);
-  parts.other.dataset.choices = choices.join();
+  fill(parts.other, [["", "Nothing"], ...others], other);
   parts.otherField.hidden = others.length === 0;
 }
 
 function choose(id) {
   [chosen, sample] = [id, "latest"];
-  parts.samples.replaceChildren();
   delete parts.sample.dataset.key;
-  // the same training may be chosen again, and its choice of samples must be filled again
-  delete parts.detail.dataset.shown;
   refresh();
 }
 
@@ -129,8 +124,8 @@ async function showDetail(id) {
     parts.charts.replaceChildren(...(detail.reason ? [el("p", {}, `This training cannot be read: ${detail.reason}.`)] : figures(details)));
     parts.settings.replaceChildren(settings(detail.config));
     parts.settings.querySelector("details").open = open;
-    sampleChoice(detail.samples);
   }
+  sampleChoice(detail.samples);
   await showSample(id, detail.samples);
 }
 
