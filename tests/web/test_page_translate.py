@@ -90,6 +90,7 @@ def test_other_models_and_styles_draw_otherwise(page: Any, portraits: Path) -> N
     page.wait(_DONE)
     results = [page.get("document.querySelector('.slider img').src")]
     model = "document.querySelector('#translate .choices select')"
+    assert page.get("document.getElementById('translate-extent').options.length") == 4
     for change in (
         "document.querySelector('.look[value=fs2k-1]').click()",
         f"{model}.value = 'pencil'; {model}.dispatchEvent(new Event('change'))",
@@ -98,6 +99,7 @@ def test_other_models_and_styles_draw_otherwise(page: Any, portraits: Path) -> N
         page.wait(f"document.querySelector('.slider:not(.waiting) img')?.src !== {json.dumps(results[-1])} && {_DONE}")
         results.append(page.get("document.querySelector('.slider img').src"))
     assert len(set(results)) == 3
+    assert not page.get("document.getElementById('translate-extent').checkVisibility()"), "it looks for no faces"
 
 
 def test_several_at_once_become_one_zip(page: Any, portraits: Path, tmp_path: Path) -> None:

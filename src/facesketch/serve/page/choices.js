@@ -43,7 +43,6 @@ export function choices(name, onchange) {
   const chosen = { direction: "", style: "" };
   const model = el("select", {});
   const extent = el("select", { id: `${name}-extent` });
-  fill(extent, EXTENTS, "face");
   const extentField = field("What is drawn", extent);
   const fine = el("input", { type: "checkbox", id: `${name}-fine` });
   const fineField = el("label", { class: "check", for: fine.id }, fine, el("span", {}, "Finer lines, which follow the picture more than the artist"));
@@ -66,6 +65,8 @@ export function choices(name, onchange) {
     colours.offer(chosen.direction === "photo2sketch" ? [] : (used?.colours ?? []));
     colours.node.hidden ||= direction !== "sketch2photo";
     extentField.hidden = !used?.faces;
+    // a network of one size draws its frame and no more
+    fill(extent, EXTENTS.filter(([value]) => used?.native || value === "face" || value === "as-is"), extent.value);
     fineField.hidden = !used?.native;
   };
   const changed = () => {
@@ -79,7 +80,7 @@ export function choices(name, onchange) {
   });
   for (const control of [model, extent, fine]) control.addEventListener("change", changed);
   const drawnWith = () => ({ ...chosen, model: model.value, resolution: fine.checked && !fineField.hidden ? "native" : "" });
-  const extents = () => (extentField.hidden ? {} : EXTENTS.find(([value]) => value === extent.value)[2]);
+  const extents = () => (extentField.hidden ? { align: false } : EXTENTS.find(([value]) => value === extent.value)[2]);
   const fields = () => ({ ...drawnWith(), ...colours.values(), ...extents() });
 
   /** Fit the choices to an answer, and show its face in each style and tone. */
