@@ -104,6 +104,9 @@ def _kill(process: BaseProcess | subprocess.Popen[bytes], state: Path, after: in
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    "learned", ["dense-ae", "cyclegan", "lle"]
+)  # plain, with a state of its own, without gradients
 def test_killed_at_random_moments(
     learned: str, tmp_path: Path, trained: Callable[..., Path], settings: Callable[..., dict[str, Any]]
 ) -> None:
