@@ -1,6 +1,6 @@
 # Every target first installs what is missing. PYTHON names an interpreter, TESTS goes to pytest.
 .DEFAULT_GOAL := help
-.PHONY: help install test check docs demo clean
+.PHONY: help install test check docs bench demo clean
 
 DATA ?=
 FACESKETCH := .venv/bin/facesketch
@@ -19,6 +19,10 @@ check: install  ## Check style, types, imports and spelling
 
 docs: install  ## Build the documentation into site/
 	@NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict
+
+bench: install  ## Time training steps and translations, and append the ratios to benchmarks/history.jsonl
+	.venv/bin/python benchmarks/training.py --history benchmarks/history.jsonl
+	.venv/bin/python benchmarks/floor.py
 
 demo: install  ## Try everything on drawn faces; DATA=folder takes your own pairs
 	test -n "$(DATA)" -o -d demo/faces || $(FACESKETCH) data sample demo/faces --pairs 40 --size 128 --seed 0

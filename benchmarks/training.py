@@ -1,36 +1,54 @@
 """Time a training step of every family beside a plain textbook loop with the same networks and losses.
 
-    python benchmarks/training.py [--size 256] [--rounds 5] [--only pix2pix,cyclegan]
+    python benchmarks/training.py [--size 256] [--rounds 5] [--only pix2pix,cyclegan] [--history FILE]
 
-Both sides start from the same weights and see the same pictures, in turn, each in a process of its own; what is printed
-is the median of each side's steps and their ratio. The textbook side is what one writes first: fp32, Adam as it comes,
-InstanceNorm2d, and gradients computed wherever autograd finds a weight. Ours is the package's own step, with its
-precision, optimiser, memory format, frozen discriminators and kept memory.
+Both sides start from the same weights and see the same pictures, in turn, each in a process of its own. Printed are the
+median processor times of each side's steps, their ratio, and how many floors (see `floor.py`) ours takes; other
+programs change them little. `clock` is the time of ours by the clock. The textbook side is what one writes first: fp32,
+Adam as it comes, InstanceNorm2d, and gradients computed wherever autograd finds a weight. Ours is the package's own
+step, with its precision, optimiser, memory format, frozen discriminators and kept memory.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import multiprocessing
+import os
 import statistics
+import subprocess
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from multiprocessing.connection import Connection
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import torch
+from floor import machine, peaks
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from facesketch.config import configure
 from facesketch.data.datasets import Batch
-from facesketch.devices import computes_in_bf16, keep_freed_memory
+from facesketch.devices import computes_in_bf16, keep_freed_memory, processors
+from facesketch.files import append_text
 from facesketch.methods.base import Method
 from facesketch.methods.cyclegan import CycleGAN
 from facesketch.methods.pix2pix import Pix2Pix
 from facesketch.methods.registry import build, family, resolve
+from facesketch.training.cost import estimate
 
 Step = Callable[[], None]
+
+
+class Taken(NamedTuple):
+    """What one step takes."""
+
+    processor: float
+    """Seconds of processor time, all threads together."""
+    clock: float
+    """Seconds by the clock."""
 
 
 def adam(*modules: nn.Module, betas: tuple[float, float] = (0.5, 0.999), rate: float = 2e-4) -> torch.optim.Adam:
@@ -145,7 +163,7 @@ def ours(method: Method, batch: Batch, half: bool) -> Step:
 
 
 def side(turns: Connection, name: str, size: int, batch_size: int, own: bool) -> None:
-    """Run one side's steps in a process of its own, one for each message, and answer with the seconds it took."""
+    """Run one side's steps in a process of its own, one for each message, and answer with `Taken`."""
     half = computes_in_bf16("auto", "cpu")
     torch.manual_seed(0)
     method = build(resolve(configure(name, {"size": size, "batch_size": batch_size}))).train()
@@ -159,13 +177,13 @@ def side(turns: Connection, name: str, size: int, batch_size: int, own: bool) ->
         plain_norms(method)
         step = PLAIN[name](method, batch)
     while turns.recv():
-        start = time.perf_counter()
+        start, begun = time.perf_counter(), time.process_time()
         step()
-        turns.send(time.perf_counter() - start)
+        turns.send(Taken(time.process_time() - begun, time.perf_counter() - start))
 
 
-def in_turn(work: Callable[..., None], sides: list[tuple[Any, ...]], rounds: int) -> list[list[float]]:
-    """Return the seconds that each side took for each of its steps, which they take in turn.
+def in_turn(work: Callable[..., None], sides: list[tuple[Any, ...]], rounds: int) -> list[list[Any]]:
+    """Return what each side answered for each of its steps, which they take in turn.
 
     Args:
         work: what a process of its own does for a side: it gets a connection and the side's arguments.
@@ -185,7 +203,7 @@ def in_turn(work: Callable[..., None], sides: list[tuple[Any, ...]], rounds: int
         ours.append(here)
         processes.append(process)
     try:
-        times: list[list[float]] = [[] for _ in sides]
+        times: list[list[Any]] = [[] for _ in sides]
         for _ in range(rounds + 1):
             for turns, process, taken in zip(ours, processes, times, strict=True):
                 try:
@@ -204,22 +222,49 @@ def in_turn(work: Callable[..., None], sides: list[tuple[Any, ...]], rounds: int
             process.join()
 
 
+def compare(name: str, size: int, batch_size: int, rounds: int) -> tuple[Taken, Taken, int, int]:
+    """Return medians of a textbook step and of ours, and the operations and parameters of one."""
+    sides = [(name, size, batch_size, own) for own in (False, True)]
+    plain, own = (Taken(*map(statistics.median, zip(*steps, strict=True))) for steps in in_turn(side, sides, rounds))
+    cost = estimate(resolve(configure(name, {"size": size, "batch_size": batch_size})), half=False)
+    return plain, own, cost.flops, cost.parameters
+
+
 def main() -> None:
-    """Print a table of medians and ratios."""
+    """Print a table of medians, ratios and floors."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--batch-size", type=int, help="for every family; the default is each one's own, at most 8")
     parser.add_argument("--only", default=",".join(PLAIN))
+    parser.add_argument(
+        "--history", type=Path, help="a file to append machine, versions, ratios and floors to, as JSON"
+    )
     asked = parser.parse_args()
-    half = computes_in_bf16("auto", "cpu")
+    half, most = computes_in_bf16("auto", "cpu"), peaks()
     print(f"{asked.size} pixels, {torch.get_num_threads()} threads, ours in {'bf16' if half else 'fp32'}")
-    print(f"{'method':10} {'batch':>5} {'textbook':>10} {'ours':>10} {'ratio':>6}")
+    print(f"{machine()}: {most}")
+    print(f"{'method':10} {'batch':>5} {'textbook':>10} {'ours':>10} {'clock':>10} {'ratio':>6} {'floors':>6}")
+    ratios, floors = {}, {}
     for name in asked.only.split(","):
         batch_size = asked.batch_size or min(8, family(name).defaults.batch_size)
-        sides = [(name, asked.size, batch_size, own) for own in (False, True)]
-        plain, own = map(statistics.median, in_turn(side, sides, asked.rounds))
-        print(f"{name:10} {batch_size:>5} {plain * 1000:8.0f} ms {own * 1000:8.0f} ms {plain / own:6.2f}", flush=True)
+        plain, own, flops, parameters = compare(name, asked.size, batch_size, asked.rounds)
+        key = f"{name} {batch_size}"
+        ratios[key] = round(plain.processor / own.processor, 2)
+        floors[key] = round(own.processor / most.step(flops, parameters, half=half), 2)
+        times = " ".join(f"{each * 1000:7.0f} ms" for each in (plain.processor, own.processor, own.clock))
+        print(f"{name:10} {batch_size:>5} {times} {ratios[key]:6.2f} {floors[key]:6.2f}", flush=True)
+    if asked.history is not None:
+        line: dict[str, Any] = {"date": f"{datetime.now(UTC):%Y-%m-%d}", "commit": commit(), "machine": machine()}
+        line |= {"processors": processors(), "load": round(os.getloadavg()[0], 1), "torch": torch.__version__}
+        line |= {"size": asked.size, "half": half, "ratios": ratios, "floors": floors}
+        append_text(asked.history, json.dumps(line) + "\n")
+
+
+def commit() -> str:
+    """Return the short hash of the commit that is checked out, with a `+` if files differ from it."""
+    asked = ["git", "describe", "--always", "--exclude=*", "--dirty=+"]
+    return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
 
 
 if __name__ == "__main__":
