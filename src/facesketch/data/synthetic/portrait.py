@@ -277,10 +277,13 @@ class Portrait:
             pulled = self.canvas.lines(patch.strands, 0.0018 + 0.0018 * thick, 0.24 + 0.76 * press**1.3)
             mask = self.canvas.mask(np.concatenate([patch.inner, patch.outer[::-1]]))
             mask = self.canvas.blur(np.maximum(mask, np.minimum(1.6 * pulled, 1.0)), 0.0016 + soft) * patch.cover
-            tone = (0.30 + 0.36 * facing) * (0.45 + 0.95 * pulled) + 0.35 * gloss * pulled
+            lit = 0.30 + 0.36 * facing
+            tone = lit * (0.45 + 0.95 * pulled) + 0.35 * gloss * pulled
             colour = shade * self.person.hair * (0.35 + 1.2 * patch.light * tone)
             colour = np.clip(colour + 0.5 * np.clip(tone - 0.5, 0.0, 1.0), 0.0, 1.0)
-            dark = np.clip(1.06 - 1.19 * _luma(colour), 0.05, 0.96)
+            dark = np.clip(
+                1.06 - 1.19 * _luma(shade * self.person.hair * (0.30 + 0.85 * patch.light * lit)), 0.05, 0.96
+            )
             self._paint(mask, colour, dark * np.clip(0.24 + 0.52 * dark**2 + 0.70 * pulled, 0.0, 1.0))
 
     def _glasses(self) -> None:
