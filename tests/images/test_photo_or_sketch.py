@@ -131,7 +131,6 @@ def test_strokes_on_nothing_are_a_sketch() -> None:
 @settings(max_examples=30, deadline=None)
 def test_a_mirror_changes_nothing(pair: tuple[Image.Image, Image.Image], side: int, change: str) -> None:
     picture = CHANGES[change](pair[side])
-    assert kind_of(ImageOps.mirror(picture)) == kind_of(picture)
     assert likeness(ImageOps.mirror(picture)) == pytest.approx(likeness(picture), abs=0.05)
 
 
