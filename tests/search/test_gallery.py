@@ -236,7 +236,7 @@ def test_facts_narrow_the_gallery(gallery: Gallery, photos: Path, sketch: Path) 
     either = gallery.search(sketch, where=["gender=f", "gender=m", "glasses=no"])
     assert set(_names(either)) == {"red.png", "green.png", "dark.png"}
     assert gallery.search(sketch).notice == ""
-    with pytest.raises(ConfigError, match=r"no photo of the gallery has it.*gender=f"):
+    with pytest.raises(ConfigError, match="no photo of the gallery has it; the table has gender, glasses"):
         gallery.search(sketch, where=["hair=red"])
 
 

@@ -237,7 +237,8 @@ class Gallery:
         require_known(route, ROUTES, "`route`")
         if not 0 < prior < 1:  # before the sketch is described
             raise ConfigError(f"`prior` {prior:g}", "expected a chance above 0 and below 1")
-        facts = self._known_facts(where)  # first: without a gallery there is nothing to find
+        _ = self.store  # first: without a gallery there is nothing to find
+        facts = self._known_facts(where)
         given = [pictures] if isinstance(pictures, (Path, str, bytes, Image.Image)) else pictures
         if not given:
             raise ConfigError("no picture to search with", "give a sketch, or several pictures of one person")
@@ -298,9 +299,10 @@ class Gallery:
         """Return facts as the store has them, and refuse those that no photo has."""
         facts = ["=".join(part.strip() for part in each.casefold().split("=", 1)) for each in where]
         known = self.store.facts() if facts else set()
+        columns = ", ".join(sorted({fact.partition("=")[0] for fact in known}))  # no values: who asks may not know them
         for asked, fact in zip(where, facts, strict=True):
             if fact not in known:
-                there = f"known: {', '.join(sorted(known))}" if known else "add columns to the table of `people`"
+                there = f"the table has {columns}" if known else "add columns to the table of `people`"
                 raise ConfigError(f"`where` {asked!r}: no photo of the gallery has it", nearest(fact, known, there))
         return facts
 
