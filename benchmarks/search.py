@@ -10,8 +10,8 @@ to load the models is not counted.
 `query` draws vectors with the mean and the covariance of those of a gallery, so that they spread as real faces do;
 without `--like` they lie in all directions alike, the worst case for an index. A query is as near to one of them as a
 sketch to its photo. The same vectors and queries go to the store, to a comparison with all vectors in NumPy, and to
-FAISS with an index of the same kind: an inverted file of 8-bit codes with as many cells and visits, whose nearest are
-compared again by whole vectors. It prints the time of filling and indexing, the median and the 95th percentile of the
+FAISS with an index of the same kind: an inverted file of 8-bit codes, all cells of which are visited, and whose nearest
+are compared again by whole vectors. It prints the time of filling and indexing, the median and 95th percentile of the
 time per query, one query at a time, the ratio of processor time, recall at 10, which is the share of the ten nearest
 vectors that are found, and memory. FAISS is left out where `faiss-cpu` is not installed.
 
@@ -198,17 +198,17 @@ def filled(folder: Path, vectors: Vectors) -> Store:
 
 
 def faiss_index(vectors: Vectors) -> Search:
-    """Return a search of an inverted file of 8-bit codes, with the cells and visits of the store's."""
+    """Return a search of an inverted file of 8-bit codes, with as many cells as the store's."""
     import faiss
 
     faiss.omp_set_num_threads(processors())
-    dimension, (cells, visits) = vectors.shape[1], cells_of(len(vectors))
+    dimension, cells = vectors.shape[1], cells_of(len(vectors))
     kind = faiss.ScalarQuantizer.QT_8bit
     flat = faiss.IndexFlatIP(dimension)
     inverted = faiss.IndexIVFScalarQuantizer(flat, dimension, cells, kind, faiss.METRIC_INNER_PRODUCT)
     inverted.train(vectors[:: max(1, len(vectors) // (256 * cells))])
     inverted.add(vectors)
-    inverted.nprobe = visits
+    inverted.nprobe = cells
 
     def search(query: Vectors) -> NDArray[np.int64]:
         _, near = inverted.search(query[None], refined(NEAREST) * NEAREST)

@@ -143,7 +143,6 @@ def test_with_an_index_nearly_all_of_the_nearest_are_found_with_exact_scores(
     large: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(store, "_CELL", 100)
-    monkeypatch.setattr(store, "_PROBES", 1)
     vectors = _clustered(6500, 32)
     right = 0
     for probe in _clustered(60, 32, seed=1):

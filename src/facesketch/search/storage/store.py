@@ -34,8 +34,9 @@ _KEPT = timedelta(minutes=10)  # how long old versions are kept for their reader
 _AT_ONCE = 500  # keys in one condition
 _INDEX = "by_vector"
 _PIECES = 8  # every refresh adds a piece to the index; with more than these it is rebuilt
-_CELL = 4096  # photos in a cell of the index
-_PROBES, _SHARE = 64, 3  # a query visits 64 cells, or a third of them when that is more
+_CELL = (
+    4096  # photos in a cell of the index; a query visits all, as a sketch is too far from its photo to leave any out
+)
 _REFINED = 40  # photos at least that are taken from the index and compared by their whole vectors
 _lost_threads = Event()  # set in a process that was forked
 
@@ -203,8 +204,8 @@ class Store:
 
         With `where` only photos that meet this condition are looked at.
 
-        Without an index the result is exact. With one, at least 98 % of the ten nearest are found on average, with
-        exact scores.
+        Without an index the result is exact. With one, 8-bit codes of all photos are compared, and the whole vectors of
+        the nearest: at least 98 % of the ten nearest are found on average, with exact scores.
         """
         assert vector.shape == (self.dimension,), "the table's dimension"
         with _reading(self.uri):
@@ -212,8 +213,7 @@ class Store:
             query = self._table.search(vector, vector_column_name="vector").distance_type("dot").limit(k)
             query = query.select(["key", "person", "label", "_distance"])
             query = query if where is None else query.where(where, prefilter=True)
-            _, visits = cells_of(self._table.count_rows())
-            found = query.nprobes(visits).refine_factor(refined(k)).to_arrow()
+            found = query.nprobes(cells_of(self._table.count_rows())).refine_factor(refined(k)).to_arrow()
         scores = 1 - found["_distance"].to_numpy()
         names = (found[name].to_pylist() for name in ("key", "person", "label"))
         return [Found(*each) for each in zip(*names, scores.tolist(), strict=True)]
@@ -231,9 +231,8 @@ class Store:
                 if outgrown:
                     from lancedb.index import BTree, IvfSq
 
-                    cells, _ = cells_of(count)
                     self._table.create_index("key", config=BTree())  # finds a key without reading all keys
-                    config = IvfSq(distance_type="dot", num_partitions=cells)
+                    config = IvfSq(distance_type="dot", num_partitions=cells_of(count))
                     self._table.create_index("vector", config=config, name=_INDEX)
             except (OSError, RuntimeError) as error:
                 if "conflict" not in str(error).lower():
@@ -276,10 +275,9 @@ class Store:
             raise GalleryError(f"{self.uri}: was replaced by a gallery of {fingerprint}", "open it again")
 
 
-def cells_of(count: int) -> tuple[int, int]:
-    """Return how many cells the index of so many photos has, and how many of them a query visits."""
-    cells = max(1, count // _CELL)
-    return cells, max(_PROBES, cells // _SHARE)
+def cells_of(count: int) -> int:
+    """Return how many cells the index of so many photos has."""
+    return max(1, count // _CELL)
 
 
 def refined(k: int) -> int:
