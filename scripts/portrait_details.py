@@ -1,0 +1,398 @@
+"""Train the network that draws sketches at 400x500, from the photo and from what the package's model drew of it.
+
+    .venv/bin/python scripts/portrait_details.py pairs --cuhk CUHK --originals ORIGINALS --fs2k FS2K --out large
+    .venv/bin/python scripts/portrait_details.py train large --out RUN --steps 2000
+    .venv/bin/python scripts/portrait_details.py export RUN --out photo2sketch-400x500.onnx
+
+`pairs` finds each published crop of CUHK, 200x250, in the picture from which it was cut, and cuts it again at 400x500.
+FS2K's faces are levelled at 240x300, which is all they have; people of its held-out pairs and small faces are left out.
+Test people are there with the split `test` and are not learned from.
+
+`train` draws each photo with the package's model at half of its size, once, and moves the artist's sketch so that its
+lines lie where the drawing has them: what is to be learned is how an artist's lines look, not where they lie. Type it
+again with more steps to go on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+from collections.abc import Iterator
+from copy import deepcopy
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from PIL import Image
+from portrait_data import read, strangers
+from torch import Tensor, nn
+
+from facesketch.checkpoints.header import read_header, write_header
+from facesketch.faces import FaceFinder, FaceFrame, align
+from facesketch.faces.black_corners import black_corners
+from facesketch.faces.warp import continued, inverse, moved, scaled, similarity, warp
+from facesketch.files import atomic
+from facesketch.images.io import open_image
+from facesketch.inference.engines.base import IMAGE, STYLE, TRANSLATION
+from facesketch.inference.export.quantise import halve, quiet
+from facesketch.inference.export.subpixel import fuse
+from facesketch.inference.export.trace import with_header
+from facesketch.inference.translator import load
+from facesketch.methods.losses import edges, l1
+from facesketch.methods.networks.blocks import frozen
+from facesketch.methods.networks.feature_critic import FeatureCritic, fooling, hinge
+from facesketch.methods.networks.lpips import CHANNELS, PerceptualDistance
+from facesketch.weights import shipped
+from facesketch.weights.catalogue import locate
+
+Pixels = NDArray[np.uint8]
+SIZE, SMALL, OWN_SCALE, CLOSEST = (400, 500), (200, 250), 1.2, 52.0
+FRAME = FaceFrame()
+BATCH, PATCH, BORDER, SHIFT = 4, 128, 10, 12  # pixels; scans of drawings end in a line, which BORDER leaves out
+RATE, BETAS, AVERAGE, SAVED = 6e-4, (0.5, 0.99), 0.995, 100
+ABSOLUTE, EDGES, PERCEPTUAL, ADVERSARIAL = 6.0, 6.0, 4.0, 0.3
+OTHER_STYLES = 0.3  # share of patches in FS2K's styles
+
+
+class _Styled(nn.Module):
+    """A convolution whose channels each style scales and shifts: (N, C, H, W) and weights (N, S) -> (N, C', H, W)."""
+
+    def __init__(self, before: int, after: int, styles: int, *, kernel: int = 3, stride: int = 1) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(before, after, kernel, stride=stride, padding=1, bias=False)
+        self.scale, self.shift = nn.Parameter(torch.ones(styles, after)), nn.Parameter(torch.zeros(styles, after))
+
+    def forward(self, x: Tensor, style: Tensor) -> Tensor:
+        scale, shift = style @ self.scale, style @ self.shift
+        styled: Tensor = self.conv(x) * scale[:, :, None, None] + shift[:, :, None, None]
+        return styled
+
+
+class _Residual(nn.Module):
+    """Two convolutions and a shortcut."""
+
+    def __init__(self, channels: int, styles: int) -> None:
+        super().__init__()
+        self.first, self.second = (_Styled(channels, channels, styles) for _ in range(2))
+
+    def forward(self, x: Tensor, style: Tensor) -> Tensor:
+        changed: Tensor = x + self.second(F.leaky_relu(self.first(x, style), 0.2), style)
+        return changed
+
+
+class Details(nn.Module):
+    """Adds details to an enlarged drawing: (N, source + target, H, W) in [-1, 1], (N, S) -> (N, target, H, W).
+
+    H and W are multiples of 4. It works at half the sides, where it keeps what is fine, and at a quarter. In evaluation
+    mode it adds nothing that half of the sides can hold: there the first network knows the person better.
+
+    Args:
+        source: channels of the picture.
+        target: channels of the drawing, which come last.
+        fine: channels at half the sides.
+        coarse: channels at a quarter.
+        blocks: residual blocks there.
+        styles: how many styles it draws in.
+    """
+
+    def __init__(
+        self, source: int, target: int, styles: int, fine: int = 24, coarse: int = 48, blocks: int = 4
+    ) -> None:
+        super().__init__()
+        self.target = target
+        self.first = _Styled(4 * (source + target), fine, styles)
+        self.down = _Styled(fine, coarse, styles, kernel=4, stride=2)
+        self.blocks = nn.ModuleList(_Residual(coarse, styles) for _ in range(blocks))
+        self.up = _Styled(coarse, fine, styles)
+        self.merge = _Styled(2 * fine, fine, styles)
+        self.touch = _Styled(fine, fine, styles)
+        self.out = nn.Conv2d(fine, 4 * target, 3, padding=1)
+        for name, weight in self.named_parameters():
+            if weight.dim() == 4:
+                nn.init.kaiming_normal_(weight, 0.2)
+                weight.data.mul_(0.3 if "second" in name else 1.0)
+        nn.init.normal_(self.out.weight, 0, 0.005)  # it begins with the enlarged drawing
+
+    def forward(self, pictures: Tensor, style: Tensor) -> Tensor:
+        """Return the drawing with details."""
+        fine = F.leaky_relu(self.first(F.pixel_unshuffle(pictures, 2), style), 0.2)  # (N, fine, H / 2, W / 2)
+        x = F.leaky_relu(self.down(fine, style), 0.2)  # (N, coarse, H / 4, W / 4)
+        for block in self.blocks:
+            x = block(x, style)
+        x = F.leaky_relu(self.up(F.interpolate(x, scale_factor=2.0, mode="nearest"), style), 0.2)
+        x = F.leaky_relu(self.merge(torch.cat([x, fine], dim=1), style), 0.2)
+        x = F.leaky_relu(self.touch(x, style), 0.2)
+        given = pictures[:, -self.target :]
+        drawn: Tensor = given + F.pixel_shuffle(self.out(x), 2)
+        if self.training:
+            return drawn
+        off = F.avg_pool2d(given - drawn, 2)
+        return drawn + F.interpolate(off, scale_factor=2.0, mode="bilinear", align_corners=False)
+
+
+def cut_again(crop: Image.Image, original: Image.Image, finder: FaceFinder) -> Image.Image:
+    """Return a published crop at 400x500 from the picture that it was cut from."""
+    (face,) = finder.find(original, most=1)
+    near = similarity(face.eyes, FRAME.eyes)
+    seen, _ = warp(original.convert("L"), near, SMALL)
+    known = cv2.erode((~black_corners(crop)).astype(np.uint8), np.ones((9, 9), np.uint8))
+    end = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 200, 1e-7)
+    both = np.asarray(crop.convert("L")), np.asarray(seen)
+    _, found = cv2.findTransformECC(*both, np.eye(2, 3, dtype=np.float32), cv2.MOTION_AFFINE, end, known, 5)
+    back = np.asarray(found, np.float64)  # from the crop to what is near it, a pixel's centre at whole numbers
+    back[:, 2] += 0.5 - back[:, :2] @ (0.5, 0.5)
+    there = inverse(back)
+    matrix = np.column_stack([there[:, :2] @ near[:, :2], moved(there, near[:, 2])])
+    return continued(*warp(original, scaled(matrix, SIZE[0] / SMALL[0]), SIZE))
+
+
+def pairs(given: argparse.Namespace) -> None:
+    """Write CUHK's pairs at 400x500 and FS2K's at 240x300."""
+    finder, rows = FaceFinder(), []
+    for kind in ("photo", "sketche"):
+        (given.out / f"{kind}s").mkdir(parents=True, exist_ok=True)
+
+    def write(row: dict[str, str], photo: Image.Image, sketch: Image.Image) -> None:
+        places = {"photo": f"photos/{row['stem']}.png", "sketch": f"sketches/{row['stem']}.png"}
+        photo.save(given.out / places["photo"])
+        sketch.convert("L").save(given.out / places["sketch"])
+        rows.append({"stem": row["stem"], "split": row["split"], "style": row["style"], **places})
+
+    for row in read(given.cuhk):
+        crops = (open_image(given.cuhk / row[kind]).convert("RGB") for kind in ("photo", "sketch"))
+        originals = (open_image(given.originals / row[kind]).convert("RGB") for kind in ("photo", "sketch"))
+        photo, sketch = (cut_again(*both, finder) for both in zip(crops, originals, strict=True))
+        write(row | {"style": "cuhk"}, photo, sketch)
+    fs2k = read(given.fs2k)
+    kept_out = strangers(fs2k)
+    for row in fs2k:
+        images = [open_image(given.fs2k / row[kind]).convert("RGB") for kind in ("photo", "sketch")]
+        faces = [finder.find(image, most=1) for image in images]
+        near = all(found and np.hypot(*np.subtract(*found[0].eyes)) >= CLOSEST for found in faces)
+        if near and row["stem"] not in kept_out:
+            framed = [align(image, found[0], scale=OWN_SCALE).image for image, found in zip(images, faces, strict=True)]
+            write(row | {"split": "train", "style": f"fs2k-{row['style']}"}, framed[0], framed[1])
+    with (given.out / "pairs.csv").open("w", encoding="utf-8", newline="") as file:
+        table = csv.DictWriter(file, list(rows[0]))
+        table.writeheader()
+        table.writerows(rows)
+    print(f"{len(rows)} pairs in {given.out}")
+
+
+class Lesson(NamedTuple):
+    """A photo and some jittered ones, what was drawn of each, (V, H, W, C), and the sketch, (H, W), moved to it."""
+
+    photos: Pixels
+    drawn: Pixels
+    sketch: Pixels
+    style: int
+
+
+def to_drawing(sketch: Pixels, drawn: Pixels) -> Pixels:
+    """Move a sketch smoothly so that its lines lie where those of a drawing lie, by at most 7 pixels of the frame."""
+    zoom = SMALL[0] / sketch.shape[1]
+    small = [cv2.resize(each, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_AREA) for each in (drawn, sketch)]
+    seen = [cv2.GaussianBlur(each, (0, 0), 1.5) for each in small]
+    finder: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    flow = finder.calc(seen[0], seen[1], None)
+    flow = cv2.resize(cv2.GaussianBlur(flow.clip(-7, 7), (0, 0), 7), sketch.shape[::-1]) / zoom
+    rows, columns = np.mgrid[: sketch.shape[0], : sketch.shape[1]].astype(np.float32)
+    across, down = columns + flow[..., 0], rows + flow[..., 1]
+    return np.asarray(cv2.remap(sketch, across, down, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE), np.uint8)
+
+
+def jittered(photo: Image.Image, rng: np.random.Generator) -> Image.Image:
+    """Return a photo in another light, with some noise."""
+    pixels = np.asarray(photo, np.float32) / 255
+    pixels = pixels ** rng.uniform(0.75, 1.3) * rng.uniform(0.85, 1.1) * rng.uniform(0.93, 1.07, 3)
+    pixels = pixels + rng.normal(0, rng.uniform(0, 0.03), pixels.shape)
+    return Image.fromarray((pixels.clip(0, 1) * 255).astype(np.uint8))
+
+
+def lessons(folder: Path) -> Iterator[Lesson]:
+    """Draw the training pairs of a folder with the package's model."""
+    drawer = load("photo2sketch")
+    styles = drawer.preprocessing.styles
+    for number, row in enumerate(each for each in read(folder) if each["split"] == "train"):
+        photo, sketch = open_image(folder / row["photo"]).convert("RGB"), open_image(folder / row["sketch"])
+        rng = np.random.default_rng(number)
+        photos = [photo, *(jittered(photo, rng) for _ in range(2 if row["style"] == styles[0] else 0))]
+        half = (photo.width // 2, photo.height // 2)
+        small = [each.resize(SMALL, Image.Resampling.LANCZOS) for each in photos]
+        made = [each.resize(half, Image.Resampling.LANCZOS) for each in drawer.translate(small, style=row["style"])]
+        drawn = np.stack([np.asarray(each.resize(photo.size, Image.Resampling.BICUBIC)) for each in made])
+        target = to_drawing(np.asarray(sketch.convert("L")), drawn[0])
+        yield Lesson(
+            np.stack([np.asarray(each) for each in photos]), drawn[..., None], target, styles.index(row["style"])
+        )
+
+
+def patches(known: dict[bool, list[Lesson]], step: int, styles: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Return what a step sees: (N, 4, P, P) photos and drawings, (N, 1, P, P) sketches, (N, S) styles.
+
+    Half of the patches lie near the features. The drawings' contrast varies, as that of another first stage would.
+    """
+    rng, found = np.random.default_rng(step), []
+    for _ in range(BATCH):
+        of_style = known[bool(known[True]) and rng.random() < OTHER_STYLES]
+        lesson = of_style[rng.integers(len(of_style))]
+        which, sides = rng.integers(len(lesson.photos)), lesson.sketch.shape
+        least, most = BORDER, np.array(sides) - PATCH - BORDER
+        near = rng.normal((0.52, 0.5), (0.13, 0.15)) * sides - PATCH / 2
+        top, left = near.clip(least, most).astype(int) if rng.random() < 0.5 else rng.integers(least, most)
+        part = np.s_[top : top + PATCH, left : left + PATCH :]
+        both = np.concatenate(
+            [lesson.photos[which][part], lesson.drawn[which][part], lesson.sketch[part][..., None]], 2
+        )
+        pixels = (both[:, ::-1] if rng.random() < 0.5 else both).astype(np.float32) / 127.5 - 1
+        pixels[..., 3] = (1 - rng.uniform(0.93, 1.07) * (1 - pixels[..., 3])).clip(-1, 1)
+        found.append((pixels.transpose(2, 0, 1), lesson.style))
+    seen = torch.from_numpy(np.stack([each for each, _ in found])).to(memory_format=torch.channels_last)
+    return seen[:, :4], seen[:, 4:], F.one_hot(torch.tensor([style for _, style in found]), styles).float()
+
+
+def train(given: argparse.Namespace) -> None:
+    """Train the network and an average of its weights, beside a critic that judges patches at changing places."""
+    torch.manual_seed(0)
+    styles = len(load("photo2sketch").preprocessing.styles)
+    network, critic = Details(3, 1, styles), FeatureCritic(5, CHANNELS["alex"], 20)
+    average = deepcopy(network).requires_grad_(False)
+    distance = PerceptualDistance("alex").load(locate("alexnet"), locate("lpips-alex"))
+    optimisers = [torch.optim.Adam(each.parameters(), RATE, BETAS) for each in (network, critic)]
+    parts: dict[str, Any] = {
+        "network": network,
+        "average": average,
+        "critic": critic,
+        "first": optimisers[0],
+        "second": optimisers[1],
+    }
+    given.out.mkdir(parents=True, exist_ok=True)
+    begun, state = 0, given.out / "state.pt"
+    if state.exists():
+        kept = torch.load(state, weights_only=True)
+        begun = kept["step"]
+        for name, part in parts.items():
+            part.load_state_dict(kept[name])
+    known: dict[bool, list[Lesson]] = {False: [], True: []}
+    for lesson in lessons(given.folder):
+        known[lesson.style > 0].append(lesson)
+    print(f"{len(known[False])} pairs of CUHK, {len(known[True])} of FS2K", flush=True)
+    for step in range(begun + 1, given.steps + 1):
+        left = (given.steps - step) / (0.4 * given.steps)
+        for optimiser, share in zip(optimisers, (1.0, 0.5), strict=True):
+            optimiser.param_groups[0]["lr"] = RATE * share * min(1, step / 50, max(0.02, left))
+        source, target, style = patches(known, step, styles)
+        losses = learn(network, critic, distance, optimisers, (source, target, style), ADVERSARIAL * min(1, step / 200))
+        for mean, new in zip(average.parameters(), network.parameters(), strict=True):
+            mean.data.lerp_(new.data, 1 - min(AVERAGE, step / (step + 10)))
+        if step % 20 == 0:
+            print(step, " ".join(f"{name} {value:.4f}" for name, value in losses.items()), flush=True)
+        if step % SAVED == 0 or step == given.steps:
+            with atomic(state) as file:
+                torch.save({"step": step} | {name: part.state_dict() for name, part in parts.items()}, file)
+
+
+def learn(
+    network: nn.Module,
+    critic: FeatureCritic,
+    distance: PerceptualDistance,
+    optimisers: list[torch.optim.Adam],
+    seen: tuple[Tensor, Tensor, Tensor],
+    adversarial: float,
+) -> dict[str, float]:
+    """Take one step of the critic and one of the network, and return the losses."""
+    (source, target, style), half = seen, torch.autocast("cpu", torch.bfloat16)
+    with half:
+        fake = network(source, style)
+    fake = fake.float()
+    top, left = torch.randint(SHIFT, (2,)).tolist()
+    shown = [each[..., top : top + PATCH - SHIFT, left : left + PATCH - SHIFT] for each in (source, target, fake)]
+    with half:
+        with torch.no_grad():
+            maps = distance.maps(shown[1])
+        fake_maps = distance.maps(shown[2])
+        real, made = (torch.cat([shown[0], each], dim=1) for each in shown[1:])
+        told = hinge(critic(made.detach(), [each.detach() for each in fake_maps]), real=False)
+        judged = (hinge(critic(real, maps), real=True) + told) / 2
+    optimisers[1].zero_grad()
+    judged.backward()
+    optimisers[1].step()
+    with half, frozen(critic):
+        fooled = fooling(critic(made, fake_maps))
+    losses = {"l1": l1(fake, target), "edges": edges(fake, target)}
+    losses["perceptual"] = distance.between(fake_maps, maps).mean()
+    total = ABSOLUTE * losses["l1"] + EDGES * losses["edges"] + PERCEPTUAL * losses["perceptual"] + adversarial * fooled
+    optimisers[0].zero_grad()
+    total.backward()
+    torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
+    optimisers[0].step()
+    return {name: value.item() for name, value in (losses | {"fooling": fooled, "judging": judged}).items()}
+
+
+def export(given: argparse.Namespace) -> None:
+    """Write the average of a training as the package ships it, after comparing it with PyTorch."""
+    import onnx
+    import onnxruntime
+
+    header = read_header(shipped.path("photo2sketch"))
+    styles = len(header.preprocessing.styles)
+    network = Details(3, 1, styles)
+    network.load_state_dict(torch.load(given.folder / "state.pt", weights_only=True)["average"])
+    batch, *sides = (torch.export.Dim(name, min=1) for name in ("batch", "rows", "columns"))
+    shapes: Any = {IMAGE: {0: batch, 2: 4 * sides[0], 3: 4 * sides[1]}, STYLE: {0: batch}}
+    program = (torch.zeros(2, 4, 64, 96), torch.zeros(2, styles))
+    with quiet(), torch.no_grad():
+        traced = torch.onnx.export(
+            network.eval(),
+            program,
+            dynamic_shapes=tuple(shapes.values()),
+            input_names=list(shapes),
+            output_names=[TRANSLATION],
+            opset_version=18,
+            dynamo=True,
+            verbose=False,
+        )
+    assert traced is not None, "the exporter returns a program when it is given no file"
+    model: onnx.ModelProto = traced.model_proto
+    fuse(model)
+    model = halve(model)
+    frame = FaceFrame(*SIZE, (150.0, 250.0), (250.0, 250.0))
+    needs = header.preprocessing.model_copy(update={"longest_side": SIZE[1], "multiple": 4, "faces": frame})
+    content = with_header(model, write_header(header.config, needs, {"details": True}))
+    pictures, told = torch.rand(2, 4, 100, 80) * 2 - 1, torch.eye(styles)[:2]
+    with torch.inference_mode():
+        expected = network(pictures, told).numpy()
+    feed = {IMAGE: pictures.numpy(), STYLE: told.numpy()}
+    (result,) = onnxruntime.InferenceSession(content).run(None, feed)
+    off = float(np.abs(result - expected).max()) * 127.5
+    assert off < 2, f"the graph differs from PyTorch by {off}/255"
+    with atomic(given.out) as file:
+        file.write(content)
+    print(f"{given.out}: {len(content)} bytes, at most {off:.2f}/255 from PyTorch")
+
+
+def main() -> None:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    verbs = parser.add_subparsers(required=True)
+    for verb in (pairs, train, export):
+        words = verbs.add_parser(verb.__name__)
+        words.set_defaults(verb=verb)
+        words.add_argument("--out", type=Path, required=True)
+        if verb is pairs:
+            for name in ("--cuhk", "--originals", "--fs2k"):
+                words.add_argument(name, type=Path, required=True)
+        else:
+            words.add_argument("folder", type=Path)
+        if verb is train:
+            words.add_argument("--steps", type=int, default=2000)
+    given = parser.parse_args()
+    given.verb(given)
+
+
+if __name__ == "__main__":
+    main()
