@@ -170,6 +170,71 @@ def test_what_does_not_go_with_a_margin_or_the_whole_picture_is_refused(
         drawn(Unchanging(frame=None), picture, **{**asked, "align": True})
 
 
+class Detailing(Unchanging):
+    """Gives back the last three channels: what was drawn before, enlarged."""
+
+    def run(
+        self, images: NDArray[np.float32], direction: Direction, style: str | None = None, colours: Colours = AUTO
+    ) -> NDArray[np.float32]:
+        super().run(images, direction, style, colours)
+        return images[:, 3:]
+
+
+@pytest.mark.parametrize(
+    ("distance", "asked", "details", "size"),
+    [
+        (74, {}, False, (400, 500)),
+        (76, {}, True, (400, 500)),
+        (190, {}, True, (800, 1000)),
+        (190, {"size": "200x250"}, False, (200, 250)),
+        (20, {"size": "400x500"}, True, (400, 500)),
+        (190, {"size": "400x500", "margin": 0.5}, True, (800, 1000)),
+        (100, {"whole": True}, True, (900, 700)),
+        (190, {"resolution": "native"}, False, (800, 1000)),
+    ],
+)
+def test_details_are_drawn_where_the_face_has_them_or_on_request(
+    found: list[Face],
+    picture: Image.Image,
+    distance: float,
+    asked: dict[str, Any],
+    *,
+    details: bool,
+    size: tuple[int, int],
+) -> None:
+    found.append(_face(450, 350, distance))
+    engine, finer = Unchanging(), Detailing()
+    (portrait,) = Model(Translator(engine, finer=lambda: finer)).portraits(picture, **asked)
+    assert portrait.picture.size == size
+    assert portrait.source is not None
+    assert len(finer.seen) == details
+    if details:
+        ((_, channels, height, width), _), small = finer.seen[0], engine.seen[0][0]
+        assert channels == 6, "the larger picture, and what was drawn of the smaller"
+        assert height > 1.4 * small[2]
+        assert width > 1.4 * small[3]
+    off = np.asarray(portrait.picture, float) - np.asarray(portrait.source, float)
+    assert np.abs(off).mean() < 0.5, "the picture is smooth, so enlarging loses next to nothing"
+
+
+def test_a_size_that_a_model_does_not_draw_is_refused(found: list[Face], picture: Image.Image) -> None:
+    found.append(_face(450, 350, 100))
+    model = Model(Translator(Unchanging()))
+    assert model(picture, size="200x250").size == (200, 250)
+    for size in ("400x500", "400", ""):
+        with pytest.raises(ConfigError, match="size"):
+            model(picture, size=size)
+    with pytest.raises(ConfigError, match="size"):
+        Model(Translator(Unchanging(frame=None)))(picture, size="200x250")
+
+
+def test_faces_with_and_without_details_do_not_share_a_batch(found: list[Face], picture: Image.Image) -> None:
+    found += [_face(450, 350, 100), _face(200, 350, 40)]
+    model = Model(Translator(Unchanging(), finer=Detailing))
+    first, second = model.prepare(picture, Request(faces="all"))
+    assert first.batch != second.batch
+
+
 def test_faces_are_chosen_by_their_size(found: list[Face], picture: Image.Image) -> None:
     small, large, middle = _face(100, 150, 40), _face(400, 300, 90), _face(750, 300, 60)
     found += [small, large, middle]
@@ -397,6 +462,7 @@ def _scene(size: tuple[int, int], ground: tuple[int, ...], *faces: tuple[Image.I
         ("photo", ["--resolution", "native"], {"resolution": "native"}),
         ("photo", ["--no-align"], {"align": False}),
         ("lying", ["--whole"], {"whole": True}),
+        ("photo", ["--size", "200x250"], {"size": "200x250"}),
     ],
 )
 def test_python_and_the_command_line_give_the_same_picture(
@@ -412,7 +478,8 @@ def test_python_and_the_command_line_give_the_same_picture(
     written, made = open_image(tmp_path / "out.png"), model(scenes[scene], **asked)
     assert (made.mode, made.size) == (written.mode, written.size)
     assert made.tobytes() == written.tobytes()
-    assert written.size == ((700, 480) if asked in ({"align": False}, {"whole": True}) else (400, 500))
+    sizes = {"align": (700, 480), "whole": (700, 480), "size": (200, 250)}
+    assert written.size == next((sizes[each] for each in asked if each in sizes), (400, 500))
 
 
 def test_all_faces_are_the_files_that_the_command_line_numbers(

@@ -66,6 +66,8 @@ class FaceOptions:
     """Draw more around the face: on each side this share of the frame's sides, 0 to 2."""
     whole: Annotated[bool, Parameter(negative=())] = False
     """Draw the whole picture, in its own size, instead of the frame."""
+    size: str | None = None
+    """`200x250` or `400x500`, which the portrait then has; by default what the face has details for, enlarged."""
 
 
 def translate(

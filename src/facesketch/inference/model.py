@@ -42,6 +42,8 @@ from facesketch.weights import shipped
 USEFUL_SIZE = (400, 500)
 """Least pixels across and down of a portrait, unless that is more than four times its frame."""
 _MOST_SCALE = 4
+_DETAILED = 1.5
+"""From how many times the frame's eye distance on a face shows details that the frame does not."""
 _MOST_MARGIN = 2.0
 _WHOLE = 1024  # pixels of the longer side at which a whole picture is drawn at most
 
@@ -94,6 +96,7 @@ class Request:
         align: whether to look for faces at all.
         margin: how much to draw around the frame, on each side and as a share of its sides.
         whole: draw the whole picture instead of the frame.
+        size: (width)x(height) to draw the frame at, one of `Translator.sizes`; None for what the face has details for.
         resolution: `trained`, or `native` for the picture's own pixels; of a framed face, those of the portrait.
         style: one of the model's styles; None for the one given when it was loaded.
         skin, hair, background: colours for a photo drawn from a sketch, as `faces.colours.named` takes them; None for
@@ -106,6 +109,7 @@ class Request:
     align: bool = True
     margin: float = 0.0
     whole: bool = False
+    size: str | None = None
     resolution: Resolution = "trained"
     style: str | None = None
     skin: str | None = None
@@ -156,7 +160,7 @@ class FramedFace:
     @property
     def batch(self) -> tuple[object, ...]:
         """What faces that go through the network together have in common."""
-        return self.direction, self.style, self.hints, self.prepared.array.shape
+        return self.direction, self.style, self.hints, self.prepared.shape
 
 
 @dataclass(frozen=True, eq=False)
@@ -286,6 +290,7 @@ class Model:
         align: bool = True,
         margin: float = 0.0,
         whole: bool = False,
+        size: str | None = None,
         resolution: Resolution = "trained",
         style: str | None = None,
         skin: str | None = None,
@@ -303,6 +308,8 @@ class Model:
             align: look for faces; False takes the picture as it is.
             margin: draw more than the frame: on each side this share of its sides, 0 to 2.
             whole: draw the whole picture, in its own size, instead of the frame.
+            size: `200x250` or `400x500`, which the portrait then has; by default the network works at what the face has
+                details for, and the portrait is enlarged.
             resolution: `trained`, or `native` for the picture's own pixels.
             style: one of the model's styles.
             skin: the colour of the skin in a photo drawn from a sketch: `1` (lightest) to `10` on the Monk scale, a CSS
@@ -316,7 +323,9 @@ class Model:
             FaceError: it shows no face, or none of that number.
             ConfigError: something was asked for that the model does not do.
         """
-        asked = Request(direction, faces, align, margin, whole, resolution, style, skin, hair, background, variants)
+        asked = Request(
+            direction, faces, align, margin, whole, size, resolution, style, skin, hair, background, variants
+        )
         made = [like(picture, each.picture) for each in self._portraits(picture, asked)]
         return made if faces == "all" else made[0]
 
@@ -346,7 +355,7 @@ class Model:
             raise ConfigError(f"align = {asked.align!r}: expected True or False")
         if not (isinstance(asked.margin, (int, float)) and 0 <= asked.margin <= _MOST_MARGIN):
             raise ConfigError(f"margin = {asked.margin!r}: expected 0 to {_MOST_MARGIN:g}")
-        needing = [name for name in ("margin", "faces", "whole") if getattr(asked, name)]
+        needing = [name for name in ("margin", "faces", "whole", "size") if getattr(asked, name)]
         if needing and not asked.align:
             seen = f"`{needing[0]}` needs a face, which `align=False` does not look for"
             raise ConfigError(seen, "leave out one of them")
@@ -361,7 +370,7 @@ class Model:
         if needing and needs.faces is None:
             seen = f"{name}: translates each picture as it is, without finding faces"
             raise ConfigError(seen, f"leave out `{needing[0]}`")
-        larger = [f"`{each}`" for each in needing if each != "faces"]
+        larger = [f"`{each}`" for each in needing if each in {"margin", "whole"}]
         larger += ["`resolution` native"] if asked.resolution == "native" else []
         if larger and needs.frame is not None:
             raise ConfigError(f"{name}: this network has a fixed size of {needs.frame}", f"leave out {larger[0]}")
@@ -409,6 +418,8 @@ class Model:
         if frame is None:
             prepared = translator.prepare(image, direction, asked.resolution)
             return [FramedFace(prepared, direction, style, hints, image.size, source=image if keep_source else None)]
+        if asked.size is not None:
+            require_known(asked.size, translator.sizes, "size")
         which = asked.faces or "largest"
         most = None if which == "all" else 1 if which == "largest" else which
         try:
@@ -418,13 +429,16 @@ class Model:
             raise
         wide, framed = frame.widened(asked.margin), []
         for face in faces:
-            scale = useful_scale(frame, face)
+            scale = useful_scale(frame, face) if asked.size is None else translator.sizes.index(asked.size) + 1
             whole = turned(image, face.turn) if asked.whole else None
             seen = partial(_whole, frame=frame) if asked.whole else partial(_framed, frame=wide)
             # by default the network sees a face in the very frame that it learned from
             given = seen(image, face, scale=scale if asked.resolution == "native" else 1)
             resolution = asked.resolution if wide == frame and not whole else "native"
-            prepared = translator.prepare(given, direction, resolution)
+            detailed = math.dist(*face.eyes) >= _DETAILED * frame.eye_distance if asked.size is None else scale > 1
+            detailed &= len(translator.sizes) > 1 and asked.resolution == "trained"
+            finer = seen(image, face, scale=2) if detailed else None
+            prepared = translator.prepare(given, direction, resolution, finer)
             source = (whole or seen(image, face, scale=scale)) if keep_source else None
             size = whole.size if whole else (wide.width * scale, wide.height * scale)
             framed.append(FramedFace(prepared, direction, style, hints, size, face, source))

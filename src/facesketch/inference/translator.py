@@ -6,8 +6,9 @@ PyTorch, ONNX Runtime or OpenVINO are imported when a model is loaded for them.
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
@@ -66,7 +67,9 @@ def load(
     own = next((each for each in DIRECTIONS if each == str(path) and not Path(path).exists()), None)
     path = path if own is None else shipped.path(own)
     file = hub.fetch(str(path)) if str(path).startswith(hub.PREFIX) else path
-    return Translator(_open(str(file), weights, device, engine), name=str(path))
+    details = shipped.details(file)
+    finer = partial(_open, str(details), weights, device, engine) if details else None
+    return Translator(_open(str(file), weights, device, engine), name=str(path), finer=finer)
 
 
 def require_options(weights: str, engine: str, device: str) -> None:
@@ -109,10 +112,17 @@ class Prepared:
     Attributes:
         array: (H, W, C) uint8, fitted into the frame.
         placement: where the picture lies in it.
+        finer: the same picture larger, for the network that draws details; None where they are not drawn.
     """
 
     array: NDArray[np.uint8]
     placement: Placement
+    finer: Prepared | None = None
+
+    @property
+    def shape(self) -> tuple[tuple[int, ...], ...]:
+        """What pictures that go through the networks together have in common."""
+        return (self.array.shape,) if self.finer is None else (self.array.shape, self.finer.array.shape)
 
 
 class Translator:
@@ -134,10 +144,17 @@ class Translator:
     Args:
         engine: what runs the network.
         name: what to call the model in errors.
+        finer: loads the network that draws details. It gets the picture at twice the size, and as further channels
+            what the first network drew, enlarged.
     """
 
-    def __init__(self, engine: Engine, *, name: str = "model") -> None:
-        self._engine, self.name = engine, name
+    def __init__(self, engine: Engine, *, name: str = "model", finer: Callable[[], Engine] | None = None) -> None:
+        self._engine, self.name, self._open_finer = engine, name, finer
+
+    @cached_property
+    def finer(self) -> Engine | None:
+        """What runs the network that draws details, or None; it is loaded when it is first needed."""
+        return None if self._open_finer is None else self._open_finer()
 
     @property
     def config(self) -> RunConfig:
@@ -153,6 +170,13 @@ class Translator:
     def directions(self) -> tuple[Direction, ...]:
         """What the model translates."""
         return self.preprocessing.directions
+
+    @cached_property
+    def sizes(self) -> tuple[str, ...]:
+        """The sizes at which it can draw the frame of a face: that of training, and twice that with details."""
+        frame = self.preprocessing.faces
+        scales = () if frame is None else (1,) if self._open_finer is None else (1, 2)
+        return tuple(f"{scale * frame.width}x{scale * frame.height}" for scale in scales if frame)
 
     def __call__(
         self,
@@ -218,8 +242,20 @@ class Translator:
             raise ConfigError(seen, f"give a model trained with `direction` {direction}")
         return direction
 
-    def prepare(self, picture: Image.Image, direction: Direction, resolution: Resolution = "trained") -> Prepared:
+    def prepare(
+        self,
+        picture: Image.Image,
+        direction: Direction,
+        resolution: Resolution = "trained",
+        larger: Image.Image | None = None,
+    ) -> Prepared:
         """Fit a picture for the network, which is not run; may be called from several threads.
+
+        Args:
+            picture: what to translate.
+            direction: one of `directions`.
+            resolution: `trained` or `native`.
+            larger: the same picture larger, to draw details from; only where there is a network `finer`.
 
         Raises:
             ConfigError: a resolution of no known name, or the native one of a network whose size is fixed.
@@ -233,7 +269,10 @@ class Translator:
         longest = needs.longest_side if resolution == "trained" else None
         channels = needs.source_channels(direction)
         image = flatten(picture) if needs.faces is None else fill_corners(flatten(picture))
-        return Prepared(*fit(image, channels, longest=longest, frame=frame, multiple=needs.multiple))
+        finer = None
+        if larger is not None and self.finer is not None:
+            finer = Prepared(*fit(larger, channels, longest=None, multiple=self.finer.preprocessing.multiple))
+        return Prepared(*fit(image, channels, longest=longest, frame=frame, multiple=needs.multiple), finer)
 
     def run(
         self, prepared: Sequence[Prepared], direction: Direction, style: str | None = None, colours: Colours = AUTO
@@ -246,11 +285,31 @@ class Translator:
         """
         if not prepared:
             return []
-        pixels = np.stack([each.array for each in prepared]).transpose(0, 3, 1, 2)
-        images = np.ascontiguousarray(pixels, dtype=np.float32)  # (N, C, H, W)
+        arrays = self._run(self._engine, [each.array for each in prepared], direction, style, colours)
+        if prepared[0].finer is None:
+            return arrays
+        assert self.finer is not None, "`prepare` was given a larger picture"
+        both = []
+        for array, each in zip(arrays, prepared, strict=True):
+            assert each.finer is not None, "pictures of one batch are drawn at one size"
+            drawn = self.restore(array, replace(each, finer=None))
+            enlarged = drawn.resize(each.finer.placement.original, Image.Resampling.BICUBIC)
+            fitted = fit(enlarged, array.shape[2], longest=None, multiple=self.finer.preprocessing.multiple)[0]
+            both.append(np.concatenate([each.finer.array, fitted], axis=2))
+        return self._run(self.finer, both, direction, style)
+
+    def _run(
+        self,
+        engine: Engine,
+        arrays: Sequence[NDArray[np.uint8]],
+        direction: Direction,
+        style: str | None,
+        colours: Colours = AUTO,
+    ) -> list[NDArray[np.uint8]]:
+        images = np.ascontiguousarray(np.stack(arrays).transpose(0, 3, 1, 2), dtype=np.float32)  # (N, C, H, W)
         images /= 127.5
         images -= 1.0
-        results = self._engine.run(images, direction, style, colours)
+        results = engine.run(images, direction, style, colours)
         if not np.isfinite(results).all():
             raise CheckpointError(f"{self.name}: draws NaN or infinity", "its weights are damaged")
         rounded = np.rint((results + 1.0) * 127.5).clip(0, 255).astype(np.uint8)
@@ -258,7 +317,7 @@ class Translator:
 
     def restore(self, array: NDArray[np.uint8], prepared: Prepared) -> Image.Image:
         """Cut a result out of its frame and return it in the picture's own size; may be called from several threads."""
-        placement = prepared.placement
+        placement = (prepared.finer or prepared).placement
         cut = np.ascontiguousarray(placement.cut(array.transpose(2, 0, 1)).transpose(1, 2, 0))
         image = Image.fromarray(cut[:, :, 0] if cut.shape[2] == 1 else cut)
         if image.size == placement.original:

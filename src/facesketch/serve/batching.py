@@ -32,7 +32,7 @@ class _Key(NamedTuple):
     direction: Direction
     style: str | None
     colours: Colours
-    shape: tuple[int, ...]
+    shape: tuple[tuple[int, ...], ...]
 
 
 class Batcher:
@@ -63,7 +63,7 @@ class Batcher:
     ) -> Future[Pixels]:
         """Queue a fitted picture; cancelling the future takes it out again."""
         future: Future[Pixels] = Future()
-        key = _Key(translator, direction, style, colours, prepared.array.shape)
+        key = _Key(translator, direction, style, colours, prepared.shape)
         with self._changed:
             if self._closed:
                 raise RuntimeError("the server is stopping")
@@ -100,7 +100,7 @@ class Batcher:
             if not self._waiting:
                 return None
             key, pictures = self._waiting.popitem(last=False)
-            size = max(1, min(self._most, _BATCH_PIXELS // math.prod(key.shape[:2])))
+            size = max(1, min(self._most, _BATCH_PIXELS // math.prod(key.shape[-1][:2])))
             if rest := pictures[size:]:
                 self._waiting[key] = rest  # behind the others
             return key, pictures[:size]

@@ -41,6 +41,8 @@ class TranslateForm(_Form):
     """Draw more around the face: on each side this share of the frame's sides."""
     whole: bool = False
     """Draw the whole picture instead of the frame."""
+    size: _Name | None = None
+    """200x250 or 400x500, which the result then has; when left out, what the face has details for, enlarged."""
     resolution: Literal["trained", "native"] = "trained"
     """Work at the size of training, or at the picture's own."""
 

@@ -132,7 +132,8 @@ class UploadTranslator:
             if not align or form.whole:
                 image = shrunk(image, self._limits.native if form.resolution == "native" else self._limits.side)
             finder, faces = CountingFinder(self._finder), form.face if align else None
-            request = Request(direction, faces, align, form.margin, form.whole, form.resolution, style)
+            around = (form.margin, form.whole, form.size)
+            request = Request(direction, faces, align, *around, resolution=form.resolution, style=style)
             if direction == "sketch2photo" or _decided(model, form):  # colours apply to photos only
                 request = replace(request, skin=form.skin, hair=form.hair, background=form.background)
             pipeline = Model(translator, finder=finder)

@@ -67,7 +67,7 @@ class _Picture:
     def bytes(self) -> int:
         sources = (face.source for face in self.faces if face.source)
         kept = sum(source.width * source.height * len(source.getbands()) for source in sources)
-        return kept + sum(face.prepared.array.nbytes for face in self.faces)
+        return kept + sum(math.prod(shape) for face in self.faces for shape in face.prepared.shape)
 
 
 def run(jobs: Iterable[Job], model: Model, asked: Request = DEFAULT, limits: Limits = Limits()) -> Generator[Outcome]:
@@ -127,7 +127,7 @@ def _drawn(pictures: ThreadedMap[Job, _Picture], model: Model, limits: Limits) -
                 yield picture
         for alike in shapes.values():
             first, place = alike[0]
-            pixels = math.prod(first.faces[place].prepared.array.shape[:2])
+            pixels = math.prod(first.faces[place].prepared.shape[-1][:2])
             size = max(1, min(limits.batch, limits.pixels // pixels))
             for start in range(0, len(alike), size):
                 batch = alike[start : start + size]

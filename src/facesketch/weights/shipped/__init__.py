@@ -1,4 +1,4 @@
-"""The models that come with the package: one per direction, ONNX in half precision, from `facesketch train portrait`.
+"""The models that come with the package: ONNX in half precision, one per direction from `facesketch train portrait`.
 
 docs/model-cards.md says what they learned from, what they are good for and how they fail. YuNet, which finds the faces,
 is Shiqi Yu's, under the MIT licence in LICENSE-YuNet.
@@ -27,3 +27,9 @@ def path(direction: Direction) -> Path:
             f"{file}: the model that comes with the package is not there", "install facesketch again, or give a `model`"
         )
     return file
+
+
+def details(model: str | Path) -> Path | None:
+    """Return the file of the network that draws faces at 400x500 with this model of the package; None without one."""
+    file = Path(__file__).with_name(f"{Path(model).stem}-400x500.onnx")
+    return file if Path(model).parent == file.parent and file.is_file() else None
