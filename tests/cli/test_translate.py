@@ -17,6 +17,7 @@ from PIL import Image
 
 from facesketch import load, train
 from facesketch.cli.main import main
+from facesketch.images.io import open_image
 
 PENCIL = ["--model", "pencil", "--device", "cpu"]
 
@@ -335,7 +336,19 @@ def test_a_model_that_learned_colours_takes_them(
     assert "--hair" in said
 
 
-def test_the_packages_own_models_refuse_colours(faces: Path, tmp_path: Path, refused: Callable[..., str]) -> None:
-    sketch, words = next((faces / "sketches").iterdir()), ("--no-align", "--direction", "sketch2photo")
+def test_a_model_without_colours_refuses_them(faces: Path, tmp_path: Path, refused: Callable[..., str]) -> None:
+    photo, words = next((faces / "photos").iterdir()), ("--no-align", "--direction", "photo2sketch")
     for given in (("--skin", 5), ("--variants",)):
-        assert "takes no colours" in refused("translate", sketch, *words, "--out", tmp_path / "x.png", *given)
+        assert "takes no colours" in refused("translate", photo, *words, "--out", tmp_path / "x.png", *given)
+
+
+def test_the_packages_own_photos_have_the_colours_asked_for(
+    faces: Path, tmp_path: Path, command: Callable[..., Any]
+) -> None:
+    sketch, words = next((faces / "sketches").iterdir()), ("--no-align", "--direction", "sketch2photo")
+    light = {}
+    for skin in ("2", "9"):
+        out = tmp_path / f"{skin}.png"
+        assert command("translate", sketch, *words, "--out", out, "--skin", skin).code == 0
+        light[skin] = np.asarray(open_image(out).convert("L"), dtype=float).mean()
+    assert light["2"] > light["9"] + 5

@@ -18,7 +18,7 @@ from facesketch.config import Direction, MethodConfig, RunConfig
 from facesketch.data.synthetic.draw import draw_pair
 from facesketch.errors import ConfigError, FaceError
 from facesketch.faces import Face, FaceFrame, align
-from facesketch.faces.colours import AUTO, Colours, named
+from facesketch.faces.colours import AUTO, PARTS, PLAIN, Colours, named
 from facesketch.faces.turns import turned
 from facesketch.images.io import open_image
 from facesketch.inference.model import Model, Portrait, Request, useful_scale
@@ -370,6 +370,16 @@ def test_a_photo_is_drawn_in_the_colours_asked_for(picture: Image.Image) -> None
     model(picture, skin="5", hair="black")
     model(picture, skin="auto")
     assert engine.told == [AUTO, Colours(named("skin", "5"), named("hair", "black")), AUTO]
+
+
+def test_a_photo_stands_before_light_grey_unless_asked_otherwise(picture: Image.Image) -> None:
+    engine = Coloured(frame=None, directions=("sketch2photo",))
+    engine.preprocessing = engine.preprocessing.model_copy(update={"colours": PARTS})
+    model = Model(Translator(engine))
+    for asked in ({}, {"background": "auto"}, {"background": "navy"}):
+        model(picture, **asked)
+    backgrounds = [named("background", colour) for colour in (PLAIN, "auto", "navy")]
+    assert engine.told == [Colours(background=each) for each in backgrounds]
 
 
 def test_variants_stand_side_by_side_from_light_to_dark(picture: Image.Image) -> None:

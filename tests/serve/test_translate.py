@@ -14,9 +14,8 @@ import pytest
 from PIL import Image
 from tests.serve.conftest import Ask, Client, Network, catalogue, grey, pixels, png, problem
 
-from facesketch.config import DIRECTIONS
 from facesketch.data.synthetic.draw import draw_pair
-from facesketch.faces.colours import AUTO, Colours, named
+from facesketch.faces.colours import PLAIN, Colours, named
 from facesketch.images.io import open_image
 from facesketch.inference.model import load
 from facesketch.serve.app import build
@@ -83,7 +82,7 @@ def test_a_sketch_is_told_from_a_photo(own: Client) -> None:
 
 def test_a_style_applies_to_sketches_unless_the_direction_is_named(own: Client) -> None:
     sketch = png(draw_pair(np.random.default_rng(1), 200)[1])
-    for asked, style in (({}, "cuhk"), ({"direction": "sketch2photo"}, "fs2k-2")):
+    for asked, style in (({}, "natural"), ({"direction": "sketch2photo"}, "fs2k-2")):
         answer = own.send(sketch, align="false", style="fs2k-2", **asked)
         assert answer.headers["x-facesketch-style"] == style
         (portrait,) = load("sketch2photo", style=style).portraits(open_image(sketch), align=False)
@@ -145,7 +144,7 @@ def test_the_colours_of_a_photo_reach_the_network() -> None:
         client.send(grey(30), direction="sketch2photo")
         for asked in ({"hair": "black"}, {"skin": "eleven"}):
             problem(client.send(grey(30), direction="sketch2photo", **asked), 400)
-    assert network.told == [Colours(skin=named("skin", "5")), AUTO]
+    assert network.told == [Colours(skin=named("skin", "5")), Colours(background=named("background", PLAIN))]
 
 
 def test_colours_apply_to_photos_unless_the_direction_is_named(own: Client, face: bytes) -> None:
@@ -199,8 +198,11 @@ def test_models_are_listed_with_what_they_do(own: Client) -> None:
             "id": "portrait",
             "title": "Portrait, comes with facesketch",
             "directions": ["photo2sketch", "sketch2photo"],
-            "styles": {each: ["cuhk", "fs2k-0", "fs2k-1", "fs2k-2"] for each in DIRECTIONS},
-            "colours": [],
+            "styles": {
+                "photo2sketch": ["cuhk", "fs2k-0", "fs2k-1", "fs2k-2"],
+                "sketch2photo": ["natural", "cuhk", "fs2k-0", "fs2k-1", "fs2k-2"],
+            },
+            "colours": ["skin", "hair", "background"],
             "faces": True,
             "native": True,
             "size": 250,

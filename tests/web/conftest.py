@@ -24,7 +24,6 @@ from typing import Any
 import pytest
 from PIL import Image, ImageOps
 
-import facesketch
 from facesketch.data.synthetic.draw import write_sample
 
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
@@ -396,16 +395,6 @@ def runs(portraits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def everything(serving: Callable[..., str], shelved: Shelved, runs: Path) -> str:
     """Return the address of a server with two models, a gallery and trainings."""
     return serving(gallery=shelved, models=("pencil",), runs=runs)
-
-
-@pytest.fixture(scope="session")
-def coloured(serving: Callable[..., str], portraits: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Return the address of a server with a tiny model that takes colours."""
-    run = tmp_path_factory.mktemp("coloured") / "run"
-    small = {"width": 4, "blocks": 0, "discriminator_width": 4, "perceptual": "none", "size": 64, "steps": 3}
-    learns = {"direction": "sketch2photo", "faces": True, "colours": "skin,hair,background"}
-    facesketch.train("portrait", run, data=portraits, quiet=True, **learns, **small)
-    return serving(models=(str(run),))
 
 
 @pytest.fixture

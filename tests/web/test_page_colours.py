@@ -7,18 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 _RESULT = "document.querySelector('#stage .slider:not(.waiting) img')?.src"
-_MODEL = "document.querySelector('#translate .choices select')"
-
-
-@pytest.fixture
-def coloured_page(new_page: Callable[[], Any], coloured: str) -> Any:
-    """Return the page of a server with a model that takes colours."""
-    page = new_page()
-    page.go(coloured)
-    return page
 
 
 def _swatch(page: Any, view: str, part: str, value: str) -> None:
@@ -44,13 +33,10 @@ def test_styles_are_shown_on_the_face_itself(page: Any, portraits: Path) -> None
     assert page.complaints == []
 
 
-def test_a_photo_follows_the_colours_that_are_clicked(coloured_page: Any, portraits: Path) -> None:
-    page, palette = coloured_page, "document.querySelector('#translate .palette').checkVisibility()"
+def test_a_photo_follows_the_colours_that_are_clicked(page: Any, portraits: Path) -> None:
+    palette = "document.querySelector('#translate .palette').checkVisibility()"
     page.files("#translate-intake input[type=file]", portraits / "sketches" / "face-0001.png")
     page.wait(_RESULT)
-    assert not page.get(palette), "the package's own model takes no colours"
-    choose = f"{_MODEL}.value = 'run'; {_MODEL}.dispatchEvent(new Event('change'))"
-    _changes(page, _RESULT, lambda: page.get(choose))
     assert page.get(palette)
     _changes(page, _RESULT, lambda: _swatch(page, "translate", "skin", "9"))
     _changes(page, _RESULT, lambda: _swatch(page, "translate", "hair", "#c6a56b"))
@@ -64,12 +50,10 @@ def test_a_photo_follows_the_colours_that_are_clicked(coloured_page: Any, portra
     assert page.complaints == []
 
 
-def test_a_face_is_shown_in_three_skin_tones_on_request(coloured_page: Any, portraits: Path) -> None:
-    page, tones = coloured_page, "[...document.querySelectorAll('#translate .palette .look img')].map(each => each.src)"
+def test_a_face_is_shown_in_three_skin_tones_on_request(page: Any, portraits: Path) -> None:
+    tones = "[...document.querySelectorAll('#translate .palette .look img')].map(each => each.src)"
     page.files("#translate-intake input[type=file]", portraits / "sketches" / "face-0001.png")
     page.wait(_RESULT)
-    choose = f"{_MODEL}.value = 'run'; {_MODEL}.dispatchEvent(new Event('change'))"
-    _changes(page, _RESULT, lambda: page.get(choose))
     assert page.get(tones) == []
     page.click("#translate .palette > button")
     page.wait(f"{tones}.length === 3")
@@ -78,13 +62,10 @@ def test_a_face_is_shown_in_three_skin_tones_on_request(coloured_page: Any, port
     assert page.get("document.querySelector('input[name=translate-skin]:checked').value") == "8"
 
 
-def test_the_photo_of_a_drawing_follows_the_colours(coloured_page: Any) -> None:
-    page, photo = coloured_page, "document.getElementById('drawn-photo').src"
+def test_the_photo_of_a_drawing_follows_the_colours(page: Any) -> None:
+    photo = "document.getElementById('drawn-photo').src"
     page.get("location.hash = 'draw'")
     page.wait("!document.getElementById('drawn-photo').hidden")
-    assert not page.get("document.querySelector('#draw .palette').checkVisibility()")
-    select = "document.getElementById('draw-model')"
-    _changes(page, photo, lambda: page.get(f"{select}.value = 'run'; {select}.dispatchEvent(new Event('change'))"))
     assert page.get("document.querySelector('#draw .palette').checkVisibility()")
     _changes(page, photo, lambda: _swatch(page, "draw", "skin", "2"))
     _changes(page, photo, lambda: _swatch(page, "draw", "background", "#1d1c1b"))

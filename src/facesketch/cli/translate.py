@@ -49,7 +49,7 @@ class ColourOptions:
     hair: str | None = None
     """A CSS colour, or `auto`."""
     background: str | None = None
-    """A CSS colour, or `auto`."""
+    """A CSS colour, or `auto`; light grey if you give none."""
     variants: Annotated[bool, Parameter(negative=())] = False
     """Draw each photo three times, side by side, in three tones of skin."""
 

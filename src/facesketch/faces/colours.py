@@ -49,6 +49,8 @@ MONK = (
     "#292420",
 )
 """The Monk Skin Tone scale, 1 to 10 (Monk, 2019; skintone.google)."""
+PLAIN = "#d7dada"
+"""The light grey that a photo drawn from a sketch stands before if nobody chooses a background."""
 VARIANTS = ("4", "6", "8")
 """The steps of the scale that show a face in three tones."""
 NUMBERS = 4

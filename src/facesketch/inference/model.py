@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,7 +21,7 @@ from PIL import Image
 from facesketch.config import DIRECTIONS, Direction
 from facesketch.errors import ConfigError, FaceError, require_known
 from facesketch.faces import Face, FaceFinder, FaceFrame, align, choose
-from facesketch.faces.colours import AUTO, PARTS, VARIANTS, Colours, Part, named
+from facesketch.faces.colours import AUTO, PARTS, PLAIN, VARIANTS, Colours, Part, named
 from facesketch.faces.finder import Which, upright_in
 from facesketch.faces.turns import Turn, turned
 from facesketch.images.photo_or_sketch import kind_of
@@ -99,8 +99,8 @@ class Request:
         size: (width)x(height) to draw the frame at, one of `Translator.sizes`; None for what the face has details for.
         resolution: `trained`, or `native` for the picture's own pixels; of a framed face, those of the portrait.
         style: one of the model's styles; None for the one given when it was loaded.
-        skin, hair, background: colours for a photo drawn from a sketch, as `faces.colours.named` takes them; None for
-            `auto`, what the model thinks usual.
+        skin, hair, background: colours for a photo drawn from a sketch, as `faces.colours.named` takes them. None is
+            `auto`, the model's choice, for skin and hair, and a light grey for the background.
         variants: draw a photo three times, side by side, in three tones of skin.
     """
 
@@ -315,7 +315,7 @@ class Model:
             skin: the colour of the skin in a photo drawn from a sketch: `1` (lightest) to `10` on the Monk scale, a CSS
                 colour such as `#c68642`, or `auto`; only for a model that takes colours.
             hair: that of the hair, a CSS colour or `auto`.
-            background: that of the background.
+            background: that of the background; a light grey if you give none.
             variants: draw the photo three times, side by side, in three tones of skin.
 
         Raises:
@@ -389,8 +389,11 @@ class Model:
         """Return the colours to draw with; of two models without a named direction, they are meant for sketch2photo."""
         if self._own is None and asked.direction is None and direction == "photo2sketch":
             return (AUTO,)
+        needs = self.translator(direction).preprocessing
+        if asked.background is None and "background" in needs.colours:
+            asked = replace(asked, background=PLAIN)
         for hints in asked.hints:
-            self.translator(direction).preprocessing.conditions(None, hints, 1)
+            needs.conditions(None, hints, 1)
         return asked.hints
 
     def prepare(

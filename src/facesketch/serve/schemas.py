@@ -32,7 +32,7 @@ class TranslateForm(_Form):
     hair: _Name | None = None
     """Colour of the hair: a CSS colour, or auto."""
     background: _Name | None = None
-    """Colour of the background: a CSS colour, or auto."""
+    """Colour of the background: a CSS colour, or auto; light grey if you give none."""
     face: Annotated[int, Field(ge=1, le=1000)] = 1
     """Which face, 1 being the largest, if the model frames faces."""
     align: bool = True

@@ -221,7 +221,7 @@ def describer(
 
 def _load(direction: Direction, given: str | Path | None) -> tuple[Translator, str]:
     """Return a translator and the first digits of its file's sha256, by which the fingerprint names it."""
-    path = shipped.path(direction) if given is None else Path(given)
+    path = shipped.path(direction, search=True) if given is None else Path(given)
     translator = load(str(path))
     translator.choose(direction)
     return translator, hashlib.sha256(model_file(path).read_bytes()).hexdigest()[:12]
