@@ -96,7 +96,7 @@ def free_threads() -> int:
     """Return how many threads to start a long computation with, and the same in all of this process.
 
     `OMP_NUM_THREADS`, or one for each processor that no other program uses in at least one of some looks, and at least
-    one. Where others work, more threads would wait for each other: in oneDNN they do so by spinning.
+    one. Where others work, threads wait for each other, which costs processor time.
     """
     most = threads()
     if "OMP_NUM_THREADS" in os.environ:
