@@ -157,3 +157,14 @@ def test_what_a_server_does_not_have_is_not_offered(new_page: Callable[[], Any],
     page.get("location.hash = 'runs'")
     page.wait("document.getElementById('runs').innerText.includes('Start the server with')")
     assert page.complaints == []
+
+
+@pytest.mark.parametrize("view", ["draw", "compare"])
+def test_an_address_of_a_view_leaves_the_header_in_sight(
+    new_page: Callable[[], Any], everything: str, view: str
+) -> None:
+    page = new_page()
+    page.size(1000, 500)
+    page.go(f"{everything}#{view}")
+    assert page.get("scrollY") == 0
+    assert page.get("document.querySelector('.top').getBoundingClientRect().top") >= 0
