@@ -54,7 +54,7 @@ def test_a_sketch_is_searched_for(page: Any, shelved: Any, portraits: Path) -> N
     for name, value in (("search-route", "to-photo"), ("search-top", "5")):
         change = f"s.value = '{value}'; s.dispatchEvent(new Event('change'));"
         page.get(f"(s => {{ {change} }})(document.getElementById('{name}'))")
-    page.wait("document.querySelector('.search-result').innerText.includes('A photo made of the sketch')")
+    page.wait("document.querySelector('.search-result').innerText.includes('A photo made from the sketch')")
     assert shelved.routes[-1] == ("to-photo", 5, 0.5)
     assert page.complaints == []
 
@@ -87,7 +87,7 @@ def test_the_last_search_is_the_one_that_is_shown(page: Any, portraits: Path, fi
     assert page.get("document.getElementById('search-result').getAttribute('aria-busy')") == ended
     page.let_go(1 - first)
     assert page.get("document.getElementById('search-result').getAttribute('aria-busy')") == "false"
-    assert "A photo made of the sketch" in _text(page, ".search-result")
+    assert "A photo made from the sketch" in _text(page, ".search-result")
     assert page.complaints == []
 
 

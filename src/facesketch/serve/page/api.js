@@ -12,13 +12,13 @@ export class ApiError extends Error {
 }
 
 const WORDS = {
-  401: ["This server asks for a token.", "Reload the page and give the token."],
-  403: ["The server refused this.", "Ask the person who runs it."],
-  404: ["The server has nothing at this address.", "Its version may differ from this page's; reload the page."],
+  401: ["This server asks for a token.", "Reload the page and enter the token."],
+  403: ["The server refused this request.", "Ask the person who runs it."],
+  404: ["The server has nothing at this address.", "It may run another version than this page; reload the page."],
   413: ["The picture is too large for this server.", "Make it smaller, or save it as a JPEG."],
-  415: ["This is not a picture that can be opened.", "Choose a PNG, JPEG or WebP file."],
-  429: ["The server is busy.", "Wait a little and try again."],
-  503: ["The server is shutting down.", "Try again once it is running again."],
+  415: ["The server cannot open this file as a picture.", "Choose a PNG, JPEG or WebP file."],
+  429: ["The server is busy.", "Wait a moment and try again."],
+  503: ["The server is shutting down.", "Try again when it is back."],
   504: ["The picture took longer than the server allows.", "Try again, or choose a smaller picture."],
 };
 
@@ -128,7 +128,7 @@ const weight = (bytes) => (bytes < 2 ** 20 ? `${Math.round(bytes / 2 ** 10)} kB`
 function form(file, values) {
   const most = server.health?.limits?.bytes ?? Infinity;
   if (file.size > most) {
-    throw new ApiError(`The file has ${weight(file.size)}; this server takes at most ${weight(most)}.`, "Make it smaller, or save it as a JPEG.", 413);
+    throw new ApiError(`The file is ${weight(file.size)}; this server takes at most ${weight(most)}.`, "Make it smaller, or save it as a JPEG.", 413);
   }
   const body = new FormData();
   body.append("file", file, file.name || "picture.png");

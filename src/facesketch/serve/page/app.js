@@ -65,7 +65,7 @@ function describeServer() {
   byId("nav-search").hidden = !server.gallery;
   byId("nav-runs").hidden = !server.runs;
   const here = LOOPBACK.includes(location.hostname);
-  const place = here ? "Pictures are processed on this computer and go nowhere else." : `This page sends pictures to ${location.host} and nowhere else.`;
+  const place = here ? "Your pictures stay on this computer." : `This page sends pictures to ${location.host} and nowhere else.`;
   byId("where").textContent = `facesketch ${server.health.version} · ${place}`;
 }
 

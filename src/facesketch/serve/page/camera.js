@@ -22,9 +22,9 @@ async function snap(video) {
 }
 
 const WORDS = {
-  NotAllowedError: ["The camera was not allowed.", "Allow it beside the address of this page, or choose a picture instead."],
+  NotAllowedError: ["The browser may not use the camera.", "Allow it next to this page's address, or choose a picture instead."],
   NotFoundError: ["No camera was found.", "Plug one in, or choose a picture instead."],
-  NotReadableError: ["The camera is in use by another program.", "Close that program, or choose a picture instead."],
+  NotReadableError: ["Another program is using the camera.", "Close that program, or choose a picture instead."],
 };
 
 async function openCamera(video, box) {

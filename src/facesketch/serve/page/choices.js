@@ -10,7 +10,7 @@ const EXTENTS = [
   ["face", "The face", {}],
   ["wide", "The face and more around it", { margin: 0.5 }],
   ["whole", "The whole picture", { whole: true }],
-  ["as-is", "The picture as it is, without finding a face", { align: false }],
+  ["as-is", "The picture as it is, without looking for a face", { align: false }],
 ];
 const TARGETS = { photo2sketch: "Sketch", sketch2photo: "Photo" };
 const SOURCES = { photo2sketch: "Photo", sketch2photo: "Sketch" };
@@ -43,9 +43,9 @@ export function choices(name, onchange) {
   const chosen = { direction: "", style: "" };
   const model = el("select", {});
   const extent = el("select", { id: `${name}-extent` });
-  const extentField = field("What is drawn", extent);
+  const extentField = field("What to draw", extent);
   const fine = el("input", { type: "checkbox", id: `${name}-fine` });
-  const fineField = el("label", { class: "check", for: fine.id }, fine, el("span", {}, "Finer lines, which follow the picture more than the artist"));
+  const fineField = el("label", { class: "check", for: fine.id }, fine, el("span", {}, "Finer lines that follow the picture more than the artist"));
   const styles = looks("Style of the sketch", (style) => {
     chosen.style = style;
     changed();

@@ -72,7 +72,7 @@ async function compare(picture) {
   file = picture;
   parts.intake.classList.add("small");
   parts.head.hidden = true;
-  parts.grid.replaceChildren(el("li", { class: "card" }, el("div", { class: "mat" }, el("p", { class: "working" }, "Looking at the picture"))));
+  parts.grid.replaceChildren(el("li", { class: "card" }, el("div", { class: "mat" }, el("p", { class: "working" }, "Reading the picture"))));
   try {
     const answer = await translate(picture);
     if (mine !== run) return;

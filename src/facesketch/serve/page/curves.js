@@ -9,7 +9,7 @@ const WORDS = {
   d_fake: "on drawn pictures",
   d_photo: "on photos",
   d_sketch: "on sketches",
-  adversarial: "how little it is fooled",
+  adversarial: "how rarely it is fooled",
   loss: "everything",
   generator: "of the drawing network",
   generators: "of the drawing networks",
@@ -23,18 +23,18 @@ const WORDS = {
   code: "its code",
 };
 const LOSSES = [
-  ["All losses, weighted", "The training makes this sum smaller; what counts is whether it still falls.", ["generator", "generators", "autoencoder"]],
-  ["Distance to the true picture", "How far the drawn pictures are from the right ones; the smaller, the better.", ["l1", "edges", "perceptual", "reconstruction", "cycle", "identity", "code"]],
-  ["The judge", "A second network judges what is real; its errors should neither vanish nor grow without end.", ["discriminator", "discriminators", "d_real", "d_fake", "d_photo", "d_sketch", "adversarial"]],
-  ["Spread of the codes", "How far the codes of the faces stray from the spread they should have; it settles at a small value.", ["divergence"]],
+  ["All losses, weighted", "Training makes this sum smaller. What counts is whether it still falls.", ["generator", "generators", "autoencoder"]],
+  ["Distance to the true picture", "How far the drawn pictures are from the right ones. Smaller is better.", ["l1", "edges", "perceptual", "reconstruction", "cycle", "identity", "code"]],
+  ["The judge", "A second network judges what is real. Its errors should neither vanish nor keep growing.", ["discriminator", "discriminators", "d_real", "d_fake", "d_photo", "d_sketch", "adversarial"]],
+  ["Spread of the codes", "How far the codes of the faces stray from the spread they should have. It settles at a small value.", ["divergence"]],
 ];
 const VALIDATION = [
-  ["Likeness in structure", "How alike edges and shading are on people left out of the training; 1 is the same picture.", ["ssim"]],
-  ["Error in brightness", "The mean error of a pixel on people left out of the training; the smaller, the better.", ["mae"]],
-  ["All losses, weighted", "The same sum on people left out of the training; where it rises while that of the training falls, the model learns by heart.", ["loss", "generator", "generators", "autoencoder"]],
-  ["The judge", "The errors of the second network on people left out of the training.", ["discriminator", "discriminators"]],
+  ["Likeness in structure", "How alike edges and shading are, on people left out of training. 1 means the same picture.", ["ssim"]],
+  ["Error in brightness", "The mean error of a pixel, on people left out of training. Smaller is better.", ["mae"]],
+  ["All losses, weighted", "The same sum, on people left out of training. If it rises while the training loss falls, the model memorises.", ["loss", "generator", "generators", "autoencoder"]],
+  ["The judge", "The errors of the second network, on people left out of training.", ["discriminator", "discriminators"]],
 ];
-const OTHER = "A measure that this method brings along.";
+const OTHER = "A measure of this method's own.";
 
 /** The lines of one chart: the second run's are dashed, in the colours of the first. */
 function linesOf(names, runs) {

@@ -115,7 +115,7 @@ export const stem = (name) => name.replace(/\.[^.]*$/, "").replace(/[\\/:*?"<>|\
 /** Copy a picture to the clipboard; throws an error in plain words if the browser forbids it. */
 export async function copyPicture(blob) {
   if (!navigator.clipboard?.write || !window.ClipboardItem) {
-    const hint = "Use Download, or open the page by https or on this computer itself.";
+    const hint = "Use Download, or open the page over https or on the computer that runs the server.";
     throw Object.assign(new Error("The browser does not allow copying pictures here."), { hint });
   }
   await navigator.clipboard.write([new ClipboardItem({ "image/png": blob })]);

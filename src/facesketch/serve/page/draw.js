@@ -78,7 +78,7 @@ async function drawing() {
 /** What to do where there is too little on the paper. */
 function hintForMore() {
   const under = paper.start ? " Draw more, or raise the strength of the face under the drawing." : "";
-  return `The photo appears once there is enough of a face on the paper.${under}`;
+  return `The photo appears once the paper shows enough of a face.${under}`;
 }
 
 /** Ask for the photo of what is on the paper now. */
@@ -110,7 +110,7 @@ function showPhoto(url, seconds) {
   parts.photo.hidden = !url;
   parts.blank.hidden = Boolean(url);
   if (url) parts.photo.src = url;
-  parts.caption.textContent = url ? `Made from the drawing in ${seconds.toFixed(1)} s; no real person’s photo` : "";
+  parts.caption.textContent = url ? `Made from the drawing in ${seconds.toFixed(1)} s; not a photo of a real person` : "";
   for (const control of parts.photoActions.querySelectorAll("button")) control.disabled = !url;
 }
 
@@ -148,7 +148,7 @@ function toolbar() {
 
 function startChoices() {
   parts.start = el("select", { id: "draw-start" });
-  fill(parts.start, [["example", "An astronaut"], ["own", "A picture of mine …"], ["blank", "Blank paper"]], "example");
+  fill(parts.start, [["example", "An astronaut"], ["own", "My own picture …"], ["blank", "Blank paper"]], "example");
   parts.start.addEventListener("change", chooseStart);
   parts.file = el("input", { type: "file", accept: "image/*", class: "visually-hidden", tabindex: -1, "aria-label": "Picture to trace" });
   parts.file.addEventListener("change", () => {
@@ -173,7 +173,7 @@ function sheet() {
   const words = "Paper. With a pointer: draw. With keys: arrows move, Shift makes longer steps, space puts the pencil down and lifts it.";
   const canvas = el("canvas", { width: WIDTH, height: HEIGHT, tabindex: 0, role: "application", "aria-label": words, id: "paper" });
   const cross = el("span", { class: "cross", hidden: true, "aria-hidden": "true" });
-  parts.hint = el("p", { class: "paper-hint", hidden: true }, "Draw a face from the front, as large as the paper: first the outline and the hair, then eyes, nose and mouth.");
+  parts.hint = el("p", { class: "paper-hint", hidden: true }, "Draw a face from the front, as large as the paper: start with the outline and the hair, then add eyes, nose and mouth.");
   const mat = el("div", { class: "mat paper-mat" }, canvas, cross, parts.hint);
   paper = new Paper(canvas);
   paper.setOpacity(0.7);
@@ -240,7 +240,7 @@ function ready() {
   chooseModel();
   if (!models.length) {
     const message = "This server has no model that makes photos from sketches.";
-    byId("draw-board").replaceChildren(errorBox({ message, hint: "Start the server with a model of that direction." }));
+    byId("draw-board").replaceChildren(errorBox({ message, hint: "Start the server with one." }));
   }
 }
 

@@ -34,7 +34,7 @@ export function films(root, { select, resultName }) {
       download(await zip(done.map((job) => ({ name: resultName(job), blob: blobOf(job.answer.result) }))), "facesketch.zip");
       say(`${done.length} pictures in facesketch.zip.`);
     } catch {
-      root.append(errorBox({ message: "The zip could not be made.", hint: "There may be too little memory; download the pictures one by one." }));
+      root.append(errorBox({ message: "The zip could not be made.", hint: "Memory may be short; download the pictures one by one." }));
     }
   };
   const save = button("Download all as a zip", { symbol: "download", onclick: pack, id: "save-zip" });

@@ -30,7 +30,7 @@ function swatches(name, part, onchange) {
     return el("label", { class: colour ? "swatch" : "swatch auto" }, input, dab);
   });
   const inputs = dabs.map((dab) => dab.querySelector("input"));
-  const words = `Any other colour for the ${part}`;
+  const words = `Another colour for the ${part}`;
   const other = part === "skin" ? null : el("input", { type: "color", value: choices[2][1], "aria-label": words, title: words, onchange: () => choose(other.value, other) });
   const node = el("fieldset", { hidden: true }, el("legend", {}, legend), el("div", { class: "swatches" }, ...dabs, other));
   return { node, choose, get value() { return value; } };

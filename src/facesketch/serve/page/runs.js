@@ -148,19 +148,19 @@ function build() {
   });
   parts.otherField = field("Compare with", parts.other);
   parts.error = el("div", {});
-  parts.empty = el("p", { hidden: true }, "This folder has no trainings yet. They appear here as soon as they begin.");
+  parts.empty = el("p", { hidden: true }, "This folder has no trainings yet. They appear here as soon as they start.");
   parts.detail = el("div", { class: "run-detail", hidden: true }, parts.title, parts.otherField, parts.charts, el("h3", {}, "Samples"), parts.samplesField, parts.sample, parts.settings);
   byId("runs-body").replaceChildren(parts.error, parts.empty, el("div", { class: "runs" }, parts.list, parts.detail));
 }
 
 function ready() {
   if (server.runs) {
-    byId("runs-lede").textContent = "Live: losses every few seconds, samples as they are drawn. Lines are averaged over neighbouring steps.";
+    byId("runs-lede").textContent = "Losses appear every few seconds, samples once they are drawn. Lines are averaged over neighbouring steps.";
     if (!parts.list) build();
     return;
   }
   byId("runs-lede").textContent = "This server has no folder of trainings to watch.";
-  byId("runs-body").replaceChildren(el("p", {}, "Start the server with such a folder. The page “Serve” of the documentation says how."));
+  byId("runs-body").replaceChildren(el("p", {}, "Start the server with such a folder. The documentation explains how under “Serve”."));
 }
 
 /** Build the view; it asks the server only while it is looked at. */

@@ -8,8 +8,8 @@ import { latest } from "./latest.js";
 const ROUTES = [
   ["fused", "All routes combined"],
   ["direct", "The sketch as it is"],
-  ["to-photo", "A photo made of the sketch"],
-  ["to-sketch", "Sketches made of the photos"],
+  ["to-photo", "A photo made from the sketch"],
+  ["to-sketch", "Sketches made from the photos"],
 ];
 const parts = {};
 let probe = null;
@@ -59,8 +59,8 @@ function chances(answer) {
 function probeFigures(answer) {
   const one = (url, words) => el("figure", {}, el("div", { class: "mat" }, el("img", { src: url, alt: words })), el("figcaption", {}, words));
   const [{ framed, translated }] = answer.probes;
-  const words = translated ? "Your sketch, as it was searched" : "Your photo, as it was searched";
-  return el("div", { class: "probe" }, one(framed, words), translated ? one(translated, "The photo a model made of it") : "");
+  const words = translated ? "Your sketch, as searched with" : "Your photo, as searched with";
+  return el("div", { class: "probe" }, one(framed, words), translated ? one(translated, "The photo a model made from it") : "");
 }
 
 function show(answer) {
@@ -108,7 +108,7 @@ function receive([file]) {
 
 function priorField() {
   parts.prior = el("input", { type: "range", min: 1, max: 99, step: 1, value: 50 });
-  const node = field("How likely is it, before looking, that the person is in this gallery?", parts.prior);
+  const node = field("Before you search: how likely is the person to be in this gallery?", parts.prior);
   const value = el("output", { for: parts.prior.id }, "50 %");
   node.append(value);
   parts.prior.addEventListener("input", () => {
@@ -132,14 +132,14 @@ function build() {
   parts.intakeNode = el("div", { class: "intake" });
   intake(parts.intakeNode, { words: "Drop a sketch of a face", onFiles: receive });
   parts.result = el("div", { class: "search-result", id: "search-result" });
-  const settings = el("div", { class: "search-settings" }, field("What is compared", parts.route), field("Hits", parts.top), parts.faceField, priorField());
+  const settings = el("div", { class: "search-settings" }, field("What to compare", parts.route), field("Hits", parts.top), parts.faceField, priorField());
   parts.head = el("div", { class: "search-head" }, parts.intakeNode, settings);
   byId("search-body").replaceChildren(parts.head, parts.result);
 }
 
 const missing = () => {
   byId("search-lede").textContent = "This server has no gallery to search.";
-  byId("search-body").replaceChildren(el("p", {}, "Make a gallery of photos and start the server with it. The pages “Search” and “Serve” of the documentation say how."));
+  byId("search-body").replaceChildren(el("p", {}, "Make a gallery of photos and start the server with it. The documentation explains how under “Search” and “Serve”."));
 };
 
 function ready() {

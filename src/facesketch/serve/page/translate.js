@@ -102,7 +102,7 @@ function picture(job) {
 function waitingPicture(job) {
   const image = el("img", { src: job.preview, alt: `Your picture: ${job.name}`, onerror: () => image.remove() });
   image.addEventListener("load", () => proportion(frame, [image.naturalWidth, image.naturalHeight]));
-  const words = el("p", { class: "working" }, job.state === "waiting" ? "Waiting its turn" : (job.note ?? "Drawing"));
+  const words = el("p", { class: "working" }, job.state === "waiting" ? "Waiting for its turn" : (job.note ?? "Drawing"));
   const frame = el("div", { class: "slider waiting" }, image, words);
   return frame;
 }
@@ -145,7 +145,7 @@ async function copy() {
     await copyPicture(blobOf(view.current.answer.result));
     note.textContent = "Copied.";
   } catch (error) {
-    note.textContent = error.hint ? `${error.message} ${error.hint}` : "The browser did not allow copying; use Download.";
+    note.textContent = error.hint ? `${error.message} ${error.hint}` : "The browser does not allow copying; use Download.";
   }
   say(note.textContent);
 }
