@@ -60,7 +60,7 @@ def test_a_full_disk_is_one_line_and_keeps_the_older_file(tmp_path: Path, monkey
     monkeypatch.setattr(os, "fsync", _full)
     with pytest.raises(OutputError) as caught:
         write_text(path, "newer")
-    assert str(caught.value) == f"{path}: the disk is full; free some room or give another `out`"
+    assert str(caught.value) == f"{path}: the disk is full; free some space or give another `out`"
     assert path.read_text() == "older"
     assert _names(tmp_path) == ["file.txt"]
 

@@ -131,7 +131,7 @@ def write_json(path: Path, value: Any) -> None:
 def cannot_write(path: Path, error: OSError) -> tuple[str, str]:
     """Return why a write failed, and a hint."""
     if error.errno == errno.ENOSPC:
-        return f"{path}: the disk is full", "free some room or give another `out`"
+        return f"{path}: the disk is full", "free some space or give another `out`"
     reason = error.strerror or str(error) or type(error).__name__
     return f"{path}: cannot be written ({reason.lower()})", "give an `out` in a folder you may write to"
 

@@ -58,14 +58,14 @@ def test_the_report_names_what_is_wrong_and_what_to_type(tmp_path: Path, capsys:
     assert "5 pairs of 5 subjects, laid out as photos-sketches" in said
     assert "photos/[x].png" in said  # brackets are no markup
     assert "sketches/1.png: not a picture" in said
-    assert "mend or remove" in said
+    assert "fix or remove" in said
     assert f"next: facesketch train pix2pix --data '{folder}'" in said
 
 
 def test_a_clean_folder_is_said_to_be_clean(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     call("check", str(fill(tmp_path)))
     said = capsys.readouterr().out
-    assert "every picture has its counterpart" in said
+    assert "every picture can be read" in said
     assert "such as" not in said
     assert all(side in said for side in ("train", "validation", "test"))
 

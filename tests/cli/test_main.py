@@ -127,7 +127,7 @@ def test_our_own_mistakes_stay_tracebacks(monkeypatch: pytest.MonkeyPatch) -> No
 def test_the_module_is_the_command(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-m", "facesketch", "train", "pix2pix"], capture_output=True, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, b"")
-    assert done.stderr == b"facesketch: no place for the run; give a folder with --out\n"
+    assert done.stderr == b"facesketch: no folder for the run; give one with --out\n"
     assert list(tmp_path.iterdir()) == []
 
 
@@ -149,5 +149,5 @@ def test_a_full_standard_output_is_one_line(words: list[str]) -> None:
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr == (
-        "facesketch: standard output cannot be written: the disk is full; free some room, or write elsewhere\n"
+        "facesketch: standard output cannot be written: the disk is full; free some space, or write elsewhere\n"
     )

@@ -94,7 +94,7 @@ def test_an_interrupted_study_goes_on_as_a_whole(
 
     monkeypatch.setattr("facesketch.study.study.carry_out", interrupted)
     answer = command("study", faces, "--out", tmp_path / "study", "--only", "pencil", "--quiet")
-    assert (answer.code, answer.err) == (130, "facesketch: stopped; to go on type the same again\n")
+    assert (answer.code, answer.err) == (130, "facesketch: stopped; to go on, type the same command again\n")
 
 
 @pytest.mark.parametrize("only", [",", " , "])

@@ -247,7 +247,7 @@ def test_resuming_takes_no_other_settings(
         (["--direction", "sketch2photo"], "direction"),
     ):
         line = refused("train", "--resume", run, *words)
-        assert line == f"--resume goes on with the run's own settings; leave out {name}"
+        assert line == f"--resume uses the run's own settings; leave out {name}"
     assert "epochs and steps both" in refused("train", "--resume", run, "--epochs", "3", "--steps", "5")
     (run / "state.ckpt").write_text("torn")
     line = refused("train", "--resume", run, "--epochs", "2", "--quiet")
@@ -267,7 +267,7 @@ def test_a_full_disk_is_one_line(
     real = state.keep
     monkeypatch.setattr(trainer, "keep", keep)
     line = refused("train", *DENSE, "--data", pairs, "--out", tmp_path / "run", "--quiet")
-    assert line.endswith("the disk is full; free some room or give another --out")
+    assert line.endswith("the disk is full; free some space or give another --out")
     assert not list((tmp_path / "run").rglob("*.part"))
 
 

@@ -59,7 +59,7 @@ def test_a_folder_is_mirrored_and_gone_on_with(tmp_path: Path, command: Callable
     assert set(made) == {"a.png", "deep/b.png", "deep/er/c.png"}
     (tmp_path / "out" / "a.png").unlink()
     (tmp_path / "out" / "deep" / "b.png").write_bytes(b"kept")
-    assert command(*words).err == "1 translated, 2 were there already\n"
+    assert command(*words).err == "1 translated, 2 already done\n"
     assert _tree(tmp_path / "out") == {**made, "deep/b.png": b"kept"}
     assert command(*words, "--overwrite").err == "3 translated\n"
     assert _tree(tmp_path / "out") == made
@@ -96,7 +96,7 @@ def test_bad_pictures_only(tmp_path: Path, command: Callable[..., Any]) -> None:
         (tmp_path / "in" / name).write_text("text")
     answer = command("translate", tmp_path / "in", *PENCIL, "--out", tmp_path / "out")
     assert answer.code == 2
-    assert answer.err.splitlines()[-1] == "facesketch: nothing was translated: every picture was left out"
+    assert answer.err.splitlines()[-1] == "facesketch: no picture was translated: all were left out"
     assert not (tmp_path / "out").exists()
 
 
@@ -166,7 +166,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(
 
     monkeypatch.setattr("os.fsync", full)
     line = refused("translate", picture, *PENCIL, "--out", tmp_path / "out.png")
-    assert line == f"{tmp_path / 'out.png'}: the disk is full; free some room or give another --out"
+    assert line == f"{tmp_path / 'out.png'}: the disk is full; free some space or give another --out"
     assert set(_tree(tmp_path)) == {"a.png"}
 
 
@@ -274,7 +274,7 @@ def test_native_resolution_is_refused_where_it_cannot_be(
         ),
         (["in/a.png", "in/b.png", "--out", "x.png"], "x.png: named like a file; give a folder"),
         (["in", "--out", "x.jpg"], "x.jpg: named like a file; give a folder"),
-        (["https://example.org/me.jpg", "--out", "x.png"], "that is an address, and nothing is fetched; save "),
+        (["https://example.org/me.jpg", "--out", "x.png"], "addresses are not fetched; save "),
     ],
 )
 def test_places_that_were_not_meant_so(

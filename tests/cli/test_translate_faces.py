@@ -106,7 +106,7 @@ def test_all_faces_are_numbered(tmp_path: Path, portraits: list[Face], command: 
     made = [(tmp_path / name).read_bytes() for name in ("first.png", "second.png")]
     assert made == [(tmp_path / "two" / f"a-{number}.png").read_bytes() for number in (1, 2)]
     folder = ["translate", tmp_path / "in", *PORTRAIT, "--out", tmp_path / "two", "--faces", "all", "--sheet"]
-    assert command(*folder).err == "0 translated, 1 was there already (--overwrite does them again)\n"
+    assert command(*folder).err == "0 translated, 1 already done (--overwrite translates them again)\n"
     (tmp_path / "two" / "a-sheet.png").unlink()
     assert "1 translated" in command(*folder).err
 

@@ -174,7 +174,7 @@ def test_a_full_disk_leaves_the_older_picture(tmp_path: Path, monkeypatch: pytes
     save_image(Image.new("L", (9, 9), 40), path)
     older = path.read_bytes()
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OutputError, match="the disk is full; free some room"):
+    with pytest.raises(OutputError, match="the disk is full; free some space"):
         save_image(noise(64, 64), path)
     assert path.read_bytes() == older
     assert names(tmp_path) == [path.name]

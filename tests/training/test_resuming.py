@@ -201,7 +201,7 @@ def test_a_disk_that_is_too_small_is_told_beforehand(
     free = shutil.disk_usage(tmp_path)._replace(free=1_000_000)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: free)
     line = refused("train", "dense-ae", "--size", "64", "--data", pairs, "--out", tmp_path / "run", "--device", "cpu")
-    assert "MB on the disk, and 1.0 MB are free; free some room or give another --out" in line
+    assert "MB on the disk, and 1.0 MB are free; free some space or give another --out" in line
     assert not (tmp_path / "run").exists()
 
 

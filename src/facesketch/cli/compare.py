@@ -1,4 +1,4 @@
-"""`facesketch compare`: which of several results is better, as far as the test people can tell."""
+"""`facesketch compare`: which of several results is better, judged on the test people."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def compare(
 ) -> None:
     """Compare results on the same pictures, metric by metric and person by person.
 
-    Each of up to four results is compared with each; of more, the first with each of the others.
+    With up to four results, every two are compared. With more, the first is compared with each of the others.
 
     Args:
         results: Two or more files that `facesketch evaluate --out` wrote.
         json: Print one JSON object instead of tables.
-        seed: Of the bootstrap.
+        seed: The bootstrap's seed.
     """
     if len(results) < 2:
         hint = "expected two or more files that `facesketch evaluate --out` wrote"
@@ -69,7 +69,7 @@ def _print_tables(compared: Sequence[Comparison]) -> None:
         page.print(f"\n{names}", soft_wrap=True)
         page.print(_table(each))
     page.print("\n[dim]difference: the first minus the second, with its 95 % bootstrap interval over subjects.[/dim]")
-    page.print("[dim]Of twenty comparisons of equal models, expect one to name a winner.[/dim]")
+    page.print("[dim]Even between equal models, expect one comparison in twenty to name a winner.[/dim]")
 
 
 def _table(compared: Comparison) -> Table:

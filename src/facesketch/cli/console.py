@@ -1,4 +1,4 @@
-"""What the verbs share: lines, counts, tables, JSON, progress bars and pipes, on any terminal and in any encoding."""
+"""What the verbs share: lines, counts, tables, JSON, progress bars and pipes, for any terminal and encoding."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Quiet = Annotated[bool, Parameter(help="Show no progress.")]
 Weights = Annotated[
     Literal["best", "last"],
-    Parameter(help="Which of a run's weights: the best on its validation pairs, or the last."),
+    Parameter(help="Which of a run's weights to use: the best on its validation pairs, or the last."),
 ]
 Device = Annotated[Literal["auto", "cpu", "cuda", "mps"], Parameter(help="Where to compute.")]
 ARROWS = {"higher": "↑", "lower": "↓"}
@@ -39,9 +39,9 @@ _HANDLER = "facesketch"
 
 
 def accept_any_text() -> None:
-    """Let standard output and standard error replace what their encoding lacks, instead of failing.
+    """Make standard output and standard error replace characters that their encoding lacks, instead of failing.
 
-    Our own symbols become plain ones, such as `^` for `↑`; letters, such as those of a file's name, are escaped as in
+    Our own symbols become plain ones, such as `^` for `↑`. Letters, such as those of a file's name, are escaped as in
     JSON. An error handler that the user has set stays.
     """
     codecs.register_error(_HANDLER, _replaced)
@@ -58,10 +58,10 @@ def _replaced(error: UnicodeError) -> tuple[str, int]:
 
 
 def read_pipe(example: str) -> bytes:
-    """Return the picture on standard input, for which `-` stands.
+    """Return the bytes of the picture on standard input, which `-` stands for.
 
     Raises:
-        ImageError: standard input is empty, with a command as an example.
+        ImageError: standard input is empty; the hint gives a command as an example.
     """
     content = sys.stdin.buffer.read()
     if not content:
@@ -75,14 +75,14 @@ def say(*lines: object) -> None:
 
 
 def comma_list(flag: str, *texts: str) -> list[str]:
-    """Return the names in texts with commas between.
+    """Return the names in comma-separated texts.
 
     Raises:
-        ConfigError: the flag is given and names none.
+        ConfigError: the flag is given but holds no name.
     """
     names = [part.strip() for text in texts for part in text.split(",") if part.strip()]
     if texts and not names:
-        raise ConfigError(f"{flag} names none", "give some with commas between, or leave it out for all")
+        raise ConfigError(f"{flag} names none", "separate several with commas, or leave it out for all")
     return names
 
 
@@ -110,7 +110,7 @@ def note_some(lines: Sequence[str], rest: str = "") -> None:
 
 
 def say_passed_over(files: Sequence[tuple[Path, str]]) -> None:
-    """Name files that are not read as pictures on standard error, other kinds of pictures before the rest."""
+    """Name on standard error the files that were not read as pictures, unknown kinds of pictures first."""
     ranked = sorted(files, key=lambda each: each[1].startswith("no "))
     note_some([f"passed over {path}: {reason}" for path, reason in ranked])
 
@@ -132,14 +132,14 @@ def percent(share: float, digits: int = 0) -> str:
 
 
 def escape(text: object) -> str:
-    """Return text that rich prints as it is, with nothing in it taken for markup."""
+    """Return text that rich prints as it is, without reading markup in it."""
     from rich.markup import escape
 
     return escape(str(text))
 
 
 def console(*, stderr: bool = False) -> Console:
-    """Return standard output, or standard error, as rich prints to it: as wide as the terminal, or 120 columns."""
+    """Return a rich console on standard output or standard error, as wide as the terminal, or else 120 columns."""
     from rich.console import Console
 
     found = Console(stderr=stderr, highlight=False)
@@ -147,7 +147,7 @@ def console(*, stderr: bool = False) -> Console:
 
 
 def table(*titles: str, numbers: Collection[str] = (), **looks: Any) -> Table:
-    """Return an empty table with a rule below its head; columns of `numbers` stand at the right, never broken."""
+    """Return an empty table with a rule below its head; the columns in `numbers` align right and never wrap."""
     from rich import box
     from rich.table import Table
 
@@ -163,8 +163,8 @@ def table(*titles: str, numbers: Collection[str] = (), **looks: Any) -> Table:
 class Bar:
     """A progress bar on a terminal's standard error that appears once the work has taken two seconds.
 
-    Call it with what is done and how much there is, in bytes with `size`. A count that falls, or another total, begins
-    a stage with a time of its own.
+    Call it with the amount done and the total, in bytes with `size`. A smaller amount or another total starts a new
+    stage, and its clock starts at zero.
     """
 
     wait = 2.0

@@ -1,4 +1,4 @@
-"""`facesketch data`: look at a folder of pairs before training on it, or draw one to try things with."""
+"""`facesketch data`: check a folder of pairs before you train on it, or draw one to try things out."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from facesketch.data.index import Report
     from facesketch.data.split import Split
 
-app = cyclopts.App(name="data", help="Look at a folder of pairs, or draw one to try things with.")
+app = cyclopts.App(name="data", help="Check a folder of pairs, or draw one to try things out.")
 
 _EXAMPLES = 3
 _ORIGINS = {"data": "the data", "hash": "hash of subject", "both": "data and hash", "nobody": ""}
@@ -30,15 +30,16 @@ def check(
     layout: str = "auto",
     validation: float = 0.12,
 ) -> None:
-    """Read every picture of a folder and report what pairs, what does not, and who trains and tests.
+    """Read every picture in a folder, and report which ones form pairs and which pairs train, validate and test.
 
-    Exits with 0 when there are pairs to use, 1 when nothing pairs, 2 when the folder is missing or its list is wrong.
+    The exit code is 0 if there are pairs to use, 1 if there are none, and 2 if the folder is missing or its list is
+    wrong.
 
     Args:
         folder: The folder of pairs.
         json: Print one JSON object instead of a table.
-        layout: How the folder is laid out; `auto` tries the known layouts.
-        validation: Share of the training subjects to keep for validation, when the data names none itself.
+        layout: How the folder is laid out; `auto` tries all known layouts.
+        validation: Share of the training subjects to keep for validation, if the data names none.
     """
     from facesketch.data.index import check as read
     from facesketch.data.pairs import NoPairsError
@@ -64,12 +65,12 @@ def check(
 
 @app.command
 def sample(folder: Path, /, *, pairs: int = 40, size: int = 256, seed: int = 0) -> None:
-    """Draw faces and their sketches into a new folder, to try every verb without any data.
+    """Draw faces and their sketches into a new folder, so that you can try every verb without data of your own.
 
     Args:
-        folder: The folder to make: new, empty, or left from drawing the same faces, which then resumes.
+        folder: The folder to make. If an earlier run was cut off there, drawing goes on with what is missing.
         pairs: How many pairs to draw.
-        size: Pixels of a picture's side; a training works at 256 by default.
+        size: Side of each picture in pixels; training works at 256 by default.
         seed: The same seed draws the same faces.
     """
     from facesketch.data.synthetic.draw import write_sample
@@ -141,7 +142,7 @@ def _print_report(report: Report, parts: Split) -> None:
             such = "\n".join(texts[:_EXAMPLES]) + ("\n…" if len(texts) > _EXAMPLES else "")
             misfits.add_row(title, str(len(texts)), escape(such))
     if not misfits.row_count:
-        lines.append("every picture has its counterpart, can be read and has the size of the others")
+        lines.append("every picture can be read, has its counterpart and is as large as the others")
     say(*lines, "")
     if misfits.row_count:
         console().print(misfits)
@@ -165,9 +166,9 @@ def _advice(report: Report, parts: Split) -> list[str]:
         such = f"{count(len(parts.left_out), 'pair')} left out, such as {parts.left_out[0].stem}"
         lines.append(f"{such}: the data tests or validates the same subject")
     if len(report.usable) < len(report.index.pairs):
-        lines.append("mend or remove the pictures that cannot be read: training stops at them")
+        lines.append("fix or remove the pictures that cannot be read: training stops at them")
     if not parts.train:
-        lines.append("nothing to train on: the data puts every pair on another side")
+        lines.append("nothing to train on: the data puts every pair into validation or test")
     else:
         folder = shlex.quote(str(report.index.folder))
         lines.append(f"next: facesketch train pix2pix --data {folder} --out runs/pix2pix")

@@ -1,4 +1,4 @@
-"""`facesketch doctor`: what works on this machine, and what to type for what is missing."""
+"""`facesketch doctor`: what works on this machine, and how to install what is missing."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ _TORCH = "pip install torch (without a GPU add --index-url https://download.pyto
 
 
 class Finding(NamedTuple):
-    """One thing that was looked at."""
+    """One thing that was checked."""
 
     part: str
     name: str
     state: Literal["ok", "missing", "broken"]
-    """`missing` is what you can add, `broken` what is there and does not work."""
+    """`missing` can be added; `broken` is installed but does not work."""
     said: str
     fix: str = ""
-    """What to type, or to do; empty where there is nothing to do."""
+    """What to type or do; empty if there is nothing to do."""
 
 
 def doctor(*, json: Annotated[bool, Parameter(negative="")] = False) -> None:
-    """Check what works on this machine, and say what to type for what is missing.
+    """Check what works on this machine, and say how to install what is missing.
 
-    Ends with exit code 1 if something that is installed does not work. Nothing is downloaded or written.
+    The exit code is 1 if something is installed but does not work. Nothing is downloaded or written.
 
     Args:
         json: Print a JSON list instead of a table.
@@ -93,7 +93,7 @@ def _devices() -> Iterator[Finding]:
             works = " and ".join(name for name, failure in results.items() if not failure)
             yield Finding("devices", device, "ok", f"{named}{works}; --precision auto takes {taken}")
     if not there["cuda"] and Path("/proc/driver/nvidia/version").exists():
-        seen = f"there is an NVIDIA driver, which this build of PyTorch ({torch.__version__}) does not use"
+        seen = f"there is an NVIDIA driver, but this build of PyTorch ({torch.__version__}) does not use it"
         yield Finding("devices", "cuda", "missing", seen, "pip install --force-reinstall torch")
 
 
@@ -164,6 +164,6 @@ def _disk() -> Iterator[Finding]:
         if not os.access(there, os.W_OK):
             yield Finding("disk", name, "broken", f"{folder} cannot be written", fix)
         elif free < _LEAST_ROOM:
-            yield Finding("disk", name, "broken", said, f"free some room, or {fix}")
+            yield Finding("disk", name, "broken", said, f"free some space, or {fix}")
         else:
             yield Finding("disk", name, "ok", said)

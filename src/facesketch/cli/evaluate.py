@@ -1,4 +1,4 @@
-"""`facesketch evaluate`: every metric with its interval, beside what no model at all would measure."""
+"""`facesketch evaluate`: every metric with its interval, beside baselines without a model."""
 
 from __future__ import annotations
 
@@ -39,21 +39,21 @@ def evaluate(
     device: Device = "auto",
     quiet: Quiet = False,
 ) -> None:
-    """Measure a model on the test pairs, each with a 95 % interval and beside answers that take no model.
+    """Measure a model on the test pairs: every metric with its 95 % interval, beside baselines without a model.
 
     Args:
         model: A run folder, a model file, or `pencil`; leave it out with --images.
-        data: The folder of pairs; a photo and its sketch must have one size.
-        direction: Needed with --images, and for a model that serves both: photo2sketch or sketch2photo.
+        data: The folder of pairs; a photo and its sketch must be of the same size.
+        direction: photo2sketch or sketch2photo; needed with --images, and for a model that serves both.
         split: Which pairs to measure on.
-        protocol: What the split is called in print: cuhk, cufs, cufsf, fs2k or own. Other counts give a warning.
-        images: A folder of pictures made by any other program, named by the pairs' stems, to measure instead of a
-            model.
-        metrics: Names with commas between, such as ssim,lpips-alex,rank; without it, every metric that applies.
-        out: A JSON file for the results; a CSV with one row per picture lands beside it.
+        protocol: The split's name in papers: cuhk, cufs, cufsf, fs2k or own. You get a warning if the counts differ.
+        images: A folder of pictures to measure instead of a model. Any program may have made them; their names are the
+            stems of the pairs.
+        metrics: Metrics separated by commas, such as ssim,lpips-alex,rank; by default every metric that applies.
+        out: A JSON file for the results; a CSV file with one row per picture is written beside it.
         pictures: A folder to keep the translated pictures in.
-        name: What to call the results; without it, the run folder's name.
-        seed: Of the bootstrap.
+        name: What to call the results; by default the run folder's name.
+        seed: The bootstrap's seed.
     """
     import facesketch
 

@@ -19,16 +19,16 @@ def export(
     direction: Direction | None = None,
     weights: Weights = "best",
 ) -> None:
-    """Write a trained model as ONNX, for any batch and size, once it agrees with PyTorch.
+    """Export a trained model to ONNX for any batch size and picture size, and check that it agrees with PyTorch.
 
-    `facesketch translate --model FILE.onnx` runs the file without PyTorch.
+    `facesketch translate --model FILE.onnx` then runs the file without PyTorch.
 
     Args:
         run: A run folder, or a .safetensors file.
-        out: The .onnx file; a model that serves both directions gives one for each, named after it.
-        precision: `fp16` halves the file and draws the same but for rounding; `int8` quarters it and draws a little
-            differently.
-        direction: One direction of a model that serves both.
+        out: The .onnx file to write. A model that serves both directions gives one for each, named after it.
+        precision: `fp16` halves the file, and pictures differ by rounding only. `int8` quarters it, and pictures differ
+            a little.
+        direction: Export only this direction of a model that serves both.
     """
     require("export", "export")
     from facesketch.inference.export.export import export as write

@@ -20,18 +20,18 @@ def align(
     suffix: str = ".png",
     model: Path | None = None,
 ) -> None:
-    """Align a data set: eyes level and in the same place, 200x250 pixels, with a report and a contact sheet.
+    """Align a data set to 200x250 pixels, eyes level and in the same place, with a report and a contact sheet.
 
-    A folder of pairs in any known layout stays pairs, with its split and attributes in `pairs.csv`; several such
-    folders become one data set. In any other folder, every picture is aligned. Pictures without a face are left out and
-    named, and the exit code is 1.
+    A folder of pairs in any known layout stays a folder of pairs: `pairs.csv` keeps its split and attributes. Several
+    such folders become one data set. In any other folder, every picture is aligned. Pictures without a face are left
+    out and named, and the exit code is then 1.
 
     Args:
         folders: Folders of pairs or of pictures.
         out: Where the aligned pictures, `pairs.csv`, `report.json` and `contact.png` go.
-        faces: Which face of each picture: `largest`, or 2 for the next, and so on.
+        faces: Which face of each picture to take: `largest`, 2 for the next largest, and so on.
         scale: The size of the pictures, as a multiple of 200x250.
-        suffix: The files' format: `.png` is lossless, `.jpg` takes a third of the space.
+        suffix: The file format: `.png` is lossless, `.jpg` takes a third of the space.
         model: A YuNet file to use instead of the one in the package.
     """
     from facesketch.data.align_folders import align_folders
@@ -47,7 +47,7 @@ def align(
     if suffix.lower() not in WRITABLE - {".gif"}:
         raise ConfigError(f"--suffix {suffix}", "expected .png or .jpg")
     if faces != "largest" and not (faces.isdecimal() and int(faces) > 0):
-        raise ConfigError(f"--faces {faces}", "expected largest, or 2 for the next largest; one face is kept of each")
+        raise ConfigError(f"--faces {faces}", "expected largest, or 2 for the next largest: one face of each picture")
     number = 1 if faces == "largest" else int(faces)
     with Bar("aligning faces") as bar:
         done = align_folders(folders, out, FaceFinder(model), number=number, scale=scale, suffix=suffix, progress=bar)
@@ -55,7 +55,7 @@ def align(
     made = " and ".join(count(many, word) for many, word in counts if many)
     say(f"{made} aligned in {out}", f"look at {out / 'contact.png'}")
     more = f", all named in {out / 'report.json'}"
-    turned = [f"turned {name} by {degrees}° clockwise, which shows its face upright" for name, degrees in done.turned]
+    turned = [f"turned {name} by {degrees}° clockwise to bring its face upright" for name, degrees in done.turned]
     note_some(turned, more)
     note_some([f"left out {name}: {reason}" for name, reason in done.left_out], more)
     say_passed_over(done.passed_over)

@@ -1,6 +1,6 @@
-"""The verbs, and how an error ends one: in a single line and exit code 2.
+"""The verbs, and how an error ends one: with a single line and exit code 2.
 
-Verb modules import what is heavy inside their functions, so that `--help` is fast.
+Verb modules import heavy packages inside their functions, so that `--help` is fast.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from facesketch.errors import FacesketchError
 
 app = cyclopts.App(
     name="facesketch",
-    help="Face photo to artist's sketch, and sketch to photo: train, compare and use every family of models.",
+    help="Turn face photos into artists' sketches, and sketches into photos: train, compare and use models.",
     version=__version__,
     version_flags=["--version"],
     help_flags=["--help", "-h"],
@@ -45,7 +45,7 @@ _PACKAGES = (
 
 @app.command
 def versions() -> None:
-    """Print the versions of facesketch, Python and the packages it uses, for a bug report."""
+    """Print the versions of facesketch, Python and the packages that facesketch uses, for a bug report."""
     from importlib.metadata import PackageNotFoundError, version
 
     lines = [f"facesketch {__version__}", f"Python {platform.python_version()} on {platform.platform()}"]
@@ -59,7 +59,7 @@ def versions() -> None:
 
 @app.command
 def completion(shell: Literal["bash", "zsh", "fish", "powershell"], /) -> None:
-    """Print a script that lets a shell complete the commands and options of facesketch.
+    """Print a script with which a shell completes the commands and options of facesketch.
 
     For bash, type `facesketch completion bash > ~/.local/share/bash-completion/completions/facesketch`.
 
@@ -97,7 +97,7 @@ def main(tokens: Sequence[str] | None = None) -> None:
         if error.errno != errno.ENOSPC:
             raise
         sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115  Python would fail to flush the old one at exit
-        _stop("standard output cannot be written: the disk is full; free some room, or write elsewhere")
+        _stop("standard output cannot be written: the disk is full; free some space, or write elsewhere")
 
 
 def _stop(message: str) -> None:

@@ -1,4 +1,4 @@
-"""`facesketch methods`: what there is to train."""
+"""`facesketch methods`: the families of models that you can train."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def methods(name: str | None = None, /, *, size: int = 256, json: bool = False) 
 
     Args:
         name: A method, to see its own options.
-        size: Pixels of the frame that parameters are counted at, where PyTorch is installed.
-        json: Print a JSON object instead of a table; of one method with its options and their defaults.
+        size: Frame size in pixels at which parameters are counted; counting needs PyTorch.
+        json: Print a JSON object instead of a table; with a method's name, its options and their defaults.
     """
     from facesketch.methods.families import FAMILIES
     from facesketch.methods.registry import family, list_methods
@@ -84,7 +84,7 @@ def _print_table(rows: dict[str, dict[str, Any]]) -> None:
         counted = "–" if row["parameters"] is None else f"{row['parameters']:,}"
         shown.add_row(name, row["title"], directions, learns, counted, "yes" if row["study"] else "no")
     console().print(shown)
-    say("Options of one: facesketch methods NAME. Train one: facesketch train NAME --data DIR --out RUN")
+    say("To see a method's options: facesketch methods NAME. To train it: facesketch train NAME --data DIR --out RUN")
 
 
 def _print_options(name: str, found: Any) -> None:

@@ -1,4 +1,4 @@
-"""`facesketch models`: list the third-party weights and fetch them."""
+"""`facesketch models`: list and fetch third-party weights."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ app = cyclopts.App(name="models", help="List and fetch the third-party weights t
 
 @app.command(name="list")
 def list_() -> None:
-    """List the weights: what each is for, its licence, the size of the download, and whether and where it is here."""
+    """List the weights: what they are for, their licence and download size, and where they lie if you have them."""
     from facesketch.errors import CheckpointError, MissingExtraError
     from facesketch.weights.catalogue import WEIGHTS, cache_folder, locate, verify
 
@@ -41,13 +41,13 @@ def fetch(
     *names: str,
     every: Annotated[bool, cyclopts.Parameter(name="--all", negative="")] = False,
 ) -> None:
-    """Download weights into the cache folder, check them and say where they are.
+    """Download weights into the cache folder, check them and print where they are.
 
-    A download that broke off resumes. FACESKETCH_MODELS names another folder.
+    A download that was cut off resumes. Set FACESKETCH_MODELS to use another folder.
 
     Args:
-        names: Which ones, as `facesketch models list` names them; or hub:OWNER/NAME, a model of the Hugging Face Hub.
-        every: All of them.
+        names: Names from `facesketch models list`, or hub:OWNER/NAME for a model on the Hugging Face Hub.
+        every: Fetch all of them.
     """
     from facesketch.errors import ConfigError
     from facesketch.weights import hub
@@ -55,7 +55,7 @@ def fetch(
     from facesketch.weights.download import fetch as fetch_weights
 
     if bool(names) == every:
-        raise ConfigError("say which weights to fetch, or --all", f"known: {', '.join(WEIGHTS)}")
+        raise ConfigError("name the weights to fetch, or type --all", f"known: {', '.join(WEIGHTS)}")
     asked = list(WEIGHTS) if every else list(dict.fromkeys(names))
     wanted = [name if name.startswith(hub.PREFIX) else weight(name).name for name in asked]
     for name in wanted:

@@ -19,15 +19,15 @@ def push(
     weights: Weights = "best",
     private: Annotated[bool, Parameter(negative="")] = False,
 ) -> None:
-    """Upload a model with its card to the Hugging Face Hub, and print the address of its page.
+    """Upload a model and its card to the Hugging Face Hub, and print the address of its page.
 
-    Type `hf auth login` first, or set HF_TOKEN. The file names no path of this machine.
+    Type `hf auth login` first, or set HF_TOKEN. The uploaded file contains no path of your machine.
 
     Args:
         model: A run folder, or a .safetensors or .onnx file.
-        name: Where to, as hub:OWNER/NAME; made if it is not there.
-        results: What `facesketch evaluate --out` wrote of this model; its numbers stand in the card.
-        private: Make a new repository private.
+        name: The repository, as hub:OWNER/NAME; created if it does not exist.
+        results: The file that `facesketch evaluate --out` wrote for this model; the card shows its numbers.
+        private: Make the repository private if it is new.
     """
     from facesketch.evaluation.publish import push
 

@@ -1,4 +1,4 @@
-"""`facesketch report`: write a study's report again from what is on disk."""
+"""`facesketch report`: write a study's report again from its folder."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from facesketch.errors import require
 
 
 def report(study: Path, /, *, out: Path | None = None, figures: bool = False) -> None:
-    """Write the report of a study, complete or not, from its folder.
+    """Write a study's report from its folder, whether or not the study is complete.
 
-    Nothing is trained or measured: the same folder gives the same report.
+    Nothing is trained or measured; the same folder always gives the same report.
 
     Args:
-        study: The study's folder: the --out of `facesketch study`.
-        out: The HTML file; STUDY/report.html or STUDY/figures.html when not given.
-        figures: Write the page of the study's Figures 12 to 24 instead.
+        study: The study's folder, given to `facesketch study` as --out.
+        out: The HTML file; by default STUDY/report.html, or STUDY/figures.html with --figures.
+        figures: Write a page with the study's Figures 12 to 24 instead.
     """
     require("train", "a report")
     from facesketch.errors import ConfigError
@@ -27,5 +27,5 @@ def report(study: Path, /, *, out: Path | None = None, figures: bool = False) ->
     if out is not None:
         require_name(out)
         if out.suffix.lower() not in {".html", ".htm"}:
-            raise ConfigError(f"--out {out}: expected a file's name that ends in .html")
+            raise ConfigError(f"--out {out}: expected a file name that ends in .html")
     say((build_figures if figures else build_report)(study, out))

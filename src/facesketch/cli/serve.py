@@ -21,26 +21,26 @@ class Access:
     """Who may use the server."""
 
     token: Annotated[str | None, Parameter(env_var="FACESKETCH_TOKEN")] = None
-    """What every request must send as `Authorization: Bearer TOKEN`; the page asks for it."""
+    """Secret that every request must send as `Authorization: Bearer TOKEN`; the page asks for it."""
     no_auth: Annotated[bool, Parameter(negative=())] = False
     """Serve other machines without a token."""
     allow_host: Annotated[tuple[str, ...], Parameter(negative=())] = ()
-    """A name of the server besides localhost, such as that of a proxy; may be repeated."""
+    """Another host name of the server besides localhost, such as a proxy's; may be repeated."""
     cors: Annotated[tuple[str, ...], Parameter(negative=())] = ()
     """An origin, such as https://example.org, whose pages may use the API; may be repeated."""
 
 
 class Bounds(Frozen):
-    """How much at once."""
+    """Limits on uploads, waiting requests and time."""
 
     max_upload: Annotated[float, Field(gt=0.001)] = 20.0
-    """MiB of one upload."""
+    """Largest upload, in MiB."""
     max_pixels: Annotated[int, Field(ge=1)] = 50_000_000
-    """Pixels of one picture."""
+    """Largest picture, in pixels."""
     queue: Annotated[int, Field(ge=1)] = 128
-    """Requests that may wait or be worked on; further ones get a 429."""
+    """Most requests at once, waiting ones included; further ones get a 429."""
     timeout: Annotated[float, Field(gt=0)] = 30.0
-    """Seconds that an answer may take."""
+    """Longest time for an answer, in seconds."""
 
 
 def serve(
@@ -58,16 +58,16 @@ def serve(
 ) -> None:
     """Serve a page and an HTTP API for translating, searching and watching trainings.
 
-    By default the server listens on 127.0.0.1 only. Nothing that is sent is kept.
+    By default the server listens on 127.0.0.1 only. It keeps nothing that you send.
 
     Args:
-        host: Where to listen; 0.0.0.0 for all addresses, which needs --token or --no-auth.
-        port: 0 for a free one.
-        model: A run folder, a model file, or `pencil`, beside the package's own models; may be repeated.
-        gallery: A gallery of `facesketch search index` to search.
+        host: Address to listen on; 0.0.0.0 stands for all, and needs --token or --no-auth.
+        port: Port to listen on; 0 picks a free one.
+        model: A run folder, a model file, or `pencil`, to offer beside the package's own models; may be repeated.
+        gallery: A gallery to search, made by `facesketch search index`.
         query_log: Log every search in the gallery's `queries.jsonl`.
-        runs: A folder of trainings to show.
-        engine: What runs the networks of --model.
+        runs: A folder of runs to show.
+        engine: What computes the networks of --model.
     """
     access, bounds = access or Access(), bounds or Bounds()
     require("serve", "serving")
@@ -77,7 +77,7 @@ def serve(
     from facesketch.serve.settings import Limits, Settings, check
 
     if runs is not None and not runs.is_dir():
-        raise ConfigError(f"--runs {runs}: no such folder", "give the one that holds the --out folders of trainings")
+        raise ConfigError(f"--runs {runs}: no such folder", "give the folder that holds your trainings' --out folders")
     size = round(bounds.max_upload * (1 << 20))
     limits = Limits(upload=size, pixels=bounds.max_pixels, queue=bounds.queue, seconds=bounds.timeout)
     settings = Settings(

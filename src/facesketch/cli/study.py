@@ -27,16 +27,16 @@ def study(
 ) -> None:
     """Train and evaluate every family in both directions, and write the report.
 
-    Cut it off anywhere and type the same again: it goes on with what is missing.
+    You can stop it at any time: type the same command again, and it goes on with what is missing.
 
     Args:
         data: The folder of pairs.
         out: The study's folder.
         preset: quick (minutes), standard (an hour or two without a GPU) or study (the study's own sizes and epochs).
-        only: Methods, directions or beginnings of cell names, such as `--only pix2pix conv-ae-mse`.
-        seeds: How often each cell is trained, each time from another seed; without it, as often as the preset says.
-        metrics: Names with commas between, such as ssim,fsim,lpips-alex; without it, the preset's: quick leaves out
-            those that need fetched weights.
+        only: Run only these methods, directions or starts of cell names, such as `--only pix2pix conv-ae-mse`.
+        seeds: How often to train each cell, each time from another seed; by default as often as the preset says.
+        metrics: Metrics separated by commas, such as ssim,fsim,lpips-alex; by default the preset's. `quick` leaves out
+            metrics that need fetched weights.
     """
     chosen = comma_list("--only", *(only or ()))
     import facesketch
@@ -53,7 +53,7 @@ def study(
             progress=None if quiet else _tell,
         )
     except KeyboardInterrupt:  # that of a training names a command which would leave the others out
-        raise KeyboardInterrupt("stopped; to go on type the same again") from None
+        raise KeyboardInterrupt("stopped; to go on, type the same command again") from None
     if not quiet:
         for what, name in (("sample sheet", "samples.png"), ("report", "report.html"), ("figures", "figures.html")):
             note(f"{what + ':':14}{out / name}")

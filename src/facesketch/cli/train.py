@@ -28,15 +28,15 @@ def train(
     training: Annotated[TrainConfig | None, Parameter(name="*", group="Training", negative_iterable=())] = None,
     **options: Annotated[str, Parameter(group="The method's own options (see: facesketch methods NAME)")],
 ) -> None:
-    """Train a method on a folder of pairs, or go on with a training that was cut off.
+    """Train a method on a folder of pairs, or resume a training that was cut off.
 
     Args:
-        method: One of those that `facesketch methods` lists.
-        data: The folder of pairs; with --resume, where it is now, if it has moved.
+        method: A method's name, from `facesketch methods`.
+        data: The folder of pairs. With --resume you need it only if the folder has moved.
         out: The run folder to make.
         direction: What to learn: photo2sketch (default) or sketch2photo.
-        config: A TOML file of settings; options given here come before it.
-        resume: A run folder to go on with; needs nothing else. With --epochs or --steps a finished run is made longer,
+        config: A TOML file of settings; options on the command line override it.
+        resume: A run folder to go on with; no other option is needed. --epochs or --steps make a finished run longer;
             --precision, --workers, --threads, --devices and --compile change how the rest is computed.
     """
     sections = [part for part in (pictures, augmentation, training) if part is not None]
@@ -45,7 +45,7 @@ def train(
         _resume(resume, {**given, **options}, data=data, out=out, method=method, direction=direction, quiet=quiet)
         return
     if out is None:
-        raise ConfigError("no place for the run", "give a folder with --out")
+        raise ConfigError("no folder for the run", "give one with --out")
     require("train", "training")
     from facesketch.config import configure
     from facesketch.training.trainer import train as start
@@ -100,7 +100,7 @@ def _resume(folder: Path, given: dict[str, Any], *, data: Path | None, quiet: bo
     changeable = {"epochs", "steps", "precision", "workers", "threads", "devices", "compile"}
     extra = [name for name in given if name not in changeable] + [n for n, v in others.items() if v is not None]
     if extra:
-        raise ConfigError("--resume goes on with the run's own settings", f"leave out {', '.join(extra)}")
+        raise ConfigError("--resume uses the run's own settings", f"leave out {', '.join(extra)}")
     _say(resume(folder, data=data, quiet=quiet, **given), quiet)
 
 

@@ -24,25 +24,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ModelOptions:
-    """Which model, and how it is used."""
+    """Which model to use, and how."""
 
     model: str | None = None
     """A run folder, a model file, or `pencil`, which needs no training; by default the package's own models."""
     weights: Weights = "best"
     direction: Direction | None = None
-    """By default, with a model that serves both, the direction that suits each picture, a photo or a sketch."""
+    """What to draw; by default a model that serves both directions looks at each picture and picks the right one."""
     style: str | None = None
     """One of the model's styles; by default its first."""
     resolution: Literal["trained", "native"] = "trained"
-    """`trained` works at the size of training, `native` at the picture's own."""
+    """`trained` works at the size that the model was trained at, `native` at the size of the picture."""
     device: Device = "auto"
     engine: Literal["auto", "torch", "onnx", "openvino", "openvino-bf16"] = "auto"
-    """What runs the network: PyTorch for runs, ONNX Runtime or OpenVINO for `.onnx` files."""
+    """What computes the network: PyTorch for runs, ONNX Runtime or OpenVINO for `.onnx` files."""
 
 
 @dataclass(frozen=True)
 class ColourOptions:
-    """The colours of a photo drawn from a sketch, for models that take them; `auto` leaves one to the model."""
+    """The colours of a photo drawn from a sketch, for models that take colours; with `auto` the model chooses."""
 
     skin: str | None = None
     """`1` (lightest) to `10` on the Monk scale, a CSS colour such as `#c68642`, or `auto`."""
@@ -51,23 +51,23 @@ class ColourOptions:
     background: str | None = None
     """A CSS colour, or `auto`; light grey if you give none."""
     variants: Annotated[bool, Parameter(negative=())] = False
-    """Draw each photo three times, side by side, in three tones of skin."""
+    """Draw each photo three times, side by side, in three skin tones."""
 
 
 @dataclass(frozen=True)
 class FaceOptions:
-    """Which faces, for models that were trained on aligned ones."""
+    """Which faces to draw, for models that were trained on aligned faces."""
 
     faces: str | None = None
-    """`largest` (the default), `all`, written as NAME-1, NAME-2 and so on, or a number, 1 for the largest."""
+    """`largest` (the default), a number (1 is the largest), or `all`, which writes NAME-1, NAME-2 and so on."""
     align: bool = True
-    """`--no-align` takes each picture as it is, without looking for a face."""
+    """`--no-align` takes each picture as it is and looks for no face."""
     margin: float = 0.0
-    """Draw more around the face: on each side this share of the frame's sides, 0 to 2."""
+    """Draw more around the face: add this share of the frame on each side, 0 to 2."""
     whole: Annotated[bool, Parameter(negative=())] = False
-    """Draw the whole picture, in its own size, instead of the frame."""
+    """Draw the whole picture at its own size instead of the frame."""
     size: str | None = None
-    """`200x250` or `400x500`, which the portrait then has; by default what the face has details for, enlarged."""
+    """Size of the portrait, `200x250` or `400x500`; by default near the face's own size, and at least 200x250."""
 
 
 def translate(
@@ -86,14 +86,14 @@ def translate(
 ) -> None:
     """Translate photos into sketches, or sketches into photos.
 
-    By default the package's own models find the largest face and make its portrait.
+    By default the package's own models draw the largest face in each picture.
 
     Args:
         paths: Pictures and folders; `-` reads one picture from standard input.
-        out: A file for one picture, which is replaced if it is there; a folder for several; `-` for standard output.
-        sheet: Write input and output side by side too, as NAME-sheet beside NAME.
-        suffix: Kind of picture to write into a folder.
-        overwrite: Translate pictures again whose results are there already; inputs are never overwritten.
+        out: A file for one picture, replaced if it exists; a folder for several; `-` for standard output.
+        sheet: Also write input and output side by side, as NAME-sheet beside NAME.
+        suffix: File format of the pictures written into a folder.
+        overwrite: Translate pictures again even if their results exist; inputs are never overwritten.
         runner: `ray` spreads the pictures over a Ray cluster that sees the same paths.
     """
     _check_paths(paths)
@@ -126,7 +126,7 @@ def translate(
     if not quiet:
         say_passed_over(passed)
     if failed and failed == len(jobs):
-        raise ImageError("nothing was translated: every picture was left out")
+        raise ImageError("no picture was translated: all were left out")
     if failed:
         raise SystemExit(1)
 
@@ -137,7 +137,7 @@ def _check_paths(paths: Sequence[Path]) -> None:
     names = [*inspect.signature(translate).parameters, *options, "no-align"]
     for path in paths:
         if str(path).startswith(("http:/", "https:/")) and not path.exists():
-            raise ConfigError("that is an address, and nothing is fetched", "save the picture and give its path")
+            raise ConfigError("addresses are not fetched", "save the picture and give its path")
         if path.is_fifo():
             raise ConfigError(f"{path}: is a pipe", "type `-` and pipe the picture to standard input")
         if str(path).startswith("--") and not path.exists():
@@ -178,14 +178,14 @@ def _show(jobs: Sequence[Job], results: Iterable[Outcome], quiet: bool) -> int:
     if not quiet:
         for line in turned:
             note(line)
-        there = f", {skipped} {'was' if skipped == 1 else 'were'} there already" if skipped else ""
-        there += " (--overwrite does them again)" if skipped == len(jobs) else ""
+        there = f", {skipped} already done" if skipped else ""
+        there += " (--overwrite translates them again)" if skipped == len(jobs) else ""
         note(f"{len(jobs) - skipped - failed} translated{there}{f', {failed} left out' if failed else ''}")
     return failed
 
 
 def _turn(name: str, turn: int) -> str:
-    return f"note: {name}: turned by {turn}° clockwise, which shows a face upright"
+    return f"note: {name}: turned by {turn}° clockwise to bring a face upright"
 
 
 def _through_pipes(

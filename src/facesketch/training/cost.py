@@ -128,7 +128,7 @@ def require_room(out: Path, cost: Estimate) -> None:
     if cost.room > free:
         raise OutputError(
             f"{out}: the run takes up to {decimal(cost.room)} on the disk, and {decimal(free)} are free",
-            "free some room or give another `out`",
+            "free some space or give another `out`",
         )
 
 

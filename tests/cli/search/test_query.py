@@ -271,7 +271,7 @@ def test_query_shows_labels_with_ids(
         (["sketch.png", "--prior", "1.5"], "expected a chance above 0"),
         (["sketch.png", "--face", "0"], "--face 0; expected 1 for the largest"),
         (["sketch.png", "--route", "fussed"], "fused"),
-        (["sketch.png", "--sheet", "hits.txt"], "--sheet hits.txt; expected a picture's name"),
+        (["sketch.png", "--sheet", "hits.txt"], "--sheet hits.txt; expected the name of a picture"),
         (["sketch.png", "--sheet", "./sketch.png"], "--sheet sketch.png: is the sketch itself"),
         (["sketch.png", "--json", "sketch.png"], "--json sketch.png: is the sketch itself"),
         (["sketch.png", "--json", "people.csv"], "--json people.csv; expected a name that ends in .json"),

@@ -114,6 +114,6 @@ def test_a_local_cluster_does_the_same_and_goes_on(tmp_path: Path, draw: Callabl
     assert (len(local), spread) == (40, local)
     (tmp_path / "ray" / "3.png").unlink()
     (tmp_path / "ray" / "4.png").write_bytes(b"kept")
-    assert command("ray", "--runner", "ray")[1][-1] == "1 translated, 19 were there already, 1 left out"
+    assert command("ray", "--runner", "ray")[1][-1] == "1 translated, 19 already done, 1 left out"
     assert (tmp_path / "ray" / "3.png").read_bytes() == local["3.png"]
     assert (tmp_path / "ray" / "4.png").read_bytes() == b"kept"

@@ -1,4 +1,4 @@
-"""`facesketch search evaluate`: how often search finds the right person, by every route, with intervals."""
+"""`facesketch search evaluate`: how often each route of search finds the right person, with intervals."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 Route = Literal["direct", "to-photo", "to-sketch", "fused"]
 
 _LEGEND = (
-    "\\[low, high]: 95 % bootstrap interval over people; it has no width where everybody or nobody is found, however "
-    "few they are. DIR: share of the people in the gallery who are found first and above a bar, set so that at most "
-    "1 % or 10 % of the searches for a person who is not in it alarm; measured with half of the people left out. "
-    "Chance error: how far chances are off on average, of the first hit and of the person not being there."
+    "\\[low, high]: 95 % bootstrap interval over people; it has no width where everybody or nobody is found, even if "
+    "they are few. DIR: share of the people in the gallery who are found first and above a threshold. At most 1 % or "
+    "10 % of the searches for a person who is not in the gallery pass it; half of the people are left out to measure "
+    "this. Chance error: how far two chances are off on average, that of the first hit and that of an absent person."
 )
 
 
@@ -43,33 +43,34 @@ def evaluate(
     seed: int = 0,
     quiet: Annotated[bool, Parameter(negative=())] = False,
 ) -> None:
-    """Search for the photo of every sketch of a data set, and measure how often and how surely it is found.
+    """Search for the photo of every sketch in a data set, and measure how often it is found and how good chances are.
 
     Parameters
     ----------
     data
         The folder of pairs: the sketches are the probes, the photos the gallery.
     distractors
-        Photos of others to add to the gallery: a folder, or `synthetic:10000` for 10,000 drawn faces.
+        Photos of other people to add to the gallery: a folder, or `synthetic:10000` for 10,000 drawn faces.
     embedder
-        What compares faces: learned, lite, sface, hog or a file of `search fit`; by default the best at hand.
+        What compares faces: learned, lite, sface, hog, or a file that `search fit` wrote; by default the best that is
+        installed.
     split
-        Which pairs: the test people, the training people or all.
+        Whose pairs to search with: the test people, the training people or all.
     protocol
-        The name of the split in print: cuhk, cufs, cufsf, fs2k or own. Other counts give a warning.
+        The split's name in papers: cuhk, cufs, cufsf, fs2k or own. You get a warning if the counts differ.
     routes
         What to compare with what; by default all routes.
     group_by
-        Columns of the data's pairs.csv, such as gender: how often the people of each group are found, and mistaken.
+        Columns of the data's pairs.csv, such as gender; each group of people is measured separately.
     photo2sketch
-        A run folder or model file that makes sketches of the photos; by default the package's own.
+        A run folder or model file that turns the photos into sketches; by default the package's own.
     sketch2photo
-        The same for photos of the sketches.
+        A run folder or model file that turns the sketches into photos; by default the package's own.
     out
-        NAME.json for the results, with the figure NAME.png beside it, or a folder for `search.json` and `search.png`;
-        in a study's folder `search/`, its report shows them.
+        NAME.json for the results, with the figure NAME.png beside it, or a folder for `search.json` and `search.png`.
+        A study's report shows them if the folder is `search/` in the study's folder.
     seed
-        Of the bootstrap, of who is left out, and of drawn faces.
+        The seed of the bootstrap, of who is left out, and of drawn faces.
     quiet
         Show no progress.
     """

@@ -19,9 +19,9 @@ def fit(
     parts: str = "hog,sface",
     quiet: Annotated[bool, Parameter(negative=())] = False,
 ) -> None:
-    """Fit a map to your own pairs, for --embedder of index, query and evaluate.
+    """Fit a map to your own pairs, to use as --embedder of index, query and evaluate.
 
-    Test people are left out, and pairs with a picture that shows no face. A thousand pairs take some minutes.
+    Test people are left out, and so are pairs in which a picture shows no face. A thousand pairs take some minutes.
 
     Parameters
     ----------
@@ -30,15 +30,15 @@ def fit(
     out
         The file to write, NAME.safetensors.
     parts
-        The embedders to fit it on: hog, sface, or both with a comma; sface needs its weights.
+        The embedders to fit the map on: hog, sface, or both as hog,sface; sface needs its weights.
     quiet
         Show no progress.
     """
     if out.suffix != ".safetensors" or out.is_dir():
-        raise ConfigError(f"--out {out}", "expected a file to write whose name ends in .safetensors")
+        raise ConfigError(f"--out {out}", "expected a file name that ends in .safetensors")
     names = [name.strip() for name in parts.split(",") if name.strip()]
     if not names:
-        raise ConfigError("--parts names none", "give hog, sface, or both with a comma between")
+        raise ConfigError("--parts names none", "give hog, sface, or hog,sface")
     from facesketch.search.embedding.fit import fit as fit_map
 
     with Bar("describing pairs", quiet=quiet) as progress:

@@ -27,26 +27,27 @@ def index(
     embedder: str | None = None,
     quiet: Annotated[bool, Parameter(negative=())] = False,
 ) -> None:
-    """Make a gallery of photos, or bring one up to date: only new and changed photos are read.
+    """Make a gallery of photos, or bring one up to date, reading only new and changed photos.
 
-    Run it again after an interruption and it goes on with what is missing. It names the photos that it leaves out, such
-    as those without a face, and ends with exit code 1 if there are any.
+    If it is interrupted, run it again: it goes on with what is missing. Photos that cannot be used, such as those
+    without a face, are named and left out, and the exit code is then 1.
 
     Parameters
     ----------
     photos
         Photos and folders of photos.
     gallery
-        The gallery's folder, made if it is not there, or its address in object storage, s3://BUCKET/NAME.
+        The gallery's folder, or its address in object storage, s3://BUCKET/NAME; made if it does not exist.
     people
-        A CSV with the columns file, id and label: who the photos show, both new ones and those in the gallery.
+        A CSV file with the columns file, id and label that says who the photos show, new ones and those already in the
+        gallery.
     remove
-        Remove these: photos by their path, people by their id, with all their photos.
+        Photos to remove, by path, or people to remove with all their photos, by id.
     prune
-        Remove the photos that are no longer on the disk.
+        Remove photos that are no longer on the disk.
     embedder
-        What compares faces in a new gallery: learned, lite, sface, hog or a file of `search fit`; by default the best
-        at hand.
+        What compares faces in a new gallery: learned, lite, sface, hog, or a file that `search fit` wrote; by default
+        the best that is installed.
     quiet
         Show no progress.
     """

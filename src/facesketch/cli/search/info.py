@@ -1,4 +1,4 @@
-"""`facesketch search info`: what a gallery holds; and how every verb of search opens one."""
+"""`facesketch search info`: what a gallery holds, and how the verbs of search open one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def info(*, gallery: str) -> None:
-    """Say what is in a gallery, what compares its faces and how much room it takes.
+    """Print what a gallery holds, what compares its faces and how much space it takes.
 
     Parameters
     ----------
@@ -28,10 +28,10 @@ def info(*, gallery: str) -> None:
 
 
 def open_gallery(gallery: str, embedder: str | None = None, *, create: bool, query_log: bool = True) -> Gallery:
-    """Open a gallery, with the describer of an embedder or, without one, with its own when it is needed.
+    """Open a gallery with the describer of an embedder; without one, with its own once that is needed.
 
     Raises:
-        GalleryError: there is none and `create` is False, with the command that makes one.
+        GalleryError: there is none and `create` is False; the hint gives the command that makes one.
     """
     from facesketch.search.gallery import Gallery
 
@@ -47,7 +47,7 @@ def open_gallery(gallery: str, embedder: str | None = None, *, create: bool, que
 
 
 def say(line: str) -> None:
-    """Print one line, whatever characters the names in it hold."""
+    """Print one line, even if the names in it hold control characters."""
     from facesketch.search.answer import plain
 
     sys.stdout.write(f"{plain(line)}\n")

@@ -1,4 +1,4 @@
-"""`facesketch search query`: list the people of a gallery who look most like a sketch."""
+"""`facesketch search query`: list the people in a gallery who look most like a sketch."""
 
 from __future__ import annotations
 
@@ -46,35 +46,35 @@ def query(
     embedder: str | None = None,
     query_log: bool = True,
 ) -> None:
-    """List the people of a gallery who look most like a sketch, each with the chance of being the right one.
+    """List the people in a gallery who look most like a sketch, each with the chance of being the right person.
 
-    Several pictures of one person are asked at once, and photos too. A hit is a lead, not an identification.
+    You can search with several pictures of one person, photos included. A hit is a lead, not an identification.
 
     Parameters
     ----------
     pictures
-        The sketch, or several pictures of one person; `-` reads one from standard input.
+        The sketch, or several pictures of one person; `-` reads a picture from standard input.
     gallery
         The gallery's folder or address.
     top
         How many hits to list.
     route
-        What is compared: sketch and photos as they are (direct), a photo made of the sketch (to-photo), sketches made
-        of the photos (to-sketch), or all of it (fused).
+        What to compare: sketch and photos as they are (direct), a photo made from the sketch (to-photo), sketches made
+        from the photos (to-sketch), or all three (fused).
     face
-        Which face of pictures with several, 1 for the largest.
+        Which face to take in pictures with several; 1 is the largest.
     prior
         How likely it is, before the search, that the person is in the gallery at all; above 0 and below 1.
     where
-        Search only photos with these facts of the gallery's table of people, COLUMN=VALUE, and those without a value.
+        Search only photos for which the gallery's table of people has this COLUMN=VALUE, or no value.
     sheet
-        Draw the sketch and the hits into this picture.
+        Draw the sketch and the hits into this picture file.
     json
-        Write the answer into this file, NAME.json; `-` prints it instead of the table.
+        Write the answer to this file, NAME.json; `-` prints it instead of the table.
     embedder
-        The file of `search fit` that the gallery was made with, if it was; a gallery knows the others.
+        The file that `search fit` wrote, if the gallery was made with one; a gallery knows every other embedder.
     query_log
-        Note the query in the gallery's queries.jsonl.
+        Log the query in the gallery's queries.jsonl.
     """
     _check(pictures, top, face, sheet, json)
     opened = open_gallery(gallery, embedder, create=False, query_log=query_log)
@@ -106,11 +106,11 @@ def _check(pictures: tuple[Path, ...], top: int, face: int | None, sheet: Path |
     if not pictures:
         raise ConfigError("no picture to search with", "type: facesketch search query SKETCH --gallery GALLERY")
     if pictures.count(_PIPE) > 1:
-        raise ConfigError("- is given twice", "standard input holds one picture")
+        raise ConfigError("- is given twice", "standard input holds only one picture")
     if face is not None and face < 1:
         raise ConfigError(f"--face {face}", "expected 1 for the largest face, 2 for the next")
     if sheet is not None and sheet.suffix.lower() not in WRITABLE:
-        raise ConfigError(f"--sheet {sheet}", "expected a picture's name, such as hits.png")
+        raise ConfigError(f"--sheet {sheet}", "expected the name of a picture file, such as hits.png")
     if sheet is not None and top > _ON_SHEET:
         raise ConfigError(f"--top {top}: a hit sheet has room for {_ON_SHEET}", "ask for fewer, or use --json")
     for option, path in (("--sheet", sheet), ("--json", json)):
@@ -126,7 +126,7 @@ def _written_by(option: str) -> Iterator[None]:
     try:
         yield
     except OutputError as error:
-        raise OutputError(error.seen, f"give another {option}, where you may write and there is room") from error
+        raise OutputError(error.seen, f"give another {option}, where you may write and there is space") from error
 
 
 def _draw(gallery: Gallery, answer: Answer, asked: tuple[Path, ...], out: Path) -> None:
