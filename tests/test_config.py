@@ -164,7 +164,7 @@ def test_the_edges_are_in_range(edge: dict[str, Any]) -> None:
 
 def test_epochs_and_steps_are_one_choice() -> None:
     with pytest.raises(
-        ConfigError, match=r"run\.toml: train = \{[^}]*\}: epochs and steps both set the length; give one of them"
+        ConfigError, match=r"run\.toml: train = \{[^}]*\}: epochs and steps both set the length; give only one"
     ):
         parse(_run(train={"epochs": 3, "steps": 2}), "run.toml")
     assert parse(_run(train={"epochs": 3}), "run.toml").train.steps is None

@@ -1,7 +1,7 @@
 """The tree of settings behind the TOML file, the flags and the header of a model file.
 
-Every section is frozen and refuses unknown keys. The options of one method alone (its loss, its widths) are
-`MethodConfig.options` here, and are checked by the method's own `Options` when it is looked up.
+Every section is frozen and refuses unknown keys. Options that only one method has, such as its loss and widths, are
+`MethodConfig.options` here. The method's own `Options` checks them when the method is looked up.
 """
 
 from __future__ import annotations
@@ -25,32 +25,32 @@ DIRECTIONS: tuple[Direction, ...] = ("photo2sketch", "sketch2photo")
 
 
 class Frozen(BaseModel):
-    """A section of settings that cannot change, with no unknown keys and only finite numbers."""
+    """A section of settings that cannot change; it refuses unknown keys and numbers that are not finite."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
 
 
 class DataConfig(Frozen):
-    """Which pictures, at what size, and how many are kept for validation."""
+    """Which pictures to use, at what size, and how many to keep for validation."""
 
     folder: Path | None = None
     """The folder of pairs; `data check` shows how it is read."""
     layout: str = "auto"
-    """How the folder is laid out; `auto` tries the known ones."""
+    """How the folder is laid out; `auto` tries all known layouts."""
     size: Annotated[int, Field(ge=16, le=2048)] = 256
-    """Pixels of the square frame that pictures are fitted into, never stretched."""
+    """Side in pixels of the square that pictures are fitted into; they are never stretched."""
     photo_channels: Literal[1, 3] = 3
     """3 for colour photos, 1 for grey."""
     sketch_channels: Literal[1, 3] = 1
-    """1 for grey sketches, 3 for the study's counts."""
+    """1 for grey sketches; 3 gives the parameter counts of the study."""
     validation: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.12
-    """Share of the training subjects kept for validation, when the data names none itself."""
+    """Share of the training subjects to keep for validation, if the data names none."""
     limit: Annotated[int, Field(ge=0, le=1_000_000_000)] = 0
-    """Most training pairs, spread evenly over their names; 0 for all. Validation and test stay whole."""
+    """Use at most this many training pairs, spread evenly over their names; 0 uses all. Other splits stay whole."""
     balance: bool = False
-    """Draw from each set equally often, by the column `set` of pairs.csv, however many pairs it has."""
+    """Draw equally often from each set, named in the column `set` of pairs.csv, no matter how many pairs it has."""
     faces: bool = False
-    """The pictures are faces of the frame: black corners are filled, and translation aligns what it is given."""
+    """The pictures are aligned faces: training fills black corners, and translation aligns each picture first."""
     workers: Annotated[int, Field(ge=0, le=64)] = 0
     """Processes that prepare batches; 0 prepares them in the training process."""
 
@@ -60,12 +60,12 @@ class DataConfig(Frozen):
 
 
 class AugmentConfig(Frozen):
-    """One random draw per pair, the same for photo and sketch; light touches the photo alone."""
+    """Random changes, the same for both pictures of a pair; only the photo's light changes."""
 
     augment: bool = True
-    """Draw at all."""
+    """Change pairs at random."""
     flip: bool = True
-    """Mirror every second picture left to right."""
+    """Mirror half of the pairs left to right."""
     rotate: Annotated[float, Field(ge=0, le=180)] = 4.0
     """Largest turn, in degrees."""
     zoom: Annotated[float, Field(ge=0, lt=0.9)] = 0.05
@@ -73,66 +73,66 @@ class AugmentConfig(Frozen):
     shift: Annotated[float, Field(ge=0, lt=0.9)] = 0.04
     """Largest shift, as a share of the side."""
     elastic: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
-    """Largest elastic shift of single places, as a share of the side; it changes the shape of faces."""
+    """Largest elastic shift of single points, as a share of the side; it changes the shape of faces."""
     light: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """Largest change of a photo's brightness and contrast, as a share."""
 
 
 class TrainConfig(Frozen):
-    """How long, how fast and where. `None` takes the method's own value."""
+    """How long to train, how fast and where. `None` takes the method's own value."""
 
     epochs: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     """Passes over the training pairs."""
     steps: Annotated[int, Field(ge=1, le=1_000_000_000)] | None = None
     """Optimiser steps, instead of epochs."""
     start_from: Path | None = None
-    """A run folder or model file of the same method to start from; for portrait also photo2sketch or sketch2photo."""
+    """Run folder or model file of the same method to start from; `portrait` also takes photo2sketch or sketch2photo."""
     batch_size: Annotated[int, Field(ge=1, le=65_536)] | None = None
     """Pairs per step and process."""
     accumulate: Annotated[int, Field(ge=1, le=65_536)] = 1
-    """Batches whose gradients are added up before a step."""
+    """Number of batches whose gradients are added up before a step."""
     learning_rate: Annotated[float, Field(gt=0)] | None = None
     """Step size of Adam."""
     clip: Annotated[float, Field(gt=0)] | None = None
-    """Largest norm of the gradients of a phase; larger ones are scaled down."""
+    """Largest norm of a phase's gradients; larger gradients are scaled down."""
     average: Annotated[float, Field(ge=0, lt=1)] | None = None
-    """Share of a running average of the weights that a step keeps, less of it at first; the average is the model."""
+    """Decay of the running average of the weights, which becomes the model; it starts lower. 0 keeps no average."""
     schedule: Literal["constant", "linear"] = "constant"
-    """`linear` falls to zero over the second half."""
+    """How the learning rate changes; `linear` lets it fall to zero over the second half."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     """Seed of the weights, the data order, the augmentation and the noise."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """`auto` takes bf16 where the processor or GPU computes in it."""
+    """Number format to compute in; `auto` takes bf16 if the processor or GPU computes in it."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Where to train."""
     devices: Annotated[int, Field(ge=1, le=1024)] = 1
-    """Processes that share the work on this machine, each with a GPU of its own where there are GPUs."""
+    """Processes that share the work on this machine, each with its own GPU if there are GPUs."""
     strategy: Literal["auto", "ddp"] = "auto"
-    """`ddp` averages gradients over the processes; `auto` does so if there are several."""
+    """`ddp` averages gradients over the processes; `auto` uses it if there are several."""
     compile: bool = False
-    """Compile the networks with `torch.compile`: the first steps take minutes, and the others less time."""
+    """Compile the networks with `torch.compile`: the first steps take minutes, later ones are faster."""
     threads: Annotated[int, Field(ge=1, le=1024)] | None = None
-    """Threads that compute on a CPU; by default one for each processor that no other program uses at the start."""
+    """Number of CPU threads; by default one for each processor that no other program uses at the start."""
     best_by: Literal["ssim", "mae", "loss"] = "ssim"
-    """The validation figure that decides which weights are the best."""
+    """The validation metric that decides which weights are best."""
     samples: Annotated[int, Field(ge=0, le=64)] = 4
     """Validation pictures on each sample sheet."""
     sample_every: Annotated[int, Field(ge=1, le=1_000_000)] = 5
     """Epochs between two sample sheets."""
     log: tuple[Literal["tensorboard", "wandb", "csv"], ...] = ()
-    """Where to log beside the run's own log.jsonl; may be given several times."""
+    """Where to log besides the run's own log.jsonl; may be repeated."""
     checkpoint_seconds: Annotated[float, Field(ge=0, le=1e9)] = 60.0
-    """Most seconds of work that a cut-off training loses, if a state is written in a twentieth of it; 0 keeps all."""
+    """Save a state this often, in seconds, or less often if saving takes long; 0 saves after every step."""
 
     @model_validator(mode="after")
     def _one_length(self) -> Self:
         if self.epochs is not None and self.steps is not None:
-            raise ValueError("epochs and steps both set the length; give one of them")
+            raise ValueError("epochs and steps both set the length; give only one")
         return self
 
 
 class MethodConfig(BaseModel):
-    """The name of a method, and beside it that method's own options."""
+    """The name of a method, followed by the method's own options."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
     name: str
@@ -144,7 +144,7 @@ class MethodConfig(BaseModel):
 
 
 _RENAMED = {"augment": {"bend": "elastic"}, "train": {"select": "best_by"}, "method": {"disguise": "corrupt"}}
-"""What version 0.1 called some keys, by section."""
+"""Names that some keys had in version 0.1, by section."""
 
 
 class RunConfig(Frozen):
@@ -179,7 +179,7 @@ def parse(value: dict[str, Any], origin: str) -> RunConfig:
 
     Args:
         value: sections as in the TOML file.
-        origin: what errors name, such as the file's path.
+        origin: what to name in errors, such as the file's path.
 
     Raises:
         ConfigError: an unknown key (the nearest known one is named) or a value out of range.
@@ -198,11 +198,11 @@ def configure(method: str | None, settings: dict[str, Any], file: Path | None = 
 
     Args:
         method: the method's name, or None to take the file's.
-        settings: `direction`, keys of any section, and otherwise options of the method.
+        settings: `direction`, keys of any section, and options of the method.
         file: a TOML file of values that `settings` override.
 
     Raises:
-        ConfigError: no method named, an unknown key or a value out of range.
+        ConfigError: no method is named, a key is unknown, or a value is out of range.
     """
     value = read_toml(file) if file else {}
     for name in (*SECTIONS, "method"):
@@ -220,7 +220,7 @@ def configure(method: str | None, settings: dict[str, Any], file: Path | None = 
     if method is not None:
         sections["method"]["name"] = method
     if "name" not in sections["method"]:
-        raise ConfigError("no method named", "type one of those that 'facesketch methods' lists")
+        raise ConfigError("no method named", "type one of the names that 'facesketch methods' lists")
     return parse(value | sections, str(file or "settings"))
 
 
@@ -270,7 +270,7 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def to_toml(config: RunConfig) -> str:
-    """Return the settings as TOML that `parse(tomllib.loads(...))` reads back to the same settings."""
+    """Return the settings as TOML; `parse(tomllib.loads(...))` reads the same settings back."""
     import tomli_w
 
     return tomli_w.dumps(config.model_dump(mode="json", exclude_none=True))

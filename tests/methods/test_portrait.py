@@ -102,7 +102,7 @@ def test_pairs_are_reproduced_in_the_style_that_drew_them() -> None:
     batch = _batch(("ink", "pencil"))
     found = method.reproduce(batch)
     torch.testing.assert_close(found, method.draw(batch.photo, torch.tensor([[0.0, 1.0], [1.0, 0.0]])))
-    with pytest.raises(ConfigError, match="style 'inks': not one that this model draws in; did you mean 'ink'"):
+    with pytest.raises(ConfigError, match="style 'inks': this model does not draw in it; did you mean 'ink'"):
         method.reproduce(_batch(("inks", "ink")))
 
 

@@ -155,7 +155,7 @@ class Method(nn.Module):
             ConfigError: an export of this method does not keep enough.
         """
         name = config.method.name
-        raise ConfigError(f"an exported {name} keeps only what translating takes", "start from its run folder")
+        raise ConfigError(f"an exported {name} keeps only what it needs to translate", "start from its run folder")
 
     def optimisers(self, learning_rate: float) -> dict[str, torch.optim.Optimizer]:
         """Return one Adam per phase, with the betas of `defaults`, fused where the device has it."""
@@ -182,4 +182,4 @@ def check_patches(frame: int, size: int) -> None:
         ConfigError: the frame is smaller than 32.
     """
     if frame < 32:
-        raise ConfigError(f"size = {size}: a patch discriminator needs at least 32 pixels", "type `size` 32")
+        raise ConfigError(f"size = {size}: the patch discriminator needs at least 32 pixels", "type `size` 32")

@@ -1,6 +1,6 @@
-"""What there is to know without PyTorch of each method that comes with the package: title, defaults and options.
+"""What can be known of each built-in method without PyTorch: title, defaults and options.
 
-The networks and losses of a method have a file of their own. A method of yours may define all of it in its own file.
+The networks and losses of a method are in a file of their own. Your own method may keep everything in one file.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from facesketch.config import DIRECTIONS, Direction, Frozen
 
 @dataclass(frozen=True)
 class Defaults:
-    """How a method is trained when nothing else is asked for."""
+    """How a method is trained by default."""
 
     epochs: int
     batch_size: int
@@ -42,7 +42,7 @@ class Family(Frozen):
     learned: ClassVar[bool] = True
     both_ways: ClassVar[bool] = False
     exemplars: ClassVar[bool] = False
-    """Translates with the training pairs: no loss, no optimiser, and no network to export."""
+    """Translates with the training pairs, so there is no loss, no optimiser and no network to export."""
     directions: ClassVar[tuple[Direction, ...]] = DIRECTIONS
     defaults: ClassVar[Defaults]
 
@@ -59,13 +59,13 @@ class DenseAEOptions(Family):
     loss: Literal["mse", "mae", "bce"] = "mse"
     """Pixel loss, on [0, 1]."""
     hidden: Annotated[int, Field(ge=1)] = 128
-    """Units of the layer on either side of the code."""
+    """Units of the layers before and after the code."""
     latent: Annotated[int, Field(ge=1)] = 64
     """Units of the code."""
 
 
 class ConvAEOptions(Family):
-    """The study's CAE with a mean squared, mean absolute, cross-entropy or structural loss, denoising if asked to."""
+    """The study's CAE with a mean squared, mean absolute, cross-entropy or structural loss; it can also denoise."""
 
     title = "Convolutional autoencoder"
     defaults = Defaults(epochs=500, batch_size=32, learning_rate=1e-3, channels_last=True)
@@ -73,13 +73,13 @@ class ConvAEOptions(Family):
     loss: Literal["mse", "mae", "bce", "ssim"] = "mse"
     """Loss on [0, 1]; `ssim` is 1 - SSIM, the structural loss that the study's text names."""
     noise: Annotated[float, Field(ge=0)] = 0.0
-    """Spread of the Gaussian noise on the source while it learns, of [0, 1]: a denoising autoencoder."""
+    """Spread of the Gaussian noise added to sources in [0, 1] while training; above 0 makes a denoising autoencoder."""
     encoder: Literal["study", "vgg16", "resnet", "lenet"] = "study"
-    """Which encoder stands before the study's decoder."""
+    """Which encoder to put before the study's decoder."""
     encoder_weights: Path | None = None
-    """A safetensors file with the encoder's trained weights (vgg16 only); read once, at the start of a training."""
+    """A safetensors file of trained encoder weights (vgg16 only); read once, when training starts."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
-    """Share of the channels' values dropped after the first and third layer up."""
+    """Share of values to drop after the decoder's first and third layers."""
 
 
 class ConvVAEOptions(Family):
@@ -89,9 +89,9 @@ class ConvVAEOptions(Family):
     defaults = Defaults(epochs=500, batch_size=16, learning_rate=1e-3, channels_last=True)
 
     latent: Annotated[int, Field(ge=1)] = 12
-    """Numbers that a face is squeezed into; the study tried 2, 4 and 12."""
+    """How many numbers a face is squeezed into; the study tried 2, 4 and 12."""
     reconstruction: Literal["bce", "mse"] = "bce"
-    """The study's notebooks use BCE, its text says MSE."""
+    """Reconstruction loss; the study's notebooks use BCE, its text says MSE."""
     beta: Annotated[float, Field(ge=0)] = 1.0
     """Weight of the divergence from the prior."""
 
@@ -107,13 +107,13 @@ class Pix2PixOptions(Family):
     width: Annotated[int, Field(ge=1)] = 64
     """Channels of the first layer of both networks."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5
-    """Noise of the generator, on the first layers up."""
+    """Dropout in the generator's first decoder layers, which is its only noise."""
     norm: Literal["instance", "batch"] = "instance"
-    """The paper's batch norm at batch 1, with the batch's own statistics at test time too, is instance norm."""
+    """`instance` equals the paper's batch norm, which uses batches of one picture in training and test alike."""
 
 
 class CycleGANOptions(Family):
-    """Least-squares GANs both ways, bound by cycle consistency; one model serves both directions."""
+    """Least-squares GANs for both directions, tied by cycle consistency; one model serves both."""
 
     title = "CycleGAN"
     paired = False
@@ -123,17 +123,17 @@ class CycleGANOptions(Family):
     cycle_weight: Annotated[float, Field(ge=0)] = 10.0
     """Weight of coming back to where one started."""
     identity_weight: Annotated[float, Field(ge=0)] = 5.0
-    """Weight of leaving a picture alone that already is what it should become."""
+    """Weight of leaving a picture unchanged if it already is of the target domain."""
     width: Annotated[int, Field(ge=1)] = 64
     """Channels of the first layer of all four networks."""
     blocks: Annotated[int, Field(ge=1)] = 9
     """Residual blocks of each generator."""
     pool: Annotated[int, Field(ge=0)] = 50
-    """Generated pictures that each discriminator's buffer holds."""
+    """How many generated pictures each discriminator's buffer holds."""
 
 
 class SparseAEOptions(Family):
-    """One layer of sigmoid units with tied weights and a penalty on all that are often on.
+    """One layer of sigmoid units with tied weights and a penalty on units that are often on.
 
     The study gives no sizes; these keep it at 25 million parameters at 256.
     """
@@ -145,9 +145,9 @@ class SparseAEOptions(Family):
     units: Annotated[int, Field(ge=1)] = 128
     """Units of the code, the rows of W."""
     activation: Annotated[float, Field(gt=0, lt=1)] = 0.05
-    """Share of its full strength at which each unit should be on average."""
+    """Mean activation that each unit should have, as a share of its full strength."""
     sparsity_weight: Annotated[float, Field(ge=0)] = 30.0
-    """Weight of the divergence of the units from that activation."""
+    """Weight of the penalty on units whose mean activation differs."""
 
 
 class CoGANOptions(Family):
@@ -160,19 +160,19 @@ class CoGANOptions(Family):
     defaults = Defaults(epochs=500, batch_size=16, learning_rate=2e-4, betas=(0.5, 0.999))
 
     latent: Annotated[int, Field(ge=1)] = 100
-    """Numbers in the code of a face."""
+    """How many numbers the code of a face has."""
     width: Annotated[int, Field(ge=1)] = 1024
-    """Channels of the maps next to the code, in all networks; each layer towards the picture has half of them."""
+    """Channels of the layer next to the code, in all networks; each layer towards the picture has half as many."""
     own: Annotated[int, Field(ge=1)] = 2
-    """Layers next to the picture that photos and sketches do not share."""
+    """How many layers next to the picture photos and sketches do not share."""
     reconstruction_weight: Annotated[float, Field(ge=0)] = 100.0
-    """Weight of giving back an encoded picture."""
+    """Weight of reconstructing an encoded picture."""
     code_weight: Annotated[float, Field(ge=0)] = 10.0
-    """Weight of finding the code of a generated photo, and of the generated sketch, again."""
+    """Weight of recovering the code of a generated photo or sketch."""
 
 
 class UNITOptions(Family):
-    """VAEs and GANs of photos and of sketches over one latent space, bound by cycle consistency.
+    """VAEs and GANs of photos and sketches with one latent space, tied by cycle consistency.
 
     The weights are the paper's lambdas.
     """
@@ -188,13 +188,13 @@ class UNITOptions(Family):
     kl_weight: Annotated[float, Field(ge=0)] = 0.1
     """Weight of the codes' divergence from the prior, lambda 1, and lambda 3 for those of translated pictures."""
     reconstruction_weight: Annotated[float, Field(ge=0)] = 100.0
-    """Weight of giving back an encoded picture, lambda 2."""
+    """Weight of reconstructing an encoded picture, lambda 2."""
     cycle_weight: Annotated[float, Field(ge=0)] = 100.0
     """Weight of coming back to where one started, lambda 4."""
     width: Annotated[int, Field(ge=1)] = 64
     """Channels of the first layer of all networks."""
     blocks: Annotated[int, Field(ge=0)] = 3
-    """Residual blocks that each encoder and each generator has beside the shared one."""
+    """Residual blocks of each encoder and each generator, without the shared one."""
 
 
 def _listed(value: object) -> object:
@@ -203,20 +203,20 @@ def _listed(value: object) -> object:
 
 
 class PortraitOptions(Family):
-    """Translates faces of the aligned frame, in one of several styles, whatever the light and the background."""
+    """Translates aligned faces in one of several styles, in any light and before any background."""
 
     title = "Portrait"
     study = False
     defaults = Defaults(epochs=100, batch_size=4, learning_rate=2e-4, betas=(0.5, 0.99), average=0.998)
 
     styles: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
-    """Styles to draw in, `cuhk,fs2k-0`: values of the column `style` of pairs.csv, the one to use by default first."""
+    """Styles to learn, such as `cuhk,fs2k-0`, from the column `style` of pairs.csv; the first is the default."""
     width: Annotated[int, Field(ge=2)] = 24
     """Channels of the generator's first level."""
     blocks: Annotated[int, Field(ge=0)] = 3
-    """Residual blocks at the generator's narrowest."""
+    """Residual blocks at the generator's smallest maps."""
     enlarge: Literal["nearest", "bilinear"] = "nearest"
-    """How the generator doubles its maps: `bilinear` leaves no grid of 2 pixels, version 0.1 took `nearest`."""
+    """How the generator doubles its maps: `bilinear` avoids a 2-pixel grid; version 0.1 used `nearest`."""
     discriminator_width: Annotated[int, Field(ge=1)] = 32
     """Channels of the discriminator's first layer."""
     l1_weight: Annotated[float, Field(ge=0)] = 10.0
@@ -224,21 +224,21 @@ class PortraitOptions(Family):
     edge_weight: Annotated[float, Field(ge=0)] = 5.0
     """Weight of the absolute difference of the gradients."""
     perceptual: Literal["alex", "vgg", "none"] = "alex"
-    """Network of the perceptual loss; `none` needs no weights."""
+    """Network for the perceptual loss; `none` needs no weights."""
     perceptual_weight: Annotated[float, Field(ge=0)] = 3.0
     """Weight of the perceptual loss."""
     adversarial_weight: Annotated[float, Field(ge=0)] = 0.5
     """Weight of the adversarial loss."""
     contrast: Annotated[float, Field(ge=1, le=2)] = 1.0
-    """Factor of the darkness of finished sketches; losses that average draw faces they never met too pale."""
+    """Factor that darkens finished sketches, since losses that average draw unknown faces too pale."""
     corrupt: Annotated[float, Field(ge=0, le=1)] = 1.0
     """How much training changes the light, colour, sharpness and background of sources; 0 leaves them alone."""
     rough: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """Share of the source sketches that training makes rough: wobbly, broken, without shading."""
+    """Share of the source sketches that training roughens: wobbly or broken lines, no shading."""
     colours: Annotated[tuple[Literal["skin", "hair", "background"], ...], BeforeValidator(_listed)] = ()
-    """Colours of the photo that the model takes as hints, `skin,hair,background`; for sketch2photo of aligned faces."""
+    """Colours to take as hints, such as `skin,hair,background`; only for sketch2photo of aligned faces."""
     critic: Literal["patch", "features"] = "patch"
-    """The discriminator: of patches alone, or of patches and of the perceptual network's feature maps."""
+    """What the discriminator sees: patches, or also the feature maps of the perceptual network."""
 
     @model_validator(mode="after")
     def _with_features(self) -> Self:
@@ -248,7 +248,7 @@ class PortraitOptions(Family):
 
 
 class PatchOptions(Family):
-    """Options of every method of patches; lengths are pixels of a picture 256 high."""
+    """Options of every patch method; lengths are in pixels of a picture 256 pixels high."""
 
     study = False
     exemplars = True
@@ -259,24 +259,24 @@ class PatchOptions(Family):
     overlap: Annotated[int, Field(ge=0, le=127)] = 10
     """Pixels that neighbouring patches share."""
     radius: Annotated[int, Field(ge=0, le=64)] = 5
-    """How far from a patch's own place its like is looked for, in each direction."""
+    """How far around a patch's own place to look for similar patches."""
     neighbours: Annotated[int, Field(ge=1, le=64)] = 5
-    """Training patches that are taken for each patch."""
+    """How many training patches to take for each patch."""
 
 
 class LLEOptions(PatchOptions):
-    """Weighted sums of the training patches nearest to each patch, without gradients."""
+    """Weighted sums of the training patches most like each patch; nothing is learned by gradients."""
 
     title = "Locally linear patches"
 
     overlap: Annotated[int, Field(ge=0, le=127)] = 14
     """Pixels that neighbouring patches share."""
     regulariser: Annotated[float, Field(gt=0)] = 1e-3
-    """What keeps weights from running away where patches are alike, as a share of their squared distances."""
+    """Keeps weights small where patches are alike; a share of their squared distances."""
 
 
 class MRFOptions(PatchOptions):
-    """Training patches chosen by a Markov network and joined along the cut of the least error."""
+    """Training patches chosen by a Markov network and joined where the seam shows least."""
 
     title = "Markov network of patches"
 
@@ -287,7 +287,7 @@ class MRFOptions(PatchOptions):
     neighbours: Annotated[int, Field(ge=1, le=64)] = 10
     """Candidates for each patch."""
     smoothness: Annotated[float, Field(ge=0)] = 0.3
-    """Weight of differences between neighbouring target patches, beside that of differences from the source."""
+    """Weight of differences between neighbouring target patches; differences from the source weigh 1."""
     rounds: Annotated[int, Field(ge=0, le=1000)] = 30
     """Rounds of belief propagation."""
 
@@ -299,7 +299,7 @@ class MRFOptions(PatchOptions):
 
 
 class PencilOptions(Family):
-    """Colour dodge of the grey picture by its blurred negative: result = grey / (1 - blur(1 - grey))."""
+    """The grey picture divided by its blur, as a colour dodge: result = grey / (1 - blur(1 - grey))."""
 
     title = "Pencil filter"
     learned = False

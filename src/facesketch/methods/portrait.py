@@ -50,7 +50,7 @@ class Portrait(Method):
         source, target, styles = self.source_channels, self.target_channels, max(len(options.styles), 1)
         if options.colours and not (direction == "sketch2photo" and data.faces and data.photo_channels == 3):
             raise ConfigError(
-                "`colours` are those of aligned faces in colour photos",
+                "`colours` needs aligned faces in colour photos",
                 "set `direction` sketch2photo, `faces` and `photo_channels` 3, or leave out `colours`",
             )
         self.colours = tuple(part for part in PARTS if part in options.colours)
@@ -172,8 +172,8 @@ class Portrait(Method):
 
     def _place(self, name: str) -> int:
         if name not in self.styles:
-            known = f"known: {', '.join(self.styles)}" if self.styles else "this model knows one style only"
-            raise ConfigError(f"style '{name}': not one that this model draws in", nearest(name, self.styles, known))
+            known = f"known: {', '.join(self.styles)}" if self.styles else "this model knows only one style"
+            raise ConfigError(f"style '{name}': this model does not draw in it", nearest(name, self.styles, known))
         return self.styles.index(name)
 
     def _maps(self, pictures: Tensor) -> list[Tensor]:

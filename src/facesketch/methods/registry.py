@@ -36,7 +36,7 @@ Other distributions add theirs as entry points of the group `facesketch.methods`
 
 
 def list_methods() -> list[str]:
-    """Return the names of all methods; PyTorch need not be installed.
+    """Return the names of all methods. This works without PyTorch.
 
     Examples:
         >>> import facesketch
@@ -47,7 +47,7 @@ def list_methods() -> list[str]:
 
 
 def family(name: str) -> type[Family]:
-    """Return what is known of a method: its title, defaults and options. Of the package's own, without PyTorch.
+    """Return a method's title, defaults and options; built-in methods need no PyTorch for this.
 
     Raises:
         ConfigError: there is no such method, or its module cannot be imported.
@@ -65,13 +65,13 @@ def method_class(name: str) -> type[Method]:
     if path is None:
         raise ConfigError(f"unknown method '{name}'", nearest(name, list_methods(), "type: facesketch methods"))
     if name in FAMILIES and not FAMILIES[name].learned:
-        raise ConfigError(f"{name} needs no training", "translate with it as it is, under its name")
+        raise ConfigError(f"{name} needs no training", "translate with it directly, by its name")
     require("train", f"method '{name}'")
     return load("method", name, path)
 
 
 def untrained(name: str) -> bool:
-    """Tell whether a name is that of a method that needs no training, and not that of a file."""
+    """Tell whether a name stands for a method that needs no training, rather than for a file."""
     return name in FAMILIES and not FAMILIES[name].learned and not Path(name).exists()
 
 
@@ -140,8 +140,8 @@ def create_model(name: str, *, direction: Direction = "photo2sketch", **settings
 
     Args:
         name: one of `list_methods()`.
-        direction: what it is to translate.
-        **settings: options of the method, and `size`, `photo_channels` and `sketch_channels`.
+        direction: what the model translates.
+        **settings: options of the method; also `size`, `photo_channels` and `sketch_channels`.
 
     Raises:
         ConfigError: an unknown method or setting, or a value out of range.
