@@ -83,7 +83,7 @@ def test_names_of_this_machine(serve: Ask, host: str) -> None:
 def test_a_name_that_another_site_points_here_is_refused(serve: Ask, host: str) -> None:
     for client in (serve(), serve(token=_TOKEN)):
         answer = client.get("/v1/health", headers={"Host": host, **_RIGHT})
-        assert problem(answer, 400) == "This server is not known by that name."
+        assert problem(answer, 400) == "This server does not go by that name."
         problem(client.get("/", headers={"Host": host}), 400)
 
 
@@ -100,7 +100,7 @@ def test_a_name_may_be_allowed(serve: Ask) -> None:
 def test_a_page_of_another_site_cannot_send_pictures(serve: Ask, origin: str) -> None:
     client = serve(cors=("https://friend.example",))
     answer = client.post("/v1/translate", files={"file": grey(1)}, headers={"Origin": origin})
-    assert problem(answer, 403) == "A page of another site sent this."
+    assert problem(answer, 403) == "A page of another site sent this request."
     assert "access-control-allow-origin" not in answer.headers
 
 
@@ -199,7 +199,7 @@ def test_the_page_is_the_files_that_come_with_the_package(serve: Ask) -> None:
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.9", "example.org"])
 def test_other_machines_are_let_in_only_when_somebody_says_so(host: str) -> None:
-    with pytest.raises(ConfigError, match=r"other machines would be let in; give a `token` .* or `no_auth`"):
+    with pytest.raises(ConfigError, match=r"lets other machines in without a token; give a `token` .* or `no_auth`"):
         check(Settings(host=host))
     check(Settings(host=host, token=_TOKEN))
     check(Settings(host=host, no_auth=True))

@@ -23,11 +23,11 @@ Refused = Callable[..., str]
     [
         (
             ["--host", "0.0.0.0"],
-            "--host 0.0.0.0: other machines would be let in; give a --token",
+            "--host 0.0.0.0: lets other machines in without a token; give a --token",
         ),
         (["--port", "70000"], 'Invalid value "70000" for --port. Must be <= 65535'),
-        (["--query-log"], "--query-log needs a gallery, and there is none; add --gallery"),
-        (["--token", "short"], "--token: expected 8 or more letters"),
+        (["--query-log"], "--query-log needs a gallery; add --gallery"),
+        (["--token", "short"], "--token: expected 8 or more ASCII letters"),
         (["--cors", "*"], "--cors *: expected an origin, such as https://faces.example.org"),
         (["--port", "0", "--model", "nowhere.onnx"], "nowhere.onnx: no such model file"),
         (["--queue", "0"], "queue = '0': "),

@@ -212,11 +212,11 @@ _BOUNDS = "A field has no name or more than 256 bytes, or there are more than 16
         (_form(_FILE, ("model", b"m" * 300)), 422, _BOUNDS),
         (_form(_FILE, ("model", b"\xff\xfe")), 400, "There is no model with this id."),
         (_form(_FILE, *((f"f{number}", b"") for number in range(40))), 422, _BOUNDS),
-        (_form(_FILE, end=False), 400, "The multipart body is torn."),
-        (_form(_FILE)[:-20], 400, "The multipart body is torn."),
-        (b"", 400, "The multipart body is torn."),
-        (b"no form at all", 400, "The multipart body is torn."),
-        (_form(_FILE).replace(b"\r\n\r\n", b"\r\n" + b"X" * 5000, 1), 400, "The multipart body is torn."),
+        (_form(_FILE, end=False), 400, "The multipart body is damaged."),
+        (_form(_FILE)[:-20], 400, "The multipart body is damaged."),
+        (b"", 400, "The multipart body is damaged."),
+        (b"no form at all", 400, "The multipart body is damaged."),
+        (_form(_FILE).replace(b"\r\n\r\n", b"\r\n" + b"X" * 5000, 1), 400, "The multipart body is damaged."),
     ],
 )
 def test_torn_and_odd_forms(serve: Ask, body: bytes, status: int, said: str) -> None:

@@ -156,7 +156,7 @@ def test_colours_apply_to_photos_unless_the_direction_is_named(own: Client, face
 def test_a_direction_that_the_model_does_not_serve() -> None:
     with _around(Network(directions=("sketch2photo",))) as client:
         said = problem(client.send(grey(30), direction="photo2sketch"), 400)
-        assert said == "The model negative does sketch2photo, not photo2sketch."
+        assert said == "The model negative translates sketch2photo, not photo2sketch."
         assert client.send(grey(30)).headers["x-facesketch-direction"] == "sketch2photo"
 
 

@@ -1,5 +1,5 @@
-"""The page and the HTTP API: strangers' pictures in, translations, hits and the state of trainings out.
+"""The page and the HTTP API: strangers' pictures in; translations, hits and the state of trainings out.
 
-Nothing that is sent is kept, nothing that lies on this machine can be named in a request, and no request can take more
-time, memory or room than `Limits` says. [docs/serve.md] tells how it is run.
+The server keeps nothing that it is sent. No request can name a file of this machine, or take more time, memory or disk
+space than `Limits` allows. [docs/serve.md] explains how to run it.
 """

@@ -71,7 +71,7 @@ def _application(service: Service) -> FastAPI:
 
     app = FastAPI(
         title="facesketch",
-        description="Face photo to artist's sketch, and sketch to photo. Nothing that is sent is kept.",
+        description="Turns face photos into artists' sketches, and sketches into photos. Keeps nothing that you send.",
         version=__version__,
         openapi_url="/v1/openapi.json",
         docs_url=None,  # its script would come from another host; /docs is a page of our own

@@ -37,7 +37,7 @@ class ServedModel:
         if direction not in self.translators:
             served = " and ".join(self.translators)
             raise ProblemError(
-                400, f"The model {self.about.id} does {served}, not {direction}.", "Ask for another model."
+                400, f"The model {self.about.id} translates {served}, not {direction}.", "Ask for another model."
             )
         return self.translators[direction]
 

@@ -110,7 +110,7 @@ class ImageDecoder:
     def _problem(self, error: DecodingError) -> ProblemError:
         match error.kind:
             case "foreign":
-                hint = "Send PNG, JPEG, WebP, TIFF, BMP, GIF, AVIF or PPM; the content counts, not the name."
+                hint = "Send PNG, JPEG, WebP, TIFF, BMP, GIF, AVIF or PPM; only the content counts, not the name."
                 return ProblemError(415, "The upload is not a picture.", hint)
             case "large":
                 hint = "Scale it down and send it again."
@@ -118,7 +118,7 @@ class ImageDecoder:
             case "time" | "memory":
                 what = "time" if error.kind == "time" else "memory"
                 return ProblemError(
-                    422, f"The picture takes too much {what} to decode.", "Save it again and send that."
+                    422, f"The picture takes too much {what} to decode.", "Save it again and send the new file."
                 )
             case _:
                 return user_problem(ImageError(error.text, error.hint))
@@ -165,7 +165,7 @@ def acceptable(accept: str) -> Kind:
             best = (weight, -place, kind)
     if best is None:
         hint = "Send Accept: image/png, image/jpeg, image/webp or application/json."
-        raise ProblemError(406, "The server cannot give any of the accepted kinds of answer.", hint)
+        raise ProblemError(406, "The server cannot answer in any of the accepted media types.", hint)
     return best[2]
 
 

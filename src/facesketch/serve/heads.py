@@ -124,8 +124,8 @@ def protocol(silence: float) -> type[H11Protocol]:
 
 
 def _answer(status: int) -> bytes:
-    what = "The request's line or headers are too long." if status == 431 else "This is not a valid request."
-    answer = ProblemError(status, what, "Send it as a browser or curl does.", {**SECURITY, "Connection": "close"})
+    what = "The request line or the headers are too long." if status == 431 else "This is not a valid request."
+    answer = ProblemError(status, what, "Send it as a browser or curl would.", {**SECURITY, "Connection": "close"})
     response = answer.response()
     lines = [
         f"HTTP/1.1 {status} {HTTPStatus(status).phrase}".encode(),

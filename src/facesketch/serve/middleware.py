@@ -144,8 +144,8 @@ class AccessMiddleware:
         if self._settings.token is not None and not self._settings.loopback:
             return  # another site does not know the token, and a public server may have any name
         if not _is_known(host, {*self._names, self._settings.host.lower()}):
-            hint = "The person who runs it can allow the name."
-            raise ProblemError(400, "This server is not known by that name.", hint)
+            hint = "The person who runs the server can allow this name."
+            raise ProblemError(400, "This server does not go by that name.", hint)
 
     def _check_origin(self, headers: Headers) -> None:
         """Refuse what a page of another site sends: a browser sends it without asking and hides only the answer."""
@@ -155,8 +155,8 @@ class AccessMiddleware:
         place = urlsplit(origin).netloc if _is_address(origin) else ""
         if place and (place == headers.get("host") or _name(place) in self._names):
             return
-        hint = "The person who runs the server can allow that site."
-        raise ProblemError(403, "A page of another site sent this.", hint)
+        hint = "The person who runs the server can allow this site."
+        raise ProblemError(403, "A page of another site sent this request.", hint)
 
     def _is_trusted(self, headers: Headers) -> bool:
         if self._settings.token is None:

@@ -58,7 +58,7 @@ async def read_form(request: Request, limits: Limits, ticket: Ticket, most: int 
         async with asyncio.timeout(limits.upload_seconds):
             return await _parsed(headers, body, limits, ticket, most)
     except TimeoutError as error:
-        hint = "Send it again, or a smaller picture."
+        hint = "Send it again, or send a smaller picture."
         raise ProblemError(408, "The upload took too long to arrive.", hint, {"Connection": "close"}) from error
     except ProblemError:
         await _drain(body, limits)
@@ -117,7 +117,7 @@ def _too_large(limits: Limits) -> ProblemError:
     return ProblemError(
         413,
         f"The upload is larger than {limits.upload / (1 << 20):g} MiB.",
-        "Send a smaller or more compressed picture.",
+        "Send a smaller picture, or compress it more.",
     )
 
 
@@ -158,7 +158,7 @@ async def _parsed(headers: Headers, body: _Body, limits: Limits, ticket: Ticket,
         files = [each for each in sent.getlist(FILE) if isinstance(each, UploadFile)]
         if not 1 <= len(files) <= most:
             many = "More than one picture was sent" if most == 1 else f"More than {most} pictures were sent"
-            hint = "Send one picture a request, as the field 'file'."
+            hint = "Send one picture per request, as the field 'file'."
             raise ProblemError(422, f"{many if files else 'No picture was sent'} as the field 'file'.", hint)
         if any(isinstance(value, UploadFile) for _, value in fields):
             raise ProblemError(422, "A field other than 'file' holds a file.", "See /v1/openapi.json for the fields.")
@@ -175,4 +175,4 @@ async def _parsed(headers: Headers, body: _Body, limits: Limits, ticket: Ticket,
 
 
 def _torn() -> ProblemError:
-    return ProblemError(400, "The multipart body is torn.", "Send it again, as a browser or curl -F does.")
+    return ProblemError(400, "The multipart body is damaged.", "Send it again, as a browser or curl -F does.")

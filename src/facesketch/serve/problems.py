@@ -1,4 +1,4 @@
-"""Failures as `application/problem+json`: what was wrong and how to mend it, as a `FacesketchError` says it."""
+"""Failures as `application/problem+json`: what was wrong and how to fix it, as in a `FacesketchError`."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ MEDIA = "application/problem+json"
 
 
 class Problem(BaseModel):
-    """Why there is no other answer."""
+    """What was wrong with a request, and how to fix it."""
 
     seen: str
     """What was wrong, in one sentence."""
     hint: str
-    """How to mend it."""
+    """How to fix it."""
     field: str | None = None
-    """The form field that mends it, if there is one."""
+    """The form field that fixes it, if there is one."""
 
 
 class ProblemError(Exception):
@@ -34,9 +34,9 @@ class ProblemError(Exception):
     Args:
         status: the HTTP status.
         seen: what was wrong.
-        hint: how to mend it.
+        hint: how to fix it.
         headers: further headers.
-        field: the form field that mends it.
+        field: the form field that fixes it.
     """
 
     def __init__(
@@ -54,16 +54,16 @@ class ProblemError(Exception):
 _MEANINGS = {
     400: "The picture or a field cannot be used.",
     401: "The token is missing or wrong.",
-    403: "A page of another site sent this.",
+    403: "A page of another site sent this request.",
     404: "Not found.",
-    406: "The server cannot give any of the accepted kinds of answer.",
+    406: "The server cannot answer in any of the accepted media types.",
     408: "The upload did not arrive in time.",
     413: "The upload has too many bytes, or the picture too many pixels.",
     415: "The upload is not a picture, or not multipart/form-data.",
     422: "A field is missing, unknown or out of range, or the picture takes too much time or memory to decode.",
     429: "Too many requests are waiting; `Retry-After` says when to try again.",
     503: "The server is stopping.",
-    504: "It took longer than the time limit.",
+    504: "The answer took longer than the time limit.",
 }
 
 

@@ -262,4 +262,4 @@ def thinned(points: list[tuple[int, float]], most: int = _POINTS) -> list[tuple[
 
 
 def _missing() -> ProblemError:
-    return ProblemError(404, "There is no such training.", "See /v1/runs for those there are.")
+    return ProblemError(404, "There is no such training.", "See /v1/runs for the list.")

@@ -19,47 +19,47 @@ class _Form(Frozen):
 
 
 class TranslateForm(_Form):
-    """How a picture is to be translated."""
+    """How to translate a picture."""
 
     direction: Direction | None = None
-    """When left out, the server looks whether the picture is a photo or a sketch."""
+    """What to draw; by default the server looks whether the picture is a photo or a sketch."""
     model: _Name | None = None
-    """An id from `/v1/models`; the package's own model when left out."""
+    """An id from `/v1/models`; by default the package's own model."""
     style: _Name | None = None
-    """One of the model's styles; its first when left out."""
+    """One of the model's styles; by default its first."""
     skin: _Name | None = None
-    """The colour of skin in a photo drawn from a sketch: 1 (lightest) to 10 on the Monk scale, a CSS colour or auto."""
+    """Skin colour in a photo drawn from a sketch: 1 (lightest) to 10 on the Monk scale, a CSS colour, or auto."""
     hair: _Name | None = None
-    """Colour of the hair: a CSS colour, or auto."""
+    """Hair colour: a CSS colour, or auto."""
     background: _Name | None = None
-    """Colour of the background: a CSS colour, or auto; light grey if you give none."""
+    """Background colour: a CSS colour, or auto; light grey if you give none."""
     face: Annotated[int, Field(ge=1, le=1000)] = 1
-    """Which face, 1 being the largest, if the model frames faces."""
+    """Which face to draw, if the model frames faces; 1 is the largest."""
     align: bool = True
-    """Find and frame a face, if the model learned from framed ones."""
+    """Find and frame a face, if the model was trained on framed faces."""
     margin: Annotated[float, Field(ge=0, le=2)] = 0.0
-    """Draw more around the face: on each side this share of the frame's sides."""
+    """Draw more around the face: add this share of the frame on each side."""
     whole: bool = False
     """Draw the whole picture instead of the frame."""
     size: _Name | None = None
-    """200x250 or 400x500, which the result then has; when left out, what the face has details for, enlarged."""
+    """Size of the result, 200x250 or 400x500; by default near the face's own size, and at least 200x250."""
     resolution: Literal["trained", "native"] = "trained"
-    """Work at the size of training, or at the picture's own."""
+    """Work at the size that the model was trained at, or at the picture's own size."""
 
 
 class SearchForm(_Form):
-    """How a gallery is to be searched."""
+    """How to search a gallery."""
 
     top: Annotated[int, Field(ge=1, le=100)] = 10
-    """How many hits."""
+    """How many hits to return."""
     route: Literal["direct", "to-photo", "to-sketch", "fused"] = "fused"
-    """How sketch and photos are compared."""
+    """How to compare sketch and photos."""
     prior: Annotated[float, Field(gt=0, lt=1)] = 0.5
-    """How likely it was, before the search, that the person is in the gallery at all."""
+    """How likely it is, before the search, that the person is in the gallery at all."""
     face: Annotated[int, Field(ge=1, le=1000)] | None = None
-    """Which face of the sketch, 1 being the largest; needed if it shows several."""
+    """Which face of the sketch to search with; 1 is the largest. Needed if the sketch shows several."""
     where: str = ""
-    """Search only photos with these facts of the gallery's table of people, `column=value` with commas between."""
+    """Search only photos for which the gallery's table of people has these `column=value`s, separated by commas."""
 
 
 class _Answer(BaseModel):
@@ -70,7 +70,7 @@ class FaceFound(_Answer):
     """The face that was framed."""
 
     box: tuple[float, float, float, float]
-    """Left, top, width and height in the upload's pixels, as its EXIF data would have it shown."""
+    """Left, top, width and height in pixels of the upload, after its EXIF orientation is applied."""
 
 
 class Translated(_Answer):
@@ -83,16 +83,16 @@ class Translated(_Answer):
     width: int
     height: int
     faces: int
-    """How many faces the picture shows; 0 if none was looked for."""
+    """How many faces the picture shows; 0 if the server did not look for any."""
     face: FaceFound | None
     turned: Literal[0, 90, 180, 270]
     """How many degrees clockwise the upload was turned to show the face upright."""
     source: str
-    """What was translated, as a `data:` URL of a JPEG, in the size of the result."""
+    """What was translated, as a `data:` URL of a JPEG that is as large as the result."""
     result: str
     """The translation, as a `data:` URL of a PNG."""
     notice: str
-    """One line for the user if the upload was turned, else empty."""
+    """A note for the user if the upload was turned; else empty."""
 
 
 class Model(_Answer):
@@ -104,18 +104,18 @@ class Model(_Answer):
     styles: dict[Direction, list[str]]
     """The styles of each direction; none if it has only one."""
     colours: list[Part]
-    """The colours that it takes when it draws a photo."""
+    """The colours that the model takes as hints when it draws a photo."""
     faces: bool
     """Whether it was trained on framed faces."""
     native: bool
-    """Whether it can work at the picture's own size."""
+    """Whether the model can work at the picture's own size."""
     size: int | None
-    """Pixels of the longer side that it works at; None for the picture's own."""
+    """Pixels of the longer side that the model works at; None for the picture's own size."""
     default: bool
 
 
 class Bounds(_Answer):
-    """Limits of an upload."""
+    """Limits on uploads."""
 
     bytes: int
     pixels: int
@@ -130,7 +130,7 @@ class Health(_Answer):
     gallery: int | None
     """Photos in the gallery; None without one."""
     runs: bool
-    """Whether trainings are shown."""
+    """Whether the server shows trainings."""
     queue: int
     """Requests that are being received, waiting or worked on."""
     limits: Bounds
@@ -157,20 +157,20 @@ class Hit(_Answer):
     person: str
     label: str
     score: float
-    """-1 to 1; larger is more alike."""
+    """How alike sketch and photo are, -1 to 1; larger is more alike."""
     chance: float | None
-    """How likely it is to be the right person; null if the gallery has too few people to tell."""
+    """How likely the hit is the right person; null if the gallery has too few people to tell."""
     picture: str
-    """The path of its picture on this server, valid for a while."""
+    """The path of the hit's picture on this server; it is valid for a while."""
 
 
 class Probe(_Answer):
-    """A picture that was searched with."""
+    """A picture that you searched with."""
 
     framed: str
     """The face in the frame, as a `data:` URL."""
     translated: str | None
-    """The photo made of the sketch, as a `data:` URL; null for a photo."""
+    """The photo made from the sketch, as a `data:` URL; null for a photo."""
     turned: Literal[0, 90, 180, 270]
     """How many degrees clockwise the upload was turned to show the face upright."""
 
@@ -180,9 +180,9 @@ class Hits(_Answer):
 
     hits: list[Hit]
     absent: float | None
-    """The chance that the person is not in this gallery; null if it has too few people to tell."""
+    """The chance that the person is not in this gallery; null if the gallery has too few people to tell."""
     elsewhere: float | None
-    """The chance that the person is in the gallery but none of the hits; null likewise."""
+    """The chance that the person is in the gallery but not among the hits; null in the same case."""
     verdict: str
     """The answer in one sentence."""
     lead: str
@@ -191,9 +191,9 @@ class Hits(_Answer):
     size: int
     """How many photos were compared."""
     probes: list[Probe]
-    """What was sent, in that order."""
+    """The pictures that you sent, in that order."""
     notice: str
-    """One line for the user if a picture was turned or taken for a photo, or the gallery narrowed; else empty."""
+    """A note for the user if a picture was turned or taken for a photo, or fewer photos were searched; else empty."""
 
 
 class Run(_Answer):
@@ -201,15 +201,15 @@ class Run(_Answer):
 
     id: str
     method: str | None
-    """None if the folder cannot be read, as with `direction`."""
+    """None if the folder cannot be read; then `direction` is None too."""
     direction: Direction | None
     state: Literal["waiting", "running", "stopped", "ended", "unreadable"]
     """`running` and `waiting` (not begun yet) mean that a process has the folder open."""
     reason: str = ""
-    """Why it is `unreadable`."""
+    """Why the run is `unreadable`."""
     step: int
     steps: int | None
-    """The planned number, if known."""
+    """The planned number of steps, if known."""
     epoch: int
 
 
@@ -220,7 +220,7 @@ class RunDetails(Run):
     losses: dict[str, list[tuple[int, float]]]
     """Up to 300 points (step, value) of each loss, evenly spaced over the run."""
     validation: dict[str, list[tuple[int, float]]]
-    """The same for the validation metrics."""
+    """Up to 300 points (step, value) of each validation metric."""
     samples: list[int]
     """Epochs that have a sample sheet."""
 

@@ -111,7 +111,7 @@ class Searcher:
         key = self._names.key(name)
         picture = b"" if key is None else self._gallery.thumbnail(key)
         if not picture:
-            raise ProblemError(404, "There is no such picture, or its search was too long ago.", "Search again.")
+            raise ProblemError(404, "There is no such picture, or its search is too long ago.", "Search again.")
         return picture
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Settings of a server: what it serves, to whom, and how much at once."""
+"""Settings of a server: what it serves, to whom, and how much it does at once."""
 
 from __future__ import annotations
 
@@ -96,14 +96,15 @@ def check(settings: Settings) -> Settings:
             or searches are logged without a gallery.
     """
     if settings.query_log and settings.gallery is None:
-        raise ConfigError("`query_log` needs a gallery, and there is none", "add `gallery`, or leave it out")
+        raise ConfigError("`query_log` needs a gallery", "add `gallery`, or leave it out")
     if not settings.loopback and settings.token is None and not settings.no_auth:
         raise ConfigError(
-            f"`host` {settings.host}: other machines would be let in", "give a `token` they must send, or `no_auth`"
+            f"`host` {settings.host}: lets other machines in without a token",
+            "give a `token` that they must send, or `no_auth`",
         )
     token = settings.token
     if token is not None and not _can_be_sent(token):
-        raise ConfigError(f"`token`: expected {_SHORTEST} or more letters, digits and signs of ASCII without a space")
+        raise ConfigError(f"`token`: expected {_SHORTEST} or more ASCII letters, digits and signs without spaces")
     for origin in settings.cors:
         scheme, _, rest = origin.partition("://")
         if scheme not in {"http", "https"} or not rest or "/" in rest or "*" in rest:

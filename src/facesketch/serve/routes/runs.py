@@ -18,7 +18,9 @@ router = APIRouter()
 async def _store(service: ServiceOf) -> RunStore:
     if service.run_store is None:
         raise ProblemError(
-            404, "This server shows no trainings.", "The person who runs it can start it with a folder of trainings."
+            404,
+            "This server shows no trainings.",
+            "The person who runs the server can start it with a folder of trainings.",
         )
     return service.run_store
 
@@ -29,13 +31,13 @@ _Name = Annotated[str, Path(min_length=1, max_length=4096)]
 
 @router.get("/v1/runs", operation_id="runs", summary="List the trainings", responses=documented(404, 429, 504))
 async def runs(request: Request, service: ServiceOf, store: _Store) -> list[Run]:
-    """Answer with the trainings, the latest to write first."""
+    """Return the trainings; the one that wrote last comes first."""
     return await service.in_thread(request, store.runs)
 
 
 @router.get("/v1/runs/{name}", operation_id="run", summary="One training", responses=documented(404, 422, 429, 504))
 async def run(request: Request, name: _Name, service: ServiceOf, store: _Store) -> RunDetails:
-    """Answer with a training's settings, curves and samples."""
+    """Return a training's settings, curves and samples."""
     return await service.in_thread(request, store.details, name)
 
 
@@ -49,5 +51,5 @@ async def run(request: Request, name: _Name, service: ServiceOf, store: _Store) 
 async def sample(
     request: Request, name: _Name, epoch: Annotated[int, Path(ge=0, le=10**9)], service: ServiceOf, store: _Store
 ) -> Response:
-    """Answer with the sample sheet of an epoch."""
+    """Return the sample sheet of an epoch."""
     return Response(await service.in_thread(request, store.sample, name, epoch), media_type="image/png")

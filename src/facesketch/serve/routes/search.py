@@ -18,7 +18,7 @@ router = APIRouter()
 async def _searcher(service: ServiceOf) -> Searcher:
     if service.searcher is None:
         raise ProblemError(
-            404, "This server has no gallery to search.", "The person who runs it can start it with a gallery."
+            404, "This server has no gallery to search.", "The person who runs the server can start it with a gallery."
         )
     return service.searcher
 
@@ -34,9 +34,9 @@ _Searcher = Annotated[Searcher, Depends(_searcher)]
     openapi_extra=multipart(SearchForm),
 )
 async def search(request: Request, service: ServiceOf, searcher: _Searcher) -> Hits:
-    """Answer with the photos of the gallery that resemble the sketch sent as `file`. A hit is a lead, not proof.
+    """Return the photos in the gallery that resemble the sketch sent as `file`. A hit is a lead, not proof.
 
-    Up to eight pictures of one person, each sent as `file`, are asked at once.
+    You can search with up to eight pictures of one person; send each as `file`.
     """
     with service.admission.admit() as ticket:
         pictures, form = await service.received(request, SearchForm, ticket, MOST)
@@ -47,7 +47,7 @@ async def search(request: Request, service: ServiceOf, searcher: _Searcher) -> H
     "/v1/gallery", operation_id="gallery", summary="What the gallery holds", responses=documented(404, 429, 504)
 )
 async def gallery(request: Request, service: ServiceOf, searcher: _Searcher) -> GalleryInfo:
-    """Answer with what the gallery holds."""
+    """Return what the gallery holds."""
     with service.admission.admit() as ticket:
         return await service.within(request, ticket.run(searcher.thread, searcher.info))
 
@@ -62,7 +62,7 @@ async def gallery(request: Request, service: ServiceOf, searcher: _Searcher) -> 
 async def picture(
     request: Request, name: Annotated[str, Path(pattern="^[0-9a-f]{32}$")], service: ServiceOf, searcher: _Searcher
 ) -> Response:
-    """Answer with the small JPEG of a hit from a recent search."""
+    """Return the small JPEG of a hit from a recent search."""
     with service.admission.admit() as ticket:
         content = await service.within(request, ticket.run(searcher.thread, searcher.picture, name))
     return Response(content, media_type="image/jpeg")

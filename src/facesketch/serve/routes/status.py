@@ -16,7 +16,7 @@ router = APIRouter()
 
 @router.get("/v1/health", operation_id="health", summary="State of the server", responses=documented())
 async def health(service: ServiceOf) -> Health:
-    """Answer with the state of the server and the limits of an upload."""
+    """Return the state of the server and the limits on uploads."""
     limits = service.settings.limits
     return Health(
         status="ok",
@@ -37,5 +37,5 @@ async def health(service: ServiceOf) -> Health:
     responses=file_answer("Text.", MEDIA) | documented(),
 )
 async def metrics(service: ServiceOf) -> Response:
-    """Answer with the metrics in the text format of Prometheus."""
+    """Return the metrics in Prometheus' text format."""
     return Response(service.metrics.text(), media_type=MEDIA)

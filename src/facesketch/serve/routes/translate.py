@@ -28,7 +28,7 @@ _ANSWERS[200] |= {"model": Translated, "headers": _HEADERS | {"X-Facesketch-Styl
     openapi_extra=multipart(TranslateForm),
 )
 async def translate(request: Request, service: ServiceOf) -> Response:
-    """Answer with the translation of the picture that is sent as `file`."""
+    """Return the translation of the picture sent as `file`."""
     with service.admission.admit() as ticket:
         (data,), form = await service.received(request, TranslateForm, ticket)
         kind = acceptable(request.headers.get("accept", ""))
@@ -42,5 +42,5 @@ async def translate(request: Request, service: ServiceOf) -> Response:
 
 @router.get("/v1/models", operation_id="models", summary="List the models", responses=documented())
 async def models(service: ServiceOf) -> list[Model]:
-    """Answer with the models, the default first."""
+    """Return the models, the default first."""
     return [each.about for each in service.translator.catalogue]
