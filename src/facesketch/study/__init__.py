@@ -26,8 +26,8 @@ def run(
 ) -> Study:
     """Train and evaluate every method in both directions, write the report and the figures, and return the study.
 
-    Call it again after an interruption, and it continues with what is missing. A cell that fails does not stop the
-    others: `failure` of the study tells why, and so does the report.
+    If it is interrupted, call it again: it goes on with what is missing. A cell that fails does not stop the others;
+    the study's `failure` and the report say why it failed.
 
     Examples:
         >>> import facesketch
@@ -41,10 +41,10 @@ def run(
         data: the folder of pairs.
         out: the study's folder.
         preset: `quick`, `standard` or `study`.
-        only: methods, directions or beginnings of cell names; all when empty.
-        seeds: how often each cell is trained, each time from another seed; None for the preset's number.
+        only: run only these methods, directions or starts of cell names; all when empty.
+        seeds: how often to train each cell, each time from another seed; None for the preset's number.
         metrics: what to measure; None for the metrics of an earlier call, or else the preset's.
-        quiet: show no progress of trainings.
+        quiet: show no training progress.
         progress: called with the study and None before the first cell, and then with each cell and why it failed.
 
     Raises:

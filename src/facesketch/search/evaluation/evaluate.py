@@ -128,7 +128,7 @@ def _warnings(protocol: str, counts: tuple[int, int], split: Split, people: int)
         yield f"only {people} people: the intervals are too narrow to rely on"
     if people * min(ALARMS) < 1:
         least = f"{100 * min(ALARMS):.0f} % of {people} people is less than one"
-        yield f"{least}: the bar for so few false alarms depends on one person"
+        yield f"{least}: the threshold for this few false alarms depends on one person"
 
 
 def evaluate_search(

@@ -69,7 +69,7 @@ def _draw_matches(axes: Axes, gallery: GalleryScore) -> None:
         rates = found.curve[:_PLACES]
         _draw_line(axes, name, f"{found.title}, {_percent(found.rank['1'].value, 1)} first", rates)
     axes.set_title(gallery.title, loc="left", fontsize=10, fontweight="bold")
-    _finish(axes, "place", "found up to this place")
+    _finish(axes, "place", "found at or before this place")
     axes.set_xticks([1, 5, 10, 15, 20])
 
 
@@ -83,7 +83,7 @@ def _draw_alarms(axes: Axes, gallery: GalleryScore, halves: int) -> None:
         axes.axvline(alarms, color=_RULE, linewidth=1, zorder=0)
     axes.set_xscale("log")
     axes.set_title(f"half of the people left out, {halves} times", loc="left", fontsize=10)
-    _finish(axes, "share of searches for absent people that alarm", "found, first and above the bar")
+    _finish(axes, "share of searches for absent people that raise a false alarm", "found first and above the threshold")
     axes.xaxis.set_major_formatter(FuncFormatter(lambda share, _: _percent(share, 0 if share >= 0.01 else 1)))
     axes.xaxis.set_minor_locator(NullLocator())
 

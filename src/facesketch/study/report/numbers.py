@@ -42,21 +42,21 @@ def listed(names: list[str]) -> str:
 
 
 _MEANINGS = """
-psnr | PSNR | higher | How small the squared difference of grey values is, in decibels.
+psnr | PSNR | higher | How small the squared difference in grey is, in decibels.
 ssim | SSIM | higher | Agreement of brightness, contrast and structure in small windows; 1 for equal pictures.
-ms-ssim | MS-SSIM | higher | The same at five scales, from fine to coarse.
-fsim | FSIM | higher | Agreement where edges and lines are, by phase congruency and gradient; it ranks here.
-fsimc | FSIMc | higher | FSIM with a term for colour; it equals FSIM where the colours are exact.
+ms-ssim | MS-SSIM | higher | SSIM at five scales, from fine to coarse.
+fsim | FSIM | higher | Agreement of edges and lines, by phase congruency and gradient; this report ranks by it.
+fsimc | FSIMc | higher | FSIM with a term for colour; equal to FSIM if the colours are exact.
 scoot | Scoot | higher | Agreement of the texture and the strokes of sketches, block by block.
-lpips-alex | LPIPS (alex) | lower | Distance in the features of AlexNet, fitted to what people call alike.
-lpips-vgg | LPIPS (vgg) | lower | The same in the features of VGG16.
-identity | identity | higher | How similar SFace finds the faces in result and target, as a cosine.
-frechet-vgg16 | Fréchet, VGG16 | lower | Distance of all results to all true pictures, as clouds of features; not FID.
-kernel-vgg16 | kernel, VGG16 | lower | A distance of the same two clouds that is unbiased on few pictures.
-rank | rank-k | higher | Share of people whose photo is among the k most similar, in raw grey pixels.
-rank-hog | rank-k, HOG | higher | The same by histograms of oriented gradients.
-rank-sface | rank-k, SFace | higher | The same by a network for face recognition.
-nlda | NLDA | higher | Share recognised by null-space linear discriminants, learned on a part of the test people.
+lpips-alex | LPIPS (alex) | lower | Distance between AlexNet features, fitted to what people call alike.
+lpips-vgg | LPIPS (vgg) | lower | Distance between VGG16 features, fitted in the same way.
+identity | identity | higher | How similar SFace finds the faces in result and target (a cosine).
+frechet-vgg16 | Fréchet, VGG16 | lower | Distance of all results from all true pictures, as clouds of features; not FID.
+kernel-vgg16 | kernel, VGG16 | lower | Another distance between the two clouds, unbiased even for few pictures.
+rank | rank-k | higher | Share of people whose photo is among the k most similar, comparing raw grey pixels.
+rank-hog | rank-k, HOG | higher | The same share, comparing histograms of oriented gradients.
+rank-sface | rank-k, SFace | higher | The same share, comparing with a face recognition network.
+nlda | NLDA | higher | Share recognised by null-space linear discriminants, learned on some of the test people.
 """
 MEANINGS = {name: rest for name, *rest in (line.split(" | ") for line in _MEANINGS.strip().splitlines())}
 """By name: the title, which values are better, and the meaning."""

@@ -50,7 +50,7 @@ def _gallery(name: str, gallery: GalleryScore) -> dict[str, Any]:
         f"Guessing finds {number(gallery.chance['1'], 'rank-1')}."
     )
     if gallery.baselines:
-        caption += " The shaded rows compare the pictures as they are, without a face looked for or a model."
+        caption += " The shaded rows compare the pictures as they are, without finding faces and without a model."
     matches, alarms = [], []
     for key, each in (gallery.routes | gallery.baselines).items():
         role, dashed = _ROLES.get(key, "six"), key == "pixels"
@@ -64,7 +64,7 @@ def _gallery(name: str, gallery: GalleryScore) -> dict[str, Any]:
         return "; ".join(f"{each.title} {number(rate(each).value, 'rank-1')}" for each in gallery.routes.values())
 
     at_once = f"Found at rank 1: {listed(lambda each: each.rank['1'])}."
-    above = f"Found first and above the bar, at {100 * ALARMS[0]:.0f} % false alarms: "
+    above = f"Found first and above the threshold, at {100 * ALARMS[0]:.0f} % false alarms: "
     above += f"{listed(lambda each: each.open_set[str(ALARMS[0])])}."
     title = gallery.title
     up: dict[str, Any] = {"y": "share found", "bottom": 0, "top": 1.02}

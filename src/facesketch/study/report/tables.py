@@ -115,7 +115,7 @@ def how_ranked(found: Mapping[str, VariantResult]) -> str:
         return f"Models are ranked by {name}."
     if any(measured):
         return f"Models are ranked by {name}; those without it have no rank."
-    return f"{name} was not measured, so models have no rank and stand in the order of the plan."
+    return f"{name} was not measured, so models have no rank and follow the order of the plan."
 
 
 def _clear_winner(found: Mapping[str, VariantResult], direction: Direction, metric: str) -> str | None:
