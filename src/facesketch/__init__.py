@@ -1,6 +1,6 @@
-"""Face photo to artist's sketch, and sketch to photo.
+"""Turn face photos into artists' sketches, and sketches into photos.
 
-The public names are loaded when they are first used, so `import facesketch` costs nothing.
+Each public name is loaded when you first use it, so `import facesketch` costs nothing.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """One tree of exceptions for everything a user can get wrong; our own mistakes are `assert`s and stay tracebacks.
 
-An error is data: `seen` says what was wrong and `hint` how to mend it. A parameter stands in backticks under its Python
+An error is data: `seen` says what was wrong and `hint` how to fix it. A parameter stands in backticks under its Python
 name, such as `batch_size` or `align=False`, and the command line prints it as a flag.
 """
 
@@ -12,7 +12,7 @@ from importlib.util import find_spec
 
 
 class FacesketchError(Exception):
-    """A mistake that the user can mend.
+    """A mistake that the user can fix.
 
     Examples:
         >>> import facesketch
@@ -25,7 +25,7 @@ class FacesketchError(Exception):
     Args:
         seen: what was wrong, on one line.
         hint: what to do about it; empty where `seen` says it all.
-        where: the file or folder it is about, where several are worked on.
+        where: the file or folder that the error is about, when there are several.
     """
 
     def __init__(self, seen: str, hint: str = "", where: str = "") -> None:
@@ -39,35 +39,35 @@ class FacesketchError(Exception):
 
 
 class ConfigError(FacesketchError):
-    """An option, a TOML key or a combination of them that is not understood."""
+    """An option, a TOML key or a combination of them that is not valid."""
 
 
 class ImageError(FacesketchError):
-    """A picture that cannot be opened, or that is not one."""
+    """A picture that cannot be opened, or a file that is not a picture."""
 
 
 class TooLargeError(ImageError):
-    """A picture of more pixels than may be decoded."""
+    """A picture with more pixels than the limit."""
 
 
 class FaceError(FacesketchError):
-    """A picture in which the wanted face is not found."""
+    """A picture in which the face that you asked for is not found."""
 
 
 class SeveralFacesError(FaceError):
-    """A picture of several faces, of which one has to be chosen."""
+    """A picture with several faces, of which you have to choose one."""
 
 
 class DataError(FacesketchError):
-    """A folder of pictures from which no usable pairs come."""
+    """A folder of pictures that gives no usable pairs."""
 
 
 class CheckpointError(FacesketchError):
-    """A model file or training state that is torn, missing or not one of ours."""
+    """A model file or training state that is damaged, missing or not from facesketch."""
 
 
 class GalleryError(FacesketchError):
-    """A gallery that is missing, torn, not one of ours, or made by a newer version or with another embedder."""
+    """A gallery that is missing, damaged, not from facesketch, or made by a newer version or another embedder."""
 
 
 class NoGalleryError(GalleryError):
@@ -75,11 +75,11 @@ class NoGalleryError(GalleryError):
 
 
 class OutputError(FacesketchError):
-    """A place that cannot be written to: no rights, no room, or already something else."""
+    """A place that cannot be written to: no rights, no space, or something else is already there."""
 
 
 class ResourceError(FacesketchError):
-    """Not enough memory, or a device that is not there."""
+    """Not enough memory, or a device that this machine does not have."""
 
 
 class MissingExtraError(FacesketchError):

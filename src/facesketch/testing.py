@@ -1,6 +1,6 @@
-"""What every method, metric and embedder has to do, as classes of tests that pytest runs on yours.
+"""What every method, metric and embedder must do, as classes of tests that pytest runs on yours.
 
-Subclass one in a file of tests, and name what it is to test:
+Subclass one of them in a test file, and name what to test:
 
     from facesketch.testing import MethodContract
 

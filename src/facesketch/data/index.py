@@ -72,7 +72,7 @@ class Report:
 
 
 def index(folder: Path, layout: str = "auto") -> Index:
-    """Find the pairs in a folder by its names; pictures are read only to tell side-by-side ones.
+    """Find the pairs in a folder by file names; pictures are read only to recognise side-by-side pairs.
 
     Examples:
         >>> from facesketch.data.index import index

@@ -56,9 +56,9 @@ def evaluate(
     device: str = "auto",
     progress: Progress | None = None,
 ) -> Results:
-    """Measure a model on the test pairs of a folder, beside the baselines.
+    """Measure a model and the baselines on the test pairs of a folder.
 
-    To measure many models on the same pairs, make one `Evaluation` and call its `of` for each.
+    To measure many models on the same pairs, make one `Evaluation` and call its `of` for each model.
 
     Examples:
         >>> import facesketch
@@ -72,25 +72,25 @@ def evaluate(
     Args:
         model: a run folder, a model file, the name of a method that needs no training, or what
             `facesketch.inference.translator.load` returns; None with `images`.
-        data: the folder of pairs; a photo and its sketch must have one size.
+        data: the folder of pairs; a photo and its sketch must be of the same size.
         direction: needed with `images`, and for a model that serves both directions.
         split: which pairs to measure on.
-        protocol: the split's name in print: `cuhk`, `cufs`, `cufsf`, `fs2k` or `own`; None recognises `cuhk`. Other
-            counts than the protocol's give a warning.
-        images: a folder of pictures that any program made, named by the pairs' stems, to measure instead of a model.
+        protocol: the split's name in papers: `cuhk`, `cufs`, `cufsf`, `fs2k` or `own`; None recognises `cuhk`. You get
+            a warning if the counts differ from the protocol's.
+        images: a folder of pictures to measure instead of a model, named by the pairs' stems.
         metrics: some of `facesketch.evaluation.evaluator.NAMES`; None for all that apply.
-        out: a `.json` file for the results; a CSV with one row per picture lands beside it.
+        out: a `.json` file for the results; a CSV file with one row per picture is written beside it.
         pictures: a folder for the translated pictures, as PNG under their stems.
         name: what to call the results; None for the name of the run folder, the file or the folder of images.
-        seed: of the bootstrap, at least 0.
+        seed: the seed of the bootstrap, at least 0.
         weights: which weights of a run folder.
         device: where to compute: `auto`, `cpu`, `cuda` or `mps`.
         progress: called before each step.
 
     Raises:
-        ConfigError: an unknown metric, protocol or direction, a direction that the model does not serve, metrics that
-            are all left out, or a place to write that is one of the data's.
-        DataError: no pairs on this side, pictures of unlike sizes, or pictures missing from `images`.
+        ConfigError: a metric, protocol or direction is unknown, the model does not serve the direction, no metric can
+            be measured, or `out` or `pictures` would overwrite the data.
+        DataError: this side has no pairs, a photo and its sketch differ in size, or `images` lacks pictures.
         ImageError: a picture cannot be read.
         CheckpointError: the model is missing, torn or foreign.
         OutputError: a place cannot be written.
@@ -138,10 +138,10 @@ def evaluate(
 
 
 class Evaluation:
-    """One side of a split in one direction, on which any number of models are measured beside the baselines.
+    """One side of a split in one direction, on which you can measure any number of models and the baselines.
 
-    Its pictures are opened once; what is computed from them, and the baselines, serve every model. A photo and its
-    sketch must have one size, at which results are measured; pairs may differ from each other.
+    Pictures are opened once, and every model shares them and the baselines. A photo and its sketch must be of the same
+    size, at which results are measured; pairs may differ from each other.
 
     Examples:
         >>> from facesketch.evaluation.evaluate import Evaluation
@@ -223,7 +223,7 @@ class Evaluation:
 
     @cached_property
     def baselines(self) -> dict[str, Measurement]:
-        """What each baseline measures, by its name; `without_baselines` then says why others are missing."""
+        """The results of each baseline, by its name; `without_baselines` then says why others are missing."""
         found, self.without_baselines = baselines(self.inputs, self.subjects, self.direction, self.references)
         return {name: self._measure(f"baseline {name}", pictures) for name, pictures in found.items()}
 
@@ -235,7 +235,7 @@ class Evaluation:
         weights: Literal["best", "last"] = "best",
         pictures: str | Path | None = None,
     ) -> Results:
-        """Translate the inputs with a model and measure every result; arguments as in `evaluate`.
+        """Translate the inputs with a model, and measure every result. Arguments are as in `evaluate`.
 
         Raises:
             ConfigError: the model does not serve the direction, metrics that are all left out, or a folder for
@@ -258,7 +258,7 @@ class Evaluation:
         return results
 
     def of_images(self, folder: str | Path, *, name: str | None = None) -> Results:
-        """Measure pictures that any program made, found by their stems under a folder; others are passed over.
+        """Measure a folder of pictures that any program made. Files are found by the pairs' stems, others are ignored.
 
         Raises:
             ConfigError: metrics that are all left out.

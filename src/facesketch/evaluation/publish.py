@@ -24,21 +24,22 @@ def push(
     weights: Weights = "best",
     private: bool = False,
 ) -> str:
-    """Upload a model with its card to the Hugging Face Hub, and return the address of its page.
+    """Upload a model and its card to the Hugging Face Hub, and return the address of its page.
 
-    The file names no path of this machine. The token is that of `hf auth login`, or `HF_TOKEN`.
+    The uploaded file contains no path of your machine. The token comes from `hf auth login` or `HF_TOKEN`.
 
     Args:
         model: a run folder, or a `.safetensors` or `.onnx` file.
-        name: `hub:OWNER/NAME`; the repository is made if it is not there.
-        results: what an evaluation of this model wrote as its `out`; its numbers stand in the card.
-        weights: which of a run folder's weights.
-        private: make a new repository private.
+        name: `hub:OWNER/NAME`; the repository is created if it does not exist.
+        results: the `out` file of an evaluation of this model; the card shows its numbers.
+        weights: which of a run folder's weights to use.
+        private: make the repository private if it is new.
 
     Raises:
-        CheckpointError: no model, or a damaged one.
-        ConfigError: no name of that form, a method whose model files hold pictures, or results of another method.
-        DataError: damaged results.
+        CheckpointError: there is no model, or it is damaged.
+        ConfigError: the name has another form, the method's model files hold pictures, or the results are of another
+            method.
+        DataError: the results are damaged.
         MissingExtraError: the extra `hub` is not installed, or the hub refuses or does not answer.
 
     Examples:

@@ -62,7 +62,7 @@ class ModelInfo(Frozen):
 
 
 class Results(Frozen):
-    """The results of one evaluation, as its file has them.
+    """The results of one evaluation, as its file stores them.
 
     `metrics` hold one value per picture; `sets` hold numbers of all pictures together: distances of distributions and
     recognition rates. The unmarked `rank-k` compare raw pixels. The baseline `copy` compares the input itself with the
@@ -109,7 +109,7 @@ class Results(Frozen):
         """Write the JSON file and, beside it, a CSV of the same name with one row per picture.
 
         Raises:
-            OutputError: the place cannot be written, or the name is that of the CSV.
+            OutputError: the file cannot be written, or its name is that of the CSV file.
         """
         path = Path(path)
         if path.suffix.lower() == ".csv":
@@ -172,7 +172,7 @@ def compare(
 ) -> list[Comparison]:
     """Compare results on the same pictures, metric by metric and person by person.
 
-    Up to four results are all compared with each other; of more, the first with each other one.
+    With up to four results, every two are compared. With more, the first is compared with each of the others.
 
     Examples:
         >>> import facesketch
@@ -185,13 +185,13 @@ def compare(
 
     Args:
         first: results, or the file that `Results.save` wrote; files of equal names go by their paths.
-        second: the same, of the same pictures.
-        *others: more of them.
-        seed: of the bootstrap, at least 0.
+        second: results of the same pictures.
+        *others: more results of the same pictures.
+        seed: the seed of the bootstrap, at least 0.
 
     Raises:
         ConfigError: two results have no metric in common, or a seed below 0.
-        DataError: a file is missing, damaged or no results file, or the results are of different pictures.
+        DataError: a file is missing, damaged or not a results file, or the results are of different pictures.
     """
     if seed < 0:
         raise ConfigError(f"seed = {seed}: expected at least 0", "give another `seed`")

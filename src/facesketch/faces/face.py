@@ -38,7 +38,7 @@ class Face:
 
     @property
     def area(self) -> float:
-        """The box's square pixels."""
+        """The area of the box, in square pixels."""
         return self.box[2] * self.box[3]
 
     def upright(self, size: tuple[int, int]) -> Face:

@@ -32,10 +32,10 @@ def upright_in(image: Image.Image, face: Face) -> tuple[Image.Image, Face]:
 
 
 class FaceFinder:
-    """Finds the faces in any picture with YuNet; one may serve many threads at once.
+    """Finds the faces in any picture with YuNet. Several threads may share one finder.
 
-    Where no upright face is found, or only a doubtful one, the finder also looks at the picture on its sides and upside
-    down, and takes the turn that shows a face best. Faces are always in pixels of the picture as given.
+    If it finds no upright face, or only a doubtful one, it also looks at the picture on its sides and upside down, and
+    takes the turn that shows a face best. Faces are always in pixels of the picture that you gave.
 
     Examples:
         >>> from facesketch.faces import FaceFinder
@@ -62,7 +62,7 @@ class FaceFinder:
 
         Args:
             image: `L` or `RGB`.
-            most: how many to look at closely and return, the largest ones.
+            most: return at most this many faces, the largest.
         """
         return [self.refine(image, face) for face in self.look(image)[:most]]
 
@@ -115,7 +115,7 @@ def choose(faces: Sequence[Face], which: Which = "largest") -> list[Face]:
         which: `largest`, `all`, or a number: 1 is the largest, 2 the next.
 
     Raises:
-        FaceError: there is no face, or none of that number.
+        FaceError: there is no face, or no face with that number.
     """
     if not faces:
         raise FaceError("no face found", "give `align=False` if the picture shows one from ear to ear, as a crop does")

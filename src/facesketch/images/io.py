@@ -120,15 +120,15 @@ def open_image(source: Path | str | bytes, *, box: int | None = None) -> Image.I
         'RGB'
 
     Args:
-        source: a path (`.ppm.bz2` too) or the file's bytes.
-        box: when given, a JPEG may be decoded at a reduced size not smaller than this square, which is faster.
+        source: a path (also of a `.ppm.bz2` file), or the file's bytes.
+        box: decode a JPEG at a reduced size, but not smaller than this square, which is faster.
 
     Returns:
         A loaded `L` or `RGB` picture in sRGB: EXIF orientation applied, alpha composited on white, 8 bits.
 
     Raises:
-        ImageError: not there, empty, not a picture, cut short, smaller than 8 pixels, larger than 100 million, or one
-            that takes minutes to decode.
+        ImageError: the file is missing, empty, not a picture or cut short, has a side below 8 pixels or more than 100
+            million pixels, or takes minutes to decode.
     """
     name = "picture" if isinstance(source, bytes) else str(source)
     data = source if isinstance(source, bytes) else _read(Path(source))

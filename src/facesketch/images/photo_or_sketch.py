@@ -48,7 +48,7 @@ _WEIGHTS = {
 
 
 def kind_of(image: Image.Image) -> Literal["photo", "sketch"]:
-    """Return whether a picture of a face is a photo, in colour or not, or a sketch.
+    """Return whether a picture of a face is a `photo`, in colour or grey, or a `sketch`.
 
     Examples:
         >>> from facesketch.images.io import open_image

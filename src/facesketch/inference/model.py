@@ -68,16 +68,16 @@ def load(
         path: a run folder, a `.safetensors` or `.onnx` file, the name of a method that needs no training (`pencil`), or
             `photo2sketch` or `sketch2photo` for the package's own model of that direction, or `hub:OWNER/NAME` for a
             model on the Hugging Face Hub, which is fetched; None for both of the package's own.
-        weights: which of a run folder's weights.
+        weights: which of a run folder's weights to use.
         device: `auto`, `cpu`, `cuda` or `mps`.
         engine: `auto` runs an `.onnx` file with ONNX Runtime and everything else with PyTorch.
         style: the style to draw in when a call names none; None for the model's first.
 
     Raises:
-        CheckpointError: missing, torn or foreign.
-        ConfigError: an engine that cannot run this file, or a style that the model does not have.
+        CheckpointError: the file is missing, damaged or not a model of facesketch.
+        ConfigError: the engine cannot run this file, or the model does not have the style.
         MissingExtraError: the engine is not installed.
-        ResourceError: the device is not there.
+        ResourceError: this machine does not have the device.
     """
     require_options(weights, engine, device)
     opened = partial(load_translator, weights=weights, device=device, engine=engine)
@@ -175,9 +175,9 @@ class Portrait:
 
     Attributes:
         picture: the translation, `L` or `RGB`.
-        direction: what was done.
+        direction: the direction of the translation.
         face: the face that was framed, or None for a whole picture.
-        source: what was translated, in the same size, where it was asked for.
+        source: what was translated, at the same size, if it was asked for.
     """
 
     picture: Image.Image
@@ -219,10 +219,10 @@ def _whole(image: Image.Image, face: Face, *, frame: FaceFrame, scale: int) -> I
 
 
 class Model:
-    """Translates any picture, with the defaults of `facesketch translate` and to the same result.
+    """Translates any picture, with the same defaults and results as `facesketch translate`.
 
-    A model of aligned faces finds the face, levels it and gives its portrait; any other takes the picture as it is and
-    gives it back in its own size. One may serve many threads.
+    A model of aligned faces finds the face, levels it and returns a portrait. Any other model takes the picture as it
+    is and returns a picture of the same size. Several threads may share one model.
 
     Examples:
         >>> import facesketch
@@ -235,7 +235,7 @@ class Model:
         >>> model("me.jpg", style="fs2k-1").save("ink.png")
 
     Args:
-        translator: the network, or what loads one for each direction when it is first needed.
+        translator: the network, or a function that loads one for a direction when it is first needed.
         style: the style to draw in when a call names none; None for the model's first.
         finder: what finds faces; None for a `FaceFinder`.
 
@@ -259,17 +259,17 @@ class Model:
 
     @property
     def directions(self) -> tuple[Direction, ...]:
-        """What it translates."""
+        """The directions that the model translates."""
         return tuple(self._openers) if self._own is None else self._own.directions
 
     @property
     def colours(self) -> tuple[Part, ...]:
-        """What its photos take the colour of as a hint; empty where it takes none."""
+        """The parts of a photo whose colour the model takes as a hint; empty if it takes none."""
         return self.translator(self.directions[-1]).preprocessing.colours
 
     @property
     def styles(self) -> tuple[str, ...]:
-        """The styles it draws in; empty where it has one only."""
+        """The styles that the model draws in; empty if it has only one."""
         return self.translator(self.directions[0]).preprocessing.styles
 
     def translator(self, direction: Direction) -> Translator:
@@ -303,23 +303,23 @@ class Model:
         Args:
             picture: a path (gives a PIL image), a file's bytes (gives PNG bytes), a PIL image, or an array of (H, W) or
                 (H, W, C) with uint8 in [0, 255] or floats in [0, 1] (gives an array of that type).
-            direction: by default the model's only one or, where it serves both, the one that suits the picture.
-            faces: `largest`, a number, 1 for the largest, or `all`, which gives a list, the largest first.
+            direction: by default the model's only one or, if it serves both, the one that suits the picture.
+            faces: `largest`, a number (1 is the largest), or `all`, which returns a list, the largest first.
             align: look for faces; False takes the picture as it is.
-            margin: draw more than the frame: on each side this share of its sides, 0 to 2.
-            whole: draw the whole picture, in its own size, instead of the frame.
-            size: `200x250` or `400x500`, which the portrait then has; by default the network works at what the face has
-                details for, and the portrait is enlarged.
+            margin: draw more than the frame: add this share of it on each side, 0 to 2.
+            whole: draw the whole picture at its own size instead of the frame.
+            size: size of the portrait, `200x250` or `400x500`; by default near the face's own size, and at least
+                `200x250`.
             resolution: `trained`, or `native` for the picture's own pixels.
             style: one of the model's styles.
             skin: the colour of the skin in a photo drawn from a sketch: `1` (lightest) to `10` on the Monk scale, a CSS
                 colour such as `#c68642`, or `auto`; only for a model that takes colours.
-            hair: that of the hair, a CSS colour or `auto`.
-            background: that of the background; a light grey if you give none.
-            variants: draw the photo three times, side by side, in three tones of skin.
+            hair: the colour of the hair, a CSS colour or `auto`.
+            background: the colour of the background; light grey if you give none.
+            variants: draw the photo three times, side by side, in three skin tones.
 
         Raises:
-            ImageError: not a picture.
+            ImageError: this is not a picture.
             FaceError: it shows no face, or none of that number.
             ConfigError: something was asked for that the model does not do.
         """
@@ -330,9 +330,9 @@ class Model:
         return made if faces == "all" else made[0]
 
     def portraits(self, picture: Picture, direction: Direction | None = None, **asked: Any) -> list[Portrait]:
-        """Return the same with what it was made of: the face, how far the picture was turned, and the framed input.
+        """Translate like a call, and return `Portrait`s with the face, the turn and the framed input.
 
-        Arguments and errors are those of a call.
+        Arguments and errors are the same as those of a call.
         """
         return self._portraits(picture, Request(direction, **asked), keep_source=True)
 

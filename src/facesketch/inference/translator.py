@@ -53,7 +53,7 @@ def load(
         path: a run folder, a `.safetensors` or `.onnx` file, the name of a method that needs no training (`pencil`), or
             `photo2sketch` or `sketch2photo` for the package's own model of that direction, or `hub:OWNER/NAME` for a
             model on the Hugging Face Hub, which is fetched.
-        weights: which of a run folder's weights.
+        weights: which of a run folder's weights to use.
         device: `auto`, `cpu`, `cuda` or `mps`.
         engine: `auto` runs an `.onnx` file with ONNX Runtime and a run's weights with PyTorch.
 
@@ -126,11 +126,11 @@ class Prepared:
 
 
 class Translator:
-    """Translates pictures of any size with one model, as they are: `facesketch.load` gives what finds faces first.
+    """Translates pictures of any size with one model, as they are. To find faces first, use `facesketch.load`.
 
-    A picture is fitted as the model's training pictures were: shrunk until its longer side is that of training,
-    padded by mirroring inside, cut back, and enlarged to its own size again. For a model of aligned faces the black
-    corners that levelling left are filled. With `resolution="native"` networks without fixed size work on the
+    Each picture is fitted like the model's training pictures: it is shrunk to the longer side of training and padded by
+    mirroring. The result is cut back and enlarged to the picture's own size. For a model of aligned faces, black
+    corners that levelling left are filled. With `resolution="native"`, networks without a fixed size work on the
     picture's own pixels.
 
     Examples:
@@ -142,10 +142,10 @@ class Translator:
         (128, 128)
 
     Args:
-        engine: what runs the network.
+        engine: what computes the network.
         name: what to call the model in errors.
-        finer: loads the network that draws details. It gets the picture at twice the size, and as further channels
-            what the first network drew, enlarged.
+        finer: loads the network that draws details. It gets the picture at twice the size and, as further channels,
+            the enlarged drawing of the first network.
     """
 
     def __init__(self, engine: Engine, *, name: str = "model", finer: Callable[[], Engine] | None = None) -> None:
@@ -199,7 +199,7 @@ class Translator:
 
         Raises:
             ImageError: not a picture.
-            ConfigError: a direction, resolution, style or colour that is not known, or that the model does not serve.
+            ConfigError: the model does not know the direction, resolution, style or colour.
         """
         result = self.translate([to_image(picture)], direction, resolution=resolution, style=style, colours=colours)[0]
         return like(picture, result)
@@ -213,7 +213,7 @@ class Translator:
         style: str | None = None,
         colours: Colours = AUTO,
     ) -> list[Image.Image]:
-        """Translate PIL images, those of one shape in one batch, and return them in their own sizes as `L` or `RGB`."""
+        """Translate PIL images, and return `L` or `RGB` pictures of the same sizes; equal shapes share a batch."""
         direction = self.choose(direction)
         prepared = [self.prepare(picture, direction, resolution) for picture in pictures]
         shapes: dict[tuple[int, ...], list[int]] = {}

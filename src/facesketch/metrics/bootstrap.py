@@ -31,7 +31,7 @@ class Interval(Frozen):
 
 
 class Bootstrap:
-    """Resamples of the subjects behind a list of pictures; every number measured on them meets the same draws.
+    """Resamples of the subjects behind a list of pictures; every number measured on them uses the same draws.
 
     Draw `r` takes the subjects `default_rng(seed).integers(S, size=(resamples, S))[r]` of the S sorted subjects.
 
@@ -44,7 +44,7 @@ class Bootstrap:
     Args:
         subjects: who each picture shows.
         resamples: how many times to draw.
-        seed: of the draws.
+        seed: the seed of the draws.
     """
 
     def __init__(self, subjects: Sequence[str], *, resamples: int = RESAMPLES, seed: int = 0) -> None:

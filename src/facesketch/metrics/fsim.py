@@ -37,7 +37,7 @@ _TINY = 1e-12
 def fsim(result: Tensor, truth: Tensor) -> Tensor:
     """Return the feature similarity of grey pictures, in (0, 1].
 
-    It compares phase congruency and Scharr gradient, and weighs places by their phase congruency.
+    FSIM compares phase congruency and Scharr gradients, and weighs each pixel by its phase congruency.
 
     Examples:
         >>> pictures = torch.arange(1024.0).view(1, 1, 32, 32) / 5

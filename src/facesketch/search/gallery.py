@@ -1,4 +1,4 @@
-"""A gallery of photos that is searched with sketches."""
+"""A gallery of photos that you search with sketches."""
 
 from __future__ import annotations
 
@@ -55,10 +55,10 @@ class GalleryInfo:
 
 
 class Gallery:
-    """Photos of people in a folder or in object storage, to be searched with sketches.
+    """Photos of people, in a folder or in object storage, that you search with sketches.
 
-    Several processes may read and write it at once. Without `describer` one is loaded when it is needed: the one that
-    the gallery was made with or, for a new gallery, the best at hand.
+    Several processes may read and write a gallery at once. Without `describer`, one is loaded when it is needed: the
+    one that the gallery was made with or, for a new gallery, the best that is installed.
 
     Examples:
         >>> import facesketch
@@ -73,11 +73,12 @@ class Gallery:
         uri: a folder, or a place such as `s3://bucket/gallery`.
         describer: turns photos and sketches into vectors.
         create: make the gallery when the first photo is added.
-        query_log: note every query in the folder's `queries.jsonl`; object storage has no such log.
+        query_log: log every query in the folder's `queries.jsonl`; object storage has no such log.
 
     Raises:
-        GalleryError: not there and not to be made, torn, of a newer version, or of another describer.
-        OutputError: the place cannot be written.
+        GalleryError: the gallery does not exist and `create` is False, is damaged, or comes from a newer version or
+            another describer.
+        OutputError: the gallery cannot be written.
         MissingExtraError: LanceDB is not installed.
     """
 
@@ -132,12 +133,12 @@ class Gallery:
     ) -> Report:
         """Add new photos, and describe changed ones again.
 
-        A file whose size and time the gallery knows is unchanged; one with another time is read, and is unchanged if
-        its SHA-256 is known. Files that cannot be used are skipped, with a reason. What is written stays when the
-        process is killed; the same call then goes on from there.
+        A file counts as unchanged if the gallery knows its size and time, or else its SHA-256. Files that cannot be
+        used are skipped, with a reason. If the process is killed, what is written stays, and the same call goes on
+        from there.
 
         Args:
-            paths: photos, and folders of them.
+            paths: photos and folders of photos.
             people: a CSV file with the columns file, id and label; relative names start at its folder or at a given
                 one. Photos that it does not name keep their id and label; new ones become people of their own.
             progress: called with the photos done and the photos to read.
@@ -212,23 +213,23 @@ class Gallery:
         prior: float = 0.5,
         where: Sequence[str] = (),
     ) -> Answer:
-        """Find the photos that resemble a sketch most, or several pictures of one person on average.
+        """Find the photos that most resemble a sketch, or on average several pictures of one person.
 
         Args:
-            pictures: a sketch, or several, and photos if you have any: paths, the bytes of files, or pictures.
+            pictures: one or more sketches or photos of a person: paths, the bytes of files, or pictures.
             top: how many photos to return at most.
             route: what to compare with what.
-            face: which face of each picture, 1 for the largest; needed where there are several.
+            face: which face of each picture to take (1 is the largest); needed if there are several.
             prior: how likely it is, before the search, that the person is in the gallery; above 0 and below 1.
             where: facts of the table of people, such as `gender=female`, to search only the photos that have them; of
                 two values of one column either will do. A photo without a value in that column is searched too.
 
         Raises:
             ImageError: a picture cannot be read.
-            FaceError: it shows no face, or several and `face` is not given.
-            ConfigError: no picture, a fact that no photo has, or `top`, `route` or `prior` is out of range.
+            FaceError: a picture shows no face, or several and you gave no `face`.
+            ConfigError: there is no picture, no photo has a fact, or `top`, `route` or `prior` is out of range.
             GalleryError: there is no gallery, it cannot be read, or another describer made it.
-            OutputError: the query cannot be noted.
+            OutputError: the query cannot be logged.
         """
         from facesketch.search.embedding.describer import ROUTES
 

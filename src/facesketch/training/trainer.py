@@ -49,7 +49,7 @@ def train(
 ) -> Path:
     """Train a method and return the run folder.
 
-    Ctrl+C and SIGTERM wait for the end of the step and write a state to resume from.
+    On Ctrl+C or SIGTERM, training ends after the current step and writes a state to resume from.
 
     Examples:
         >>> import facesketch
@@ -65,9 +65,9 @@ def train(
         **settings: `direction`, any key of the TOML file's sections, or an option of the method.
 
     Raises:
-        ConfigError: an unknown setting, a value out of range, a folder that holds a run, or a training that diverges.
-        DataError: no pairs.
-        ResourceError: not enough memory; the message names the next smaller setting.
+        ConfigError: a setting is unknown or out of range, the folder already holds a run, or training diverges.
+        DataError: there are no pairs.
+        ResourceError: there is not enough memory; the message names the next smaller setting.
         OutputError: the disk is full, or another process is writing into the run folder.
     """
     if isinstance(method, RunConfig):
@@ -94,7 +94,7 @@ def resume(out: str | Path, *, data: str | Path | None = None, quiet: bool = Fal
         **changes: `epochs`, `steps`, `precision`, `workers`, `threads`, `devices` or `compile`.
 
     Raises:
-        CheckpointError: no run, or a torn state.
+        CheckpointError: there is no run, or its state is damaged.
         DataError: the pictures are missing or have changed since the run began.
         ConfigError: an unknown length or precision, or a length that the run has passed.
         OutputError: another process is writing into the run folder.

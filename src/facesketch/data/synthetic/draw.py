@@ -51,9 +51,9 @@ def draw_pair(rng: np.random.Generator, size: int) -> tuple[Image.Image, Image.I
 def write_sample(folder: Path, *, pairs: int = 40, size: int = 128, seed: int = 0) -> None:
     """Write a small data set: `photos/face-0001.png`, `sketches/face-0001.png` and so on, and `pairs.csv`.
 
-    Face number i depends on `seed`, i and `size` alone, so a larger sample begins with the smaller one. Pixels are the
-    same on every machine. Of ten faces three are for testing and one for validation. A second call with the same
-    arguments finishes a sample that was cut off; nothing else is ever overwritten.
+    Face number i depends only on `seed`, i and `size`, so a larger sample begins with the smaller one. Pixels are the
+    same on every machine. Of every ten faces, three are for testing and one is for validation. A second call with the
+    same arguments finishes a sample that was cut off; nothing else is ever overwritten.
 
     Examples:
         >>> from facesketch.data.synthetic.draw import write_sample
@@ -64,9 +64,9 @@ def write_sample(folder: Path, *, pairs: int = 40, size: int = 128, seed: int = 
 
     Args:
         folder: a new or empty folder, or one that an earlier call with the same arguments filled.
-        pairs: how many faces.
+        pairs: how many faces to draw.
         size: pixels of each side, 32 to 2048.
-        seed: which people are drawn; 0 or more.
+        seed: which people to draw; 0 or more.
 
     Raises:
         ConfigError: `pairs`, `size` or `seed` is out of range.
