@@ -14,8 +14,8 @@ from facesketch.data.datasets import Batch
 from facesketch.methods.registry import build, resolve
 
 STEPS = 50
-NOISE = {False: 0.005, True: 0.02}
-"""Of the first loss, in fp32 and in bf16: rounding alone moves losses so far in 50 steps."""
+NOISE = {"conv-ae": (0.005, 0.02), "pix2pix": (0.005, 0.02), "cyclegan": (0.02, 0.04)}
+"""Of the first loss, in fp32 and in bf16: rounding alone moves losses so far in 50 steps, most with four networks."""
 
 
 @pytest.mark.slow
@@ -47,7 +47,7 @@ def test_fifty_steps_lower_the_losses_as_in_a_textbook(
         return {phase.name: phase.loss.item() for phase in method.training_step(batch)}
 
     first, textbook = losses(own=False, steps=0), losses(own=False)
-    for half, noise in NOISE.items():
+    for half, noise in zip((False, True), NOISE[name], strict=True):
         for phase, loss in losses(own=True, half=half).items():
             assert loss == pytest.approx(textbook[phase], abs=noise * first[phase])
             assert loss < 0.95 * first[phase], "50 steps learn something"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -23,6 +24,7 @@ def script() -> Callable[[str], ModuleType]:
         assert found is not None
         assert found.loader is not None
         module = importlib.util.module_from_spec(found)
+        sys.modules[module.__name__] = module  # where dataclasses look up what their fields are
         found.loader.exec_module(module)
         return module
 

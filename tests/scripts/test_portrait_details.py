@@ -107,8 +107,9 @@ def test_an_exported_network_is_one_that_the_package_runs(details: ModuleType, t
 
 @pytest.mark.shared
 def test_training_goes_on_from_where_it_stopped(
-    details: ModuleType, tmp_path: Path, run_script: Run, shared: Path
+    details: ModuleType, tmp_path: Path, run_script: Run, shared: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("FACESKETCH_MODELS", str(shared / "models"))
     for kind in ("photos", "sketches"):
         (tmp_path / "large" / kind).mkdir(parents=True)
     with (tmp_path / "large" / "pairs.csv").open("w", newline="") as file:
