@@ -62,7 +62,7 @@ def test_flags_make_a_run_and_say_what_came_of_it(pairs: Path, tmp_path: Path, c
     flags = ["--direction", "sketch2photo", "--no-flip", "--rotate", "2", "--loss", "mae", "--schedule", "linear"]
     answer = command("train", *DENSE, "--data", pairs, "--out", run, *flags)
     assert (answer.code, answer.out) == (0, "")
-    assert "8 pairs to learn from, 2 to validate on, 2 kept unseen" in answer.err
+    assert "8 pairs to train on, 2 to validate on, 2 to test on" in answer.err
     assert f"{run}: best at epoch 1 of 1" in answer.err
     assert f"facesketch translate PICTURE --model {run}" in answer.err
     assert "padding" not in answer.err, "the pictures fill the frame"

@@ -237,7 +237,7 @@ def test_what_the_output_would_overlap_is_refused(faces: Path, tmp_path: Path) -
 def test_nothing_is_written_where_no_face_is_found(tmp_path: Path) -> None:
     (tmp_path / "night").mkdir()
     Image.new("L", (64, 64), 3).save(tmp_path / "night" / "a.png")
-    with pytest.raises(FaceError, match=r"of 1 none could be aligned; the first: .*a\.png: no face found"):
+    with pytest.raises(FaceError, match=r"none of 1 could be aligned; the first: .*a\.png: no face found"):
         align_folders([tmp_path / "night"], tmp_path / "out", FINDER)
     assert not (tmp_path / "out").exists()
 

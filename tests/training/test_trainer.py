@@ -287,7 +287,7 @@ def test_progress_changes_no_weight(pairs: Path, tmp_path: Path, capsys: pytest.
     said = capsys.readouterr()
     assert said.out == ""
     assert "conv-vae photo2sketch, " in said.err
-    assert "8 pairs to learn from, 2 to validate on, 2 kept unseen" in said.err
+    assert "8 pairs to train on, 2 to validate on, 2 to test on" in said.err
     assert "2 steps on cpu in fp32" in said.err
     assert _apart(_weights(quiet), _weights(loud)) == 0.0
 

@@ -150,7 +150,7 @@ def align_folders(
     passed = tuple((folder / path, reason) for folder in folders for path, reason in walk(folder).passed_over)
     done = AlignedFolders(tuple(kept), tuple(left_out), tuple(measured), passed)
     if not kept:
-        raise FaceError(f"{folders[0]}: of {len(units)} none could be aligned", f"the first: {left_out[0][1]}")
+        raise FaceError(f"{folders[0]}: none of {len(units)} could be aligned", f"the first: {left_out[0][1]}")
     _write(done, folders, out, frame, scale)
     return done
 

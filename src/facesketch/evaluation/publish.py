@@ -59,7 +59,7 @@ def push(
     header = read_header(file)
     method = header.config.method.name
     if family(method).exemplars:
-        raise ConfigError(f"{file}: a model of {method} holds its training pictures", "it is not to be shared")
+        raise ConfigError(f"{file}: a model of {method} holds its training pictures", "it must not be shared")
     measured = Results.load(Path(results)) if results is not None else None
     if measured is not None and (measured.model.method, measured.direction) not in {
         (method, each) for each in header.preprocessing.directions

@@ -145,7 +145,7 @@ class Results(Frozen):
         try:
             return cls.model_validate(value)
         except ValidationError as error:
-            raise DataError(f"{path}: damaged results ({explain(error, cls)})", "evaluate once more") from error
+            raise DataError(f"{path}: damaged results ({explain(error, cls)})", "evaluate again") from error
 
 
 class Difference(Interval):

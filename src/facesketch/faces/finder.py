@@ -118,7 +118,7 @@ def choose(faces: Sequence[Face], which: Which = "largest") -> list[Face]:
         FaceError: there is no face, or no face with that number.
     """
     if not faces:
-        raise FaceError("no face found", "give `align=False` if the picture shows one from ear to ear, as a crop does")
+        raise FaceError("no face found", "give `align=False` if the picture is a close crop of a face")
     if which == "all":
         return list(faces)
     number = 1 if which == "largest" else which

@@ -79,7 +79,7 @@ class Answer:
             return "There is nobody in this gallery."
         best = self.hits[0]
         if not self.calibrated:
-            return f"This embedder has no chances, as they were not measured for it. {best.label} is nearest."
+            return f"There are no chances: they were not measured for this embedder. {best.label} is nearest."
         if self.absent is None or best.chance is None:
             return f"Too few people in the gallery for chances: at least {FEWEST} are needed. {best.label} is nearest."
         if self.absent >= _SURE:

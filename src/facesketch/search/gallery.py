@@ -167,7 +167,7 @@ class Gallery:
             if table and not named:
                 raise DataError(
                     f"{people}: names no photo that is given or in the gallery; its first is '{next(iter(table))}'",
-                    "write paths that are absolute, or that start at the folder of this file or of the photos",
+                    "write absolute paths, or paths relative to the folder of this file or of the photos",
                 )
         written = Indexing(self._made, self._adding(), named, report, progress).run(wanted) if wanted else set()
         self._rename({key: person for key, person in named.items() if key not in written}, known, report)

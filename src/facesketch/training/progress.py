@@ -56,13 +56,13 @@ def announce(config: RunConfig, parts: Split, cost: Estimate, fabric: Fabric, do
         f"[bold]{config.method.name}[/bold] {direction}, {cost.parameters:,} parameters, {config.data.size} pixels"
     )
     console.print(
-        f"{len(parts.train)} pairs to learn from, {len(parts.validation)} to validate on, {len(parts.test)} kept unseen"
+        f"{len(parts.train)} pairs to train on, {len(parts.validation)} to validate on, {len(parts.test)} to test on"
     )
     console.print(
         f"{steps:,} {'step' if steps == 1 else 'steps'}{after} on {device_name(fabric.device)} "
         f"in {'bf16' if half else 'fp32'}{threads}: about {cost.memory / 2**30:.1f} GiB and {about(seconds)}"
     )
-    console.print(f"up to {decimal(cost.room)} of disk space while it trains, and {decimal(cost.kept)} afterwards")
+    console.print(f"up to {decimal(cost.room)} of disk space during training, and {decimal(cost.kept)} afterwards")
     for line in [] if done else twin_warnings(parts):
         console.print(f"warning: {line}", soft_wrap=True)
     if not done and side <= _MUCH_SMALLER * config.data.size:

@@ -76,7 +76,7 @@ def fetch(name: str, *, folder: Path | None = None, progress: Progress | None = 
         _download(entry, part, progress)
         if difference := differs(part, entry.published):
             part.unlink()
-            raise CheckpointError(f"{entry.address}: {difference}", f"it was removed: type `{entry.command}` once more")
+            raise CheckpointError(f"{entry.address}: {difference}", f"it was removed: type `{entry.command}` again")
         if entry.pth is not None:
             _convert(part, entry, kept)
             part.unlink()
@@ -103,7 +103,7 @@ def _convert(source: Path, entry: Weight, kept: Path) -> None:
 
 def _download(entry: Weight, part: Path, progress: Progress | None) -> None:
     """Bring `part` to the published size, starting from what is there."""
-    size, again = entry.published.size, f"type `{entry.command}` once more to resume"
+    size, again = entry.published.size, f"type `{entry.command}` again to resume"
     part.parent.mkdir(parents=True, exist_ok=True)
     have = part.stat().st_size if part.is_file() else 0
     if have == size:
@@ -143,7 +143,7 @@ def _open(entry: Weight, have: int) -> HTTPResponse:
         raise MissingExtraError(seen, "try later, or give the path of a copy") from error
     except (OSError, HTTPException) as error:
         reason = getattr(error, "reason", None) or type(error).__name__
-        hint = f"check the network, then type `{entry.command}` once more to resume"
+        hint = f"check the network, then type `{entry.command}` again to resume"
         raise MissingExtraError(f"{entry.address}: no answer ({reason})", hint) from error
     return response
 

@@ -246,7 +246,9 @@ def choose_face(finder: FaceFinder, picture: Image.Image, number: int | None = N
     if number is None:
         large = sum(face.area >= _PASSER_BY * faces[0].area for face in faces)
         if only and large > 1:
-            raise SeveralFacesError(f"{large} faces", "choose one with `face` N, 1 being the largest, or crop it")
+            raise SeveralFacesError(
+                f"{large} faces", "choose one with `face` N (1 is the largest), or crop the picture"
+            )
     elif not 1 <= number <= len(faces):
         there = "1 face" if len(faces) == 1 else f"{len(faces)} faces"
         raise FaceError(f"there is no face {number}: {there} found", f"give `face` 1 to {len(faces)}")

@@ -97,7 +97,7 @@ class SyntheticFaces:
                 yield from drawn
         except BrokenProcessPool as error:
             seen = "a process that draws `distractors` was killed, perhaps because memory ran out"
-            raise ResourceError(seen, "run the same again, or with fewer faces") from error
+            raise ResourceError(seen, "run it again, or with fewer faces") from error
 
 
 def draw_framed(seed: int, number: int) -> Image.Image:

@@ -56,5 +56,6 @@ def append(folder: Path, record: Mapping[str, Any]) -> None:
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
         raise OutputError(
-            f"{path}: the query cannot be noted ({reason})", "make room, get rights to it, or give `query_log=False`"
+            f"{path}: the query cannot be logged ({reason})",
+            "free some space, get write access, or give `query_log=False`",
         ) from error
