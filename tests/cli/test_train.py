@@ -136,7 +136,7 @@ def test_resume_needs_nothing_else(pairs: Path, tmp_path: Path, command: Callabl
         (["pix2pix", "--loss", "mse"], "--loss is an option of dense-ae, conv-ae"),
         (["pix2pix", "--latent", "4"], "--latent is an option of dense-ae, conv-vae, cogan, not of pix2pix"),
         (["pix3pix"], "unknown method 'pix3pix'; did you mean 'pix2pix'"),
-        (["pencil"], "pencil needs no training; translate with it as it is"),
+        (["pencil"], "pencil needs no training; translate with it directly"),
         (["conv-ae", "--epochs", "2", "--steps", "3"], "epochs and steps both set the length; give only one"),
         (["conv-ae", "--epochs", "0"], "epochs = '0': input should be greater than or equal to 1"),
         (["conv-ae", "--epochs", "two"], "epochs = 'two': input should be a valid integer"),
