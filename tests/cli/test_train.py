@@ -168,7 +168,7 @@ def test_mistakes_about_places_are_one_line_and_leave_nothing(
     assert "nothing pairs" in refused("train", *DENSE, "--data", tmp_path / "empty", *out)
     assert "file" in refused("train", *DENSE, "--data", tmp_path / "file", *out)
     assert "give their folder with --data" in refused("train", *DENSE, *out)
-    assert "give a folder with --out" in refused("train", *DENSE, "--data", pairs)
+    assert "no folder for the run; give one with --out" in refused("train", *DENSE, "--data", pairs)
     line = refused("train", *DENSE, "--data", pairs, "--out", tmp_path / "file" / "run")
     assert "cannot be written (not a directory); give an --out in a folder you may write to" in line
     assert "is a file; give a folder" in refused("train", *DENSE, "--data", pairs, "--out", tmp_path / "file")

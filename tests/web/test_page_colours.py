@@ -40,7 +40,7 @@ def test_a_photo_follows_the_colours_that_are_clicked(page: Any, portraits: Path
     assert page.get(palette)
     _changes(page, _RESULT, lambda: _swatch(page, "translate", "skin", "9"))
     _changes(page, _RESULT, lambda: _swatch(page, "translate", "hair", "#c6a56b"))
-    other = "document.querySelector('#translate [aria-label=\"Any other colour for the background\"]')"
+    other = "document.querySelector('#translate [aria-label=\"Another colour for the background\"]')"
     pick = f"{other}.value = '#ff0000'; {other}.dispatchEvent(new Event('change'))"
     _changes(page, _RESULT, lambda: page.get(pick))
     assert page.get("document.querySelector('[name=translate-background]:checked')") is None
