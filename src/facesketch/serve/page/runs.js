@@ -112,6 +112,7 @@ async function refresh() {
 }
 
 async function showDetail(id) {
+  parts.title.textContent = nameOf(id);  // at once, as a heading without text is a fault
   const asked = [id, other].filter(Boolean);
   const details = await Promise.all(asked.map((each) => getJson(`v1/runs/${encoded(each)}`)));
   const [detail] = details;
@@ -120,7 +121,6 @@ async function showDetail(id) {
   if (text !== parts.detail.dataset.shown) {
     parts.detail.dataset.shown = text;
     const open = parts.settings.querySelector("details")?.open ?? false;
-    parts.title.textContent = nameOf(id);
     parts.charts.replaceChildren(...(detail.reason ? [el("p", {}, `This training cannot be read: ${detail.reason}.`)] : figures(details)));
     parts.settings.replaceChildren(settings(detail.config));
     parts.settings.querySelector("details").open = open;
