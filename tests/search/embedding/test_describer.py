@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import cast
 
@@ -120,6 +121,12 @@ def test_a_photo_is_compared_with_the_photos_on_every_route(describe: Describer,
     assert (scores == scores[0]).all()
     assert scores[0].argmax() == 1
     assert scores[0, 1] == pytest.approx(1, abs=1e-5)
+
+
+def test_it_draws_photos_with_the_model_that_its_chances_were_measured_with(describe: Describer) -> None:
+    measured = hashlib.sha256(shipped.path("sketch2photo", search=True).read_bytes()).hexdigest()
+    assert describe.fingerprint.endswith(f"+sketch2photo-{measured[:12]}")
+    assert shipped.path("sketch2photo", search=True) != shipped.path("sketch2photo")
 
 
 def test_the_fingerprint_names_all_that_makes_a_vector(describe: Describer, tmp_path: Path) -> None:

@@ -139,7 +139,7 @@ class Store:
             merge.execute(columns(rows, self._table.schema))
 
     def rename(self, people: Mapping[str, Person]) -> None:
-        """Say anew whom photos show, by their keys."""
+        """Change whom photos show, by their keys."""
         with _writing(self.uri):
             self._add_facts()
         persons, labels, facts = zip(*people.values(), strict=True)
