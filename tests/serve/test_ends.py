@@ -106,15 +106,19 @@ def test_what_is_stuck_when_the_grace_is_over_is_answered_and_does_not_delay_the
             sent = pool.submit(httpx.get, f"{process.url}/v1/gallery", timeout=60)
         else:
             sent = pool.submit(httpx.post, f"{process.url}/v1/translate", files={"file": grey(1)}, timeout=60)
+        stopped: list[int] = []
         if what == "decoder":
             _until(lambda: children(process.popen.pid))
-            for each in children(process.popen.pid):
+            stopped = children(process.popen.pid)
+            for each in stopped:
                 os.kill(each, signal.SIGSTOP)
         _until(lambda: httpx.get(f"{process.url}/v1/health").json()["queue"])
         time.sleep(0.5)
         process.popen.send_signal(signal.SIGTERM)
         assert process.popen.wait(20) == 0
         assert problem(sent.result(), 503) == "The server is stopping."
+        for each in filter(_lives, stopped):  # one that stands still does not see that its server is gone
+            os.kill(each, signal.SIGKILL)
 
 
 def test_a_server_that_is_killed_leaves_no_decoder_behind(tmp_path: Path) -> None:
