@@ -216,7 +216,7 @@ class PortraitOptions(Family):
     blocks: Annotated[int, Field(ge=0)] = 3
     """Residual blocks at the generator's smallest maps."""
     enlarge: Literal["nearest", "bilinear"] = "nearest"
-    """How the generator doubles its maps: `bilinear` avoids a 2-pixel grid; version 0.1 used `nearest`."""
+    """How the generator doubles its maps: `bilinear` avoids a visible grid; version 0.1 used `nearest`."""
     discriminator_width: Annotated[int, Field(ge=1)] = 32
     """Channels of the discriminator's first layer."""
     l1_weight: Annotated[float, Field(ge=0)] = 10.0

@@ -88,7 +88,7 @@ class PortraitUNet(nn.Module):
         blocks: residual blocks at 1/32 of the sides; with them every output sees the whole face.
         styles: how many styles it draws in.
         told: how many numbers more it is told, such as colours.
-        enlarge: `nearest` or `bilinear`, which leaves no grid of 2 pixels on smooth skin.
+        enlarge: `nearest` or `bilinear`, which leaves no visible grid on smooth skin.
     """
 
     stride = 2 ** len(_MULTIPLES)
