@@ -107,7 +107,7 @@ def test_all_hold_where_the_numbers_are_as_claimed() -> None:
     claims = _claims(colours={"cyclegan": 0.02, "pix2pix-20": 0.01})
     assert [claim.number for claim in claims] == [1, 2, 3, 4, 5, 6, 7]
     assert _verdicts(claims) == ["holds"] * 7
-    assert claims[0].why.startswith("all 3 comparisons are in its favour; the smallest difference is CAE (")
+    assert "The smallest difference: photo to sketch, CAE (" in claims[0].why
     assert [part.first for part in claims[1].parts] == ["CAE (MSE)", "CAE (MSE)", "CAE (BCE)"]
     assert {part.direction for part in claims[1].parts} == {"sketch2photo"}
 
@@ -127,7 +127,7 @@ def test_one_comparison_the_other_way_round_refutes_a_claim(number: int, scores:
     claim = _claims(_AS_CLAIMED | scores)[number - 1]
     assert claim.verdict == "does not hold"
     assert [part.verdict for part in claim.parts].count("does not hold") == 1
-    assert claim.why.startswith(f"the opposite is shown in 1 of {len(claim.parts)} comparisons")
+    assert claim.why.startswith(f"1 of {len(claim.parts)} comparisons shows the opposite")
     assert "−" in claim.why
 
 
@@ -144,7 +144,7 @@ def test_one_comparison_the_other_way_round_refutes_a_claim(number: int, scores:
 def test_a_difference_that_could_be_chance_shows_nothing(number: int, scores: dict[str, float]) -> None:
     claim = _claims(_AS_CLAIMED | scores)[number - 1]
     assert claim.verdict == "not shown"
-    assert f"1 of {len(claim.parts)} comparisons show no difference" in claim.why
+    assert f"1 of {len(claim.parts)} comparisons shows no difference" in claim.why
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def test_a_difference_that_could_be_chance_shows_nothing(number: int, scores: di
 def test_a_missing_cell_is_named(number: int, name: str) -> None:
     claim = _claims(without=(name,))[number - 1]
     assert claim.verdict == "not shown"
-    assert claim.why.endswith(f"no result of {name}")
+    assert claim.why.endswith(f"no result of {name}.")
 
 
 def test_what_was_shown_to_be_wrong_stays_wrong_when_something_else_is_missing() -> None:

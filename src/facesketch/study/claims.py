@@ -50,10 +50,21 @@ class Part:
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim of the study, what was compared for it, and what came out."""
+    """A claim of the study, and what was measured of it.
+
+    Attributes:
+        number: its place in the study's list.
+        text: what the study says.
+        rested_on: what the study's own evidence was, and its flaws.
+        compared: what was compared here.
+        parts: every comparison.
+        verdict: what the comparisons show together.
+        why: the comparisons that decide, as sentences.
+    """
 
     number: int
     text: str
+    rested_on: str
     compared: str
     parts: tuple[Part, ...]
     verdict: Verdict
@@ -70,33 +81,34 @@ def ledger(study: Study, found: Mapping[str, VariantResult] | None = None) -> li
     return [_judge(number, *claim) for number, claim in enumerate(_claims(evidence), start=1)]
 
 
-def _judge(number: int, text: str, compared: str, parts: Sequence[Part]) -> Claim:
+def _judge(number: int, text: str, rested_on: str, compared: str, parts: Sequence[Part]) -> Claim:
     verdicts = {part.verdict for part in parts}
     verdict: Verdict = "holds" if verdicts == {"holds"} else "not shown"
     if "does not hold" in verdicts:
         verdict = "does not hold"
     deciding = [part for part in parts if part.verdict == verdict]
-    share = f"{len(deciding)} of {len(parts)} comparisons"
+    share, show = f"{len(deciding)} of {len(parts)} comparisons", "shows" if len(deciding) == 1 else "show"
     if not deciding:
-        why = "there was nothing to compare"
+        why = "There was nothing to compare."
     elif verdict == "holds":
         shown = [part for part in parts if part.difference and not part.note]
         least = min(shown, key=lambda part: abs(part.difference.value) if part.difference else 0, default=None)
-        how = f"; the smallest difference is {describe(least)}" if least else " by cost alone"
-        why = f"all {len(parts)} comparisons are in its favour{how}"
+        how = f"The smallest difference: {describe(least)}." if least else "Cost alone decides."
+        why = f"All {len(parts)} comparisons show it. {how}"
     elif missing := [part for part in deciding if part.difference is None]:
-        why = f"{share} cannot decide: {missing[0].note}"
+        why = f"{share} cannot decide: {missing[0].note}."
     elif verdict == "does not hold":
-        why = f"the opposite is shown in {share}, such as {describe(deciding[0])}"
+        largest = max(deciding, key=lambda part: abs(part.difference.value) if part.difference else 0)
+        why = f"{share} {show} the opposite. The largest difference: {describe(largest)}."
     else:
-        why = f"{share} show no difference, such as {describe(deciding[0])}"
-    return Claim(number, text, compared, tuple(parts), verdict, why)
+        why = f"{share} {show} no difference. For example: {describe(deciding[0])}."
+    return Claim(number, text, rested_on, compared, tuple(parts), verdict, why)
 
 
 def describe(part: Part) -> str:
     """Return a comparison in words and numbers."""
     assert part.difference is not None, "only what was measured can be described"
-    return f"{part.first} less {part.second}, {IN_WORDS[part.direction]}: {in_numbers(part.difference)} {part.metric}"
+    return f"{IN_WORDS[part.direction]}, {part.first} minus {part.second}: {in_numbers(part.difference)} {part.metric}"
 
 
 def in_numbers(difference: Difference) -> str:
@@ -106,21 +118,28 @@ def in_numbers(difference: Difference) -> str:
     return f"{value} [{low}, {high}]".replace("-", "−")
 
 
-def _claims(evidence: _Evidence) -> Iterator[tuple[str, str, list[Part]]]:
-    """Yield each claim, what is compared for it, and the comparisons."""
+def _claims(evidence: _Evidence) -> Iterator[tuple[str, str, str, list[Part]]]:
+    """Yield each claim, what the study rested it on, what is compared here, and the comparisons."""
     cells, compare = evidence.cells, evidence.compare
     yield (
         "For the CAE, MSE gives better sketches than MAE, and BCE the worst.",
+        "Sketches were scaled to [-1, 1], but the CAE ended in a ReLU, which gives nothing below 0; BCE had "
+        "targets outside [0, 1] and fell below zero. The MAE run continued from the MSE weights, and the BCE run "
+        "from the MAE weights. The losses, which are of different kinds, were compared with each other.",
         "the CAE's three losses",
         evidence.losses("photo2sketch", ("mse", "mae", "bce")),
     )
     yield (
         "From sketch to photo, MSE is best for the CAE, and BCE better than MAE.",
+        "The MAE run continued from the MSE weights, and the BCE run from the MAE weights. The losses, which are "
+        "of different kinds, were compared with each other, after the last epoch, although validation was best "
+        "much earlier.",
         "the CAE's three losses",
         evidence.losses("sketch2photo", ("mse", "bce", "mae")),
     )
     yield (
         "A larger latent makes the CVAE better.",
+        "The CVAE's own loss, on test pictures that were turned and mirrored as the training pictures were.",
         "each latent of the CVAE with the next smaller one",
         evidence.growing("conv-vae", "latent"),
     )
@@ -129,12 +148,16 @@ def _claims(evidence: _Evidence) -> Iterator[tuple[str, str, list[Part]]]:
     over = [compare(one, other, each) for each in DIRECTIONS for one in longest[each] for other in autoencoders[each]]
     yield (
         "Pix2Pix improves with epochs and beats the autoencoders.",
+        "Losses of different kinds, and a look at the pictures. Pix2Pix learned from pictures in [0, 1] and "
+        "translated pictures in [-1, 1]. The last epoch was kept, not the best one on people held out.",
         "each length of Pix2Pix with the next shorter one, and the longest with every autoencoder",
         [*evidence.growing("pix2pix", "epochs"), *over],
     )
     epochs = {str(cell.settings.get("epochs", "its own")) for cell in evidence.built if cell.method == "cyclegan"}
     yield (
         "CycleGAN is the best even with few epochs.",
+        "A look at the pictures: no image metric was reported. CycleGAN learned from pictures in [0, 1] and "
+        "translated pictures in [-1, 1].",
         f"CycleGAN after {' or '.join(sorted(epochs))} epochs with every other trained variant",
         [
             compare(cell, other, each)
@@ -145,12 +168,15 @@ def _claims(evidence: _Evidence) -> Iterator[tuple[str, str, list[Part]]]:
     )
     yield (
         "CycleGAN cannot give back the exact colours.",
-        "what colour costs CycleGAN's photos (FSIM less FSIMc, zero for exact colours) with zero, "
-        "and with the same of the longest Pix2Pix",
+        "A look at the pictures, whose red and blue were swapped: OpenCV's order was shown as RGB.",
+        "what colour costs CycleGAN's photos (FSIM less FSIMc, zero for exact colours) with zero, and with the "
+        "same of the longest Pix2Pix",
         list(_colours(evidence)),
     )
     yield (
         "With little compute, prefer the CVAE.",
+        "A session that ran out of memory with the dense autoencoder, and no comparison with a baseline that "
+        "needs no training.",
         "the CVAE of the largest latent with every baseline and with every variant of another "
         f"family; one that trained more than {CHEAP:g} times as long is beyond little compute, however good",
         [part for each in DIRECTIONS for part in _cheap(evidence, each)],
