@@ -3,18 +3,22 @@
     python benchmarks/translate.py [--pictures FOLDER] [--model MODEL] [--count 200] [--rounds 3]
 
 Both sides use the same loaded model on the same pictures, in turn, in this process. The benchmark prints the median
-pictures per second of each side, their ratio, and the share of the time that the network was busy. Near 1, only the
-network limits the speed. The plain loop does one thing after another. Only the folder job flushes every file to the
-disk.
+pictures per second of each side, their ratio, and the share of the time that the network was busy. The plain loop does
+one thing after another. Only the folder job flushes every file to the disk.
+
+The last line compares the folder job with its bound: the speed at which all processors together could read the
+pictures, find and frame the faces and run the network, if nothing had to be restored, encoded or written.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from itertools import cycle, islice
 from pathlib import Path
 
 import numpy as np
@@ -27,36 +31,45 @@ from facesketch.inference.folders.pipeline import run
 from facesketch.inference.folders.plan import plan
 from facesketch.inference.model import FramedFace, Model, Request, load
 
-Timing = tuple[float, float]
-"""Pictures per second, and the share of the time spent in the network."""
+Timing = tuple[float, float, float]
+"""Pictures per second, the share of the time spent in the network, and the bound that the plain loop shows."""
 
 
-def drawn(folder: Path, count: int, size: int) -> list[Path]:
-    """Draw some faces and save each several times, as JPEG photos."""
+def drawn(folder: Path, count: int, sizes: Sequence[int]) -> list[Path]:
+    """Draw some faces and save each several times, as JPEG photos of these sizes in turn."""
     folder.mkdir()
-    different = [draw_pair(np.random.default_rng(seed), size)[0] for seed in range(min(count, 8))]
+    different = [
+        draw_pair(np.random.default_rng(seed), min(size, 1024))[0].resize((size, size))
+        for seed, size in enumerate(islice(cycle(sizes), max(8, len(sizes))))
+    ]
     paths = [folder / f"{number:05}.jpg" for number in range(count)]
     for number, path in enumerate(paths):
         different[number % len(different)].save(path, quality=92)
     return paths
 
 
-def plain(model: Model, request: Request, paths: list[Path], out: Path) -> None:
-    """Open, translate and save one picture after another."""
+def plain(model: Model, request: Request, paths: list[Path], out: Path) -> float:
+    """Open, translate and save one picture after another; return the processor time until each drawing was there."""
     out.mkdir()
+    spent = 0.0
     for path in paths:
-        for number, face in enumerate(model.prepare(open_image(path), request, str(path))):
-            (array,) = model.run([face])
+        begun = time.process_time()
+        faces = model.prepare(open_image(path), request, str(path))
+        arrays = [model.run([face])[0] for face in faces]
+        spent += time.process_time() - begun
+        for number, (array, face) in enumerate(zip(arrays, faces, strict=True)):
             model.restore(array, face).picture.save(out / f"{path.stem}-{number}.png")
+    return spent
 
 
-def ours(model: Model, request: Request, paths: list[Path], out: Path) -> None:
+def ours(model: Model, request: Request, paths: list[Path], out: Path) -> float:
     """Do the same as a folder job."""
     for job, error, _ in run(plan(paths, out), model, request):
         assert error is None, f"{job.source}: {error}"
+    return math.nan
 
 
-def timed(side: Callable[..., None], model: Model, request: Request, paths: list[Path], out: Path) -> Timing:
+def timed(side: Callable[..., float], model: Model, request: Request, paths: list[Path], out: Path) -> Timing:
     """Return how fast one side is, and how busy it keeps the network."""
     inside = 0.0
     run_network = model.run
@@ -70,10 +83,10 @@ def timed(side: Callable[..., None], model: Model, request: Request, paths: list
 
     model.run = counted  # type: ignore[method-assign]
     start = time.perf_counter()
-    side(model, request, paths, out)
+    spent = side(model, request, paths, out)
     taken = time.perf_counter() - start
     model.run = run_network  # type: ignore[method-assign]
-    return len(paths) / taken, inside / taken
+    return len(paths) / taken, inside / taken, len(paths) * processors() / spent
 
 
 def compare(
@@ -98,7 +111,7 @@ def main() -> None:
     parser.add_argument("--engine", default="auto")
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--size", type=int, default=1024, help="pixels of a drawn face")
+    parser.add_argument("--size", type=int, nargs="+", default=[1024], help="pixels of drawn faces; several take turns")
     args = parser.parse_args()
     model, request = load(args.model, engine=args.engine), Request(args.direction, align=args.pictures is not None)
     with tempfile.TemporaryDirectory() as folder:
@@ -107,14 +120,20 @@ def main() -> None:
         else:
             paths = sorted(path for path in args.pictures.rglob("*") if is_picture(path))[: args.count]
         sides = compare(model, request, paths, Path(folder), args.rounds)
-    what = f"drawn faces of {args.size} pixels" if args.pictures is None else "pictures, faces found and framed"
+    what = (
+        f"drawn faces of {' and '.join(map(str, args.size))} pixels"
+        if args.pictures is None
+        else "pictures, faces found and framed"
+    )
     print(f"{len(paths)} {what}, {processors()} processors, median of {args.rounds} rounds")
     print(f"{'':11} {'pictures/s':>10} {'in the network':>14}")
     for name, timings in zip(("plain loop", "folder job"), sides, strict=True):
-        rate, share = (statistics.median(column) for column in zip(*timings, strict=True))
+        rate, share, _ = (statistics.median(column) for column in zip(*timings, strict=True))
         print(f"{name:11} {rate:10.1f} {share:14.0%}")
     ratios = [own[0] / loop[0] for loop, own in zip(*sides, strict=True)]
     print(f"ratio {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
+    reached = [own[0] / loop[2] for loop, own in zip(*sides, strict=True)]
+    print(f"the folder job reaches {statistics.median(reached):.2f} of its bound")
 
 
 if __name__ == "__main__":
