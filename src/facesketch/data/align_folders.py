@@ -8,6 +8,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from itertools import chain, count
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -20,7 +21,7 @@ from facesketch.data.layouts.tree import fold, walk
 from facesketch.data.pairs import NoPairsError, Pair, Source
 from facesketch.devices import ThreadedMap, processors
 from facesketch.errors import DataError, FaceError, ImageError, OutputError
-from facesketch.faces import FaceFinder, FaceFrame, align, choose
+from facesketch.faces import FaceFinder, align, choose
 from facesketch.faces.frame import FRAME
 from facesketch.files import require_folder_name, write_json, write_text
 from facesketch.images.contact_sheet import sheet
@@ -63,9 +64,9 @@ class Measured:
     name: str
     """The path of the picture."""
     scale: float = 0.0
-    """Pixels of the frame for one of the picture; 0 if it has no face or cannot be read."""
+    """How many pixels of the frame one of its pixels becomes; 0 if it has no face or cannot be read."""
     angle: float = 0.0
-    """Degrees that the eyes were tilted by, above 0 clockwise, once the picture was upright."""
+    """How many degrees clockwise the eyes were tilted in the upright picture."""
     turn: int = 0
     """How far the picture was turned, as in `Face`."""
 
@@ -85,7 +86,7 @@ class AlignedFolders:
 
     @property
     def turned(self) -> tuple[tuple[str, int], ...]:
-        """The pictures that lay on their side or upside down, each with degrees clockwise to upright."""
+        """The pictures that lay on their side or upside down, each with how many degrees clockwise it was turned."""
         return tuple((one.name, one.turn) for one in self.measured if one.turn)
 
     @property
@@ -99,7 +100,6 @@ def align_folders(
     out: Path,
     finder: FaceFinder,
     *,
-    frame: FaceFrame = FRAME,
     scale: float = 1.0,
     number: int = 1,
     suffix: str = ".png",
@@ -107,18 +107,17 @@ def align_folders(
 ) -> AlignedFolders:
     """Align every picture of some folders and write them with `pairs.csv`, `report.json` and `contact.png`.
 
-    A folder of pairs, in any layout that `facesketch.data.index` knows, stays a folder of pairs; a pair with a picture
-    without a face is left out. The pictures of any other folder keep their places in its tree.
+    A folder of pairs, in any layout that `facesketch.data.index` knows, stays a folder of pairs. A pair is left out if
+    one of its pictures shows no face. The pictures of any other folder keep their places in its tree.
 
     Args:
         folders: at least one.
         out: the folder to write, outside of the others.
         finder: finds the faces.
-        frame: what faces are aligned to.
         scale: how many times the frame's size the pictures have.
         number: which face of each picture: 1 is the largest.
-        suffix: of the pictures; one that `save_image` knows.
-        progress: called with the number of units done and of all, after each.
+        suffix: the suffix of the written pictures; one that `save_image` knows.
+        progress: called after each pair or picture with how many are done and how many there are.
 
     Raises:
         DataError: a folder is missing or holds no picture.
@@ -135,10 +134,8 @@ def align_folders(
     left_out: list[tuple[str, str]] = []
     measured: list[Measured] = []
 
-    def work(unit: Unit) -> tuple[list[Measured], str]:
-        return _align_unit(unit, out, finder, frame, scale, number)
-
-    with ThreadedMap(work, units, threads=min(4, processors())) as results:
+    align_one = partial(_align_unit, out=out, finder=finder, scale=scale, number=number)
+    with ThreadedMap(align_one, units, threads=min(4, processors())) as results:
         for unit, (pictures, reason) in zip(units, results, strict=True):
             measured += pictures
             if reason:
@@ -151,13 +148,11 @@ def align_folders(
     done = AlignedFolders(tuple(kept), tuple(left_out), tuple(measured), passed)
     if not kept:
         raise FaceError(f"{folders[0]}: none of {len(units)} could be aligned", f"the first: {left_out[0][1]}")
-    _write(done, folders, out, frame, scale)
+    _write(done, folders, out, scale)
     return done
 
 
-def _align_unit(
-    unit: Unit, out: Path, finder: FaceFinder, frame: FaceFrame, scale: float, number: int
-) -> tuple[list[Measured], str]:
+def _align_unit(unit: Unit, out: Path, finder: FaceFinder, scale: float, number: int) -> tuple[list[Measured], str]:
     """Align the pictures of a unit and write them if all have a face; otherwise return why they are left out."""
     measured: list[Measured] = []
     aligned: list[Image.Image] = []
@@ -166,7 +161,7 @@ def _align_unit(
         name = str(picture.source.path)
         try:
             image = picture.source.open()
-            made = align(image, choose(finder.find(image, most=number), number)[0], frame, scale=scale)
+            made = align(image, choose(finder.find(image, most=number), number)[0], scale=scale)
         except (ImageError, FaceError) as error:
             reason = reason or (f"{name}: {error.seen}" if isinstance(error, FaceError) else str(error))
             measured.append(Measured(picture.role, name))
@@ -183,14 +178,14 @@ def _align_unit(
 
 
 def plan(folders: Sequence[Path], suffix: str) -> list[Unit]:
-    """Return what is to be aligned, in order, with the places and rows it will have.
+    """Return the units to align, in order, with the place of each picture and the row of each pair.
 
     With several folders, stems and subjects that two of them share begin with the folder's name, the column `set` names
     the folder, and `style` becomes `SET-STYLE`, or the set's name if there was none. A name that is still taken gets a
     number at its end.
 
     Raises:
-        DataError: as `facesketch.data.index.index`, or a folder without pictures.
+        DataError: as `facesketch.data.index.index`, or a folder has no pictures.
     """
     paired = [_pairs(folder) for folder in folders]
     reserved = _OWN_FILES if all(pairs is None for pairs in paired) else (*_OWN_FILES, *_OWN_FOLDERS)
@@ -231,12 +226,12 @@ def _pairs(folder: Path) -> tuple[Pair, ...] | None:
 
 
 def _distinct(wanted: Sequence[tuple[str, str, str]], reserved: Collection[str] = ()) -> dict[tuple[str, str], str]:
-    """Return a name for each thing, by (owner, short name), that is nobody else's, whatever the letter case.
+    """Return a name for each (owner, short name); no two names are the same, even if letter case is ignored.
 
     Args:
-        wanted: owner, short name and long name. A thing has its short name if no other owner has a thing of that name,
-            and otherwise its long one, with a number at its end if that is taken.
-        reserved: names that are not given.
+        wanted: owner, short name and long name of each thing. It keeps the short name unless another owner wants it
+            too. Then it gets the long one, with a number at its end if that is taken.
+        reserved: names that nothing gets.
     """
     wanted = list(dict.fromkeys(wanted))
     owners = Counter(name for _, name in {(owner, fold(short)) for owner, short, _ in wanted})
@@ -253,7 +248,7 @@ def _distinct(wanted: Sequence[tuple[str, str, str]], reserved: Collection[str] 
 
 
 def _places(folder: Path, inside: PurePosixPath, suffix: str) -> dict[PurePosixPath, PurePosixPath]:
-    """Return where each picture of a folder goes: no two to one place, and none to that of a file of ours."""
+    """Return where each picture of a folder goes: each to its own place, and none where one of our files goes."""
     pictures = walk(folder).pictures
     if not pictures:
         raise DataError(f"{folder}: no picture in it", "give a folder of pictures or of pairs")
@@ -268,7 +263,7 @@ def _places(folder: Path, inside: PurePosixPath, suffix: str) -> dict[PurePosixP
     return {path: inside / f"{labels[each[:2]]}{suffix}" for path, each in wanted.items()}
 
 
-def _write(done: AlignedFolders, folders: Sequence[Path], out: Path, frame: FaceFrame, scale: float) -> None:
+def _write(done: AlignedFolders, folders: Sequence[Path], out: Path, scale: float) -> None:
     rows = [unit.row for unit in done.kept if unit.row]
     if rows:
         extra = sorted({column for row in rows for column in row} - set(_OWN_COLUMNS))
@@ -279,7 +274,7 @@ def _write(done: AlignedFolders, folders: Sequence[Path], out: Path, frame: Face
         write_text(out / _TABLE, text.getvalue())
     report = {
         "folders": [str(folder) for folder in folders],
-        "frame": asdict(frame) | {"scale": scale},
+        "frame": asdict(FRAME) | {"scale": scale},
         "pairs": done.pairs,
         "pictures": {role: _figures(done, role) for role in dict.fromkeys(one.role for one in done.measured)},
         "turned": [{"name": name, "degrees": degrees} for name, degrees in done.turned],

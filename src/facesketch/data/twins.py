@@ -32,7 +32,7 @@ def twins(parts: Split, side: Side = "test") -> tuple[tuple[Pair, Pair], ...]:
     held = parts.side(side)
     seen = [pair for other in SEEN_BEFORE[side] for pair in parts.side(other)]
     same_size = _shared(held, seen, lambda path: path.stat().st_size)
-    alike = _shared(held, seen, lambda path: _digest(path) if path in same_size else None)
+    alike = _shared(held, seen, lambda p: hashlib.sha256(p.read_bytes()).digest() if p in same_size else None)
     first: dict[Hashable, Pair] = {}
     for pair in seen:
         for path in filter(alike.get, _files(pair)):
@@ -75,8 +75,3 @@ def _shared(
         sides.append(marks)
     both = set(sides[0].values()) & set(sides[1].values())
     return {path: found for marks in sides for path, found in marks.items() if found in both}
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -43,16 +43,8 @@ def sheet(
             pen.text((GAP, top + cell[1] // 2), labels[line], fill=INK, font=font, anchor="lm")
         for place, picture in enumerate(row):
             if picture is not None:
-                _paste(page, picture, (margin + place * (cell[0] + GAP), top), cell)
+                small = picture.convert("RGB")
+                small.thumbnail(cell, Image.Resampling.LANCZOS, reducing_gap=None)
+                left = margin + place * (cell[0] + GAP)
+                page.paste(small, (left + (cell[0] - small.width) // 2, top + (cell[1] - small.height) // 2))
     return page
-
-
-def _paste(page: Image.Image, picture: Image.Image, corner: tuple[int, int], cell: tuple[int, int]) -> None:
-    scale = min(cell[0] / picture.width, cell[1] / picture.height, 1.0)
-    size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
-    small = (
-        picture.convert("RGB")
-        if size == picture.size
-        else picture.convert("RGB").resize(size, Image.Resampling.LANCZOS)
-    )
-    page.paste(small, (corner[0] + (cell[0] - size[0]) // 2, corner[1] + (cell[1] - size[1]) // 2))

@@ -17,21 +17,20 @@ _ZOOM = 1.12  # how much larger than its own unit square a head is drawn
 _EYE_LINE = 0.4832  # how far down the eyes lie
 
 
-def curve(*knots: tuple[float, float], closed: bool = False, mirror: bool = False, steps: int = 8) -> Points:
-    """Return the Catmull-Rom curve through the knots, (N, 2).
+def curve(*knots: tuple[float, float], closed: bool = False, mirror: bool = False) -> Points:
+    """Return the Catmull-Rom curve through the knots, (N, 2), with eight points per knot.
 
     Args:
         knots: the points to pass through.
         closed: join the end to the start.
         mirror: the knots lead from the middle to the right; begin with their mirror images, on the left.
-        steps: points per knot.
     """
     p = np.array(knots, dtype=np.float64)
     p = np.concatenate([flipped(p[:0:-1]), p]) if mirror else p
     ends = (p[-1:], p[:2]) if closed else (2 * p[:1] - p[1:2], 2 * p[-1:] - p[-2:-1])
     p = np.concatenate([ends[0], p, ends[1]])
     a, b, c, d = (part[:, None] for part in (p[:-3], p[1:-2], p[2:-1], p[3:]))
-    t = (np.arange(steps) / steps)[None, :, None]
+    t = (np.arange(8) / 8)[None, :, None]
     line = 0.5 * (2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2 + (3 * b - a - 3 * c + d) * t**3)
     line = line.reshape(-1, 2)
     return line if closed else np.concatenate([line, p[-2:-1]])
@@ -80,7 +79,7 @@ class Canvas:
         return self._shrunk(image)
 
     def spots(self, *rows: tuple[float, float, float, float, float]) -> Field:
-        """Return the sum of Gaussians (x, y, across, down, height); one beside the middle stands on both sides."""
+        """Return the sum of Gaussians (x, y, across, down, height); one that is off the middle is mirrored too."""
         table = [(side * x, *row) for x, *row in rows for side in ((-1, 1) if x else (1,))]
         x, y, across, down, height = np.array(table, dtype=np.float64).T[:, :, None]
         return np.asarray(
