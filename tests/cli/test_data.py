@@ -132,7 +132,7 @@ def test_nothing_that_pairs_exits_with_one(tmp_path: Path, capsys: pytest.Captur
         call("check", str(tmp_path), "--json")
     value = facts(capsys)
     assert value["pairs"] == 0
-    assert "nothing pairs" in value["error"]
+    assert "no pairs" in value["error"]
 
 
 def test_pairs_none_of_which_can_be_read_exit_with_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -165,7 +165,7 @@ def test_mistakes_about_places_are_one_line_and_leave_nothing(
     (tmp_path / "file").write_text("")
     out = ["--out", tmp_path / "run"]
     assert "missing" in refused("train", *DENSE, "--data", tmp_path / "missing", *out)
-    assert "nothing pairs" in refused("train", *DENSE, "--data", tmp_path / "empty", *out)
+    assert "no pairs" in refused("train", *DENSE, "--data", tmp_path / "empty", *out)
     assert "file" in refused("train", *DENSE, "--data", tmp_path / "file", *out)
     assert "give their folder with --data" in refused("train", *DENSE, *out)
     assert "no folder for the run; give one with --out" in refused("train", *DENSE, "--data", pairs)

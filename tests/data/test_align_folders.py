@@ -251,7 +251,7 @@ def test_an_empty_folder_is_told(tmp_path: Path) -> None:
 def test_a_list_of_pairs_that_names_nothing_is_not_taken_for_an_album(tmp_path: Path) -> None:
     (tmp_path / "set").mkdir()
     (tmp_path / "set" / "pairs.csv").write_text("photo,sketch\na.png,b.png\n", encoding="utf-8")
-    with pytest.raises(DataError, match="nothing pairs"):
+    with pytest.raises(DataError, match="no pairs"):
         align_folders([tmp_path / "set"], tmp_path / "out", FINDER)
 
 

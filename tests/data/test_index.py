@@ -147,7 +147,7 @@ def test_nothing_pairs_says_which_names_were_seen(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("names", "seen"),
     [
-        ([], "seen no picture;"),
+        ([], "found no picture;"),
         (["readme.txt"], "no picture, but 1 file \\(readme.txt\\)"),
         (["a.jpg", "b.jpg", "c.jpg", "d.jpg"], "4 pictures \\(a.jpg, b.jpg, c.jpg, …\\)"),
     ],

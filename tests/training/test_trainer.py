@@ -338,7 +338,7 @@ def test_what_a_run_that_never_began_left_is_no_hindrance(pairs: Path, tmp_path:
 
 def test_nothing_is_left_behind_where_nothing_can_be_learned(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    for data, said in ((tmp_path / "missing", "missing"), (tmp_path / "empty", "nothing pairs"), (None, "`data`")):
+    for data, said in ((tmp_path / "missing", "missing"), (tmp_path / "empty", "no pairs"), (None, "`data`")):
         with pytest.raises((DataError, ConfigError), match=said):
             train("dense-ae", tmp_path / "run", data=data, epochs=1, **SMALL)
     assert [path.name for path in tmp_path.iterdir()] == ["empty"]

@@ -26,8 +26,8 @@ def corrupt(images: Tensor, strength: float = 1.0, rough: float = 0.0) -> Tensor
 
     Args:
         images: (N, 1 or 3, H, W) in [-1, 1].
-        strength: 0 changes nothing, 1 as much as pictures from elsewhere differ.
-        rough: share of the sketches that are made to look as if drawn by someone who cannot draw: outlines without
+        strength: 0 changes nothing; 1 changes pictures as much as those from elsewhere differ.
+        rough: share of the sketches that are made to look as if someone who cannot draw drew them: outlines without
             shading, lines that wobble, lines with gaps.
 
     Returns:
@@ -63,7 +63,7 @@ def _some(like: Tensor, share: float) -> Tensor:
 
 
 def _exposed(unit: Tensor, strength: float) -> Tensor:
-    """Change gamma and gain: faces two stops down, skins of every tone, bleached snapshots."""
+    """Change gamma and gain, as in dark pictures, skins of every tone and bleached snapshots."""
     gamma = torch.exp(_each(unit, -0.7 * strength, 0.8 * strength))
     gain = torch.exp(_each(unit, -0.3 * strength, 0.15 * strength))
     return (unit.clamp(1e-4, 1) ** gamma * gain).clamp(0, 1)
@@ -100,7 +100,7 @@ def _blurred(unit: Tensor, strength: float) -> Tensor:
 
 
 def _cornered(unit: Tensor, strength: float) -> Tensor:
-    """Blacken what lies beyond a line that is nearly one of the sides, or cuts off a corner of it."""
+    """Blacken what lies beyond a line that nearly follows one of the sides, or cuts off a corner."""
     tilt, reach = _each(unit, -0.12, 0.12), _each(unit, 0.0, 0.12)  # radians; of half the side
     tall, wide = unit.shape[-2:]
     rows = torch.linspace(-1, 1, tall, device=unit.device).view(1, 1, -1, 1).expand(1, 1, tall, wide)

@@ -1,7 +1,7 @@
 """Pairs become batches: every picture is decoded once, kept as uint8, and drawn by step number.
 
 What a step sees depends on (seed, epoch, place) alone, not on how many steps ran before in this process, so a resumed
-training sees the batches that it would have seen.
+training sees the same batches.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ class Pictures:
 
 
 def _evenly(groups: Sequence[NDArray[np.int64]], count: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Return `count` places in random order, as many of each group; a small group's come several times."""
+    """Return `count` places in random order, equally many from each group; those of a small group repeat."""
     share = -(-count // len(groups))
     drawn = [np.concatenate([rng.permutation(one) for _ in range(-(-share // len(one)))])[:share] for one in groups]
     return rng.permutation(np.concatenate(drawn))[:count]
@@ -141,7 +141,7 @@ class PairDataset(Dataset[Item]):
         config: sizes, channels, and whether to draw from each set equally often.
         augment: limits of the random draw; None keeps the pictures as they are and in their order.
         frame: side of the square frame.
-        seed: of order and augmentation.
+        seed: decides order and augmentation.
         paired: True pairs each photo with its own sketch; False draws photos and sketches independently.
     """
 

@@ -30,7 +30,7 @@ class Index:
         orphan_photos: photos without a sketch.
         orphan_sketches: sketches without a photo.
         duplicates: groups of files with the same name; the first of each is used.
-        unreadable: files that are listed but missing, or that are clearly no pictures, each with the reason.
+        unreadable: files that are listed but missing, or that are clearly not pictures, each with the reason.
         notes: other remarks, one sentence each.
         passed_over: files that are not read as pictures, each with the reason; unsupported pictures come first.
     """
@@ -56,8 +56,8 @@ class Report:
     """An index, and what reading every picture showed.
 
     Attributes:
-        unreadable: files that are missing, empty, damaged or no pictures, each with the reason.
-        odd_sized: pairs whose two pictures differ in size, or whose size is not that of most others.
+        unreadable: files that are missing, empty, damaged or not pictures, each with the reason.
+        odd_sized: pairs whose two pictures differ in size, or that differ in size from most others.
         identical: groups of files with the same bytes.
         usable: pairs of which both pictures can be read.
         size: (width, height) of more than half of the photos, or None if there is no such size.
@@ -87,7 +87,7 @@ def index(folder: Path, layout: str = "auto") -> Index:
 
     Raises:
         DataError: the folder is missing, the layout is unknown, or a file that describes the pairs is wrong.
-        NoPairsError: (a DataError) nothing pairs.
+        NoPairsError: (a DataError) no photo has a sketch.
     """
     folder = Path(folder)
     if layout != "auto" and layout not in LAYOUTS:
@@ -102,9 +102,9 @@ def index(folder: Path, layout: str = "auto") -> Index:
             return _index(tree, name, found)
         if found is not None:
             partly[name] = found
-            if name == "pairs.csv":  # a list of pairs is meant
+            if name == "pairs.csv":  # the user wrote a list, so no other layout is meant
                 break
-    raise _nothing_pairs(tree, layout, partly)
+    raise _no_pairs(tree, layout, partly)
 
 
 def _index(tree: Tree, layout: str, found: Found) -> Index:
@@ -131,7 +131,7 @@ def _index(tree: Tree, layout: str, found: Found) -> Index:
     )
 
 
-def _nothing_pairs(tree: Tree, layout: str, partly: dict[str, Found]) -> NoPairsError:
+def _no_pairs(tree: Tree, layout: str, partly: dict[str, Found]) -> NoPairsError:
     looked = "looked for " + (", ".join(LAYOUTS) if layout == "auto" else f"the layout '{layout}'")
     for name, found in partly.items():
         if found.orphan_photos or found.orphan_sketches or found.unreadable:
@@ -145,7 +145,7 @@ def _nothing_pairs(tree: Tree, layout: str, partly: dict[str, Found]) -> NoPairs
         if tree.passed_over and tree.passed_over[0][1] != NO_PICTURE:
             seen += f"; {tree.passed_over[0][0]}: {tree.passed_over[0][1]}"
     return NoPairsError(
-        f"{tree.folder}: nothing pairs; seen {seen}; {looked}",
+        f"{tree.folder}: no pairs; found {seen}; {looked}",
         "put photos into photos/ and sketches into sketches/, each pair under one name",
     )
 
@@ -163,7 +163,7 @@ def check(folder: Path, layout: str = "auto", *, progress: Callable[[int, int], 
     Args:
         folder: the folder of pairs.
         layout: a key of `LAYOUTS`, or `auto`.
-        progress: called with the number of files read and of all files, after each.
+        progress: called after each file with how many are read and how many there are.
 
     Raises:
         DataError: as `index`.

@@ -24,7 +24,7 @@ def forbid_overwriting(data: Path, out: Iterable[Path] = (), *, pictures: Path |
 
     Raises:
         ConfigError: one of the files is the data's, or the folder holds pictures of it.
-        DataError: nothing pairs.
+        DataError: no photo has a sketch.
     """
     data, out = Path(data), list(out)
     if pictures is None and not out:
@@ -37,7 +37,7 @@ def forbid_overwriting(data: Path, out: Iterable[Path] = (), *, pictures: Path |
         folders = {folder for path in files for folder in path.parents if folder.is_relative_to(data)}
         folders |= {path.resolve().parent for path in files}
         if _place(pictures) in {_place(folder) for folder in folders}:
-            raise ConfigError(f"`pictures` {pictures}: holds pictures of `data` {data}", "give a folder of their own")
+            raise ConfigError(f"`pictures` {pictures}: holds pictures of `data` {data}", "give another folder")
     lists = [data / path for path in walk(data).files if _ANNOTATIONS.fullmatch(fold(path.name))]
     lists.append(data / "pairs.csv")  # a new one would be read as the data's
     taken = {_place(path) for path in (*files, *lists)}
@@ -47,5 +47,5 @@ def forbid_overwriting(data: Path, out: Iterable[Path] = (), *, pictures: Path |
 
 
 def _place(path: Path) -> str:
-    """Return one spelling of a path, as if letter case never counted."""
+    """Return the spelling of a path to compare it by, as if letter case never counted."""
     return fold(str(path.resolve()))

@@ -18,7 +18,7 @@ Half = Literal["left", "right"]
 
 
 class NoPairsError(DataError):
-    """A folder that is there, but in which no photo has a sketch."""
+    """A folder exists, but no photo in it has a sketch."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Source:
             box: a JPEG may be decoded at a reduced size not smaller than this square, which is faster.
 
         Raises:
-            ImageError: the file is missing, damaged or no picture.
+            ImageError: the file is missing, damaged or not a picture.
         """
         image = open_image(self.path, box=box)
         return image if self.half is None else cut_half(image, self.half)

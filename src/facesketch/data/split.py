@@ -1,7 +1,7 @@
 """Divide pairs into training, validation and test by subject, in the same way on every machine.
 
-The data's own division comes first. Other subjects are placed by a hash of their name, so adding some never moves
-another.
+The data's own division comes first. A hash of its name places every other subject, so adding subjects never moves the
+others.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Split:
         return {"train": self.train, "validation": self.validation, "test": self.test}[name]
 
     def hash(self, name: Side) -> str:
-        """Return the sha256, in hex, of the side's sorted stems, one a line: the fingerprint of a protocol."""
+        """Return the sha256, in hex, of the side's sorted stems, one on each line: the fingerprint of a protocol."""
         stems = "\n".join(sorted(pair.stem for pair in self.side(name)))
         return hashlib.sha256(stems.encode()).hexdigest()
 
@@ -49,9 +49,9 @@ def split(pairs: Sequence[Pair], *, validation: float = 0.12, test: float = 0.2)
 
     A subject stays where the data puts it. If that is on several sides, the strictest counts (test, then validation),
     and its pairs on the others are left out. A side that the data leaves empty is filled from the subjects that the
-    data trains on or does not assign: a subject tests if `draw("test", subject) < test`, and otherwise validates if
-    `draw("validation", subject) < validation`. If a wanted side is still empty among three subjects or more, it gets
-    the subject with the smallest draw for it. Training comes first, so a single subject is trained on.
+    data trains on or does not assign: a subject goes to test if `draw("test", subject) < test`, and otherwise to
+    validation if `draw("validation", subject) < validation`. If a wanted side is still empty among three subjects or
+    more, it gets the subject with the smallest draw for it. Training comes first, so a single subject is trained on.
 
     Examples:
         >>> from facesketch.data.index import index

@@ -39,7 +39,7 @@ class Aligned:
         Args:
             picture: `L` or `RGB`, of the frame's shape and any size.
             original: the picture that was aligned.
-            feather: over which share of the frame's shorter side the edge fades, 0 for a hard edge.
+            feather: the share of the frame's shorter side over which the edge fades; 0 is a hard edge.
 
         Returns:
             A picture of the original's size, `RGB` when either is, else `L`.

@@ -10,10 +10,10 @@ from facesketch.faces.warp import continued, near_outside
 
 _BLACK = 24  # of 255: the lightest channel of what JPEG makes of black beside something light
 _DEEPEST = 0.3  # of the sides across: black that reaches farther is clothes, hair or night
-_LEAST = 0.25  # of a side that black lies along, so that a curl of hair does not count
-_NIGHT = 0.25  # of a side from which black reaches deeper, and is then the background, not a strip
-_STRAIGHT = 1.5  # pixels, in a picture of the frame's size, that its inner edge is off a straight line at most ...
-_AGREEING = 0.85  # ... in this share of its places
+_LEAST = 0.25  # of a side must be black, so that a curl of hair does not count
+_NIGHT = 0.25  # where black reaches deeper from more than this share of a side, it is the background, not a strip
+_STRAIGHT = 1.5  # pixels by which the inner edge may leave a straight line, in a picture of the frame's size
+_AGREEING = 0.85  # share of the edge that must be so straight
 _USUAL = 250  # longer side of that size
 _RIM = 2  # pixels beyond the edge, in such a picture, that mixed with the black
 
@@ -23,7 +23,7 @@ Mask = NDArray[np.bool_]
 def black_corners(image: Image.Image) -> Mask:
     """Return where a picture is black because it was turned or shifted: strips and wedges with a straight edge.
 
-    Each begins in a corner, runs along a quarter of a side at least, and is at most 0.3 of the picture deep. Black hair
+    Each begins in a corner, runs along at least a quarter of a side, and is at most 0.3 of the picture deep. Black hair
     and clothes at the border have edges that are not straight.
 
     Args:
@@ -36,7 +36,7 @@ def black_corners(image: Image.Image) -> Mask:
     width, height = image.size
     border = (0, 0, width, 1), (0, height - 1, width, height), (0, 0, 1, height), (width - 1, 0, width, height)
     if not any(_is_dark(image.crop(side)).mean() >= _LEAST for side in border):
-        return found  # as most pictures, however large, do
+        return found  # most pictures end here, so that large ones cost little
     dark, unit = _is_dark(image), max(image.size) / _USUAL
     for turns in range(4):  # each side in turn is the upper one
         runs = _along_top(np.rot90(dark, turns), max(unit, 1.0))
@@ -51,7 +51,7 @@ def _is_dark(image: Image.Image) -> Mask:
 
 
 def _along_top(dark: Mask, unit: float) -> NDArray[np.int64]:
-    """Return (W,) how many pixels of black hang from the upper side, where that is a strip or a wedge; 0 elsewhere."""
+    """Return how deep black hangs from the upper side, (W,) in pixels, if it is a strip or a wedge; 0 elsewhere."""
     height, width = dark.shape
     none = np.zeros(width, dtype=np.int64)
     if dark[0].mean() < _LEAST:
@@ -83,7 +83,7 @@ def fill_corners(image: Image.Image) -> Image.Image:
     """Return a picture whose black corners hold a soft continuation of it; the same picture where it has none.
 
     CUHK's published crops have them: 48 of the 100 test photos and 63 of their sketches. A network that pads by
-    mirroring would see a black stripe in the middle of paper, and draw something of it.
+    mirroring would see a black stripe in the middle of the paper, and draw something there.
 
     Args:
         image: `L` or `RGB`.

@@ -1,4 +1,4 @@
-"""Find faces and their eyes, on photos and on sketches, also where the picture lies on its side."""
+"""Find faces and their eyes, on photos and on sketches, even if the picture lies on its side."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ Which = Literal["largest", "all"] | int
 
 # Measured on 724 photos and sketches of CUHK and FS2K, real and drawn, each also turned: YuNet's score of the face is
 # 0.86 to 0.96 upright, at most 0.913 upside down and 0.89 on its side, and always at least 0.02 lower than upright.
-_SURE = 0.92  # from here on a face stands upright
-_LEAST, _BETTER = 0.8, 0.01  # a turn is taken where it shows a face so sure, and by so much surer than the others
+_SURE = 0.92  # with this score, a face stands upright
+_LEAST, _BETTER = 0.8, 0.01  # a turn is taken if its face scores at least so much, and more than the others by this
 _OTHER_TURNS: tuple[Turn, ...] = (90, 270, 180)
 
 
 def upright_in(image: Image.Image, face: Face) -> tuple[Image.Image, Face]:
-    """Return a picture turned so that a face stands upright in it, and the face there."""
+    """Return a picture turned so that a face stands upright in it, and the face as it shows it."""
     return turned(image, face.turn), face.upright(image.size)
 
 

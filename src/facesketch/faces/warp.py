@@ -18,7 +18,7 @@ Array = NDArray[np.float32]
 _TINY = np.float32(1e-6)
 _ANY = [0] + [255] * 255
 _RIM = 8
-_PAPER, _TINT = 150, 12  # of 255: how light paper is at least, and how far its channels are apart at most
+_PAPER, _TINT = 150, 12  # of 255: paper is at least so light, and its channels differ by at most so much
 _HEAD = 0.6  # share of the frame's width in its middle that hair may fill at the top
 _BAND = 0.03  # share of the shorter side: how much of the picture along its border is continued beyond it
 
@@ -65,11 +65,11 @@ def warp(
     """
     inside = depth(image.size, matrix, size) > 0
     zoom = math.sqrt(abs(np.linalg.det(matrix[:, :2])))
-    finer = 1 if zoom >= 1 or quick else 2  # drawn twice as fine and halved, as nothing softens the turning otherwise
+    finer = 1 if zoom >= 1 or quick else 2  # drawn twice as fine and halved, because turning alone leaves jagged lines
     drawn = (size[0] * finer, size[1] * finer)
     image, matrix = _near(image, scaled(matrix, finer), zoom * finer, drawn)
     if not inside.all():
-        # the border's pixels are repeated a little, so that no kernel mixes what lies beyond them into them
+        # repeat the border's pixels, so that no kernel mixes in what lies beyond them
         grown = np.pad(
             np.asarray(image), ((_RIM, _RIM), (_RIM, _RIM), (0, 0))[: 3 if image.mode == "RGB" else 2], "edge"
         )
@@ -81,7 +81,7 @@ def warp(
 
 
 def depth(size: tuple[int, int], matrix: Matrix, window: tuple[int, int]) -> Array:
-    """Return (H, W) how many of its own pixels deep in the picture each pixel of the window lies, below 0 outside."""
+    """Return how deep in the picture each pixel of the window lies, (H, W) in the picture's pixels; below 0 outside."""
     across, down = (np.arange(side, dtype=np.float32) + np.float32(0.5) for side in window)
     nearest = np.full((window[1], window[0]), np.inf, dtype=np.float32)
     for (along, aside, shift), side in zip(inverse(matrix).astype(np.float32), size, strict=True):
@@ -126,7 +126,7 @@ def continued(image: Image.Image, inside: NDArray[np.bool_]) -> Image.Image:
     colour = array.reshape(*inside.shape, -1)
     light, tint = colour[band].mean(axis=-1), np.ptp(colour[band], axis=-1)
     usual, ground = np.median(light), band.copy()
-    if usual > _PAPER and tint.mean() < _TINT:  # of grey strokes on paper only the paper, of a photo all
+    if usual > _PAPER and tint.mean() < _TINT:  # a drawing: continue its paper, not its strokes
         ground[band] = light >= usual
     beside = ground & (np.abs((np.arange(image.width) + 0.5) / image.width - 0.5) > _HEAD / 2)
     weight = (beside if beside.any() else ground)[..., None].astype(np.float32)
@@ -144,7 +144,7 @@ def near_outside(inside: NDArray[np.bool_], reach: int) -> NDArray[np.bool_]:
 
 
 def _spread(colour: Array, weight: Array) -> Array:
-    """Return colours everywhere, from where there are some: a hole takes the mean of the nearest known blocks.
+    """Spread known colours everywhere: a hole takes the mean of the nearest known blocks.
 
     Args:
         colour: (H, W, C), times its weight.

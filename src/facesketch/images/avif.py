@@ -7,13 +7,13 @@ from collections.abc import Iterator
 
 _SEQUENCE_HEADER = 1
 _MOST_ITEMS, _MOST_OBUS = 1000, 1000
-_MOST_READ = 8  # times the file, which a sound one is read about once
+_MOST_READ = 8  # times the size of the file; a sound file is read about once
 
 
 def frame_sizes(data: bytes) -> Iterator[tuple[int, int]]:
     """Yield the width and height of each AV1 sequence at the start of an item or of a track's first sample.
 
-    Looks for boxes everywhere, not only where they belong, so as to miss none that a decoder finds.
+    It looks for boxes everywhere, not only where they belong, so that it misses none that a decoder finds.
     """
     starts, spent = [0, *(found.end() for found in re.finditer(b"idat", data))], 0
     items = [each for found in re.finditer(b"iloc", data) for each in _items(data, found.end())]
@@ -32,7 +32,7 @@ def frame_sizes(data: bytes) -> Iterator[tuple[int, int]]:
 
 
 def _items(data: bytes, place: int) -> Iterator[list[tuple[int, int]]]:
-    """Give the extents, as offset and length, of the items that an `iloc` box lists."""
+    """Yield the extents, as offset and length, of the items that an `iloc` box lists."""
     version, sizes = data[place], data[place + 4 : place + 6].hex()
     offset, length, base, index = (int(digit, 16) for digit in sizes)
     place += 6

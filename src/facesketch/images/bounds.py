@@ -1,6 +1,6 @@
 """Check from a file's bytes how much work decoding it is, before anything is decoded.
 
-A small picture may be costly: its tiles or its canvas may be larger than the picture, and a JPEG may have 30,000 scans.
+A small file may be costly: its tiles or its canvas may be larger than the picture, and a JPEG may have 30,000 scans.
 What the pixels do not need is removed from the file.
 """
 
@@ -21,9 +21,9 @@ from facesketch.images.avif import frame_sizes
 MOST_SCANS = 100
 """Scans of one JPEG; encoders write at most about 20."""
 MOST_SLOW = 10_000_000
-"""Values that a decoder written in Python works on; it reads about half a million a second."""
+"""Most values for a decoder written in Python, which reads about half a million a second."""
 _MOST_COMMENTS = 1000
-_AVIF_PARTS = 8  # colour, alpha, thumbnail and gain map, and the first frames of films of them
+_AVIF_PARTS = 8  # colour, alpha, thumbnail and gain map, as pictures and as first frames of sequences
 _LARGEST_TEXT = 1 << 20  # of what Pillow inflates
 LARGEST_PROFILE = 4 << 20
 _PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
@@ -158,11 +158,7 @@ def _check_avif(data: bytes, most: int) -> None:
 
 
 def require_room(width: int, height: int, most: int, what: str = "") -> None:
-    """Refuse more pixels than may be decoded.
-
-    Raises:
-        TooLargeError: with the numbers.
-    """
+    """Raise a TooLargeError if there are more pixels than may be decoded."""
     if width * height > most:
         raise TooLargeError(
             f"{what}{width}x{height} is {width * height:,} pixels", f"expected at most {most:,}, so scale it down"

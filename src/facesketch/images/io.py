@@ -43,7 +43,7 @@ SUFFIXES = frozenset(_READ)
 WRITABLE = SUFFIXES - {".mpo", ".pfm", ".ppm.bz2"}
 """Endings of the files that `save_image` writes, in lower case."""
 EXPECTED = ".jpg, .png, .webp, .tif, .avif, .gif …"
-"""What a message says is expected of a file's name."""
+"""How a message says what a picture's name ends in."""
 _HEIC = "convert it to JPEG, as with: heif-convert IN.heic OUT.jpg (on a Mac, Preview exports it)"
 _HEICS = frozenset({".heic", ".heif", ".hif"})
 _HEIC_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"})
@@ -79,7 +79,7 @@ def why_passed_over(entry: os.DirEntry[str] | Path) -> str:
 
 
 def irregular(entry: os.DirEntry[str] | Path) -> str:
-    """Return why reading a file might never end or begin, such as a pipe; empty for a regular file or a link to one."""
+    """Return why a file is not to be read, such as a pipe, which may never end; empty for a file or a link to one."""
     try:
         regular = entry.is_file()
     except OSError:  # a link to itself
@@ -90,7 +90,7 @@ def irregular(entry: os.DirEntry[str] | Path) -> str:
 
 
 def why_no_picture(path: PurePath) -> str:
-    """Return why a file is no picture by its name, with what to do about other kinds of pictures; empty for one."""
+    """Return why a file is not a picture by its name, and what to do about it; empty for a picture."""
     if is_picture(path):
         return ""
     suffix = ending(path.name)
@@ -145,7 +145,7 @@ def pixels_of(data: bytes, most: int) -> int:
     """Return how many pixels it takes to decode a file, without decoding it.
 
     Raises:
-        TooLargeError: more than so many.
+        TooLargeError: more than `most`.
         ImageError: not a picture, damaged, or made to take minutes to decode.
     """
     with _named("picture", data), header(data, most) as (_, pixels):
@@ -175,18 +175,13 @@ def _named(name: str, data: bytes) -> Iterator[None]:
         error.where = name
         raise
     except UnidentifiedImageError as error:
-        if _is_heic(data):
+        if data[4:8] == b"ftyp" and data[8:12] in _HEIC_BRANDS:  # telephones write it, and sometimes name it .jpg
             raise ImageError("a HEIC picture, which cannot be read here", _HEIC, name) from error
         raise ImageError("not a picture that can be read", f"expected {', '.join(FORMATS)}", name) from error
     except Image.DecompressionBombError as error:
         raise TooLargeError("too many pixels", f"expected at most {MAX_PIXELS:,}", name) from error
     except _DAMAGED as error:
         raise ImageError(f"the picture is damaged or cut short ({error})", "save it again", name) from error
-
-
-def _is_heic(data: bytes) -> bool:
-    """Tell by its first bytes whether a file is HEIC, which telephones write and sometimes name `.jpg`."""
-    return data[4:8] == b"ftyp" and data[8:12] in _HEIC_BRANDS
 
 
 def _read(path: Path) -> bytes:
@@ -214,7 +209,7 @@ def _read(path: Path) -> bytes:
 def flatten(image: Image.Image) -> Image.Image:
     """Return a picture of any mode upright, in 8-bit sRGB, as `L` or `RGB`, with alpha over white.
 
-    See `facesketch.images.colour.normalised` for depths. What is known besides its pixels, such as EXIF, is dropped.
+    See `facesketch.images.colour.normalised` for depths. Metadata such as EXIF is dropped.
 
     Raises:
         ImageError: it is damaged, cut short or closed.

@@ -1,8 +1,8 @@
 """CUFSF: an artist's sketches of FERET photos, which are published elsewhere under other names.
 
-The sketches (`original_sketch/00001.jpg`) come with a list of the photos they were drawn from, one a line, in the order
-of the sketches. FERET was published in grey, where a photo is called `00001fb010_930831`, and in colour, where the same
-photo is `00001/00001_930831_fb.ppm.bz2`. Both names hold subject, pose and date, by which the photo is found.
+The sketches (`original_sketch/00001.jpg`) come with a list of the photos they were drawn from, one on each line, in the
+order of the sketches. FERET was published in grey, where a photo is called `00001fb010_930831`, and in colour, where
+the same photo is `00001/00001_930831_fb.ppm.bz2`. Both names hold subject, pose and date, by which the photo is found.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ def shot(stem: str) -> Shot | None:
 def cufsf(tree: Tree) -> Found | None:
     """Pair CUFSF's sketches with FERET's photos.
 
-    Each line of the list is a sketch: that of this name or subject number, or if no sketch has any line's name, the one
-    at this place in the order of names. Without a list, a sketch goes with the photo of its name, or with the only one
-    of its subject. The subject is the first five digits.
+    Each line of the list stands for a sketch: the one with that name or subject number. If no sketch has the name of
+    any line, the lines follow the sketches in order of name. Without a list, a sketch goes with the photo of the same
+    name, or with the only photo of its subject. The subject is the first five digits.
 
     Raises:
         DataError: lines and sketches match neither by name nor by count.
@@ -79,7 +79,7 @@ def cufsf(tree: Tree) -> Found | None:
 
 
 def _sketches(tree: Tree) -> list[Item]:
-    """Return the sketches in order of name: the original ones, not the cropped ones, as FERET's photos are whole."""
+    """Return the sketches in order of name: the originals, not the cropped ones, because FERET's photos are whole."""
     items = [replace(item, rest=()) for item in map(read, tree.pictures) if item.domain == "sketch"]
     whole = [item for item in items if not item.cropped]
     return sorted(whole or items, key=lambda item: (item.stem, str(item.path)))

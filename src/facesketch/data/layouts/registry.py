@@ -62,10 +62,10 @@ def pairs_csv(tree: Tree) -> Found | None:
 
 
 def _inside(where: str, name: str) -> str:
-    """Return a path of `pairs.csv` with forward slashes, if it lies in the folder by its words."""
+    """Return a path of `pairs.csv` with forward slashes, and refuse one that leads out of the folder."""
     place = PureWindowsPath(name)  # takes both / and \, and knows drives
     if not name or place.drive or place.root or ".." in place.parts:
-        raise DataError(f"{where}: path '{name}'", "expected one inside the folder and relative to it, as photos/x.jpg")
+        raise DataError(f"{where}: path '{name}'", "expected one inside the folder, such as photos/x.jpg")
     return place.as_posix()
 
 
@@ -78,8 +78,8 @@ def cuhk(tree: Tree) -> Found | None:
     """Match folders that are named for what they hold, as in the CUHK, AR and XM2VTS downloads.
 
     `CUHK_training_photo` goes with `CUHK_training_sketch`, `CUHK_testing_cropped_photos` with its sketches, with or
-    without one more folder inside. Of cropped and uncropped pictures side by side, those that give more pairs are used,
-    or the cropped ones if both give as many.
+    without one more folder inside. If there are cropped and uncropped pictures, those that give more pairs are used, or
+    the cropped ones if both give as many.
     """
     named = {part for path in tree.pictures for part in path.parts[:-1]}
     if not any(len(words(part)) > 1 and DOMAIN_WORDS.keys() & words(part) for part in named):

@@ -17,7 +17,7 @@ from facesketch.errors import ImageError
 from facesketch.images.io import header, open_image
 
 WIDE = 1.5
-"""How many times wider than high a picture of two is at least."""
+"""A picture that is at least so many times wider than high holds two."""
 _LOOKED_AT = 9
 _COLOURFUL = 0.02
 _TURNED = frozenset({5, 6, 7, 8})
@@ -27,7 +27,7 @@ _ORIENTATION = 0x0112
 def side_by_side(tree: Tree) -> Found | None:
     """Split pictures that are at least 1.5 times wider than high, with or without `train/`, `val/` and `test/`.
 
-    The majority of a few pictures decides which half of all is the photo: the more colourful half, or the one with more
+    A few pictures vote on which half is the photo in all of them: the more colourful half, or the one with more
     mid-tones if both are grey.
     """
     sample = _spread(tree.pictures)
@@ -70,7 +70,7 @@ def _spread(paths: Sequence[PurePosixPath]) -> list[PurePosixPath]:
 
 
 def _ratio(tree: Tree, path: PurePosixPath) -> float | None:
-    """Return width over height by the header, or None if it cannot be read."""
+    """Return width over height, as the header says, or None if it cannot be read."""
     try:
         with header((tree.folder / path).read_bytes()) as (image, _):
             width, height = image.size

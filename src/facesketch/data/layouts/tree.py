@@ -26,10 +26,10 @@ SPLIT_WORDS: dict[str, Side] = {
     "test": "test",
     "testing": "test",
 }
-_SETS = frozenset({"cuhk", "cufs"})  # their stems are in print without a prefix
+_SETS = frozenset({"cuhk", "cufs"})  # their stems are published without a prefix
 _LITTER = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
 _RESULTS = ({"config.toml", "log.jsonl"}, {"plan.json", "pictures"}, {"search.json", "search.png"})
-"""What the folders that `train`, `study` and `search evaluate` write hold."""
+"""Files by which to know a folder that `train`, `study` or `search evaluate` wrote."""
 _OWN = re.compile(r"pairs\.csv|people\.csv|report\.json|anno_\w+\.json")
 _SIZE_MARK = re.compile(r"-sz\d+$")
 _SUBJECTS = (
@@ -50,7 +50,7 @@ class Tree:
     folder: Path
     files: tuple[PurePosixPath, ...]
     odd: tuple[tuple[PurePosixPath, str], ...] = ()
-    """What is neither a file nor a folder, such as a broken link, each with what it is."""
+    """Paths of what is neither a file nor a folder, such as a broken link, each with what it is."""
 
     @cached_property
     def passed_over(self) -> tuple[tuple[PurePosixPath, str], ...]:
@@ -65,7 +65,7 @@ class Tree:
 
     @cached_property
     def pictures(self) -> tuple[PurePosixPath, ...]:
-        """Return the files whose names are those of pictures."""
+        """Return the files that are pictures by their names."""
         return tuple(path for path in self.files if is_picture(path))
 
     @cached_property
@@ -130,7 +130,7 @@ def _require_text(path: Path) -> None:
 
 
 def fold(name: str) -> str:
-    """Return a name without the differences of letter case and Unicode form."""
+    """Return a name in one letter case and one Unicode form, so that it can be compared."""
     return unicodedata.normalize("NFC", name.casefold())
 
 
@@ -160,7 +160,7 @@ class Item:
     domain: Domain | None = None
     split: Side | None = None
     rest: tuple[str, ...] = ()
-    """Folded folders that say neither, which photo and sketch of a pair have in common."""
+    """The folded names of the other folders, which are the same for both pictures of a pair."""
     cropped: bool = False
     """Whether a folder is marked as holding cropped pictures."""
 

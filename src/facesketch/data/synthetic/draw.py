@@ -53,7 +53,7 @@ def write_sample(folder: Path, *, pairs: int = 40, size: int = 128, seed: int = 
 
     Face number i depends only on `seed`, i and `size`, so a larger sample begins with the smaller one. Pixels are the
     same on every machine. Of every ten faces, three are for testing and one is for validation. A second call with the
-    same arguments finishes a sample that was cut off; nothing else is ever overwritten.
+    same arguments finishes a sample that was cut off. Nothing is ever overwritten.
 
     Examples:
         >>> from facesketch.data.synthetic.draw import write_sample
@@ -98,7 +98,7 @@ def write_sample(folder: Path, *, pairs: int = 40, size: int = 128, seed: int = 
             if not path.exists():
                 save_image(image, path)
             elif not _shows(path, image):
-                raise OutputError(f"{path}: is there already and shows something else", _OTHER)
+                raise OutputError(f"{path}: already exists and shows something else", _OTHER)
 
 
 def _check_size(size: int) -> None:
@@ -131,7 +131,7 @@ def _check_folder(folder: Path, table: str, pictures: set[str]) -> None:
         for path in sorted(folder.rglob("*")):
             inner = path.relative_to(folder)
             if inner.as_posix() not in expected and not any(part.startswith(".") for part in inner.parts):
-                raise OutputError(f"{path}: is there already and not part of this sample", _OTHER)
+                raise OutputError(f"{path}: already exists and is not part of this sample", _OTHER)
     except OSError as error:
         raise OutputError(*cannot_write(folder, error)) from error
 

@@ -27,7 +27,7 @@ _CUTS: dict[str, tuple[Span, Span, Span]] = {
     "long": ((0.014, 0.036), (0.450, 0.560), (0.030, 0.085)),
     "wavy": ((0.014, 0.036), (0.400, 0.560), (0.040, 0.095)),
 }
-"""Of each haircut: how high it stands on the crown, where it ends, and how far it hangs out beside the ears."""
+"""For each haircut: how high it stands on the crown, where it ends, and how far it hangs out beside the ears."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Who a drawn face is: words for its looks, and the measures that its parts share, drawn by chance."""
+"""Who a drawn face is: words for its looks, and the measures that its parts share, drawn at random."""
 
 from __future__ import annotations
 
