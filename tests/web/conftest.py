@@ -1,19 +1,10 @@
-"""A Chromium that tests can drive, and servers for it to visit.
-
-It is driven by the DevTools protocol over a pair of pipes, so that nothing else need be installed.
-"""
+"""A Chromium that tests can drive, and servers for it to visit."""
 
 from __future__ import annotations
 
-import base64
-import itertools
 import json
-import os
-import queue
 import shutil
-import subprocess
 import threading
-import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -23,267 +14,113 @@ from typing import Any
 
 import pytest
 from PIL import Image, ImageOps
+from playwright.sync_api import Browser, Locator, Page, Route, expect, sync_playwright
 
 from facesketch.data.synthetic.draw import write_sample
 
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
-_WORDS = (
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-extensions"),
-    *("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream", "--remote-debugging-pipe"),
-)
-_PATIENCE = 30.0
-_KEYS = {"Tab": 9, "Enter": 13, "Escape": 27, " ": 32, "End": 35, "Home": 36}
-_KEYS |= {"ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40}
-_SHIFT, _CONTROL = 8, 2
-_HOLD = """((path, name) => {
-    const fetched = window.fetch;
-    window.held = [];
-    window.fetch = async (address, options) => {
-        const answer = await fetched(address, options);
-        const wanted = String(address).endsWith(path) && (!name || options?.body?.get("file").name.startsWith(name));
-        if (wanted) await new Promise((done) => window.held.push(done));
-        return answer;
-    };
-})"""
+_LOUD = ("error", "warning", "assert")
+_OURS = ("http://127.0.0.1:", "file:", "data:", "blob:")
+PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
+
+NewPage = Callable[..., Page]
+Save = Callable[[Locator], Path]
+Serve = Callable[..., str]
 
 
-class Chromium:
-    """One browser process; it is told what to do by JSON on a pipe and answers on another."""
+@pytest.fixture(scope="package")
+def chromium() -> Iterator[Browser]:
+    """Return a running Chromium, or skip.
 
-    def __init__(self, path: str, folder: Path) -> None:
-        self._numbers = itertools.count(1)
-        self._answers: dict[int, Any] = {}
-        self._pages: dict[str, Any] = {}
-        read_orders, self._orders = os.pipe()
-        self._news, write_news = os.pipe()
-        # the browser reads from descriptor 3 and writes to 4; only a shell can put ours there without running Python
-        # between fork and exec
-        line = f'exec "$0" "$@" 3</dev/fd/{read_orders} 4>/dev/fd/{write_news}'
-        words = ["sh", "-c", line, path, *_WORDS, f"--user-data-dir={folder / 'profile'}", "about:blank"]
-        pipes = (read_orders, write_news)
-        self._process = subprocess.Popen(
-            words, pass_fds=pipes, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        for end in pipes:
-            os.close(end)
-        self._lock = threading.Lock()
-        self._listener = threading.Thread(target=self._listen, daemon=True)
-        self._listener.start()
-
-    def call(self, method: str, session: str | None = None, **values: Any) -> dict[str, Any]:
-        """Send one order and return its result."""
-        number = next(self._numbers)
-        waiting: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self._answers[number] = waiting
-        order = {"id": number, "method": method, "params": values} | ({"sessionId": session} if session else {})
-        with self._lock:
-            os.write(self._orders, json.dumps(order).encode() + b"\0")
-        answer = waiting.get(timeout=_PATIENCE)
-        assert "error" not in answer, f"{method}: {answer['error']}"
-        return answer["result"]
-
-    def open(self) -> Page:
-        """Return a new page that shares nothing with others."""
-        context = self.call("Target.createBrowserContext")["browserContextId"]
-        target = self.call("Target.createTarget", url="about:blank", browserContextId=context)["targetId"]
-        session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        page = Page(self, session, context)
-        self._pages[session] = page
-        for domain in ("Page", "Runtime", "Network", "Log"):
-            page.call(f"{domain}.enable")
-        return page
-
-    def close(self) -> None:
-        """End the browser."""
-        os.write(self._orders, json.dumps({"id": 0, "method": "Browser.close"}).encode() + b"\0")
-        try:
-            self._process.wait(10)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        os.close(self._orders)
-        self._listener.join(10)
-
-    def _listen(self) -> None:
-        rest = b""
-        while got := os.read(self._news, 1 << 20):
-            *whole, rest = (rest + got).split(b"\0")
-            for message in map(json.loads, whole):
-                if "id" in message:
-                    waiting = self._answers.pop(message["id"], None)
-                    if waiting is not None:
-                        waiting.put(message)
-                elif (page := self._pages.get(message.get("sessionId"))) is not None:
-                    page.note(message["method"], message["params"])
-        os.close(self._news)
-
-
-class Page:
-    """One page of the browser, and what it has said and asked for."""
-
-    def __init__(self, browser: Chromium, session: str, context: str) -> None:
-        self._browser, self._session, self.context = browser, session, context
-        self.complaints: list[str] = []
-        self.requests: list[str] = []
-        self.downloads: Path | None = None
-
-    def call(self, method: str, **values: Any) -> dict[str, Any]:
-        """Send an order to this page."""
-        return self._browser.call(method, self._session, **values)
-
-    def note(self, event: str, values: dict[str, Any]) -> None:
-        """Keep what the page complains of, and whom it asks for something."""
-        if event == "Network.requestWillBeSent":
-            self.requests.append(values["request"]["url"])
-        elif event == "Runtime.exceptionThrown":
-            self.complaints.append(str(values["exceptionDetails"]))
-        elif event == "Runtime.consoleAPICalled" and values["type"] in {"error", "warning", "assert"}:
-            self.complaints.append(str([each.get("value") for each in values["args"]]))
-        elif event == "Log.entryAdded" and values["entry"]["level"] in {"error", "warning"}:
-            self.complaints.append(f"{values['entry']['text']} {values['entry'].get('url', '')}")
-
-    def size(self, width: int, height: int, *, touch: bool = False) -> None:
-        """Set the window's inner size in CSS pixels."""
-        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=touch)
-        self.call("Emulation.setTouchEmulationEnabled", enabled=touch)
-
-    def colours(self, scheme: str) -> None:
-        """Say whether the system wants `light` or `dark`, and no movement."""
-        features = [{"name": "prefers-color-scheme", "value": scheme}]
-        features.append({"name": "prefers-reduced-motion", "value": "reduce"})
-        self.call("Emulation.setEmulatedMedia", features=features)
-
-    def go(self, url: str, ready: str = "document.documentElement.dataset.ready === 'true'") -> None:
-        """Open an address and wait until the page says that it is ready."""
-        self.call("Page.navigate", url=url)
-        self.wait(f"document.readyState === 'complete' && {ready}")
-
-    def get(self, expression: str) -> Any:
-        """Return the value of a JavaScript expression, or of the promise that it gives."""
-        result = self.call("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True)
-        assert "exceptionDetails" not in result, result["exceptionDetails"]
-        return result["result"].get("value")
-
-    def wait(self, condition: str, seconds: float = _PATIENCE) -> None:
-        """Wait until an expression holds; while it cannot be evaluated, it does not."""
-        until = time.monotonic() + seconds
-        while True:
-            result = self.call("Runtime.evaluate", expression=f"Boolean({condition})", returnByValue=True)
-            if "exceptionDetails" not in result and result["result"]["value"]:
-                return
-            assert time.monotonic() < until, f"never true: {condition}; the page said {self.complaints}"
-            time.sleep(0.05)
-
-    def place(self, selector: str) -> tuple[float, float, float, float]:
-        """Scroll an element into view and return its box: left, top, width, height."""
-        find = f"document.querySelector({json.dumps(selector)})"
-        self.wait(f"{find}?.getBoundingClientRect().width > 0")
-        box = "(node => { node.scrollIntoView({block: 'center'}); return node.getBoundingClientRect().toJSON(); })"
-        found = self.get(f"{box}({find})")
-        return found["x"], found["y"], found["width"], found["height"]
-
-    def mouse(self, kind: str, x: float, y: float, **more: Any) -> None:
-        """Move, press or release the mouse, or a pen."""
-        pressed = {"button": "left", "clickCount": 1} if kind != "mouseMoved" or more.get("buttons") else {}
-        self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, **(pressed | more))
-
-    def click(self, selector: str) -> None:
-        """Click the middle of an element."""
-        left, top, width, height = self.place(selector)
-        for kind in ("mousePressed", "mouseReleased"):
-            self.mouse(kind, left + width / 2, top + height / 2)
-
-    def drag(self, points: list[tuple[float, float]], **more: Any) -> None:
-        """Press the mouse at the first point, move along the others and release it."""
-        self.mouse("mousePressed", *points[0], buttons=1, **more)
-        for point in points[1:]:
-            self.mouse("mouseMoved", *point, buttons=1, **more)
-        self.mouse("mouseReleased", *points[-1], **more)
-
-    def press(self, key: str, *, shift: bool = False, control: bool = False) -> None:
-        """Press one key."""
-        code = _KEYS.get(key, ord(key.upper()[0]))
-        held = _SHIFT * shift + _CONTROL * control
-        values: dict[str, Any] = {"key": key, "windowsVirtualKeyCode": code, "modifiers": held}
-        text = {"Enter": "\r"}.get(key, key if len(key) == 1 and not control else "")
-        self.call("Input.dispatchKeyEvent", type="keyDown" if text else "rawKeyDown", text=text, **values)
-        self.call("Input.dispatchKeyEvent", type="keyUp", **values)
-
-    def write(self, text: str) -> None:
-        """Type a text where the focus is."""
-        self.call("Input.insertText", text=text)
-
-    def files(self, selector: str, *paths: Path) -> None:
-        """Choose files for a file input."""
-        root = self.call("DOM.getDocument")["root"]["nodeId"]
-        node = self.call("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
-        assert node, f"no {selector}"
-        self.call("DOM.setFileInputFiles", files=[str(path) for path in paths], nodeId=node)
-
-    def hold(self, path: str, name: str = "") -> None:
-        """Keep back what is answered at an address, to all that is sent or to files whose name begins so."""
-        source = f"{_HOLD}({json.dumps(path)}, {json.dumps(name)})"
-        self.call("Page.addScriptToEvaluateOnNewDocument", source=source)
-        self.get(source)
-
-    def let_go(self, number: int) -> None:
-        """Give the page an answer that was kept back, and time to do what it does with it."""
-        self.get(f"held[{number}](); new Promise(done => setTimeout(done, 500))")
-
-    def picture(self, path: Path, *, whole: bool = False) -> Path:
-        """Take a picture of the window, or of the whole page."""
-        data = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=whole)["data"]
-        path.write_bytes(base64.b64decode(data))
-        return path
-
-    def keep_downloads(self, folder: Path) -> None:
-        """Say where downloads go."""
-        folder.mkdir(exist_ok=True)
-        values = {"behavior": "allow", "downloadPath": str(folder), "browserContextId": self.context}
-        self._browser.call("Browser.setDownloadBehavior", **values)
-        self.downloads = folder
-
-    def downloaded(self, name: str) -> Path:
-        """Wait for a download to be whole, and return its path."""
-        assert self.downloads is not None
-        until = time.monotonic() + _PATIENCE
-        while not (self.downloads / name).exists():
-            assert time.monotonic() < until, f"{name} never came; there are {list(self.downloads.iterdir())}"
-            time.sleep(0.05)
-        return self.downloads / name
-
-    def close(self) -> None:
-        """Close the page and forget what it stored."""
-        self._browser.call("Target.disposeBrowserContext", browserContextId=self.context)
-
-
-@pytest.fixture(scope="session")
-def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
-    """Return a running Chromium, or skip."""
+    It ends with the tests of this package, because Playwright's event loop keeps `asyncio.run` from working.
+    """
     found = next((path for name in _BROWSERS if (path := shutil.which(name))), None)
     if found is None:
         pytest.skip("no Chromium found: install one to see the page in a browser")
-    browser = Chromium(found, tmp_path_factory.mktemp("chromium"))
-    yield browser
-    browser.close()
+    expect.set_options(timeout=30_000)
+    with sync_playwright() as playwright:
+        words = ["--use-fake-device-for-media-stream"]
+        with playwright.chromium.launch(executable_path=found, args=words) as browser:
+            yield browser
 
 
 @pytest.fixture
-def new_page(chromium: Chromium) -> Iterator[Callable[[], Page]]:
-    """Return what opens a page of its own, which is closed in the end."""
-    opened: list[Page] = []
+def complaints() -> Iterator[list[str]]:
+    """Collect the errors that pages log, and what they ask other machines for; a test that expects some clears them."""
+    found: list[str] = []
+    yield found
+    assert found == []
 
-    def new() -> Page:
-        page = chromium.open()
-        page.size(1280, 900)
-        page.colours("light")
-        opened.append(page)
-        return page
 
-    yield new
-    for page in opened:
-        page.close()
+@pytest.fixture
+def new_page(chromium: Browser, complaints: list[str]) -> Iterator[NewPage]:
+    """Return what opens a page with a context of its own: `new_page(url, **options)`; without `url`, a blank one."""
+    with ExitStack() as stack:
+
+        def new(url: str = "", **options: Any) -> Page:
+            values = {"viewport": {"width": 1280, "height": 900}, "reduced_motion": "reduce"} | options
+            page = stack.enter_context(chromium.new_context(**values)).new_page()
+            page.on(
+                "console", lambda said: said.type in {"error", "warning", "assert"} and complaints.append(said.text)
+            )
+            page.on("pageerror", lambda error: complaints.append(str(error)))
+            page.on("request", lambda asked: asked.url.startswith(_OURS) or complaints.append(asked.url))
+            if url:
+                page.goto(url)
+                expect(page.locator("html")).to_have_attribute("data-ready", "true")
+            return page
+
+        yield new
+
+
+class Held:
+    """The requests of a page to an address that wait until a test lets them go.
+
+    Args:
+        page: the page.
+        address: a pattern of addresses.
+        sending: hold only requests with this in their body, such as the name of a file.
+    """
+
+    def __init__(self, page: Page, address: str, sending: str = "") -> None:
+        self._page = page
+        self.routes: list[Route] = []
+
+        def hold(route: Route) -> None:
+            if sending.encode() in (route.request.post_data_buffer or b""):
+                self.routes.append(route)
+            else:
+                route.continue_()
+
+        page.route(address, hold)
+
+    def wait(self, count: int) -> None:
+        """Wait until so many requests have been made."""
+        for _ in range(1500):
+            if len(self.routes) >= count:
+                break
+            self._page.wait_for_timeout(20)
+        assert len(self.routes) == count
+
+    def let_go(self, number: int) -> None:
+        """Give the page an answer, and time to do what it does with it."""
+        self.routes[number].continue_()
+        assert self.routes[number].request.response()
+        self._page.wait_for_timeout(500)
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Save:
+    """Return what clicks a button that downloads a file, and returns the file, which keeps its name."""
+
+    def save(button: Locator) -> Path:
+        with button.page.expect_download() as coming:
+            button.click()
+        path = tmp_path / coming.value.suggested_filename
+        coming.value.save_as(path)
+        return path
+
+    return save
 
 
 class Shelved:
@@ -341,7 +178,7 @@ def portraits(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def serving(portraits: Path) -> Iterator[Callable[..., str]]:
+def serving(portraits: Path) -> Iterator[Serve]:
     """Return what starts a server with the package's own models and gives its address: `serving(gallery=…, …)`."""
     from facesketch.serve.app import build
     from facesketch.serve.server import Server, listen
@@ -392,14 +229,12 @@ def runs(portraits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def everything(serving: Callable[..., str], shelved: Shelved, runs: Path) -> str:
+def everything(serving: Serve, shelved: Shelved, runs: Path) -> str:
     """Return the address of a server with two models, a gallery and trainings."""
     return serving(gallery=shelved, models=("pencil",), runs=runs)
 
 
 @pytest.fixture
-def page(new_page: Callable[[], Page], everything: str) -> Page:
+def page(new_page: NewPage, everything: str) -> Page:
     """Return the page of that server, opened."""
-    opened = new_page()
-    opened.go(everything)
-    return opened
+    return new_page(everything)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
+from playwright.sync_api import Page, expect
+from tests.web.conftest import PHONE, NewPage
 
 from facesketch.serve.routes.page import FOLDER
 
@@ -18,128 +18,144 @@ _VIOLATIONS = """axe.run({resultTypes: ['violations']}).then(found => found.viol
     `${each.id}: ${each.nodes.slice(0, 3).map(node => `${node.html.slice(0, 120)} ${node.failureSummary}`)}`))"""
 
 
-def _fill(page: Any, view: str, portraits: Path) -> None:
+def _show(page: Page, view: str) -> None:
+    page.locator(f"nav a[href='#{view}']").click()
+
+
+def _fill(page: Page, view: str, portraits: Path) -> None:
     """Show a view with something in it."""
-    page.get(f"location.hash = '{view}'")
+    _show(page, view)
     sketch = next((portraits / "sketches").iterdir())
     if view == "translate":
-        page.files("#translate-intake input[type=file]", sketch, sketch)
-        page.wait("document.querySelectorAll('.film.done').length === 2")
+        page.set_input_files("#translate-intake input[type=file]", [sketch, sketch])
+        expect(page.locator(".film.done")).to_have_count(2)
     elif view == "draw":
-        page.wait("!document.getElementById('drawn-photo').hidden")
+        expect(page.locator("#drawn-photo")).to_be_visible()
     elif view == "search":
-        page.files("#search-body input[type=file]", sketch)
-        page.wait("[...document.querySelectorAll('.hit img')].filter(each => each.naturalWidth).length === 4")
+        page.set_input_files("#search-body input[type=file]", sketch)
+        pictures = page.locator(".hit img")
+        expect(pictures).to_have_count(4)
+        for picture in pictures.all():
+            expect(picture).not_to_have_js_property("naturalWidth", 0)
     elif view == "compare":
-        page.click("#compare-example")
-        page.wait("document.querySelectorAll('#compare-grid img').length > 5")
+        page.locator("#compare-example").click()
+        expect(page.locator("#compare-grid img")).to_have_count(6)
     else:
-        page.wait("document.querySelector('.sample img')")
+        expect(page.locator(".sample img")).to_be_visible()
+
+
+def _check_width(page: Page) -> None:
+    scrolled, shown = page.locator("html").evaluate("root => [root.scrollWidth, root.clientWidth]")
+    assert scrolled <= shown, f"{page.url} scrolls sideways at {page.viewport_size}"
+
+
+def _check_with_axe(page: Page) -> None:
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(_AXE.read_text(encoding="utf-8"))
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        assert page.evaluate(_VIOLATIONS) == [], f"{page.url}, {page.viewport_size}, {scheme}"
+        _check_width(page)
 
 
 @pytest.mark.parametrize("view", _VIEWS)
-def test_every_view_fits_any_width(page: Any, portraits: Path, view: str) -> None:
+def test_every_view_fits_any_width(page: Page, portraits: Path, view: str) -> None:
     _fill(page, view, portraits)
     for width in (320, 360, 768, 1280, 3840):
-        page.size(width, 800, touch=width < 800)
-        wide = page.get("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
-        assert wide[0] <= wide[1], f"{view} scrolls sideways at {width}"
-    ids = page.get("[...document.querySelectorAll('[id]')].map(each => each.id)")
+        page.set_viewport_size({"width": width, "height": 800})
+        _check_width(page)
+    ids = page.locator("[id]").evaluate_all("all => all.map(each => each.id)")
     assert sorted(set(ids)) == sorted(ids)
-    assert page.get("document.querySelectorAll('nav [aria-current=page]').length") == 1
-    assert page.get("document.querySelector('nav [aria-current]').hash") == f"#{view}"
-    assert page.get("document.querySelectorAll('[style*=\"color\"], [onclick]').length") == 0
-    assert page.complaints == []
+    current = page.locator("nav [aria-current=page]")
+    expect(current).to_have_count(1)
+    expect(current).to_have_attribute("href", f"#{view}")
+    expect(page.locator("[style*='color'], [onclick]")).to_have_count(0)
 
 
 @_needs_axe
-@pytest.mark.parametrize("filled", [False, True])
+@pytest.mark.parametrize("device", [{}, PHONE], ids=["wide", "phone"])
 @pytest.mark.parametrize("view", _VIEWS)
-def test_axe_finds_no_fault(page: Any, portraits: Path, view: str, filled: bool) -> None:
-    if filled:
-        _fill(page, view, portraits)
-    else:
-        page.get(f"location.hash = '{view}'")
-    _check_with_axe(page, view)
+def test_axe_finds_no_fault(
+    new_page: NewPage, everything: str, portraits: Path, view: str, device: dict[str, object]
+) -> None:
+    page = new_page(everything, **device)
+    _show(page, view)
+    _check_with_axe(page)
+    _fill(page, view, portraits)
+    _check_with_axe(page)
 
 
 @_needs_axe
-def test_axe_finds_no_fault_in_the_page_about_the_api(new_page: Callable[[], Any], everything: str) -> None:
-    page = new_page()
-    page.go(f"{everything}docs")
-    _check_with_axe(page, "docs")
+@pytest.mark.parametrize("device", [{}, PHONE], ids=["wide", "phone"])
+def test_axe_finds_no_fault_in_the_page_about_the_api(
+    new_page: NewPage, everything: str, device: dict[str, object]
+) -> None:
+    _check_with_axe(new_page(f"{everything}docs", **device))
 
 
-def _check_with_axe(page: Any, view: str) -> None:
-    page.get(f"{_AXE.read_text(encoding='utf-8')}; 0")
-    for width, scheme in ((1280, "light"), (390, "dark"), (390, "light"), (1280, "dark")):
-        page.size(width, 900, touch=width < 800)
-        page.colours(scheme)
-        assert page.get(_VIOLATIONS) == [], f"{view}, {width} wide, {scheme}"
-        wide = page.get("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
-        assert wide[0] <= wide[1], f"{view} scrolls sideways at {width}"
+def test_it_follows_the_system_until_it_is_told_otherwise(page: Page, everything: str) -> None:
+    def paper() -> list[int]:
+        colour = page.locator("body").evaluate("body => getComputedStyle(body).backgroundColor")
+        return [int(each) for each in re.findall(r"\d+", colour)]
+
+    assert min(paper()) > 240
+    page.emulate_media(color_scheme="dark")
+    assert max(paper()) < 40
+    theme = page.get_by_role("button", name="Colours:")
+    theme.click()
+    assert min(paper()) > 240, "light, whatever the system says"
+    expect(theme).to_have_accessible_name(re.compile("Light"))
+    page.goto(everything)
+    assert min(paper()) > 240, "the choice is kept"
+    theme.click()
+    page.emulate_media(color_scheme="light")
+    assert max(paper()) < 40, "dark, whatever the system says"
 
 
-def test_it_follows_the_system_until_it_is_told_otherwise(page: Any, everything: str) -> None:
-    paper = "getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)"
-    assert min(page.get(paper)) > 240
-    page.colours("dark")
-    assert max(page.get(paper)) < 40
-    page.click("#theme")
-    assert min(page.get(paper)) > 240, "light, whatever the system says"
-    assert "Light" in page.get("document.getElementById('theme').getAttribute('aria-label')")
-    page.go(everything)
-    assert min(page.get(paper)) > 240, "the choice is kept"
-    page.click("#theme")
-    page.colours("light")
-    assert max(page.get(paper)) < 40, "dark, whatever the system says"
-
-
-def test_keys_alone_are_enough(page: Any) -> None:
-    focused = "document.activeElement"
-    page.press("Tab")
-    assert page.get(f"{focused}.className") == "skip"
-    page.press("Enter")
-    assert page.get(f"{focused}.id") == "main"
+def test_keys_alone_are_enough(page: Page) -> None:
+    focused = page.locator(":focus")
+    page.keyboard.press("Tab")
+    expect(focused).to_have_class("skip")
+    page.keyboard.press("Enter")
+    expect(focused).to_have_id("main")
     for _ in range(12):
-        page.press("Tab")
-        seen = page.get(f"getComputedStyle({focused}).outlineStyle !== 'none' || {focused}.type === 'file'")
-        assert seen, page.get(f"{focused}.outerHTML")
-        if page.get(f"{focused}.id") == "example-start":
+        page.keyboard.press("Tab")
+        assert focused.evaluate("it => getComputedStyle(it).outlineStyle !== 'none' || it.type === 'file'")
+        if focused.get_attribute("id") == "example-start":
             break
-    page.press("Enter")
-    page.wait("document.querySelector('.slider input')")
-    page.get(f"{focused}.blur()")
+    page.keyboard.press("Enter")
+    slider = page.locator(".slider input")
+    expect(slider).to_be_attached()
+    page.evaluate("document.activeElement.blur()")
     for _ in range(20):
-        page.press("Tab")
-        if page.get(f"{focused}.matches('.slider input')"):
+        page.keyboard.press("Tab")
+        if slider.evaluate("it => it.matches(':focus')"):
             break
-    page.press("Home")
-    assert page.get(f"{focused}.value") == "0"
-    ring = page.get("getComputedStyle(document.querySelector('.divider'), '::after').outlineStyle")
+    page.keyboard.press("Home")
+    expect(slider).to_have_value("0")
+    ring = page.locator(".divider").evaluate("it => getComputedStyle(it, '::after').outlineStyle")
     assert ring != "none", "the knob shows that it has the focus"
-    page.press("Tab")
-    assert page.get(f"{focused}.id") == "save"
+    page.keyboard.press("Tab")
+    expect(focused).to_have_id("save")
 
 
-def test_a_view_that_is_chosen_is_announced_and_can_be_returned_to(page: Any) -> None:
-    page.click("nav a[href='#draw']")
-    page.wait("document.activeElement.id === 'draw-title'")
-    assert page.get("document.title") == "Draw · facesketch"
-    page.get("history.back()")
-    page.wait("document.title === 'Translate · facesketch'")
-    assert page.get("document.getElementById('draw').hidden")
+def test_a_view_that_is_chosen_is_announced_and_can_be_returned_to(page: Page) -> None:
+    _show(page, "draw")
+    expect(page.locator("#draw-title")).to_be_focused()
+    expect(page).to_have_title("Draw · facesketch")
+    page.go_back()
+    expect(page).to_have_title("Translate · facesketch")
+    expect(page.locator("#draw")).to_be_hidden()
 
 
-def test_fingers_find_large_enough_targets_on_a_phone(new_page: Callable[[], Any], everything: str) -> None:
-    page = new_page()
-    page.size(360, 740, touch=True)
-    page.go(everything)
+def test_fingers_find_large_enough_targets_on_a_phone(new_page: NewPage, everything: str) -> None:
+    page = new_page(everything, **PHONE | {"viewport": {"width": 360, "height": 740}})
     for view in _VIEWS:
-        page.get(f"location.hash = '{view}'")
-        small = "[...document.querySelectorAll('button, select, nav a')].filter(each => each.offsetParent)"
-        small += ".map(each => [each.outerHTML.slice(0, 60), each.getBoundingClientRect().height])"
-        assert [found for found in page.get(small) if found[1] < 40] == []
+        _show(page, view)
+        targets = page.locator("button, select, nav a").filter(visible=True)
+        heights = targets.evaluate_all("all => all.map(each => [each.outerHTML, each.getBoundingClientRect().height])")
+        assert [found for found in heights if found[1] < 40] == []
+        _check_width(page)
 
 
 def test_nothing_in_the_page_comes_from_elsewhere_or_stands_inline() -> None:

@@ -2,214 +2,228 @@
 
 from __future__ import annotations
 
-import json
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 from PIL import Image
+from playwright.sync_api import Locator, Page, expect
+from tests.web.conftest import Held, NewPage, Save, Serve
 
 from facesketch.serve.settings import Limits
 
 _INPUT = "#translate-intake input[type=file]"
-_SLIDER = ".slider input[type=range]"
-_DONE = f"document.querySelector('{_SLIDER}') && document.querySelector('#stage').getAttribute('aria-busy') === 'false'"
+_PIXELS = """async image => {
+    await image.decode();
+    const canvas = new OffscreenCanvas(image.naturalWidth, image.naturalHeight), paint = canvas.getContext('2d');
+    paint.drawImage(image, 0, 0);
+    const data = paint.getImageData(0, 0, canvas.width, canvas.height).data;
+    return [canvas.width, canvas.height, Math.round(data.reduce((sum, each) => sum + each, 0) / data.length)];
+}"""
 
 
-def _heading(page: Any) -> str:
-    return page.get("document.querySelector('#translate-side h2').textContent")
+def _done(page: Page) -> None:
+    expect(page.locator(".slider input")).to_be_attached()
+    expect(page.locator("#stage")).to_have_attribute("aria-busy", "false")
 
 
-def _pixels(page: Any, selector: str) -> list[int]:
+def _result(page: Page) -> Locator:
+    return page.locator(".slider:not(.waiting) img").first
+
+
+def _changed(page: Page, before: str | None) -> str:
+    """Wait until another result is shown than before, and return its source."""
+    expect(_result(page)).not_to_have_attribute("src", before or "")
+    _done(page)
+    return _result(page).get_attribute("src") or ""
+
+
+def _pixels(image: Locator) -> list[int]:
     """Return the size and the mean grey of an image of the page."""
-    code = """(async image => {
-        await image.decode();
-        const canvas = new OffscreenCanvas(image.naturalWidth, image.naturalHeight), paint = canvas.getContext('2d');
-        paint.drawImage(image, 0, 0);
-        const data = paint.getImageData(0, 0, canvas.width, canvas.height).data;
-        return [canvas.width, canvas.height, Math.round(data.reduce((sum, each) => sum + each, 0) / data.length)];
-    })"""
-    return page.get(f"{code}(document.querySelector('{selector}'))")
+    return image.evaluate(_PIXELS)
 
 
-def _give(page: Any, how: str, path: Path) -> None:
-    """Drop or paste a picture, as a browser would."""
-    letters = json.dumps(list(path.read_bytes()))
-    page.get(
-        f"""(() => {{
-            const transfer = new DataTransfer();
-            transfer.items.add(new File([new Uint8Array({letters})], "{path.name}", {{type: "image/png"}}));
-            const options = {{bubbles: true, cancelable: true, dataTransfer: transfer, clipboardData: transfer}};
-            if ("{how}" === "paste") document.body.dispatchEvent(new ClipboardEvent("paste", options));
-            else for (const name of ["dragenter", "dragover", "drop"])
-                document.body.dispatchEvent(new DragEvent(name, options));
-        }})()"""
-    )
+def _heading(page: Page, words: str) -> None:
+    expect(page.locator("#translate-side h2")).to_have_text(words)
 
 
-def test_one_click_shows_what_it_does(page: Any, everything: str) -> None:
-    page.wait("document.querySelector('.example img').naturalWidth === 320")
-    page.click("#example-start")
-    page.wait(_DONE)
-    assert _heading(page) == "Sketch from a photo"
-    before, after = _pixels(page, ".slider .before"), _pixels(page, ".slider img")
+def _together(portraits: Path, path: Path, numbers: tuple[int, ...]) -> Path:
+    """Write a picture with several faces beside each other, the first of them the largest."""
+    group = Image.new("RGB", (257 * len(numbers), 256), "white")
+    for place, number in enumerate(numbers):
+        with Image.open(portraits / "photos" / f"face-000{number}.png") as photo:
+            group.paste(photo.resize((256 - 20 * place,) * 2), (257 * place, 0))
+    group.save(path)
+    return path
+
+
+def test_one_click_shows_what_it_does(page: Page) -> None:
+    expect(page.locator(".example img")).to_have_js_property("naturalWidth", 320)
+    page.get_by_role("button", name="Try this face").click()
+    _done(page)
+    _heading(page, "Sketch from a photo")
+    before, after = _pixels(page.locator(".slider .before")), _pixels(_result(page))
     assert before[:2] == after[:2]
     assert after[2] > before[2] + 20, "a sketch is lighter than its photo"
-    assert page.complaints == []
-    hosts = {urlsplit(url).netloc for url in page.requests if not url.startswith(("data:", "blob:"))}
-    assert hosts == {urlsplit(everything).netloc}
 
 
-def test_a_sketch_becomes_a_photo_unless_told_otherwise(page: Any, portraits: Path) -> None:
-    page.files(_INPUT, next((portraits / "sketches").iterdir()))
-    page.wait(_DONE)
-    assert _heading(page) == "Photo from a sketch"
-    page.get("document.querySelector('input[name=translate-direction][value=photo2sketch]').click()")
-    page.wait("document.querySelector('#translate-side h2').textContent === 'Sketch from a photo'")
+def test_a_sketch_becomes_a_photo_unless_told_otherwise(page: Page, portraits: Path) -> None:
+    page.set_input_files(_INPUT, portraits / "sketches" / "face-0001.png")
+    _heading(page, "Photo from a sketch")
+    page.get_by_label("To sketch").check()
+    _heading(page, "Sketch from a photo")
 
 
-def test_the_slider_follows_the_mouse_and_the_keys(page: Any, portraits: Path) -> None:
-    page.files(_INPUT, portraits / "photos" / "face-0001.png")
-    page.wait(_DONE)
-    left, top, width, height = page.place(_SLIDER)
-    page.drag([(left + width * share, top + height / 2) for share in (0.5, 0.4, 0.25)])
-    value = page.get(f"Number(document.querySelector('{_SLIDER}').value)")
+def test_the_slider_follows_the_mouse_and_the_keys(page: Page, portraits: Path) -> None:
+    page.set_input_files(_INPUT, portraits / "photos" / "face-0001.png")
+    _done(page)
+    slider = page.locator(".slider input")
+    box = slider.bounding_box()
+    down, *moves = ((box["x"] + box["width"] * share, box["y"] + box["height"] / 2) for share in (0.5, 0.4, 0.25))
+    page.mouse.move(*down)
+    page.mouse.down()
+    for point in moves:
+        page.mouse.move(*point)
+    page.mouse.up()
+    value = int(slider.input_value())
     assert abs(value - 25) <= 2
-    clip = page.get("getComputedStyle(document.querySelector('.slider .before')).clipPath")
-    assert clip == f"inset(0px {100 - value}% 0px 0px)"
-    page.press("ArrowRight")
-    told = page.get(f"document.querySelector('{_SLIDER}').getAttribute('aria-valuetext')")
-    assert told == f"{value + 1} % photo, {99 - value} % sketch"
+    expect(page.locator(".slider .before")).to_have_css("clip-path", f"inset(0px {100 - value}% 0px 0px)")
+    page.keyboard.press("ArrowRight")
+    expect(slider).to_have_attribute("aria-valuetext", f"{value + 1} % photo, {99 - value} % sketch")
 
 
-def test_other_models_and_styles_draw_otherwise(page: Any, portraits: Path) -> None:
-    page.files(_INPUT, portraits / "photos" / "face-0002.png")
-    page.wait(_DONE)
-    results = [page.get("document.querySelector('.slider img').src")]
-    model = "document.querySelector('#translate .choices select')"
-    assert page.get("document.getElementById('translate-extent').options.length") == 4
-    for change in (
-        "document.querySelector('.look[value=fs2k-1]').click()",
-        f"{model}.value = 'pencil'; {model}.dispatchEvent(new Event('change'))",
-    ):
-        page.get(change)
-        page.wait(f"document.querySelector('.slider:not(.waiting) img')?.src !== {json.dumps(results[-1])} && {_DONE}")
-        results.append(page.get("document.querySelector('.slider img').src"))
+def test_other_models_and_styles_draw_otherwise(page: Page, portraits: Path) -> None:
+    page.set_input_files(_INPUT, portraits / "photos" / "face-0002.png")
+    extent = page.get_by_label("What to draw")
+    results = [_changed(page, None)]
+    expect(extent.locator("option")).to_have_count(4)
+    page.locator(".look[value=fs2k-1]").click()
+    results.append(_changed(page, results[-1]))
+    page.locator("#translate").get_by_label("Model").select_option("pencil")
+    results.append(_changed(page, results[-1]))
     assert len(set(results)) == 3
-    assert not page.get("document.getElementById('translate-extent').checkVisibility()"), "it looks for no faces"
+    expect(extent).to_be_hidden()  # it looks for no faces
 
 
-def test_several_at_once_become_one_zip(page: Any, portraits: Path, tmp_path: Path) -> None:
+def test_several_at_once_become_one_zip(
+    page: Page, portraits: Path, tmp_path: Path, saved: Save, complaints: list[str]
+) -> None:
     torn = tmp_path / "torn.png"
     torn.write_bytes(b"not a picture")
     photos = sorted((portraits / "photos").iterdir())[:3]
-    page.keep_downloads(tmp_path / "downloads")
-    page.files(_INPUT, *photos, torn)
-    page.wait("document.querySelectorAll('.film.done').length === 3 && document.querySelector('.film.failed')")
-    assert page.get("document.getElementById('films-words').textContent") == (
-        "All 4 finished: 3 ready, 1 not translated"
-    )
-    page.click("#save-zip")
-    with zipfile.ZipFile(page.downloaded("facesketch.zip")) as archive:
+    page.set_input_files(_INPUT, [*photos, torn])
+    expect(page.locator(".film.done")).to_have_count(3)
+    expect(page.locator("#films-words")).to_have_text("All 4 finished: 3 ready, 1 not translated")
+    packed = saved(page.locator("#save-zip"))
+    assert packed.name == "facesketch.zip"
+    with zipfile.ZipFile(packed) as archive:
         assert archive.testzip() is None
         assert archive.namelist() == [f"{photo.stem}-sketch.png" for photo in photos]
         for name in archive.namelist():
             with archive.open(name) as file, Image.open(file) as image:
                 assert image.size >= (256, 256)
-    page.click(".film.failed")
-    page.wait("document.querySelector('#stage [role=alert]')")
-    words = page.get("document.querySelector('#stage [role=alert]').innerText")
-    assert "picture" in words
-    assert "415" not in words
+    page.locator(".film.failed").click()
+    alert = page.locator("#stage").get_by_role("alert")
+    expect(alert).to_contain_text("picture")
+    expect(alert).not_to_contain_text("415")
+    complaints.clear()
 
 
-def test_a_result_is_saved_alone_and_beside_its_original(page: Any, portraits: Path, tmp_path: Path) -> None:
-    page.keep_downloads(tmp_path / "downloads")
-    page.files(_INPUT, portraits / "photos" / "face-0003.png")
-    page.wait(_DONE)
-    page.click("#save")
-    page.click("#save-both")
-    with (
-        Image.open(page.downloaded("face-0003-sketch.png")) as alone,
-        Image.open(page.downloaded("face-0003-both.png")) as both,
-    ):
+def test_a_result_is_saved_alone_and_beside_its_original(page: Page, portraits: Path, saved: Save) -> None:
+    page.set_input_files(_INPUT, portraits / "photos" / "face-0003.png")
+    _done(page)
+    files = [saved(page.locator(button)) for button in ("#save", "#save-both")]
+    assert [path.name for path in files] == ["face-0003-sketch.png", "face-0003-both.png"]
+    with Image.open(files[0]) as alone, Image.open(files[1]) as both:
         assert both.size == (2 * alone.width, alone.height)
         photo, sketch = (sum(both.convert("RGB").resize((2, 1)).getpixel((side, 0))) for side in (0, 1))
         assert sketch > photo + 60, "the sketch is on the right, and lighter"
 
 
-def test_a_result_is_copied(page: Any, portraits: Path) -> None:
-    grants = ["clipboardReadWrite", "clipboardSanitizedWrite"]
-    page.call("Browser.grantPermissions", permissions=grants, browserContextId=page.context)
-    page.files(_INPUT, portraits / "photos" / "face-0003.png")
-    page.wait(_DONE)
-    page.click("#copy")
-    page.wait("document.getElementById('copied').textContent !== ''")
-    assert page.get("document.getElementById('copied').textContent") == "Copied."
-    assert page.get("navigator.clipboard.read().then(items => items[0].types)") == ["image/png"]
+def test_a_result_is_copied(new_page: NewPage, everything: str, portraits: Path) -> None:
+    page = new_page(everything, permissions=["clipboard-read", "clipboard-write"])
+    page.set_input_files(_INPUT, portraits / "photos" / "face-0003.png")
+    _done(page)
+    page.get_by_role("button", name="Copy").click()
+    expect(page.locator("#copied")).to_have_text("Copied.")
+    assert page.evaluate("navigator.clipboard.read().then(items => items[0].types)") == ["image/png"]
 
 
 @pytest.mark.parametrize("how", ["paste", "drop"])
-def test_pictures_are_pasted_and_dropped_anywhere(page: Any, portraits: Path, how: str) -> None:
-    _give(page, how, portraits / "photos" / "face-0001.png")
-    page.wait(_DONE)
-    assert "face-0001.png" in page.get("document.querySelector('#translate-side').innerText")
-    assert page.get("document.getElementById('drop-veil').hidden")
+def test_pictures_are_pasted_and_dropped_anywhere(page: Page, portraits: Path, how: str) -> None:
+    path = portraits / "photos" / "face-0001.png"
+    if how == "drop":
+        page.locator("body").drop({"files": path})
+    else:
+        page.evaluate(
+            """([name, bytes]) => {
+                const transfer = new DataTransfer();
+                transfer.items.add(new File([new Uint8Array(bytes)], name, {type: "image/png"}));
+                document.body.dispatchEvent(new ClipboardEvent("paste", {bubbles: true, clipboardData: transfer}));
+            }""",
+            [path.name, list(path.read_bytes())],
+        )
+    _done(page)
+    expect(page.locator("#translate-side")).to_contain_text("face-0001.png")
+    expect(page.locator("#drop-veil")).to_be_hidden()
 
 
-def test_a_picture_is_taken_with_the_camera(page: Any) -> None:
-    page.get("[...document.querySelectorAll('#translate-intake button')].at(-1).click()")
-    page.wait("document.querySelector('dialog video')?.videoWidth > 0")
-    page.wait("document.activeElement.innerText === 'Take the picture'")
-    page.press("Enter")
-    page.wait("document.querySelector('#translate-side').innerText.includes('camera.jpg')")
-    assert page.get("document.querySelector('dialog')") is None
+def test_a_picture_is_taken_with_the_camera(new_page: NewPage, everything: str) -> None:
+    page = new_page(everything, permissions=["camera"])
+    page.locator("#translate-intake").get_by_role("button", name="Use the camera").click()
+    expect(page.get_by_role("button", name="Take the picture")).to_be_focused()
+    expect(page.locator("dialog video")).not_to_have_js_property("videoWidth", 0)
+    page.keyboard.press("Enter")
+    expect(page.locator("#translate-side")).to_contain_text("camera.jpg")
+    expect(page.locator("dialog")).to_have_count(0)
 
 
-def test_what_goes_wrong_is_said_in_plain_words_and_can_be_tried_again(page: Any, portraits: Path) -> None:
-    values = {"latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
-    page.call("Network.emulateNetworkConditions", offline=True, **values)
-    page.files(_INPUT, portraits / "photos" / "face-0001.png")
-    page.wait("document.querySelector('#stage [role=alert]')")
-    assert "The server does not answer." in page.get("document.querySelector('#stage').innerText")
-    page.call("Network.emulateNetworkConditions", offline=False, **values)
-    page.click("#stage button")
-    page.wait(_DONE)
+def test_what_goes_wrong_is_said_in_plain_words_and_can_be_tried_again(
+    page: Page, portraits: Path, complaints: list[str]
+) -> None:
+    page.context.set_offline(True)
+    page.set_input_files(_INPUT, portraits / "photos" / "face-0001.png")
+    expect(page.locator("#stage").get_by_role("alert")).to_contain_text("The server does not answer.")
+    page.context.set_offline(False)
+    page.get_by_role("button", name="Try again").click()
+    _done(page)
+    complaints.clear()
 
 
-def test_a_busy_server_is_waited_for(new_page: Callable[[], Any], serving: Callable[..., str], portraits: Path) -> None:
-    page = new_page()
-    page.go(serving(limits=Limits(queue=1)))
-    page.files(_INPUT, *sorted((portraits / "photos").iterdir()))
-    page.wait("document.querySelectorAll('.film.done').length === 4")
-    assert any("429" in complaint for complaint in page.complaints), "it was never busy, so nothing was shown"
+def test_a_busy_server_is_waited_for(new_page: NewPage, serving: Serve, portraits: Path, complaints: list[str]) -> None:
+    page = new_page(serving(limits=Limits(queue=1)))
+    page.set_input_files(_INPUT, sorted((portraits / "photos").iterdir()))
+    expect(page.locator(".film.done")).to_have_count(4)
+    assert any("429" in each for each in complaints), "it was never busy, so nothing was shown"
+    complaints.clear()
 
 
-def test_a_token_is_asked_for_until_it_is_right(new_page: Callable[[], Any], serving: Callable[..., str]) -> None:
+def test_a_token_is_asked_for_until_it_is_right(new_page: NewPage, serving: Serve, complaints: list[str]) -> None:
     page, url = new_page(), serving(token="open-sesame")
-    page.go(url, ready="document.querySelector('dialog[open]')")
-    page.write("please")
-    page.press("Enter")
-    page.wait("document.querySelector('dialog[open]')?.innerText.includes('not accepted')")
-    page.write("open-sesame")
-    page.press("Enter")
-    page.wait("document.documentElement.dataset.ready === 'true'")
-    page.go(url)
-    assert page.get("document.querySelector('dialog')") is None, "it is kept until the window is closed"
+    page.goto(url)
+    dialog, ready = page.get_by_role("dialog"), page.locator("html[data-ready=true]")
+    expect(dialog).to_be_visible()
+    page.keyboard.type("please")
+    page.keyboard.press("Enter")
+    expect(dialog).to_contain_text("not accepted")
+    page.keyboard.type("open-sesame")
+    page.keyboard.press("Enter")
+    expect(ready).to_be_attached()
+    page.goto(url)
+    expect(ready).to_be_attached()
+    expect(dialog).to_have_count(0)  # it is kept until the window is closed
+    complaints.clear()
 
 
-def test_a_zip_is_made_as_others_read_it(page: Any, everything: str, tmp_path: Path) -> None:
-    code = """(async () => {
+def test_a_zip_is_made_as_others_read_it(page: Page, tmp_path: Path) -> None:
+    code = """async () => {
         const {zip} = await import("./page/zip.js");
         const file = (name, text) => ({name, blob: new Blob([text])});
         const packed = await zip([file("é.txt", "one"), file("É.txt", ""), file("b.txt", "three".repeat(999))]);
         return [...new Uint8Array(await packed.arrayBuffer())];
-    })()"""
+    }"""
     path = tmp_path / "made.zip"
-    path.write_bytes(bytes(page.get(code)))
+    path.write_bytes(bytes(page.evaluate(code)))
     with zipfile.ZipFile(path) as archive:
         assert archive.testzip() is None
         assert {name: archive.read(name).decode() for name in archive.namelist()} == {
@@ -219,126 +233,88 @@ def test_a_zip_is_made_as_others_read_it(page: Any, everything: str, tmp_path: P
         }
 
 
-def test_a_file_that_is_too_large_is_not_sent(
-    new_page: Callable[[], Any], serving: Callable[..., str], portraits: Path
-) -> None:
-    page = new_page()
-    page.go(serving(limits=Limits(upload=20 << 10)))
-    page.files(_INPUT, portraits / "photos" / "face-0001.png")
-    page.wait("document.querySelector('#stage [role=alert]')")
-    assert "this server takes at most 20 kB" in page.get("document.querySelector('#stage').innerText")
-    assert not any(url.endswith("/v1/translate") for url in page.requests)
+def test_a_file_that_is_too_large_is_not_sent(new_page: NewPage, serving: Serve, portraits: Path) -> None:
+    page = new_page(serving(limits=Limits(upload=20 << 10)))
+    held = Held(page, "**/v1/translate")
+    page.set_input_files(_INPUT, portraits / "photos" / "face-0001.png")
+    expect(page.locator("#stage").get_by_role("alert")).to_contain_text("this server takes at most 20 kB")
+    assert held.routes == []
 
 
-def test_another_face_of_the_same_picture_is_drawn(page: Any, portraits: Path, tmp_path: Path) -> None:
-    two = Image.new("RGB", (480, 256), "white")
-    for number, size in ((1, 256), (2, 200)):
-        with Image.open(portraits / "photos" / f"face-000{number}.png") as photo:
-            two.paste(photo.resize((size, size)), (0 if number == 1 else 270, 0))
-    two.save(tmp_path / "two.png")
-    page.files(_INPUT, tmp_path / "two.png")
-    page.wait(_DONE)
-    first = page.get("document.querySelector('.slider .before').src")
-    assert page.get("document.getElementById('translate-face').options.length") == 2
-    page.get(
-        "(s => { s.value = '2'; s.dispatchEvent(new Event('change')); })(document.getElementById('translate-face'))"
-    )
-    page.wait(f"{_DONE} && document.querySelector('.slider .before').src !== {json.dumps(first)}")
-    assert page.get("document.getElementById('translate-face').value") == "2"
+def test_another_face_of_the_same_picture_is_drawn(page: Page, portraits: Path, tmp_path: Path) -> None:
+    page.set_input_files(_INPUT, _together(portraits, tmp_path / "two.png", (1, 2)))
+    first = _changed(page, None)
+    face = page.locator("#translate-face")
+    expect(face.locator("option")).to_have_count(2)
+    face.select_option("2")
+    _changed(page, first)
+    expect(face).to_have_value("2")
 
 
-def test_more_than_the_face_is_drawn_on_request(page: Any, everything: str) -> None:
-    page.click("#example-start")
-    page.wait(_DONE)
-    sizes = [_pixels(page, ".slider img")]
+def test_more_than_the_face_is_drawn_on_request(page: Page) -> None:
+    page.get_by_role("button", name="Try this face").click()
+    result = _changed(page, None)
+    sizes = [_pixels(_result(page))[:2]]
     for value in ("wide", "whole", "as-is"):
-        before = page.get("document.querySelector('.slider img').src")
-        find = "document.getElementById('translate-extent')"
-        page.get(f"(s => {{ s.value = '{value}'; s.dispatchEvent(new Event('change')); }})({find})")
-        page.wait(f"{_DONE} && document.querySelector('.slider img').src !== {json.dumps(before)}")
-        sizes.append(_pixels(page, ".slider img"))
-    assert [each[:2] for each in sizes] == [[400, 500], [800, 1000], [320, 320], [320, 320]]
-    before = page.get("document.querySelector('.slider img').src")
-    page.click("#translate-fine")
-    page.wait(f"{_DONE} && document.querySelector('.slider img').src !== {json.dumps(before)}")
-    assert page.complaints == []
+        page.get_by_label("What to draw").select_option(value)
+        result = _changed(page, result)
+        sizes.append(_pixels(_result(page))[:2])
+    assert sizes == [[400, 500], [800, 1000], [320, 320], [320, 320]]
+    page.get_by_label("Finer lines").check()
+    _changed(page, result)
 
 
-def test_every_face_of_a_group_is_drawn(page: Any, portraits: Path, tmp_path: Path) -> None:
-    group = Image.new("RGB", (770, 256), "white")
-    for number in (1, 2, 3):
-        with Image.open(portraits / "photos" / f"face-000{number}.png") as photo:
-            group.paste(photo, (257 * (number - 1), 0))
-    group.save(tmp_path / "group.png")
-    page.files(_INPUT, tmp_path / "group.png")
-    page.wait(_DONE)
-    page.click("#every-face")
-    page.wait("document.querySelectorAll('.film.done').length === 3")
-    assert not page.get("document.getElementById('every-face').checkVisibility()"), "all are drawn"
-    drawn = page.get("[...document.querySelectorAll('.film .blank, .film img:last-child')].map(each => each.src)")
-    assert len(set(drawn)) == 3
-    names = page.get("[...document.querySelectorAll('.film .name')].map(each => each.innerText)")
-    assert names == ["group.png", "group face 2.png", "group face 3.png"]
-    assert page.complaints == []
+def test_every_face_of_a_group_is_drawn(page: Page, portraits: Path, tmp_path: Path) -> None:
+    page.set_input_files(_INPUT, _together(portraits, tmp_path / "group.png", (1, 2, 3)))
+    every, films = page.get_by_role("button", name="Draw every face"), page.locator(".film.done")
+    every.click()
+    expect(films).to_have_count(3)
+    expect(every).to_be_hidden()  # all are drawn
+    assert len(set(films.locator("img:last-child").evaluate_all("all => all.map(each => each.src)"))) == 3
+    assert films.locator(".name").all_inner_texts() == ["group.png", "group face 2.png", "group face 3.png"]
 
 
-def test_a_result_is_shared_where_the_system_can(new_page: Callable[[], Any], everything: str, portraits: Path) -> None:
+def test_a_result_is_shared_where_the_system_can(new_page: NewPage, everything: str, portraits: Path) -> None:
     page = new_page()
-    source = "navigator.canShare = () => true; navigator.share = async ({files}) => { window.shared = files; };"
-    page.call("Page.addScriptToEvaluateOnNewDocument", source=source)
-    page.go(everything)
-    page.files(_INPUT, portraits / "photos" / "face-0003.png")
-    page.wait(_DONE)
-    page.click("#share")
-    page.wait("window.shared?.length === 1")
-    assert page.get("[shared[0].name, shared[0].type]") == ["face-0003-sketch.png", "image/png"]
-    assert page.get("shared[0].size") > 1000
-
-
-def test_the_result_is_printed_without_what_surrounds_it(page: Any, portraits: Path) -> None:
-    page.get("window.print = () => { window.printed = true; }")
-    page.files(_INPUT, portraits / "photos" / "face-0003.png")
-    page.wait(_DONE)
-    page.click("#print")
-    assert page.get("window.printed")
-    page.colours("dark")
-    page.call("Emulation.setEmulatedMedia", media="print")
-    seen = (
-        "[...document.querySelectorAll('img, h2, button, nav, select, .foot')].filter(each => each.checkVisibility())"
+    page.add_init_script(
+        "navigator.canShare = () => true; navigator.share = async ({files}) => { window.shared = files; }"
     )
-    assert page.get(f"{seen}.map(each => each.tagName)") == ["IMG", "H2"]
-    assert page.get("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    page.goto(everything)
+    page.set_input_files(_INPUT, portraits / "photos" / "face-0003.png")
+    _done(page)
+    page.get_by_role("button", name="Share").click()
+    name, kind, size = page.evaluate("[shared[0].name, shared[0].type, shared[0].size]")
+    assert (name, kind) == ("face-0003-sketch.png", "image/png")
+    assert size > 1000
 
 
-def test_the_focus_stays_where_another_face_is_chosen(page: Any, portraits: Path) -> None:
-    # as though there were two faces, for what finds several need not be installed
-    page.get("""(() => {
-        const fetched = window.fetch;
-        window.fetch = async (address, options) => {
-            // the previews of the styles come as face.jpg
-            const sent = String(address).endsWith("/v1/translate") && options.body.get("file").name;
-            if (!sent || sent === "face.jpg") return fetched(address, options);
-            window.asked = options.body.get("face");
-            options.body.delete("face");
-            const answer = await (await fetched(address, options)).json();
-            return Response.json({...answer, faces: window.asked === "2" ? 2 : window.faces});
-        };
-        window.faces = 2;
-    })()""")
-    page.hold("/v1/translate", "face-")
-    page.files(_INPUT, portraits / "photos" / "face-0001.png")
-    page.wait("held.length === 1")
-    assert not page.get("document.getElementById('translate-face').offsetParent")
-    page.let_go(0)
-    page.wait(_DONE)
-    page.get("document.getElementById('translate-face').focus()")
-    page.press("ArrowDown")
-    page.wait("held.length === 2")
-    assert page.get("document.activeElement.id") == "translate-face"
-    page.let_go(1)
-    page.wait(_DONE)
-    assert page.get("[document.activeElement.id, document.activeElement.value, asked]") == ["translate-face", "2", "2"]
-    page.get("window.faces = 1")
-    page.files("#translate-side input[type=file]", portraits / "photos" / "face-0002.png")
-    page.wait("held.length === 3")
-    assert not page.get("document.getElementById('translate-face').offsetParent"), "nothing is known of this one"
+def test_the_result_is_printed_without_what_surrounds_it(page: Page, portraits: Path) -> None:
+    page.evaluate("window.print = () => { window.printed = true; }")
+    page.set_input_files(_INPUT, portraits / "photos" / "face-0003.png")
+    _done(page)
+    page.get_by_role("button", name="Print").click()
+    assert page.evaluate("window.printed")
+    page.emulate_media(media="print", color_scheme="dark")
+    seen = page.locator("img, h2, button, nav, select, .foot").filter(visible=True)
+    assert seen.evaluate_all("all => all.map(each => each.tagName)") == ["IMG", "H2"]
+    expect(page.locator("body")).to_have_css("background-color", "rgb(255, 255, 255)")
+
+
+def test_the_focus_stays_where_another_face_is_chosen(page: Page, portraits: Path, tmp_path: Path) -> None:
+    held, face = Held(page, "**/v1/translate", "face-"), page.locator("#translate-face")
+    page.set_input_files(_INPUT, _together(portraits, tmp_path / "face-two.png", (1, 2)))
+    held.wait(1)
+    expect(face).to_be_hidden()
+    held.let_go(0)
+    face.focus()
+    page.keyboard.press("ArrowDown")
+    held.wait(2)
+    expect(face).to_be_focused()
+    held.let_go(1)
+    _done(page)
+    expect(face).to_be_focused()
+    expect(face).to_have_value("2")
+    page.set_input_files("#translate-side input[type=file]", portraits / "photos" / "face-0002.png")
+    held.wait(3)
+    expect(face).to_be_hidden()  # nothing is known of this one
+    held.let_go(2)
