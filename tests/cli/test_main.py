@@ -101,6 +101,7 @@ def test_a_missing_option_is_named(refused: Callable[..., str]) -> None:
     [
         (FacesketchError("one line"), 2, "facesketch: one line\n"),
         (KeyboardInterrupt(), 130, "facesketch: stopped\n"),
+        (KeyboardInterrupt("go on with `resume` run"), 130, "facesketch: go on with --resume run\n"),
         (BrokenPipeError(), 0, ""),
     ],
 )

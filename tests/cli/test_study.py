@@ -90,7 +90,7 @@ def test_an_interrupted_study_goes_on_as_a_whole(
     command: Callable[..., Any], faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupted(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt("stopped after step 3 of 9; to go on type: facesketch train --resume one/cell")
+        raise KeyboardInterrupt("stopped after step 3 of 9; go on with `resume` one/cell")
 
     monkeypatch.setattr("facesketch.study.study.carry_out", interrupted)
     answer = command("study", faces, "--out", tmp_path / "study", "--only", "pencil", "--quiet")

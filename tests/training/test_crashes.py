@@ -96,7 +96,7 @@ def test_a_training_that_crashes_says_what_goes_on_and_it_does(
     command = [sys.executable, "-m", "facesketch", "train", *map(str, words), "--precision", "bf16", "--quiet"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == -signal.SIGFPE
-    advice = f"to go on type: facesketch train --resume {run} --precision fp32"
+    advice = f"resume {run} with precision fp32"
     assert done.stderr == f"facesketch: the training crashed in compiled code (Floating point exception); {advice}\n"
     resume(run, precision="fp32", quiet=True)
     assert (run / "weights.safetensors").exists()

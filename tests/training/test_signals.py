@@ -110,7 +110,7 @@ def test_a_stopped_training_goes_on_as_if_it_had_not_been(
     with pytest.raises(error) as ended:
         train("dense-ae", run, data=pairs, epochs=2, **SMALL)
     if error is KeyboardInterrupt:
-        assert str(ended.value) == f"stopped after step {after} of 4; to go on type: facesketch train --resume {run}"
+        assert str(ended.value) == f"stopped after step {after} of 4; go on with `resume` {run}"
     monkeypatch.undo()
     resume(run, quiet=True)
     weights, expected = (safetensors.torch.load_file(each / "weights.safetensors") for each in (run, whole))
@@ -140,6 +140,6 @@ def test_styles_that_are_not_to_be_learned_are_told_before_anything_is_written(
 
 
 def test_sets_to_balance_must_be_named(pairs: Path, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="`balance` draws evenly from sets, and no pair names one; add a column set"):
+    with pytest.raises(ConfigError, match="`balance` draws evenly from sets, but no pair names one; add a column set"):
         train("dense-ae", tmp_path / "run", data=pairs, balance=True, epochs=1, **SMALL)
     assert not (tmp_path / "run").exists()

@@ -89,7 +89,7 @@ def main(tokens: Sequence[str] | None = None) -> None:
         wrong = error.__cause__
         _stop(explain(wrong, RunConfig) if isinstance(wrong, ValidationError) else " ".join(str(error).split()))
     except KeyboardInterrupt as error:
-        note(f"facesketch: {str(error) or 'stopped'}")
+        note(f"facesketch: {in_flags(str(error)) or 'stopped'}")
         raise SystemExit(130) from None
     except BrokenPipeError:
         raise SystemExit(0) from None

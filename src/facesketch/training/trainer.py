@@ -158,7 +158,7 @@ def _run(config: RunConfig, out: Path, quiet: bool, *, fresh: bool) -> Path:
             run_folder.open_folder(config, out)
         run_folder.record(out, config, run_folder.describe(parts, device_name(fabric.device), precision_name(fabric)))
         run_folder.write_config(config, out)
-    with one_line_errors(config, out), crash_told(f"to go on type: facesketch train --resume {out} --precision fp32"):
+    with one_line_errors(config, out), crash_told(f"resume {out} with precision fp32"):
         training = prepare(config, out, fabric, parts)
         position, total = training.position, training.total_steps
         if not quiet:
@@ -198,7 +198,7 @@ def fit(training: Training, teller: Teller, stopped: Callable[[], int] = lambda:
                 keep(training)
             if signalled:
                 done = f"stopped after step {position.step:,} of {total:,}"
-                end_by(signalled, f"{done}; to go on type: facesketch train --resume {training.out}")
+                end_by(signalled, f"{done}; go on with `resume` {training.out}")
         position.epoch, position.batches_done = position.epoch + 1, 0
         if training.writes:
             teller.epoch(_validate(training))
