@@ -122,11 +122,11 @@ def _strange_notes(content: bytes) -> bytes:
 
 
 SPOILED: dict[str, tuple[Callable[[bytes], bytes], str]] = {
-    "cut short": (_truncated, "torn or not a model file"),
-    "empty": (lambda content: b"", "torn or not a model file"),
-    "text": (lambda content: b"this is not a model file at all", "torn or not a model file"),
-    "a pickle": (lambda content: pickle.dumps({"weight": [1.0]}), "torn or not a model file"),
-    "a header too long": (lambda content: b"\xff" * 8 + content[8:], "torn or not a model file"),
+    "cut short": (_truncated, "damaged, incomplete or not a model file"),
+    "empty": (lambda content: b"", "damaged, incomplete or not a model file"),
+    "text": (lambda content: b"this is not a model file at all", "damaged, incomplete or not a model file"),
+    "a pickle": (lambda content: pickle.dumps({"weight": [1.0]}), "damaged, incomplete or not a model file"),
+    "a header too long": (lambda content: b"\xff" * 8 + content[8:], "damaged, incomplete or not a model file"),
     "somebody else's": (_without_header, "format is None, expected 'facesketch 1'; it was not written by facesketch"),
     "of another version": (_other_version, "format is 'facesketch 99', expected 'facesketch 1'"),
     "without settings": (_no_config, "its header is damaged or from another version"),
@@ -339,7 +339,7 @@ def test_a_spoiled_state_is_refused_and_the_one_before_named(kind: str, tmp_path
     with pytest.raises(CheckpointError) as caught:
         load_state(tmp_path)
     line = str(caught.value)
-    assert line.startswith(f"{current}: torn or not a training state of facesketch; the one before it is whole")
+    assert line.startswith(f"{current}: damaged or not a training state of facesketch; the previous one is whole")
     assert len(line.splitlines()) == 1
     assert not (tmp_path / "sprung").exists(), "what a file holds is never executed"
     *_, source, target = line.rsplit(" ", 2)
@@ -355,7 +355,7 @@ def test_the_trap_would_have_sprung(tmp_path: Path) -> None:
 
 def test_without_one_before_it_one_starts_again(tmp_path: Path) -> None:
     (tmp_path / "state.ckpt").write_text("torn")
-    with pytest.raises(CheckpointError, match=r"torn or not a training state .*; start again with another `out`"):
+    with pytest.raises(CheckpointError, match=r"damaged or not a training state .*; start again with another `out`"):
         load_state(tmp_path)
 
 

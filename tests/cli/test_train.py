@@ -251,7 +251,7 @@ def test_resuming_takes_no_other_settings(
     assert "epochs and steps both" in refused("train", "--resume", run, "--epochs", "3", "--steps", "5")
     (run / "state.ckpt").write_text("torn")
     line = refused("train", "--resume", run, "--epochs", "2", "--quiet")
-    assert "state.ckpt: torn or not a training state of facesketch" in line
+    assert "state.ckpt: damaged or not a training state of facesketch" in line
 
 
 def test_a_full_disk_is_one_line(

@@ -141,7 +141,7 @@ def test_mistakes_are_one_line(tmp_path: Path, refused: Callable[..., str]) -> N
     assert "no such model file" in refused("translate", picture, "--model", tmp_path / "none", *out)
     assert "no such model file" in refused("translate", picture, "--model", "pencl", *out)
     assert "no weights.safetensors in this folder" in refused("translate", picture, "--model", tmp_path / "empty", *out)
-    assert "torn or not a model file" in refused("translate", picture, "--model", picture, *out)
+    assert "damaged, incomplete or not a model file" in refused("translate", picture, "--model", picture, *out)
     assert "no pictures in this folder" in refused("translate", tmp_path / "empty", *PENCIL, "--out", tmp_path / "o")
     assert "not sketch2photo" in refused("translate", picture, *PENCIL, *out, "--direction", "sketch2photo")
     assert "cannot be written" in refused("translate", picture, *PENCIL, "--out", picture / "out.png")

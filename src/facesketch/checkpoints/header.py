@@ -71,7 +71,8 @@ def read_header(path: Path) -> Header:
         ) from error
     except (safetensors.SafetensorError, OSError, ValueError) as error:
         line = " ".join(str(error).split())[:_LONGEST]
-        raise CheckpointError(f"{path}: torn or not a model file ({line})", "copy it again, or train again") from error
+        seen = f"{path}: damaged, incomplete or not a model file ({line})"
+        raise CheckpointError(seen, "copy it again, or train again") from error
     if entries.get("format") != FORMAT:
         seen = repr(entries.get("format"))[:_LONGEST]
         raise CheckpointError(f"{path}: format is {seen}, expected {FORMAT!r}", "it was not written by facesketch")
@@ -139,7 +140,8 @@ def _weights(path: Path) -> Iterator[tuple[str, NDArray[Any]]]:
                 if dtype and content:
                     yield name.decode(), np.frombuffer(content, dtype).reshape([*_varints(shape)])
     except ValueError as error:
-        raise CheckpointError(f"{path}: torn or not a model file ({error})", "export it again") from error
+        seen = f"{path}: damaged, incomplete or not a model file ({error})"
+        raise CheckpointError(seen, "export it again") from error
 
 
 def _field(message: bytes, number: int) -> bytes:

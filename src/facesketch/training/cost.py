@@ -44,7 +44,7 @@ class Estimate:
 
     @property
     def room(self) -> int:
-        """Bytes of the run folder at most: while a state is written, the one before it is there too."""
+        """Most bytes of the run folder: while a state is written, the previous one is there too."""
         return 2 * self.weights + 2 * self._state
 
     @property
@@ -92,7 +92,7 @@ def estimate(config: RunConfig, *, half: bool) -> Estimate:
 
 
 def speed(device: torch.device, half: bool) -> float:
-    """Return floating-point operations a second of this machine, measured on a convolution in 0.1 s."""
+    """Return how many floating-point operations a device does in a second, measured on a convolution for 0.1 s."""
     dtype = torch.bfloat16 if half else torch.float32
     with torch.random.fork_rng(devices=[]):  # what a training draws must not depend on this
         layer = torch.nn.Conv2d(64, 64, 3, padding=1).to(device, dtype)
@@ -137,4 +137,4 @@ def out_of_memory(config: RunConfig, *, needed: int | None = None, free: int | N
     batch, size = config.train.batch_size or 1, config.data.size
     smaller = f"`batch_size` {batch // 2}" if batch > 1 else f"`size` {max(16, size // 2)}"
     amount = f" (about {needed / 2**30:.1f} GiB needed, {free / 2**30:.1f} free)" if needed and free else ""
-    return ResourceError(f"out of memory at batch size {batch}, size {size}{amount}", f"type {smaller}")
+    return ResourceError(f"out of memory at batch size {batch}, size {size}{amount}", f"give {smaller}")

@@ -1,4 +1,4 @@
-"""Crashes in compiled code, which end a process at once: another process finds them before, or reports them after."""
+"""Crashes in compiled code, which end a process at once: another process finds them early, or reports them."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def steady(config: RunConfig, parts: Split, advice: str, *, quiet: bool = False)
     Steps are tried on processors with AMX only, as no others are known to crash.
 
     Raises:
-        ResourceError: they crash, and bf16 was asked for; the hint is the advice.
+        ResourceError: they crash, and you asked for bf16; `advice` is the hint.
     """
     settings, device = config.train, pick_device(config.train.device)
     if device != "cpu" or not computes_in_bf16(settings.precision, device):

@@ -26,7 +26,7 @@ def launch(settings: TrainConfig) -> Fabric:
     """Return a launched Fabric for the settings, with as many processes as `devices` or torchrun asks for.
 
     Raises:
-        ResourceError: the device asked for is not there, or not that often.
+        ResourceError: this machine does not have the device, or not as many as asked for.
     """
     keep_freed_memory()
     torchrun = "LOCAL_WORLD_SIZE" in os.environ
@@ -36,7 +36,7 @@ def launch(settings: TrainConfig) -> Fabric:
     device = pick_device(settings.device)
     there = {"cuda": torch.cuda.device_count(), "mps": 1}.get(device, local)
     if local > there:
-        raise ResourceError(f"`devices` {local}: this machine has {there} of {device}", f"type `devices` {there}")
+        raise ResourceError(f"`devices` {local}: this machine has {there} of {device}", f"give `devices` {there}")
     if local > 1 and not torchrun and hasattr(sys, "ps1"):  # each process runs the command or the script
         raise ResourceError(f"`devices` {local}: not from a prompt or a notebook", "train from a script or a shell")
     fabric = Fabric(
@@ -55,7 +55,7 @@ def launch(settings: TrainConfig) -> Fabric:
 
 
 def _leave_group() -> None:
-    """End the threads of gloo: one that frees its last tensor while the interpreter shuts down aborts the process."""
+    """End gloo's threads: one that frees its last tensor while the interpreter shuts down aborts the process."""
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
 

@@ -22,8 +22,8 @@ _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.
 def hold(folder: Path) -> Iterator[None]:
     """Keep every other process, and every other thread of this one, from holding a folder inside the block.
 
-    A missing folder is made, and removed again if it stays empty. The lock ends with its process and is not passed to
-    forked ones. On a file system without locks it keeps nobody out.
+    A missing folder is made, and removed again if it stays empty. The lock ends with its process, and forked processes
+    do not inherit it. On a file system without locks it keeps nobody out.
 
     Raises:
         OutputError: another process holds it, or it cannot be made.

@@ -71,7 +71,7 @@ class Log:
                 each.scalars({f"train/{name}": _number(value) for name, value in losses.items()}, step)
 
     def event(self, event: str, **values: Any) -> None:
-        """Note anything else, and write all that was noted."""
+        """Note any other event, and write all that was noted."""
         self._waiting.append({"event": event, **values})
         self.flush()
         for each in self.loggers:
@@ -98,7 +98,7 @@ class Log:
 
 
 def _lines(file: BinaryIO) -> Iterator[dict[str, Any] | None]:
-    """Yield lines up to one that is cut short, or up to the first that no run writes, for which None comes."""
+    """Yield lines up to one that is cut short, or up to the first that no run writes, in whose place comes None."""
     while line := file.readline(_LONGEST + 1):
         try:
             if len(line) <= _LONGEST:
@@ -124,21 +124,21 @@ class Course:
     """How a training went: its log, in little memory however long it is."""
 
     steps: array[int] = field(default_factory=lambda: array("q"))
-    """The steps whose losses were noted."""
+    """The steps whose losses are in the log."""
     losses: dict[str, array[float]] = field(default_factory=dict)
-    """Each loss at those steps; NaN where it was not noted."""
+    """Each loss at those steps; NaN where the log does not have it."""
     epochs: list[Line] = field(default_factory=list)
     """The lines of the epochs."""
     last: Line = field(default_factory=dict)
     """The last line, of any event; empty if there is none."""
     seconds: float | None = None
-    """Time spent in steps, by the last line that says so."""
+    """Time spent in steps, as the last line that has it says."""
     torn: bool = False
-    """Whether reading stopped at a line that no run writes; a last one that was cut short does not count."""
+    """Whether reading stopped at a line that no run writes; a last line that was cut short does not count."""
 
     @classmethod
     def read(cls, path: Path) -> Course:
-        """Read a log, or return what was read before if it has not changed; empty if there is no log."""
+        """Read a log, or return what was read before if the file has not changed; empty if there is no log."""
         try:
             with path.open("rb") as file:
                 return cls.read_from(file, path)
@@ -147,7 +147,7 @@ class Course:
 
     @classmethod
     def read_from(cls, file: BinaryIO, path: Path) -> Course:
-        """Read an open log as `read` does; `path` is what it is remembered by."""
+        """Read an open log as `read` does, and remember it by `path`."""
         status = os.fstat(file.fileno())
         stamp = status.st_ino, status.st_size, status.st_mtime_ns
         known = _known.pop(path, None)

@@ -1,4 +1,4 @@
-"""TensorBoard, Weights & Biases and CSV beside a run's own log: its numbers and sheets, also when it is resumed."""
+"""TensorBoard, Weights & Biases and CSV beside a run's own log: its numbers and sheets, even when it is resumed."""
 
 from __future__ import annotations
 
@@ -60,10 +60,10 @@ class TensorBoardLogger:
 
 
 class WandbLogger:
-    """A run of Weights & Biases, in its own settings: `WANDB_MODE`, `WANDB_PROJECT` and others.
+    """A run of Weights & Biases, which reads `WANDB_MODE`, `WANDB_PROJECT` and its other variables.
 
-    A resumed training goes on with the run that the folder `wandb` names. Steps that a crash lost are noted twice, with
-    equal values: W&B takes nothing back.
+    A resumed training goes on with the run that the folder `wandb` names. Steps that a crash lost appear twice, with
+    equal values, because W&B takes nothing back.
 
     Args:
         out: the run folder, whose name the run gets.
@@ -71,7 +71,7 @@ class WandbLogger:
         quiet: print nothing.
 
     Raises:
-        ResourceError: W&B does not start, for want of an account or of the network.
+        ResourceError: W&B does not start, because there is no account or no network.
     """
 
     def __init__(self, out: Path, config: RunConfig, quiet: bool) -> None:
@@ -113,7 +113,7 @@ class CsvLogger:
     Args:
         out: the run folder.
         step: steps taken before; rows after them are dropped.
-        epoch: epochs completed before; the row of one may be there before its state is.
+        epoch: epochs completed before; an epoch's row is written before its state.
     """
 
     def __init__(self, out: Path, step: int, epoch: int) -> None:

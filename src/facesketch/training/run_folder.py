@@ -32,7 +32,7 @@ def begin(config: RunConfig, out: Path) -> RunConfig:
     """Return the complete settings of a new run, after checking that it can begin in `out`; nothing is written yet.
 
     Raises:
-        CheckpointError: the weights to start from are missing or torn.
+        CheckpointError: the weights to start from are missing or damaged.
         ConfigError: an unknown option, a method that needs no training, weights of another model to start from, or a
             folder that holds a run.
     """
@@ -52,7 +52,7 @@ def begin(config: RunConfig, out: Path) -> RunConfig:
 
 
 def open_folder(config: RunConfig, out: Path) -> None:
-    """Make the folder of a new run, without what a run that never kept weights may have left there."""
+    """Make the folder of a new run, and remove what a run that kept no weights may have left there."""
     write_config(config, out)
     for name in (LOG, ENVIRONMENT):
         (out / name).unlink(missing_ok=True)
@@ -78,7 +78,7 @@ def read_split(config: RunConfig) -> Split:
     """Return the pairs that a run may see, split by subject.
 
     Raises:
-        DataError: nothing pairs, or nothing is left to train on.
+        DataError: no photo has a sketch, or nothing is left to train on.
         ConfigError: `balance` without sets.
     """
     assert config.data.folder is not None, "a run has a folder"
@@ -87,7 +87,7 @@ def read_split(config: RunConfig) -> Split:
         step = len(parts.train) / config.data.limit
         parts = replace(parts, train=tuple(parts.train[int(place * step)] for place in range(config.data.limit)))
     if config.data.balance and not any(pair.attributes.get("set") for pair in parts.train):
-        raise ConfigError("`balance` draws evenly from sets, and no pair names one", "add a column set to pairs.csv")
+        raise ConfigError("`balance` draws evenly from sets, but no pair names one", "add a column set to pairs.csv")
     if not parts.train:
         raise DataError(f"{config.data.folder}: no training pairs", f"type: facesketch data check {config.data.folder}")
     return parts

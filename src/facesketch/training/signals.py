@@ -11,7 +11,7 @@ from types import FrameType
 
 @contextmanager
 def held_back(*, when: bool = True) -> Iterator[Callable[[], int]]:
-    """Hold back the first SIGINT or SIGTERM if `when` holds; a second one has its usual effect.
+    """Hold back the first SIGINT or SIGTERM if `when` is true; a second one has its usual effect.
 
     A signal that is still held back at the end of the block takes effect there. Ignored signals, as in a shell's
     background, stay ignored. Only the main thread receives signals, so in others nothing is held back.

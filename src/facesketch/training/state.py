@@ -31,7 +31,7 @@ from facesketch.training.distributed import gather, gather_extra_states
 from facesketch.training.log import LOG, Log
 from facesketch.training.validation import validation_size
 
-_WAITS = 20  # a state is written only after so many times the seconds that writing the last one took
+_WAITS = 20  # between two states pass at least so many times the seconds that writing the last one took
 STATE, COMING, PREVIOUS = "state.ckpt", "state.next.ckpt", "state.previous.ckpt"
 
 
@@ -73,13 +73,13 @@ class Training:
     kept: float = field(default_factory=lambda: time.monotonic())
     """When the last state was written, on the monotonic clock."""
     written: float = field(default_factory=lambda: time.monotonic())
-    """When the last weights were. States are written within epochs too, so they have their own clock."""
+    """When the last weights were written. States are written within epochs too, so they have their own clock."""
     writing: float = 0.0
     """Seconds that writing the last state took."""
 
     @property
     def model(self) -> Method:
-        """What is validated and kept: the average of the weights if there is one, and else the method."""
+        """What is validated and kept: the average of the weights if there is one, otherwise the method."""
         return self.method if self.averaged is None else cast(Method, self.averaged.module)
 
     def due(self, since: float) -> bool:
@@ -239,20 +239,20 @@ def load_state(folder: Path) -> dict[str, Any] | None:
     """Return the last state of a run, on the CPU, or None if there is none.
 
     Raises:
-        CheckpointError: the file is torn or foreign; the hint names the whole one before it.
+        CheckpointError: the file is damaged or not a state; the hint names the previous one, which is whole.
     """
     current, coming, previous = folder / STATE, folder / COMING, folder / PREVIOUS
     path = next((path for path in (current, coming, previous) if path.exists()), None)
     if path is None:
         return None
-    seen, hint = f"{path}: torn or not a training state of facesketch", "start again with another `out`"
+    seen, hint = f"{path}: damaged or not a training state of facesketch", "start again with another `out`"
     if path != previous and previous.exists():
-        hint = f"the one before it is whole; to go on from there type: mv {previous} {path}"
+        hint = f"the previous one is whole; to go on from there type: mv {previous} {path}"
     try:
         with zipfile.ZipFile(path) as archive:  # torch.load does not compare checksums
-            torn = archive.testzip()
-        state = None if torn else torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # whatever a torn or foreign file makes the reader raise
+            damaged = archive.testzip()
+        state = None if damaged else torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged file makes the readers fail in many ways
         raise CheckpointError(seen, hint) from error
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         raise CheckpointError(seen, hint)

@@ -169,7 +169,7 @@ def locate(name: str, given: Path | None = None) -> Path:
 
     Raises:
         ConfigError: no weights have that name.
-        MissingExtraError: the given path is not there, nothing was fetched, or the fetched file is torn.
+        MissingExtraError: the given path is not there, nothing was fetched, or the fetched file is incomplete.
     """
     entry = weight(name)
     if given is not None:

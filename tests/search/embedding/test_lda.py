@@ -109,10 +109,10 @@ def test_photos_of_others_say_how_much_people_differ() -> None:
 @pytest.mark.parametrize("content", [b"", b"no map", b"\0" * 100])
 def test_a_file_that_is_no_map_is_refused(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "map.safetensors"
-    with pytest.raises(CheckpointError, match="missing, torn or not a map for search"):
+    with pytest.raises(CheckpointError, match="missing, damaged or not a map for search"):
         Map.read(path)
     path.write_bytes(content)
-    with pytest.raises(CheckpointError, match="missing, torn or not a map for search"):
+    with pytest.raises(CheckpointError, match="missing, damaged or not a map for search"):
         embedder_named(str(path))
 
 

@@ -27,7 +27,7 @@ class OnnxEngine:
         device: `auto` and `cpu` take the processor; `cuda` needs the package `onnxruntime-gpu`.
 
     Raises:
-        CheckpointError: missing, torn or foreign.
+        CheckpointError: the file is missing, damaged or not one of facesketch.
         ResourceError: the device is not there.
     """
 

@@ -26,7 +26,7 @@ class OpenVinoEngine:
         device: `auto` or `cpu`.
 
     Raises:
-        CheckpointError: missing, torn or foreign.
+        CheckpointError: the file is missing, damaged or not one of facesketch.
         MissingExtraError: OpenVINO is not installed.
         ResourceError: another device than the processor.
     """

@@ -81,7 +81,7 @@ def export(
         precision: `fp32`; `fp16` halves the file and computes in float32; `int8` quarters it and computes in int8.
 
     Raises:
-        CheckpointError: no model, or a torn one.
+        CheckpointError: there is no model, or it is damaged.
         ConfigError: weights or a precision of no known name, nothing to export, a direction not served, or a file that
             differs too far from PyTorch.
         MissingExtraError: the exporter is not installed.

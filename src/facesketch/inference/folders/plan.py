@@ -14,7 +14,7 @@ from facesketch.errors import ConfigError, ImageError, OutputError
 from facesketch.files import is_folder, part_name, require_folder_name
 from facesketch.images.io import EXPECTED, SUFFIXES, WRITABLE, why_passed_over
 
-_TORN_AFTER = 60.0  # seconds after which nobody is still writing a half-written file
+_ABANDONED = 60.0  # seconds after which nobody is still writing a half-written file
 _ENDING = re.compile(r"\.[A-Za-z]{2,4}")
 _PART = re.compile(r"\.(?P<name>.+)\.\d+\.part")
 _FURTHER = re.compile(r"-\d+(?P<suffix>\.[^.]+)$")
@@ -284,5 +284,5 @@ def sweep(jobs: Sequence[Job]) -> None:
             for entry in entries:
                 if part := _PART.fullmatch(entry.name):
                     meant = {part["name"], _FURTHER.sub(r"-1\g<suffix>", part["name"])} & names
-                    if meant and time.time() - entry.stat().st_mtime > _TORN_AFTER:
+                    if meant and time.time() - entry.stat().st_mtime > _ABANDONED:
                         Path(entry.path).unlink(missing_ok=True)

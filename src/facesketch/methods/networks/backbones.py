@@ -38,7 +38,7 @@ def load_trunk(module: M, path: Path) -> M:
     """Load a safetensors file into `module`, key for key, and return `module`.
 
     Raises:
-        CheckpointError: the file is missing, torn, or does not hold exactly this network's weights.
+        CheckpointError: the file is missing or damaged, or does not hold exactly this network's weights.
     """
     try:
         weights = load_file(path)

@@ -135,7 +135,7 @@ class Map:
         """Read what `write` wrote, or a joint map of version 0.1.
 
         Raises:
-            CheckpointError: missing, torn or not such a file.
+            CheckpointError: missing, damaged or not such a file.
         """
         try:
             content = path.read_bytes()
@@ -156,7 +156,7 @@ class Map:
                 blocks.append(Block(names, photo, sketch, projection))
         except (OSError, KeyError, TypeError, ValueError, safetensors.SafetensorError) as error:
             raise CheckpointError(
-                f"{path}: missing, torn or not a map for search", "give a file that `facesketch search fit` wrote"
+                f"{path}: missing, damaged or not a map for search", "give a file that `facesketch search fit` wrote"
             ) from error
         return cls(tuple(blocks), digest=hashlib.sha256(content).hexdigest())
 

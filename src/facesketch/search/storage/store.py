@@ -68,7 +68,7 @@ class Store:
 
         Raises:
             NoGalleryError: there is none.
-            GalleryError: it is torn, made by a newer version, or by another describer.
+            GalleryError: it is damaged, or was made by a newer version or another describer.
         """
         where = str(uri)
         table = _opened(where)
