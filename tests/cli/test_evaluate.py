@@ -176,7 +176,7 @@ def test_pictures_of_others_are_data_where_links_lead_to_them(sample: Path, tmp_
         call("pencil", "--data", data, "--metrics", "ssim", "--pictures", tmp_path / "elsewhere")
 
 
-def test_results_may_lie_among_the_data_and_be_made_anew(sample: Path, tmp_path: Path) -> None:
+def test_results_may_lie_among_the_data_and_be_made_again(sample: Path, tmp_path: Path) -> None:
     data = shutil.copytree(sample, tmp_path / "data")
     for _ in range(2):
         call("pencil", "--data", data, "--metrics", "ssim", "--out", data / "r.json", "--pictures", data / "made")

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facesketch.errors import DataError
-from facesketch.metrics.open_set import Searches, bar, detection, detection_curve
+from facesketch.metrics.open_set import Searches, detection, detection_curve, threshold
 
 # columns: gallery a, b, a, c; rows: probes a, b, x, y
 SCORES = np.array([[0.2, 0.5, 0.8, 0.1], [0.1, 0.6, 0.3, 0.6], [0.4, 0.1, 0.2, 0.3], [0.1, 0.2, 0.7, 0.3]])
@@ -28,12 +28,12 @@ def searches(scores: np.ndarray, probes: list[str], gallery: list[str]) -> Searc
 
 def test_rates_by_hand() -> None:
     found = searches(SCORES, PROBES, GALLERY)
-    none = detection(found, 0.0)  # the bar is .7: a is above it, b is level with a stranger anyway
-    assert (none.bar, none.rate, none.alarms) == (0.7, 0.5, 0.0)
+    none = detection(found, 0.0)  # the threshold is .7: a is above it, b is level with a stranger anyway
+    assert (none.threshold, none.rate, none.alarms) == (0.7, 0.5, 0.0)
     assert detection(found, 0.49) == none
     half = detection(found, 0.5)
-    assert (half.bar, half.rate, half.alarms) == (0.4, 0.5, 0.5)
-    assert detection(found, 1.0).bar == -math.inf
+    assert (half.threshold, half.rate, half.alarms) == (0.4, 0.5, 0.5)
+    assert detection(found, 1.0).threshold == -math.inf
     assert detection_curve(found, [0, 0.5, 1]).tolist() == [0.5, 0.5, 0.5]
 
 
@@ -45,23 +45,23 @@ def test_level_with_the_bar_is_not_found() -> None:
 
 def test_tied_strangers_alarm_together_or_not_at_all() -> None:
     strangers = np.array([0.9, 0.5, 0.5, 0.5, 0.1])
-    assert [bar(strangers, rate) for rate in (0.0, 0.2, 0.79, 0.8, 1.0)] == [0.9, 0.5, 0.5, 0.1, -math.inf]
+    assert [threshold(strangers, rate) for rate in (0.0, 0.2, 0.79, 0.8, 1.0)] == [0.9, 0.5, 0.5, 0.1, -math.inf]
 
 
 def test_shares_are_counted_without_rounding() -> None:
     strangers = np.arange(100.0)
     for allowed in range(100):
-        assert (strangers > bar(strangers, allowed / 100)).sum() == allowed
+        assert (strangers > threshold(strangers, allowed / 100)).sum() == allowed
 
 
 def _oracle(scores: np.ndarray, probes: list[str], gallery: list[str], rate: float) -> float:
     """Go through every threshold, count candidates at or above it, and keep the best rate among those allowed."""
     best = 0.0
     values = sorted({float(value) for value in scores.ravel()})
-    for threshold in [-math.inf, *values, *(math.nextafter(value, math.inf) for value in values)]:
+    for level in [-math.inf, *values, *(math.nextafter(value, math.inf) for value in values)]:
         known = unknown = hits = alarms = 0
         for row, probe in zip(scores.tolist(), probes, strict=True):
-            candidates = [(score, name) for score, name in zip(row, gallery, strict=True) if score >= threshold]
+            candidates = [(score, name) for score, name in zip(row, gallery, strict=True) if score >= level]
             if probe in gallery:
                 known += 1
                 top = max((score for score, _ in candidates), default=None)
@@ -114,11 +114,11 @@ def test_weights_are_repeats(size: int, seed: int, rate: float) -> None:
     draw = np.random.default_rng(seed)
     scores, times = draw.integers(0, 6, size).astype(float), draw.integers(0, 4, size)
     times[0] += 1
-    assert bar(scores, rate, times.astype(float)) == bar(np.repeat(scores, times), rate)
+    assert threshold(scores, rate, times.astype(float)) == threshold(np.repeat(scores, times), rate)
 
 
-def test_who_counts_for_nothing_sets_no_bar() -> None:
-    assert bar(np.array([3.0, 2.0, 1.0]), 0.0, np.array([0.0, 1.0, 1.0])) == 2.0
+def test_who_counts_for_nothing_sets_no_threshold() -> None:
+    assert threshold(np.array([3.0, 2.0, 1.0]), 0.0, np.array([0.0, 1.0, 1.0])) == 2.0
 
 
 def test_pictures_that_cannot_be_compared_are_never_found() -> None:

@@ -158,7 +158,7 @@ def test_a_resumed_download_of_other_bytes_is_refused(publisher: Publisher, entr
     assert _files() == []
 
 
-def test_a_damaged_file_is_fetched_anew(publisher: Publisher, entry: Weight) -> None:
+def test_a_damaged_file_is_fetched_again(publisher: Publisher, entry: Weight) -> None:
     cache_folder().mkdir()
     (cache_folder() / "toy.onnx").write_bytes(BODY[:-1] + b"!")
     with pytest.raises(CheckpointError, match="sha256"):

@@ -1,10 +1,10 @@
 """How often a person is found among people who may not be there: detection and identification at a false alarm rate.
 
-A search alarms when its best score exceeds the bar. The bar is set on people who are not in the gallery, so that at
+A search alarms when its best score exceeds the threshold, which is set on people who are not in the gallery, so that at
 most a given share of their searches alarm. Of the people who are, those count as detected and identified who are
-strictly the best of the gallery and exceed the bar (DIR at rank 1; 1 - FNIR at a given FPIR in NIST's evaluations;
-Phillips, Grother & Micheals, Handbook of Face Recognition, 2011, section 21.2). Scores are larger for more alike. Ties
-count against us: a mate that is level with a stranger, or with the bar, is not found.
+strictly the best of the gallery and exceed the threshold (DIR at rank 1; 1 - FNIR at a given FPIR in NIST's
+evaluations; Phillips, Grother & Micheals, Handbook of Face Recognition, 2011, section 21.2). Scores are larger for more
+alike. Ties count against us: a mate that is level with a stranger, or with the threshold, is not found.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ class Searches:
 
 @dataclass(frozen=True)
 class Detection:
-    """What a bar does to some searches."""
+    """What a threshold does to some searches."""
 
-    bar: float
+    threshold: float
     """The score that has to be exceeded; -inf where every search may alarm."""
     rate: float
     """Share of the people in the gallery who are detected and identified."""
@@ -44,8 +44,8 @@ class Detection:
     """Share of the other people's searches that alarm, at most what was asked for."""
 
 
-def bar(strangers: Array, rate: float, weights: Array | None = None) -> float:
-    """Return the lowest bar that at most a share `rate` of the searches for people outside of the gallery exceed.
+def threshold(strangers: Array, rate: float, weights: Array | None = None) -> float:
+    """Return the lowest threshold that at most a share `rate` of the searches for people not in the gallery exceed.
 
     It is one of the (U,) best scores `strangers`, or -inf when all of them may alarm. Each search counts `weights`
     times, if given.
@@ -67,16 +67,16 @@ def detection(found: Searches, rate: float) -> Detection:
     """Return how many are detected and identified when at most a share of the other searches may alarm.
 
     With U searches for people outside of the gallery, `rate` U of them may alarm, rounded down: with fewer than 1 /
-    `rate` of them none may, and the bar is the best score that any of them reached.
+    `rate` of them none may, and the threshold is the best score that any of them reached.
 
     Raises:
         DataError: there is no search for a person in the gallery, or none for a person outside of it.
     """
     if not len(found.mates):
         raise DataError("no probe shows anybody in the gallery", "expected some who are in it and some who are not")
-    height = bar(found.strangers, rate)
-    hits = found.mates > np.maximum(found.rivals, height)
-    return Detection(height, float(hits.mean()), float((found.strangers > height).mean()))
+    level = threshold(found.strangers, rate)
+    hits = found.mates > np.maximum(found.rivals, level)
+    return Detection(level, float(hits.mean()), float((found.strangers > level).mean()))
 
 
 def detection_curve(found: Searches, rates: Sequence[float]) -> Array:

@@ -29,7 +29,7 @@ def test_a_perfect_route_finds_all_and_a_blind_one_nobody() -> None:
     assert set(perfect.ranks) == {1}
     assert [perfect.rank[k].low for k in ("1", "5", "10")] == [1, 1, 1]
     assert [found.value for found in perfect.open_set.values()] == [1, 1]
-    assert perfect.open_set["0.01"].bar == 0
+    assert perfect.open_set["0.01"].threshold == 0
     blind = meter.measure("blind", Scores(np.zeros((PEOPLE, PEOPLE)), np.arange(PEOPLE), np.zeros((PEOPLE, 0))))
     assert set(blind.ranks) == {PEOPLE}
     assert blind.rank["1"].value == blind.open_set["0.1"].value == 0
@@ -48,7 +48,7 @@ def test_rates_are_counts_over_places_and_half_galleries() -> None:
     for alarms in (0.01, 0.1):
         expected = detection(together, alarms)
         assert found.open_set[str(alarms)].value == expected.rate
-        assert found.open_set[str(alarms)].bar == expected.bar
+        assert found.open_set[str(alarms)].threshold == expected.threshold
         assert dict(found.alarms)[alarms] == expected.rate
     shares, rates = zip(*found.alarms, strict=True)
     assert shares[0] == pytest.approx(0.001)
@@ -58,7 +58,7 @@ def test_rates_are_counts_over_places_and_half_galleries() -> None:
 
 
 def test_open_set_intervals_are_those_of_resampled_people() -> None:
-    """A resample is measured anew: with whole people repeated, its own bar, and no help from the weights."""
+    """Each resample is measured from scratch: whole people repeated, its own threshold, no help from the weights."""
     scores, meter = _scores(0.4), Meter(NAMES, PEOPLE, divisions=5, seed=1)
     found = meter.measure("route", scores).open_set["0.1"]
     half = leave_out(scores, list(halves(PEOPLE, 5, 1)))
@@ -66,8 +66,8 @@ def test_open_set_intervals_are_those_of_resampled_people() -> None:
     for draw in np.random.default_rng(1).integers(PEOPLE, size=(2000, PEOPLE))[:200]:
         known, ahead, right = half.known[:, draw], half.leads[:, draw], half.right[:, draw]
         strangers = np.sort(ahead[~known])[::-1]
-        bar = strangers[int(0.1 * len(strangers) + 1e-9)]
-        rates.append(float((right & (ahead > bar))[known].mean()))
+        level = strangers[int(0.1 * len(strangers) + 1e-9)]
+        rates.append(float((right & (ahead > level))[known].mean()))
     low, high = np.percentile(rates, [2.5, 97.5]) - np.mean(rates) + found.value
     assert found.low == pytest.approx(max(0, low))
     assert found.high == pytest.approx(min(1, high))
@@ -165,7 +165,7 @@ def test_groups_are_people_searched_for_among_all() -> None:
     says = ["f", "m", "m", ""] * (PEOPLE // 4)
     found = Meter(NAMES, PEOPLE, divisions=5, groups={"gender": says}).measure("route", scores)
     assert {value: group.sketches for value, group in found.groups["gender"].items()} == {"f": 5, "m": 10}
-    half, height = leave_out(scores, list(halves(PEOPLE, 5, 0))), found.open_set["0.1"].bar
+    half, height = leave_out(scores, list(halves(PEOPLE, 5, 0))), found.open_set["0.1"].threshold
     for value, group in found.groups["gender"].items():
         rows = [row for row, said in enumerate(says) if said == value]
         assert group.first.value == pytest.approx(np.mean([found.ranks[row] == 1 for row in rows]))

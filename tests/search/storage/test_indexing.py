@@ -173,7 +173,7 @@ def test_people_are_given_by_a_table(gallery: Gallery, photos: Path, colours: An
     assert gallery.info().people == 3
 
 
-def test_a_changed_label_is_written_without_describing_anew(
+def test_a_changed_label_is_written_without_describing_it_again(
     gallery: Gallery, photos: Path, tmp_path: Path, colours: Any, draw: Any
 ) -> None:
     gallery.add(photos, _table(tmp_path, "red.png,7,Ann", "green.png,8,Bob", "more/blue.png,9,Cid"))

@@ -181,7 +181,7 @@ def test_an_index_is_refreshed_and_then_rebuilt(tmp_path: Path, monkeypatch: pyt
         made.optimise()
         assert made.indexed == end
         pieces.append(made._index().num_segments)  # type: ignore[union-attr]
-    assert pieces == [1, 2, 3, 1, 1], "one more each time, anew above two, and anew when it has more than doubled"
+    assert pieces == [1, 2, 3, 1, 1], "one more each time, rebuilt above two and when it has more than doubled"
 
 
 def _write_many(uri: str, person: str, times: int) -> None:

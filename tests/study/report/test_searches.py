@@ -34,7 +34,9 @@ def _route(title: str, first: float, *, chances: bool = True) -> RouteScore:
         ranks=(1,) * PEOPLE,
         rank={"1": _rate(first), "5": _rate(min(1.0, first + 0.1)), "10": _rate(1.0)},
         curve=tuple(min(1.0, first + 0.1 * place) for place in range(PEOPLE)),
-        open_set={key: OpenSet(**_rate(rate).model_dump(), alarms=float(key), bar=0.5) for key, rate in rates.items()},
+        open_set={
+            key: OpenSet(**_rate(rate).model_dump(), alarms=float(key), threshold=0.5) for key, rate in rates.items()
+        },
         alarms=((0.001, 0.0), (0.1, 0.75 * first), (0.2, 0.8 * first), (1.0, first)),
         first=Chances(error=_rate(0.04), steps=(step,)) if chances else None,
         absent=Chances(error=_rate(0.06), steps=(step,)) if chances else None,

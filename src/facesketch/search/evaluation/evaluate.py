@@ -1,7 +1,7 @@
 """Measure search on pairs: each sketch is a probe, the photos are the gallery, alone and among distractors.
 
 The open-set rates come from galleries without half of the people, so that half of the searches are for a person who is
-not there. One bar holds for all those galleries, as in use.
+not there. One threshold holds for all those galleries, as in use.
 """
 
 from __future__ import annotations

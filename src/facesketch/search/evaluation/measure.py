@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from facesketch.metrics.bootstrap import Bootstrap, Interval, Rows
 from facesketch.metrics.calibration import calibration_error, reliability
-from facesketch.metrics.open_set import bar, detection, detection_curve
+from facesketch.metrics.open_set import detection, detection_curve, threshold
 from facesketch.search.evaluation.results import ALARMS, RANKS, Chances, GroupScore, OpenSet, RouteScore
 from facesketch.search.evaluation.scores import HalfGalleries, Mask, Scores, best_scores, halves, leave_out
 
@@ -21,7 +21,7 @@ best to be the right person, and the chance that the person is not in the galler
 DIVISIONS = 50
 _JUDGED = 20  # galleries for which chances are computed, which takes longer than comparing
 _LOOKED_AT = 100  # best scores that chances are computed from, as in a search of a gallery
-_BAR_OF_GROUPS = 0.1  # share of false alarms at which groups are compared: at 1 % a group has hardly any
+_GROUP_ALARMS = 0.1  # share of false alarms at which groups are compared: at 1 % a group has hardly any
 _CURVE = 100  # places of a cumulative match curve that are kept
 _ALONG = sorted({*np.geomspace(0.001, 1, 46).tolist(), *ALARMS})  # shares of false alarms along a curve
 
@@ -77,9 +77,9 @@ class Meter:
         )
 
     def _by_group(self, says: Sequence[str], places: NDArray[np.int64], found: HalfGalleries) -> dict[str, GroupScore]:
-        """Return what was found for each group of people, at one bar for all."""
-        height = detection(found.searches(), _BAR_OF_GROUPS).bar
-        alarms = ((found.leads > height) & ~found.known).sum(axis=0) / (~found.known).sum(axis=0)  # (P,)
+        """Return what was found for each group of people, at one threshold for all."""
+        level = detection(found.searches(), _GROUP_ALARMS).threshold
+        alarms = ((found.leads > level) & ~found.known).sum(axis=0) / (~found.known).sum(axis=0)  # (P,)
         groups = {}
         for value in sorted(set(says) - {""}):
             rows = np.flatnonzero(np.asarray(says) == value)
@@ -89,7 +89,7 @@ class Meter:
         return groups
 
     def _open_set(self, found: HalfGalleries, alarms: float) -> OpenSet:
-        """Return the rate at a share of false alarms; every resample sets its own bar."""
+        """Return the rate at a share of false alarms; every resample sets its own threshold."""
         value = detection(found.searches(), alarms)
         probe = np.broadcast_to(np.arange(self._probes), found.known.shape)
         order = np.argsort(-found.leads[~found.known], kind="stable")
@@ -98,13 +98,13 @@ class Meter:
 
         def rate(rows: Rows) -> float:
             weights = np.bincount(rows, minlength=self._probes).astype(np.float64)
-            height = bar(strangers, alarms, weights[whose])
-            hits = (found.right & (found.leads > height)).sum(axis=0)
+            level = threshold(strangers, alarms, weights[whose])
+            hits = (found.right & (found.leads > level)).sum(axis=0)
             return float(weights @ hits / (weights @ times))
 
         ends = _rate(self._bootstrap.around(value.rate, rate))
-        height = value.bar if np.isfinite(value.bar) else None
-        return OpenSet(**ends.model_dump(), alarms=alarms, bar=height)
+        level = value.threshold if np.isfinite(value.threshold) else None
+        return OpenSet(**ends.model_dump(), alarms=alarms, threshold=level)
 
     def _chances(self, scores: Scores, chance: Chance) -> tuple[Chances, Chances]:
         """Return how well chances of the first hit, and of nobody, are calibrated in galleries with people left out.

@@ -25,12 +25,12 @@ class OpenSet(Interval):
 
     Attributes:
         alarms: the share of searches for people outside of the gallery that may alarm.
-        bar: the lead that has to be exceeded, a score less the mean of those that come next; None where every search
-            may alarm.
+        threshold: the lead that has to be exceeded, a score less the mean of those that come next; None where every
+            search may alarm. Version 0.1 called it `bar`.
     """
 
     alarms: float
-    bar: float | None
+    threshold: float | None = Field(validation_alias=AliasChoices("threshold", "bar"))
 
 
 class Chances(Frozen):
