@@ -86,7 +86,7 @@ def test_validation_and_layout_are_passed_on(tmp_path: Path, capsys: pytest.Capt
     assert facts(capsys)["split"]["validation"]["pairs"] == 0
     with pytest.raises(ConfigError, match="validation = 3"):
         call("check", str(tmp_path), "--validation", "3")
-    with pytest.raises(DataError, match="layout 'cuk' is not known"):
+    with pytest.raises(ConfigError, match="`layout` 'cuk'; did you mean 'cuhk'"):
         call("check", str(tmp_path), "--layout", "cuk")
 
 

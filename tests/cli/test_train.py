@@ -146,7 +146,7 @@ def test_resume_needs_nothing_else(pairs: Path, tmp_path: Path, command: Callabl
         (["conv-ae", "--size", "8"], "size = '8': input should be greater than or equal to 16"),
         (["pix2pix", "--size", "16"], "size = 16: the patch discriminator needs at least 32 pixels"),
         (["conv-ae", "--device", "tpu"], "device = 'tpu': input should be 'auto', 'cpu', 'cuda' or 'mps'"),
-        (["conv-ae", "--layout", "sideways"], "layout 'sideways' is not known"),
+        (["conv-ae", "--layout", "sideways"], "--layout 'sideways'"),
         ([], "no method named; type one of the names that 'facesketch methods' lists"),
         (["conv-ae", "extra"], "extra"),
     ],

@@ -272,15 +272,6 @@ def test_read_gives_the_same_tensors_from_both_formats(tmp_path: Path) -> None:
     assert torch.equal(read(tmp_path / "x.safetensors")["a"], tensors["a"])
 
 
-def test_a_given_path_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FACESKETCH_MODELS", str(tmp_path))
-    mine = tmp_path / "mine.onnx"
-    with pytest.raises(MissingExtraError, match=r"mine\.onnx: no such file"):
-        locate("sface", mine)
-    mine.write_bytes(b"x")
-    assert locate("sface", mine) == mine
-
-
 def test_the_cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("FACESKETCH_MODELS", raising=False)
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)

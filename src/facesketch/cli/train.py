@@ -8,9 +8,11 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from facesketch.cli.console import Quiet, note
-from facesketch.config import AugmentConfig, DataConfig, Direction, TrainConfig
+from facesketch.config import AugmentConfig, DataConfig, Direction, TrainConfig, configure, read_toml
 from facesketch.devices import is_first_process
 from facesketch.errors import ConfigError, nearest, require
+
+_CHANGEABLE = {"epochs", "steps", "precision", "workers", "threads", "devices", "compile"}
 
 
 def train(
@@ -41,22 +43,26 @@ def train(
     """
     sections = [part for part in (pictures, augmentation, training) if part is not None]
     given: dict[str, Any] = {name: getattr(part, name) for part in sections for name in part.model_fields_set}
-    if resume is not None:
-        _resume(resume, {**given, **options}, data=data, out=out, method=method, direction=direction, quiet=quiet)
-        return
-    if out is None:
-        raise ConfigError("no folder for the run", "give one with --out")
     require("train", "training")
-    from facesketch.config import configure
-    from facesketch.training.trainer import train as start
+    from facesketch.training import trainer
+    from facesketch.training.run_folder import summary
 
-    settings = {**_known(method, config, options), **given}
-    if data is not None:
-        settings["folder"] = data
-    if direction is not None:
-        settings["direction"] = direction
-    run = start(configure(method, settings, config), out, quiet=quiet)
-    _say(run, quiet)
+    if resume is not None:
+        others = {"out": out, "method": method, "direction": direction, "config": config}
+        extra = [name for name in (*given, *options) if name not in _CHANGEABLE]
+        extra += [name for name, value in others.items() if value is not None]
+        if extra:
+            raise ConfigError("--resume uses the run's own settings", f"leave out {', '.join(extra)}")
+        run = trainer.resume(resume, data=data, quiet=quiet, **given)
+    elif out is None:
+        raise ConfigError("no folder for the run", "give one with --out")
+    else:
+        settings = {**_known(method, config, options), **given}
+        settings |= {} if data is None else {"folder": data}
+        settings |= {} if direction is None else {"direction": direction}
+        run = trainer.train(configure(method, settings, config), out, quiet=quiet)
+    if not quiet and is_first_process():
+        note(f"{summary(run)}; type: facesketch translate PICTURE --model {run} --out RESULT.png")
 
 
 def _known(method: str | None, config: Path | None, options: dict[str, str]) -> dict[str, str]:
@@ -65,7 +71,6 @@ def _known(method: str | None, config: Path | None, options: dict[str, str]) -> 
     Raises:
         ConfigError: an option that neither the verb nor the method has; the nearest one is suggested.
     """
-    from facesketch.config import read_toml
     from facesketch.methods.families import FAMILIES
     from facesketch.methods.registry import family
 
@@ -91,21 +96,3 @@ def _known(method: str | None, config: Path | None, options: dict[str, str]) -> 
             hint = nearest(name, [*own, *fixed, *general]).replace("_", "-").replace("'", "'--", 1)
             raise ConfigError(f"unknown option --{name.replace('_', '-')}", hint or "type: facesketch train --help")
     return named
-
-
-def _resume(folder: Path, given: dict[str, Any], *, data: Path | None, quiet: bool, **others: Any) -> None:
-    require("train", "training")
-    from facesketch.training.trainer import resume
-
-    changeable = {"epochs", "steps", "precision", "workers", "threads", "devices", "compile"}
-    extra = [name for name in given if name not in changeable] + [n for n, v in others.items() if v is not None]
-    if extra:
-        raise ConfigError("--resume uses the run's own settings", f"leave out {', '.join(extra)}")
-    _say(resume(folder, data=data, quiet=quiet, **given), quiet)
-
-
-def _say(run: Path, quiet: bool) -> None:
-    from facesketch.training.run_folder import summary
-
-    if not quiet and is_first_process():
-        note(f"{summary(run)}; type: facesketch translate PICTURE --model {run} --out RESULT.png")

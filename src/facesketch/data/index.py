@@ -13,7 +13,7 @@ from facesketch.data.layouts.registry import LAYOUTS
 from facesketch.data.layouts.tree import Tree, walk
 from facesketch.data.pairs import Found, NoPairsError, Pair, Source
 from facesketch.devices import ThreadedMap, processors
-from facesketch.errors import DataError, ImageError, nearest
+from facesketch.errors import ImageError, require_known
 from facesketch.images.io import NO_PICTURE
 
 Size = tuple[int, int]
@@ -86,15 +86,12 @@ def index(folder: Path, layout: str = "auto") -> Index:
         layout: a key of `LAYOUTS`, or `auto` for the first of them that gives pairs.
 
     Raises:
-        DataError: the folder is missing, the layout is unknown, or a file that describes the pairs is wrong.
+        ConfigError: the layout is unknown.
+        DataError: the folder is missing, or a file that describes the pairs is wrong.
         NoPairsError: (a DataError) no photo has a sketch.
     """
-    folder = Path(folder)
-    if layout != "auto" and layout not in LAYOUTS:
-        raise DataError(
-            f"layout '{layout}' is not known", nearest(layout, LAYOUTS, f"known: auto, {', '.join(LAYOUTS)}")
-        )
-    tree = walk(folder)
+    require_known(layout, ("auto", *LAYOUTS), "`layout`")
+    tree = walk(Path(folder))
     partly: dict[str, Found] = {}
     for name in LAYOUTS if layout == "auto" else (layout,):
         found = LAYOUTS[name](tree)

@@ -103,8 +103,7 @@ class Portrait(Method):
             "perceptual": (settings.perceptual_weight, unlike),
             "adversarial": (settings.adversarial_weight, adversarial),
         }
-        total = torch.stack([weight * value for weight, value in parts.values()]).sum()
-        yield Phase("generator", total, {name: value.detach() for name, (_, value) in parts.items()})
+        yield Phase.weighted("generator", **parts)
 
     def _window(self, share: float, *pictures: Tensor) -> list[Tensor]:
         """Return a part of the pictures, this share of each side, at a place that changes from step to step.
@@ -194,9 +193,9 @@ class Portrait(Method):
 
     def load_exported(self, weights: Mapping[str, Tensor], config: RunConfig) -> None:
         """Take an exported generator; a style that the file does not have starts as the file's first."""
-        known = PortraitOptions.model_validate(config.method.options).styles
+        options = PortraitOptions.model_validate(config.method.options)
+        known, theirs = options.styles, options.colours
         rows = [known.index(name) if name in known else 0 for name in self.styles or ("",)]
-        theirs = PortraitOptions.model_validate(config.method.options).colours
 
         def conditioned(values: Tensor) -> Tensor:
             """Take the rows of each of our styles and colours; a colour that the file does not have changes nothing."""

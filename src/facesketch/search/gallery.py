@@ -20,7 +20,7 @@ from facesketch.search.answer import Answer, Hit
 from facesketch.search.storage import query_log as log
 from facesketch.search.storage.indexing import Indexing, Progress, Report, list_photos
 from facesketch.search.storage.people import Person, match, read_people
-from facesketch.search.storage.rows import Known, narrowed
+from facesketch.search.storage.rows import narrowed
 from facesketch.search.storage.store import Store, is_local, require_own_threads
 
 if TYPE_CHECKING:
@@ -170,7 +170,11 @@ class Gallery:
                     "write absolute paths, or paths relative to the folder of this file or of the photos",
                 )
         written = Indexing(self._made, self._adding(), named, report, progress).run(wanted) if wanted else set()
-        self._rename({key: person for key, person in named.items() if key not in written}, known, report)
+        others = {key: person for key, person in named.items() if key in known and key not in written}
+        changed = {key: person for key, person in others.items() if known[key][3:] != person}
+        if changed:
+            self.store.rename(changed)
+        report.renamed = len(changed)
         return report
 
     def remove(self, keys_or_ids: str | Path | Iterable[str | Path]) -> int:
@@ -348,12 +352,6 @@ class Gallery:
         if self._people is None or self._people[0] != version:
             self._people = version, self.store.people()[1]
         return self._people[1]
-
-    def _rename(self, named: dict[str, Person], known: dict[str, Known], report: Report) -> None:
-        changed = {key: person for key, person in named.items() if key in known and known[key][3:] != person}
-        if changed:
-            self.store.rename(changed)
-        report.renamed = len(changed)
 
 
 def _load_describer(embedder: str | None = None) -> Describer:

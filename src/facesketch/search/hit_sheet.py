@@ -6,7 +6,7 @@ import functools
 from collections.abc import Sequence
 from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from facesketch.search.answer import LEAD, Answer, Hit, percent, plain
 
@@ -205,10 +205,8 @@ class _Page:
             middle = (left + CELL[0] // 2, top + CELL[1] // 2)
             self._pen.text(middle, "no picture kept", fill=_GREY, font=_font(_SMALL, False), anchor="mm")
         else:
-            scale = min(CELL[0] / picture.width, CELL[1] / picture.height)
-            size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
-            shown = picture.convert("RGB").resize(size, Image.Resampling.LANCZOS)
-            self._image.paste(shown, (left + (CELL[0] - size[0]) // 2, top + (CELL[1] - size[1]) // 2))
+            shown = ImageOps.contain(picture.convert("RGB"), CELL, Image.Resampling.LANCZOS)
+            self._image.paste(shown, (left + (CELL[0] - shown.width) // 2, top + (CELL[1] - shown.height) // 2))
         self._pen.rectangle(box, outline=_RULE)
 
     def fill(self, box: Box, colour: str) -> None:

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from facesketch.errors import CheckpointError, ConfigError, MissingExtraError, nearest
+from facesketch.errors import CheckpointError, MissingExtraError, require_known
 
 Progress = Callable[[int, int], None]
 """Called with (bytes so far, bytes in all) during a download."""
@@ -144,8 +144,7 @@ def weight(name: str) -> Weight:
     Raises:
         ConfigError: no weights have that name.
     """
-    if name not in WEIGHTS:
-        raise ConfigError(f"'{name}': no such weights", nearest(name, WEIGHTS) or "known: " + ", ".join(WEIGHTS))
+    require_known(name, WEIGHTS, "no such weights:")
     return WEIGHTS[name]
 
 
@@ -157,25 +156,17 @@ def cache_folder() -> Path:
     return (Path(caches) if caches else Path.home() / ".cache") / "facesketch" / "models"
 
 
-def locate(name: str, given: Path | None = None) -> Path:
-    """Return a file of weights without using the network.
+def locate(name: str) -> Path:
+    """Return the file of weights in the cache folder, or else the copy that an installed package brings.
 
     Args:
         name: a key of `WEIGHTS`.
-        given: a path the user chose, which wins.
-
-    Returns:
-        The given path, else the file in the cache folder, else the copy that an installed package brings.
 
     Raises:
         ConfigError: no weights have that name.
-        MissingExtraError: the given path is not there, nothing was fetched, or the fetched file is incomplete.
+        MissingExtraError: nothing was fetched, or the fetched file is incomplete.
     """
     entry = weight(name)
-    if given is not None:
-        if not given.is_file():
-            raise MissingExtraError(f"{given}: no such file", f"give the {name} weights or type `{entry.command}`")
-        return given
     kept = cache_folder() / entry.file
     if kept.is_file():
         if kept.stat().st_size != entry.kept.size:
@@ -184,7 +175,7 @@ def locate(name: str, given: Path | None = None) -> Path:
         return kept
     installed = entry.installed_copy()
     if installed is None:
-        raise MissingExtraError(f"no {name} weights in {kept.parent}", f"type `{entry.command}` or give their path")
+        raise MissingExtraError(f"no {name} weights in {kept.parent}", f"type `{entry.command}`")
     return installed
 
 

@@ -42,14 +42,13 @@ def read(path: Path) -> dict[str, Tensor]:
     return dict(tensors)
 
 
-def fetch(name: str, *, folder: Path | None = None, progress: Progress | None = None) -> Path:
+def fetch(name: str, *, progress: Progress | None = None) -> Path:
     """Download weights into the cache folder and check them; a download that broke off resumes.
 
     Nothing happens when the file is there and whole. A copy that a dependency brings saves the download.
 
     Args:
         name: a key of `WEIGHTS`.
-        folder: where to keep the file, instead of `cache_folder()`.
         progress: called with (bytes so far, bytes in all).
 
     Returns:
@@ -62,7 +61,7 @@ def fetch(name: str, *, folder: Path | None = None, progress: Progress | None = 
         OutputError: the folder cannot be written.
     """
     entry = weight(name)
-    kept = (folder or cache_folder()) / entry.file
+    kept = cache_folder() / entry.file
     if kept.is_file() and not differs(kept, entry.kept):
         return kept
     installed = entry.installed_copy()
@@ -140,7 +139,7 @@ def _open(entry: Weight, have: int) -> HTTPResponse:
         if error.code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and have:  # a shorter file, whose hash will differ
             return _open(entry, 0)
         seen = f"{entry.address}: HTTP {error.code} ({error.reason})"
-        raise MissingExtraError(seen, "try later, or give the path of a copy") from error
+        raise MissingExtraError(seen, "try later") from error
     except (OSError, HTTPException) as error:
         reason = getattr(error, "reason", None) or type(error).__name__
         hint = f"check the network, then type `{entry.command}` again to resume"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import pickle
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from facesketch.errors import ImageError, MissingExtraError, OutputError
+from facesketch.errors import CheckpointError, ImageError, MissingExtraError, OutputError
 from facesketch.inference.folders import ray_runner
 from facesketch.inference.folders.pipeline import Limits
 from facesketch.inference.folders.plan import Job, plan
@@ -40,8 +41,8 @@ def test_a_cluster_gets_as_many_workers_as_it_has_room_for(
     nodes: list[dict[str, float]], device: str, workers: int, processors: int
 ) -> None:
     alive = [{"Alive": True, "Resources": each} for each in nodes]
-    crew = ray_runner._Crew.of([*alive, {"Alive": False, "Resources": {"CPU": 64.0}}], device)
-    assert (crew.workers, crew.processors, crew.gpus) == (workers, processors, int(device == "cuda"))
+    crew = ray_runner._crew([*alive, {"Alive": False, "Resources": {"CPU": 64.0}}], device)
+    assert crew == (workers, processors, int(device == "cuda"))
 
 
 def test_a_worker_tells_what_became_of_each_job(
@@ -51,12 +52,12 @@ def test_a_worker_tells_what_became_of_each_job(
     good = Job(draw(tmp_path / "a.png"), tmp_path / "out" / "a.png", False)
     (tmp_path / "b.png").write_text("text")
     bad = Job(tmp_path / "b.png", tmp_path / "out" / "b.png", False)
-    said = {each.number: each for each in Worker({}, Request(), Limits()).translate([(7, good), (9, bad)])}
-    assert set(said) == {7, 9}
-    assert ray_runner._error(said[7]) is None
-    error = ray_runner._error(said[9])
-    assert isinstance(error, ImageError)
-    assert "b.png: not a picture" in str(error)
+    told = pickle.loads(pickle.dumps(Worker({}, Request(), Limits()).translate([(7, good), (9, bad)])))
+    errors = {number: error for number, error, _ in told}  # as Ray brings them from another process
+    assert set(errors) == {7, 9}
+    assert errors[7] is None
+    assert isinstance(errors[9], ImageError)
+    assert "b.png: not a picture" in str(errors[9])
     assert good.target.exists()
 
 
@@ -65,11 +66,12 @@ def test_a_worker_passes_on_what_concerns_all(tmp_path: Path, model: Model, draw
     job = Job(draw(tmp_path / "a.png"), blocked / "a.png", False)
     worker = Worker({}, Request(), Limits())
     worker._model = model
-    (said,) = worker.translate([(3, job)])
-    assert said.number == 3
-    assert isinstance(ray_runner._error(said), OutputError)
-    (said,) = Worker({"path": str(tmp_path / "none.onnx")}, Request(), Limits()).translate([(4, job)])
-    assert (said.number, said.kind) == (4, "CheckpointError")
+    ((number, error, _),) = worker.translate([(3, job)])
+    assert number == 3
+    assert isinstance(error, OutputError)
+    ((number, error, _),) = Worker({"path": str(tmp_path / "none.onnx")}, Request(), Limits()).translate([(4, job)])
+    assert number == 4
+    assert isinstance(error, CheckpointError)
 
 
 def test_paths_mean_the_same_in_a_worker_s_own_folder(
@@ -101,7 +103,7 @@ def test_a_local_cluster_does_the_same_and_goes_on(tmp_path: Path, draw: Callabl
 
     def command(out: str, *words: str) -> Any:
         line = [sys.executable, "-m", "facesketch", "translate", "in", "--out", out, "--model", "pencil", "--sheet"]
-        # a cluster that others run on this machine is none of this test's
+        # this test must not use a cluster that others run on this machine
         rest = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
         done = subprocess.run([*line, *words], cwd=tmp_path, capture_output=True, text=True, env=rest, check=False)
         return done.returncode, done.stderr.splitlines()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from facesketch.cli.console import Bar, count
+from facesketch.cli.console import Bar, comma_list, count, say
 from facesketch.errors import ConfigError
 
 
@@ -36,15 +35,13 @@ def fit(
     """
     if out.suffix != ".safetensors" or out.is_dir():
         raise ConfigError(f"--out {out}", "expected a file name that ends in .safetensors")
-    names = [name.strip() for name in parts.split(",") if name.strip()]
-    if not names:
-        raise ConfigError("--parts names none", "give hog, sface, or hog,sface")
+    names = comma_list("--parts", parts)
     from facesketch.search.embedding.fit import fit as fit_map
 
     with Bar("describing pairs", quiet=quiet) as progress:
         fitted, left_out = fit_map(data, names, progress=progress)
     fitted.write(out)
     if left_out:
-        sys.stdout.write(f"left out, no face found: {count(len(left_out), 'pair')}, the first {left_out[0]}\n")
+        say(f"left out, no face found: {count(len(left_out), 'pair')}, the first {left_out[0]}")
     use = f"facesketch search evaluate --data DIR --embedder {out}"
-    sys.stdout.write(f"{out}: maps to {fitted.dimension} numbers; type: {use}\n")
+    say(f"{out}: maps to {fitted.dimension} numbers; type: {use}")

@@ -7,7 +7,8 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from facesketch.errors import ConfigError, ImageError, OutputError
@@ -115,8 +116,7 @@ def plan(
         passed_over = [] if passed_over is None else passed_over
         pairs = [pair for path in paths for pair in _mirror(path, out, passed_over, several=len(paths) > 1)]
         _part_clashes(pairs, sheet)
-    jobs = _Jobs(suffix, overwrite, numbered, sheet, _inputs(pairs))
-    return [jobs.of(pair) for pair in pairs]
+    return list(_jobs(pairs, suffix, overwrite=overwrite, numbered=numbered, sheet=sheet))
 
 
 def named(out: Path, *, numbered: bool = False, sheet: bool = False) -> Job:
@@ -216,61 +216,36 @@ def _inputs(pairs: list[_Pair]) -> dict[str, set[str]]:
     return inputs
 
 
-@dataclass
-class _Jobs:
-    """Makes jobs of pairs, and lists every folder of targets only once."""
-
-    suffix: str
-    overwrite: bool
-    numbered: bool
-    sheet: bool
-    inputs: dict[str, set[str]]
-    _there: dict[str, set[str]] = field(default_factory=dict)
-    _real: dict[str, str] = field(default_factory=dict)
-    _numbers: dict[str, set[str]] = field(default_factory=dict)
-
-    def of(self, pair: _Pair) -> Job:
-        name = f"{pair.stem}-1{self.suffix}" if self.numbered else f"{pair.stem}{self.suffix}"
-        sheet = f"{pair.stem}-sheet{self.suffix}" if self.sheet else None
-        self._spare_inputs(pair, name, sheet)
-        there = self._listed(pair.folder)
-        done = not self.overwrite and name in there and (sheet is None or sheet in there)
-        beside = Path(pair.folder, sheet) if sheet else None
-        return Job(Path(pair.source, pair.name), Path(pair.folder, name), done, self.numbered, beside)
-
-    def _spare_inputs(self, pair: _Pair, name: str, sheet: str | None) -> None:
-        inputs = self.inputs.get(self._real_folder(pair.folder))
-        if inputs is None:
-            return
-        hit = next((made for made in (name, sheet) if made in inputs), None)
-        if hit is None and self.numbered and f"{pair.stem}{self.suffix}" in self._numbered_inputs(pair.folder, inputs):
-            hit = f"{pair.stem}-2{self.suffix}"
+def _jobs(pairs: list[_Pair], suffix: str, *, overwrite: bool, numbered: bool, sheet: bool) -> Iterator[Job]:
+    """Yield the job of each pair, and list every folder of targets only once."""
+    inputs, real, listed = _inputs(pairs), cache(os.path.realpath), cache(_listed)
+    without_number = {  # the names of inputs that end in a number, as further faces of a picture do
+        folder: {found["stem"] + end for stem, end in split if (found := _NUMBERED.fullmatch(stem))}
+        for folder, names in (inputs.items() if numbered else ())
+        for split in [map(os.path.splitext, names)]
+    }
+    for pair in pairs:
+        plain = f"{pair.stem}{suffix}"
+        name, folder = f"{pair.stem}-1{suffix}" if numbered else plain, real(pair.folder)
+        beside = f"{pair.stem}-sheet{suffix}" if sheet else None
+        hit = next((made for made in (name, beside) if made in inputs.get(folder, ())), None)
+        if hit is None and plain in without_number.get(folder, ()):
+            hit = f"{pair.stem}-2{suffix}"
         if hit is not None:
-            clash = Path(pair.folder) / hit
-            raise OutputError(f"{clash}: is one of the inputs and is never overwritten", "give another `out`")
+            seen = f"{Path(pair.folder, hit)}: is one of the inputs and is never overwritten"
+            raise OutputError(seen, "give another `out`")
+        there = listed(pair.folder)
+        done = not overwrite and name in there and (beside is None or beside in there)
+        place = Path(pair.folder, beside) if beside else None
+        yield Job(Path(pair.source, pair.name), Path(pair.folder, name), done, numbered, place)
 
-    def _real_folder(self, folder: str) -> str:
-        if folder not in self._real:
-            self._real[folder] = os.path.realpath(folder)
-        return self._real[folder]
 
-    def _numbered_inputs(self, folder: str, inputs: set[str]) -> set[str]:
-        """Return the names of the inputs that end in a number, without it."""
-        if folder not in self._numbers:
-            split = [os.path.splitext(name) for name in inputs]  # noqa: PTH122
-            self._numbers[folder] = {
-                found["stem"] + suffix for stem, suffix in split if (found := _NUMBERED.fullmatch(stem))
-            }
-        return self._numbers[folder]
-
-    def _listed(self, folder: str) -> set[str]:
-        if folder not in self._there:
-            try:
-                with os.scandir(folder) as entries:
-                    self._there[folder] = {entry.name for entry in entries}
-            except OSError:  # not there yet
-                self._there[folder] = set()
-        return self._there[folder]
+def _listed(folder: str) -> set[str]:
+    try:
+        with os.scandir(folder) as entries:
+            return {entry.name for entry in entries}
+    except OSError:  # not there yet
+        return set()
 
 
 def sweep(jobs: Sequence[Job]) -> None:

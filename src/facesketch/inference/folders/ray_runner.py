@@ -9,12 +9,11 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from facesketch import errors
 from facesketch.errors import FaceError, FacesketchError, ImageError, ResourceError, require
 from facesketch.faces.turns import Turn
 from facesketch.inference.folders.pipeline import Limits, Outcome
@@ -29,18 +28,9 @@ _AHEAD = 2  # chunks that wait for each worker, so that it never waits for the n
 _PROCESSORS = 4  # of a worker; more do not make one network much faster
 
 
-class _Said(NamedTuple):
-    """An outcome as plain values: the job's number, how far its picture was turned, the error's kind and words."""
-
-    number: int
-    turned: Turn = 0
-    kind: str = ""
-    seen: str = ""
-    hint: str = ""
-    where: str = ""
-
-
 Chunk = Sequence[tuple[int, Job]]
+Told = tuple[int, FacesketchError | None, Turn]
+"""What became of a job: its number, what went wrong, if anything, and how far its picture was turned upright."""
 
 
 def run(
@@ -71,47 +61,39 @@ def run(
     if started:
         ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     try:
-        for said in _spread(ray, jobs, loading, asked, limits, own=started):
-            error = _error(said)
+        for number, error, turned in _spread(ray, jobs, loading, asked, limits, own=started):
             if error is not None and not isinstance(error, (ImageError, FaceError)):
                 raise error
-            yield Outcome(jobs[said.number], error, said.turned)
+            yield Outcome(jobs[number], error, turned)
     finally:
         if started:
             ray.shutdown()
 
 
-@dataclass(frozen=True)
-class _Crew:
-    """How many workers a cluster has room for, and what each takes."""
+def _crew(nodes: Sequence[dict[str, Any]], device: str) -> tuple[int, int, int]:
+    """Return how many workers `ray.nodes()` have room for, and how many processors and GPUs each takes.
 
-    workers: int
-    processors: int
-    gpus: int
-
-    @classmethod
-    def of(cls, nodes: Sequence[dict[str, Any]], device: str) -> _Crew:
-        """Return the crew for `ray.nodes()`: workers of up to 4 processors each, or one for each GPU."""
-        there = [node["Resources"] for node in nodes if node["Alive"]]
-        if device == "cuda":
-            return cls(max(1, int(sum(each.get("GPU", 0) for each in there))), 1, 1)
-        processors = [int(each["CPU"]) for each in there if each.get("CPU", 0) >= 1]
-        share = min([_PROCESSORS, *processors])
-        return cls(max(1, sum(each // share for each in processors)), share, 0)
+    Each takes up to 4 processors, or one GPU.
+    """
+    there = [node["Resources"] for node in nodes if node["Alive"]]
+    if device == "cuda":
+        return max(1, int(sum(each.get("GPU", 0) for each in there))), 1, 1
+    processors = [int(each["CPU"]) for each in there if each.get("CPU", 0) >= 1]
+    share = min([_PROCESSORS, *processors])
+    return max(1, sum(each // share for each in processors)), share, 0
 
 
 def _spread(
     ray: Any, jobs: Sequence[Job], loading: Mapping[str, Any], asked: Request, limits: Limits, own: bool
-) -> Iterator[_Said]:
-    """Give chunks to as many workers as there is room for, each some ahead, and yield what they say."""
-    crew = _Crew.of(ray.nodes(), loading.get("device", "auto"))
-    share = crew.processors
+) -> Iterator[Told]:
+    """Give chunks to as many workers as there is room for, each some ahead, and yield what they tell."""
+    count, share, gpus = _crew(ray.nodes(), loading.get("device", "auto"))
     limits = replace(limits, readers=limits.readers or share, writers=limits.writers or share)
-    size = max(1, min(_MOST_CHUNK, len(jobs) // (crew.workers * _SHARES)))
+    size = max(1, min(_MOST_CHUNK, len(jobs) // (count * _SHARES)))
     numbered = ((number, _anywhere(job)) for number, job in enumerate(jobs))
     chunks = iter(lambda: tuple(islice(numbered, size)), ())
-    kind = ray.remote(num_cpus=crew.processors, num_gpus=crew.gpus, max_restarts=2, max_task_retries=2)(Worker)
-    workers = [kind.remote(_loading_anywhere(loading), asked, limits) for _ in range(crew.workers)]
+    kind = ray.remote(num_cpus=share, num_gpus=gpus, max_restarts=2, max_task_retries=2)(Worker)
+    workers = [kind.remote(_loading_anywhere(loading), asked, limits) for _ in range(count)]
     at_work: dict[Any, Any] = {}
     try:
         for worker, chunk in zip(workers * _AHEAD, chunks, strict=False):
@@ -150,27 +132,14 @@ class Worker:
         self._loading, self._asked, self._limits = loading, asked, limits
         self._model: Model | None = None
 
-    def translate(self, chunk: Chunk) -> list[_Said]:
-        """Return what became of each job; an error that stops all of them is said of the first that is not done."""
+    def translate(self, chunk: Chunk) -> list[Told]:
+        """Return what became of each job; an error that stops all of them goes to the first that is not done."""
         numbers = {job: number for number, job in chunk}
-        said: list[_Said] = []
+        told: list[Told] = []
         try:
             self._model = self._model or load(**self._loading)
             for job, error, turned in run_here(list(numbers), self._model, self._asked, self._limits):
-                said.append(_say(numbers.pop(job), error, turned))
+                told.append((numbers.pop(job), error, turned))
         except FacesketchError as error:  # raised here, it would come out as a traceback of two machines
-            said.append(_say(min(numbers.values()), error))
-        return said
-
-
-def _say(number: int, error: FacesketchError | None, turned: Turn = 0) -> _Said:
-    if error is None:
-        return _Said(number, turned)
-    return _Said(number, turned, type(error).__name__, error.seen, error.hint, error.where)
-
-
-def _error(said: _Said) -> FacesketchError | None:
-    if not said.kind:
-        return None
-    error: FacesketchError = getattr(errors, said.kind)(said.seen, said.hint, said.where)
-    return error
+            told.append((min(numbers.values()), error, 0))
+        return told
