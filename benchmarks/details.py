@@ -10,17 +10,16 @@ border faded out, at more than half of the highest frequency across or down. FOL
 
 from __future__ import annotations
 
-import argparse
-import sys
 from pathlib import Path
 
+import cyclopts
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
 
 from facesketch.data.index import index
-from facesketch.errors import DataError, FacesketchError
+from facesketch.errors import DataError
 from facesketch.images.contact_sheet import sheet
 from facesketch.images.io import save_image
 from facesketch.inference.translator import Translator, load
@@ -63,15 +62,13 @@ def measured(network: PerceptualDistance, picture: Image.Image, truth: Image.Ima
     return float(lpips(network, *both)), float(fsim(*grey)), beyond(picture)
 
 
-def run(args: argparse.Namespace) -> None:
+def main(*, data: Path, model: str = "photo2sketch", people: int | None = None, out: Path | None = None) -> None:
     """Measure, print and show."""
-    translator = load(args.model)
+    translator = load(model)
     if len(translator.sizes) < 2:
-        raise DataError(
-            f"{args.model}: draws at one size only", "give one of the package's models that draws at 400x500"
-        )
+        raise DataError(f"{model}: draws at one size only", "give one of the package's models that draws at 400x500")
     network = PerceptualDistance("vgg").load(locate("vgg16"), locate("lpips-vgg"))
-    pairs = [pair for pair in index(args.data).pairs if pair.split == "test"][: args.people]
+    pairs = [pair for pair in index(data).pairs if pair.split == "test"][:people]
     rows: list[list[Image.Image]] = []
     values: list[list[tuple[float, float, float]]] = []
     for pair in pairs:
@@ -82,30 +79,15 @@ def run(args: argparse.Namespace) -> None:
         rows.append([source, *pictures, truth])
     numbers: NDArray[np.float64] = np.array(values)  # (people, pictures, measures)
     draws = Bootstrap([pair.subject for pair in pairs])
-    print(f"{args.model}, {len(pairs)} people\n{'':10} {'LPIPS (vgg)':>24} {'FSIM':>24} {'beyond 200x250, %':>24}")
+    print(f"{model}, {len(pairs)} people\n{'':10} {'LPIPS (vgg)':>24} {'FSIM':>24} {'beyond 200x250, %':>24}")
     for name, each in zip(("enlarged", "400x500", "true"), numbers.transpose(1, 2, 0), strict=True):
         found = [draws.mean(row * scale) for row, scale in zip(each, (1, 1, 100), strict=True)]
         print(f"{name:10} " + " ".join(f"{at.value:8.4f} [{at.low:6.4f},{at.high:6.4f}]" for at in found))
-    if args.out is not None:
+    if out is not None:
         chosen = np.linspace(0, len(rows) - 1, min(SHOWN, len(rows))).round().astype(int)
         names = ("source", "enlarged", "400x500", "true")
-        save_image(sheet([tuple(rows[row]) for row in chosen], names, cell=LARGE), args.out / "details.png")
-
-
-def main() -> int:
-    """Read the command line; a user's mistake prints one line and gives exit code 2."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--model", default="photo2sketch")
-    parser.add_argument("--people", type=int)
-    parser.add_argument("--out", type=Path)
-    try:
-        run(parser.parse_args())
-    except FacesketchError as error:
-        print(f"details: {error}", file=sys.stderr)
-        return 2
-    return 0
+        save_image(sheet([tuple(rows[row]) for row in chosen], names, cell=LARGE), out / "details.png")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    cyclopts.run(main)

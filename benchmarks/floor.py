@@ -10,7 +10,6 @@ one picture in fp32. A file that was exported may take less than a floor, as exp
 
 from __future__ import annotations
 
-import argparse
 import platform
 import statistics
 import time
@@ -18,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import cyclopts
 import torch
 from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
@@ -112,27 +112,31 @@ def translation(translator: Translator, rounds: int) -> tuple[int, float]:
     return counter.get_total_flops(), statistics.median(taken)
 
 
-def main() -> None:
-    """Print the peaks, and the floors of each family's translation and of the package's own models."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--size", type=int, default=256, help="pixels, for the families")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", default="dense-ae,conv-ae,conv-vae,pix2pix,cyclegan,photo2sketch,sketch2photo")
-    asked = parser.parse_args()
+def main(
+    *,
+    size: int = 256,
+    rounds: int = 3,
+    only: str = "dense-ae,conv-ae,conv-vae,pix2pix,cyclegan,photo2sketch,sketch2photo",
+) -> None:
+    """Print the peaks, and the floors of each family's translation and of the package's own models.
+
+    Args:
+        size: Pixels, for the families.
+    """
     most = peaks()
     print(machine())
     print(most)
     print(f"{'translation':12} {'floor':>10} {'taken':>10} {'floors':>6}")
-    for name in asked.only.split(","):
+    for name in only.split(","):
         if name in DIRECTIONS:
             translator = load(name)
         else:
-            config = resolve(configure(name, {"size": asked.size}))
+            config = resolve(configure(name, {"size": size}))
             translator = Translator(TorchEngine(build(config), config), name=name)
-        flops, taken = translation(translator, asked.rounds)
+        flops, taken = translation(translator, rounds)
         floor = flops / most.fp32
         print(f"{name:12} {floor * 1000:7.1f} ms {taken * 1000:7.1f} ms {taken / floor:6.1f}", flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    cyclopts.run(main)

@@ -10,11 +10,11 @@ values are compared as well. Run this on a quiet machine: on a busy one the thre
 
 from __future__ import annotations
 
-import argparse
 import math
 import time
 from collections.abc import Callable
 
+import cyclopts
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -162,25 +162,21 @@ def compare(name: str, loop: Callable[[Array, Array], float], result: Tensor, ta
     )
 
 
-def main() -> None:
+def main(*, threads: int = torch.get_num_threads(), pairs: int = 100) -> None:
     """Print all timings."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--pairs", type=int, default=100)
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    print(f"{WIDTH}x{HEIGHT}, {arguments.threads} threads, torch {torch.__version__}")
+    torch.set_num_threads(threads)
+    print(f"{WIDTH}x{HEIGHT}, {threads} threads, torch {torch.__version__}")
     filters = frequency_filters(HEIGHT, WIDTH)
     compare("fsim", lambda result, target: loop_fsim(result, target, filters), *draw(2, 1))
     compare("scoot", loop_scoot, *draw(8, 1))
-    result, target = draw(arguments.pairs, 3)
+    result, target = draw(pairs, 3)
     total = 0.0
     for name, metric in FIDELITY.items():
         seconds, _ = timed(metric, result, target)
         total += seconds
-        print(f"{name:8} {arguments.pairs} pairs {seconds:6.2f} s")
-    print(f"all      {arguments.pairs} pairs {total:6.2f} s")
+        print(f"{name:8} {pairs} pairs {seconds:6.2f} s")
+    print(f"all      {pairs} pairs {total:6.2f} s")
 
 
 if __name__ == "__main__":
-    main()
+    cyclopts.run(main)

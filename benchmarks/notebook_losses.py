@@ -12,11 +12,11 @@ docs/results.md sets the losses beside the study's own and beside those of the s
 
 from __future__ import annotations
 
-import argparse
 import json
 import time
 from pathlib import Path
 
+import cyclopts
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -91,26 +91,25 @@ def train(data: Path, run: str, epochs: int) -> list[tuple[float, float]]:
     return losses
 
 
-def main() -> None:
-    """Train one run or all, write the losses of each, and print the figures that the study printed."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("data", type=Path)
-    names = [f"{network}.{direction}" for direction in DIRECTIONS for network in NETWORKS]
-    parser.add_argument("--run", action="append", choices=names, help="all by default")
-    parser.add_argument("--epochs", type=int, default=500)
-    parser.add_argument("--out", type=Path, default=Path("notebook-losses"))
-    arguments = parser.parse_args()
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    for run in arguments.run or names:
-        written = arguments.out / f"{run}.json"
+def main(
+    data: Path, /, *, run: list[str] | None = None, epochs: int = 500, out: Path = Path("notebook-losses")
+) -> None:
+    """Train some runs or all, write the losses of each, and print the figures that the study printed.
+
+    Args:
+        run: Networks and directions, such as `cae-mse.photo2sketch`; all by default.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    for name in run or [f"{network}.{direction}" for direction in DIRECTIONS for network in NETWORKS]:
+        written = out / f"{name}.json"
         if not written.exists():
-            written.write_text(json.dumps(train(arguments.data, run, arguments.epochs)))
+            written.write_text(json.dumps(train(data, name, epochs)))
         losses = json.loads(written.read_text())
         validation = [each[1] for each in losses]
         best = min(range(len(losses)), key=validation.__getitem__)
         last = f"{validation[-1]:.4f} (train {losses[-1][0]:.4f})"
-        print(f"{run}: {validation[0]:.4f} to {last}; best {validation[best]:.4f} at {best + 1}")
+        print(f"{name}: {validation[0]:.4f} to {last}; best {validation[best]:.4f} at {best + 1}")
 
 
 if __name__ == "__main__":
-    main()
+    cyclopts.run(main)

@@ -20,16 +20,15 @@ Both also print processor time, which depends less on other programs than elapse
 
 from __future__ import annotations
 
-import argparse
 import importlib.util
 import resource
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
+import cyclopts
 import numpy as np
 from numpy.typing import NDArray
 
@@ -49,53 +48,43 @@ NEAR = 0.4
 """How much of its vector a query has, beside one of nobody: their cosine is 0.37, that of a sketch and its photo."""
 NEAREST = 10
 
-
-def main() -> None:
-    """Run the chosen benchmark."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    verbs = parser.add_subparsers(required=True)
-    index = verbs.add_parser("index", help="photos per second from file to row")
-    index.add_argument("--photos", type=Path, help="a folder; default: drawn faces")
-    index.add_argument("--embedder", help="learned, lite, sface, hog or a file; default: the best one available")
-    index.add_argument("--count", type=int, default=200)
-    index.add_argument("--size", type=int, default=512, help="pixels of a drawn face")
-    index.set_defaults(run=time_indexing)
-    query = verbs.add_parser("query", help="time and recall of queries in a large store")
-    query.add_argument("--like", help="a gallery of real faces, whose spread the vectors get")
-    query.add_argument("--vectors", type=int, default=1_000_000)
-    query.add_argument("--dimension", type=int, default=128, help="without --like")
-    query.add_argument("--queries", type=int, default=100)
-    query.add_argument("--folder", type=Path, help="where to make the store; default: a temporary folder")
-    query.set_defaults(run=time_queries)
-    args = parser.parse_args()
-    with ExitStack() as stack:
-        args.scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        args.run(args)
-    print(
-        f"{processors()} processors, {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB peak memory"
-    )
+app = cyclopts.App(help="How fast search is.")
 
 
-def time_indexing(args: argparse.Namespace) -> None:
-    """Print photos per second."""
-    if args.photos is None:
-        paths = drawn(args.scratch / "photos", args.count, args.size)
-        what = f"drawn faces of {args.size} pixels"
-    else:
-        paths = sorted(path for path in args.photos.rglob("*") if is_picture(path))[: args.count]
-        what = f"photos of {args.photos}"
-    describe = describer(args.embedder)
-    Gallery(args.scratch / "warm", describe).add(paths[:4])
-    gallery = Gallery(args.scratch / "gallery", describe)
-    start, spent = time.perf_counter(), time.process_time()
-    report = gallery.add(paths)
-    taken, spent = time.perf_counter() - start, time.process_time() - spent
-    start = time.perf_counter()
-    gallery.add(paths)
+@app.command
+def index(*, photos: Path | None = None, embedder: str | None = None, count: int = 200, size: int = 512) -> None:
+    """Print photos per second from file to row.
+
+    Args:
+        photos: A folder; by default drawn faces.
+        embedder: learned, lite, sface, hog or a file; by default the best one available.
+        size: Pixels of a drawn face.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        if photos is None:
+            paths, what = drawn(Path(scratch, "photos"), count, size), f"drawn faces of {size} pixels"
+        else:
+            paths = sorted(path for path in photos.rglob("*") if is_picture(path))[:count]
+            what = f"photos of {photos}"
+        describe = describer(embedder)
+        Gallery(Path(scratch, "warm"), describe).add(paths[:4])
+        gallery = Gallery(Path(scratch, "gallery"), describe)
+        start, spent = time.perf_counter(), time.process_time()
+        report = gallery.add(paths)
+        taken, spent = time.perf_counter() - start, time.process_time() - spent
+        start = time.perf_counter()
+        gallery.add(paths)
     print(f"{describe.fingerprint} {describe.notice}".strip())
     print(f"{report.added} of {len(paths)} {what}: {len(paths) / taken:.1f} photos/s, {taken:.1f} s")
     print(f"{1000 * spent / len(paths):.0f} ms of processor time each")
     print(f"again, with nothing changed: {time.perf_counter() - start:.2f} s")
+    print_machine()
+
+
+def print_machine() -> None:
+    """Print how many processors there are, and how much memory was needed."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    print(f"{processors()} processors, {peak:.2f} GiB peak memory")
 
 
 def drawn(folder: Path, count: int, size: int) -> list[Path]:
@@ -107,17 +96,37 @@ def drawn(folder: Path, count: int, size: int) -> list[Path]:
     return paths
 
 
-def time_queries(args: argparse.Namespace) -> None:
-    """Print the time of filling and of queries, recall at 10, and ratios."""
-    draw = spread_of(args.like, args.dimension)
-    vectors = np.empty((args.vectors, draw(1, [0]).shape[1]), np.float32)
-    for place in range(0, args.vectors, PART):
-        vectors[place : place + PART] = draw(min(PART, args.vectors - place), [1, place])
-    own = vectors[np.linspace(0, args.vectors - 1, args.queries).astype(int)]
-    queries = unit(NEAR * own + draw(args.queries, [2]))
+@app.command
+def query(
+    *,
+    like: str | None = None,
+    vectors: int = 1_000_000,
+    dimension: int = 128,
+    queries: int = 100,
+    folder: Path | None = None,
+) -> None:
+    """Print the time of filling a large store and of queries, recall at 10, and ratios.
+
+    Args:
+        like: A gallery of real faces, whose spread the vectors get.
+        dimension: Without `--like`.
+        folder: Where to make the store; by default a temporary folder.
+    """
+    draw = spread_of(like, dimension)
+    rows = np.empty((vectors, draw(1, [0]).shape[1]), np.float32)
+    for place in range(0, vectors, PART):
+        rows[place : place + PART] = draw(min(PART, vectors - place), [1, place])
+    asked = unit(NEAR * rows[np.linspace(0, vectors - 1, queries).astype(int)] + draw(queries, [2]))
+    with tempfile.TemporaryDirectory() as scratch:
+        compare(rows, asked, folder or Path(scratch, "gallery"))
+    print_machine()
+
+
+def compare(vectors: Vectors, queries: Vectors, folder: Path) -> None:
+    """Compare NumPy, the store and FAISS on the same vectors and queries."""
     print(f"{len(vectors):,} vectors of {vectors.shape[1]} numbers, {vectors.nbytes / 2**30:.2f} GiB")
     exact, base = timed("all compared in NumPy", queries, lambda query: best(vectors @ query))
-    store = filled(args.folder or args.scratch / "gallery", vectors)
+    store = filled(folder, vectors)
     for count in (NEAREST, 100):
         nearest = partial(found_in, store, count)
         report(f"store, {count} nearest", timed(f"store, {count} nearest", queries, nearest), exact, base)
@@ -235,4 +244,4 @@ def memory() -> float:
 
 
 if __name__ == "__main__":
-    main()
+    app()

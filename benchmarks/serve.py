@@ -14,7 +14,6 @@ of the requests to the last it must grow by less than 5 %.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import io
 import re
@@ -25,10 +24,14 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Annotated
 
+import cyclopts
 import httpx
 import numpy as np
+from cyclopts import Parameter
 
+from facesketch.config import Direction
 from facesketch.data.synthetic.draw import draw_pair
 from facesketch.devices import processors
 from facesketch.images.io import is_picture, open_image
@@ -100,32 +103,31 @@ def server(model: str | None) -> Iterator[str]:
     assert process.returncode == 0, "the server must exit cleanly"
 
 
-def compare(model: Model, url: str, files: Sequence[bytes], args: argparse.Namespace) -> None:
+def compare(
+    model: Model, url: str, files: Sequence[bytes], fields: dict[str, str], clients: Sequence[int], rounds: int
+) -> None:
     """Print one line per number of clients."""
-    fields = {"direction": args.direction, "align": str(args.pictures is not None).lower()}
-    if args.model:
-        fields["model"] = httpx.get(f"{url}/v1/models").json()[-1]["id"]
-    align = args.pictures is not None
+    align = fields["align"] == "true"
     bare(model, align, files[:8])
     asyncio.run(loaded(url, files[:8], 8, fields))
-    rounds: dict[int, list[Timing]] = {clients: [] for clients in args.clients}
+    together: dict[int, list[Timing]] = {count: [] for count in clients}
     alone: list[Timing] = []
-    for _ in range(args.rounds):
+    for _ in range(rounds):
         alone.append(bare(model, align, files))
-        for clients in args.clients:
-            rounds[clients].append(asyncio.run(loaded(url, files, clients, fields)))
+        for count in clients:
+            together[count].append(asyncio.run(loaded(url, files, count, fields)))
     print(f"{'':16} {'pictures/s':>10} {'95th percentile':>16} {'ratio':>6}")
     rate, slow = (statistics.median(column) for column in zip(*alone, strict=True))
     print(f"{'translator alone':16} {rate:10.1f} {slow:14.3f} s")
-    for clients, timings in rounds.items():
+    for count, timings in together.items():
         rate, slow = (statistics.median(column) for column in zip(*timings, strict=True))
         ratios = [timing[0] / base[0] for timing, base in zip(timings, alone, strict=True)]
-        name = f"{clients} client{'s' if clients > 1 else ''}"
+        name = f"{count} client{'s' if count > 1 else ''}"
         spread = f"({min(ratios):.2f} to {max(ratios):.2f})"
         print(f"{name:16} {rate:10.1f} {slow:14.3f} s {statistics.median(ratios):6.2f} {spread}")
 
 
-def soak(url: str, count: int) -> None:
+def watch_memory(url: str, count: int) -> None:
     """Send many pictures and print how the server's memory grows."""
     files = [file for size in range(96, 416, 32) for file in drawn(3, size)]
     tenth = max(1, count // 10)
@@ -148,33 +150,40 @@ def resident(url: str) -> int:
     return int(float(found[1]))
 
 
-def main() -> None:
-    """Compare or soak."""
-    assert __doc__ is not None
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--pictures", type=Path, help="a folder; default: drawn faces, used without face detection")
-    parser.add_argument("--model", help="a run folder or a model file; default: the package's own")
-    parser.add_argument("--direction", default="photo2sketch")
-    parser.add_argument("--clients", type=int, nargs="+", default=[1, 8, 64])
-    parser.add_argument("--count", type=int, default=128)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--size", type=int, default=512, help="pixels of a drawn face")
-    parser.add_argument("--soak", type=int, metavar="REQUESTS", help="watch the memory over this many requests instead")
-    args = parser.parse_args()
-    with server(args.model) as url:
-        if args.soak:
-            soak(url, args.soak)
+def main(
+    *,
+    pictures: Path | None = None,
+    model: str | None = None,
+    direction: Direction = "photo2sketch",
+    clients: Annotated[tuple[int, ...], Parameter(consume_multiple=True)] = (1, 8, 64),
+    count: int = 128,
+    rounds: int = 3,
+    size: int = 512,
+    soak: int = 0,
+) -> None:
+    """Compare the server with the bare translator, or watch the server's memory.
+
+    Args:
+        pictures: A folder; by default drawn faces, used without face detection.
+        model: A run folder or a model file; by default the package's own.
+        size: Pixels of a drawn face.
+        soak: Watch the memory over this many requests instead.
+    """
+    with server(model) as url:
+        if soak:
+            watch_memory(url, soak)
             return
-        if args.pictures is None:
-            files = drawn(args.count, args.size)
-            what = f"drawn faces of {args.size} pixels"
+        if pictures is None:
+            files, what = drawn(count, size), f"drawn faces of {size} pixels"
         else:
-            paths = sorted(path for path in args.pictures.rglob("*") if is_picture(path))[: args.count]
+            paths = sorted(path for path in pictures.rglob("*") if is_picture(path))[:count]
             files, what = [path.read_bytes() for path in paths], "pictures, faces found and framed"
-        print(f"{len(files)} {what}, {processors()} processors, median of {args.rounds} rounds")
-        model = load(args.model or args.direction)
-        compare(model, url, files, args)
+        print(f"{len(files)} {what}, {processors()} processors, median of {rounds} rounds")
+        fields = {"direction": direction, "align": str(pictures is not None).lower()}
+        if model is not None:
+            fields["model"] = httpx.get(f"{url}/v1/models").json()[-1]["id"]
+        compare(load(model or direction), url, files, fields, clients, rounds)
 
 
 if __name__ == "__main__":
-    main()
+    cyclopts.run(main)

@@ -1,7 +1,7 @@
 """Measure a model on people it was not trained on, beside the artists' sketches of them.
 
     python benchmarks/strangers.py --data DIR --model RUN_OR_ONNX [--style NAME|own] [--direction photo2sketch]
-        [--seen DIR] [--out FOLDER] [--sface SFACE.onnx] [--colours skin,hair,background]
+        [--seen DIR] [--out FOLDER] [--colours skin,hair,background]
 
 DIR holds aligned pairs, 200x250 with the eyes at (75, 125) and (125, 125), and a `pairs.csv`. Its columns style, hair,
 gender, smile and frontal_face, if present, define groups of people. Skin is grouped by the CIELAB lightness of cheeks
@@ -19,14 +19,13 @@ too. FOLDER gets `strangers.json` and `sheet.png`.
 
 from __future__ import annotations
 
-import argparse
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import cyclopts
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -51,7 +50,7 @@ from torch import Tensor
 from facesketch.config import Direction
 from facesketch.data.index import index
 from facesketch.data.pairs import Pair
-from facesketch.errors import DataError, FacesketchError
+from facesketch.errors import DataError
 from facesketch.faces.colours import Colours, measure
 from facesketch.faces.finder import FaceFinder
 from facesketch.faces.sface import SFace
@@ -321,9 +320,9 @@ def choose_style(given: str | None, translator: Translator, people: People) -> s
     return "own" if given is None and drawn <= set(translator.preprocessing.styles) else given
 
 
-def embedding(sface: Path | None) -> Embed:
+def embedding() -> Embed:
     """Return a function that computes SFace's embeddings of pictures."""
-    faces = SFace(locate("sface", sface), shipped.YUNET)
+    faces = SFace(locate("sface"), shipped.YUNET)
 
     def embed(pictures: Sequence[Image.Image]) -> Array:
         return faces.describe([np.asarray(picture.convert("RGB")) for picture in pictures])
@@ -331,52 +330,44 @@ def embedding(sface: Path | None) -> Embed:
     return embed
 
 
-def run(args: argparse.Namespace) -> None:
-    """Measure, print and write the results."""
-    embed, translator = embedding(args.sface), load(args.model)
-    people = read(args.data, embed, args.seen)
-    direction = translator.choose(args.direction)
-    style = choose_style(args.style, translator, people)
-    ours = translate(translator, people, direction, style, args.colours.split(",") if args.colours else ())
+def main(
+    *,
+    data: Path,
+    model: str,
+    style: str | None = None,
+    direction: Direction | None = None,
+    seen: Path | None = None,
+    out: Path | None = None,
+    colours: str = "",
+) -> None:
+    """Measure, print and write the results.
+
+    Args:
+        colours: Of skin, hair and background, those of the true photo to tell the model.
+    """
+    embed, translator = embedding(), load(model)
+    people = read(data, embed, seen)
+    direction = translator.choose(direction)
+    style = choose_style(style, translator, people)
+    ours = translate(translator, people, direction, style, colours.split(",") if colours else ())
     values = (measure_sketches if direction == "photo2sketch" else measure_photos)(people, ours, embed)
     measured, even = summarise(people, values), evenness(people, values, direction)
     drawn, count = style or "the model's first", len(set(people.names.tolist()))
-    print(f"{args.model}, {direction}, style: {drawn}; {len(ours)} pictures of {count} people")
+    print(f"{model}, {direction}, style: {drawn}; {len(ours)} pictures of {count} people")
     show(measured, even)
     sets = compare_sets(people, ours) if direction == "sketch2photo" else {}
     for name, value in sets.items():
         print(f"{name:44} {value:8.4f}")
-    if args.out is not None:
+    if out is not None:
         rows = {
             name: [None if np.isnan(value) else round(float(value), 5) for value in each]
             for name, each in values.items()
         }
         stems = [pair.stem for pair in people.pairs]
-        about = {"model": str(args.model), "direction": direction, "style": style, "stems": stems}
-        write_json(
-            args.out / "strangers.json", about | {"measures": measured, "sets": sets, "groups": even, "values": rows}
-        )
-        save_image(contact_sheet(people, ours, direction), args.out / "sheet.png")
-
-
-def main() -> int:
-    """Read the command line; a user's mistake prints one line and gives exit code 2."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--model", required=True)
-    parser.add_argument("--style")
-    parser.add_argument("--direction", choices=("photo2sketch", "sketch2photo"))
-    parser.add_argument("--seen", type=Path)
-    parser.add_argument("--out", type=Path)
-    parser.add_argument("--colours", help="of skin, hair and background, those of the true photo to tell the model")
-    parser.add_argument("--sface", type=Path, help="SFace's file; default: the fetched one")
-    try:
-        run(parser.parse_args())
-    except FacesketchError as error:
-        print(f"strangers: {error}", file=sys.stderr)
-        return 2
-    return 0
+        about = {"model": model, "direction": direction, "style": style, "stems": stems}
+        write_json(out / "strangers.json", about | {"measures": measured, "sets": sets, "groups": even, "values": rows})
+        save_image(contact_sheet(people, ours, direction), out / "sheet.png")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    cyclopts.run(main)

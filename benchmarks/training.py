@@ -11,7 +11,6 @@ step, with its precision, optimiser, memory format, frozen discriminators and ke
 
 from __future__ import annotations
 
-import argparse
 import json
 import multiprocessing
 import os
@@ -24,6 +23,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import cyclopts
 import torch
 from floor import machine, peaks
 from torch import Tensor, nn
@@ -230,35 +230,38 @@ def compare(name: str, size: int, batch_size: int, rounds: int) -> tuple[Taken, 
     return plain, own, cost.flops, cost.parameters
 
 
-def main() -> None:
-    """Print a table of medians, ratios and floors."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--size", type=int, default=256)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--batch-size", type=int, help="for every family; the default is each one's own, at most 8")
-    parser.add_argument("--only", default=",".join(PLAIN))
-    parser.add_argument(
-        "--history", type=Path, help="a file to append machine, versions, ratios and floors to, as JSON"
-    )
-    asked = parser.parse_args()
+def main(
+    *,
+    size: int = 256,
+    rounds: int = 5,
+    batch_size: int | None = None,
+    only: str = ",".join(PLAIN),
+    history: Path | None = None,
+) -> None:
+    """Print a table of medians, ratios and floors.
+
+    Args:
+        batch_size: For every family; by default each one's own, at most 8.
+        history: A file to append machine, versions, ratios and floors to, as JSON.
+    """
     half, most = computes_in_bf16("auto", "cpu"), peaks()
-    print(f"{asked.size} pixels, {torch.get_num_threads()} threads, ours in {'bf16' if half else 'fp32'}")
+    print(f"{size} pixels, {torch.get_num_threads()} threads, ours in {'bf16' if half else 'fp32'}")
     print(f"{machine()}: {most}")
     print(f"{'method':10} {'batch':>5} {'textbook':>10} {'ours':>10} {'clock':>10} {'ratio':>6} {'floors':>6}")
     ratios, floors = {}, {}
-    for name in asked.only.split(","):
-        batch_size = asked.batch_size or min(8, family(name).defaults.batch_size)
-        plain, own, flops, parameters = compare(name, asked.size, batch_size, asked.rounds)
-        key = f"{name} {batch_size}"
+    for name in only.split(","):
+        batch = batch_size or min(8, family(name).defaults.batch_size)
+        plain, own, flops, parameters = compare(name, size, batch, rounds)
+        key = f"{name} {batch}"
         ratios[key] = round(plain.processor / own.processor, 2)
         floors[key] = round(own.processor / most.step(flops, parameters, half=half), 2)
         times = " ".join(f"{each * 1000:7.0f} ms" for each in (plain.processor, own.processor, own.clock))
-        print(f"{name:10} {batch_size:>5} {times} {ratios[key]:6.2f} {floors[key]:6.2f}", flush=True)
-    if asked.history is not None:
+        print(f"{name:10} {batch:>5} {times} {ratios[key]:6.2f} {floors[key]:6.2f}", flush=True)
+    if history is not None:
         line: dict[str, Any] = {"date": f"{datetime.now(UTC):%Y-%m-%d}", "commit": commit(), "machine": machine()}
         line |= {"processors": processors(), "load": round(os.getloadavg()[0], 1), "torch": torch.__version__}
-        line |= {"size": asked.size, "half": half, "ratios": ratios, "floors": floors}
-        append_text(asked.history, json.dumps(line) + "\n")
+        line |= {"size": size, "half": half, "ratios": ratios, "floors": floors}
+        append_text(history, json.dumps(line) + "\n")
 
 
 def commit() -> str:
@@ -268,4 +271,4 @@ def commit() -> str:
 
 
 if __name__ == "__main__":
-    main()
+    cyclopts.run(main)

@@ -12,7 +12,6 @@ pictures, find and frame the faces and run the network, if nothing had to be res
 
 from __future__ import annotations
 
-import argparse
 import math
 import statistics
 import tempfile
@@ -20,16 +19,21 @@ import time
 from collections.abc import Callable, Sequence
 from itertools import cycle, islice
 from pathlib import Path
+from typing import Annotated
 
+import cyclopts
 import numpy as np
+from cyclopts import Parameter
 from numpy.typing import NDArray
 
+from facesketch.config import Direction
 from facesketch.data.synthetic.draw import draw_pair
 from facesketch.devices import processors
 from facesketch.images.io import is_picture, open_image
 from facesketch.inference.folders.pipeline import run
 from facesketch.inference.folders.plan import plan
 from facesketch.inference.model import FramedFace, Model, Request, load
+from facesketch.inference.translator import EngineName
 
 Timing = tuple[float, float, float]
 """Pictures per second, the share of the time spent in the network, and the bound that the plain loop shows."""
@@ -102,30 +106,33 @@ def compare(
     return sides
 
 
-def main() -> None:
-    """Print pictures per second of both sides, their ratio, and the share of the network."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--pictures", type=Path, help="a folder; default: drawn faces, used without face detection")
-    parser.add_argument("--model", help="a run folder or a model file; default: the package's own")
-    parser.add_argument("--direction", default="photo2sketch")
-    parser.add_argument("--engine", default="auto")
-    parser.add_argument("--count", type=int, default=200)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--size", type=int, nargs="+", default=[1024], help="pixels of drawn faces; several take turns")
-    args = parser.parse_args()
-    model, request = load(args.model, engine=args.engine), Request(args.direction, align=args.pictures is not None)
+def main(
+    *,
+    pictures: Path | None = None,
+    model: str | None = None,
+    direction: Direction = "photo2sketch",
+    engine: EngineName = "auto",
+    count: int = 200,
+    rounds: int = 3,
+    size: Annotated[tuple[int, ...], Parameter(consume_multiple=True)] = (1024,),
+) -> None:
+    """Print pictures per second of both sides, their ratio, and the share of the network.
+
+    Args:
+        pictures: A folder; by default drawn faces, used without face detection.
+        model: A run folder or a model file; by default the package's own.
+        size: Pixels of drawn faces; several take turns.
+    """
+    loaded, request = load(model, engine=engine), Request(direction, align=pictures is not None)
     with tempfile.TemporaryDirectory() as folder:
-        if args.pictures is None:
-            paths = drawn(Path(folder) / "in", args.count, args.size)
+        if pictures is None:
+            paths = drawn(Path(folder) / "in", count, size)
+            what = f"drawn faces of {' and '.join(map(str, size))} pixels"
         else:
-            paths = sorted(path for path in args.pictures.rglob("*") if is_picture(path))[: args.count]
-        sides = compare(model, request, paths, Path(folder), args.rounds)
-    what = (
-        f"drawn faces of {' and '.join(map(str, args.size))} pixels"
-        if args.pictures is None
-        else "pictures, faces found and framed"
-    )
-    print(f"{len(paths)} {what}, {processors()} processors, median of {args.rounds} rounds")
+            paths = sorted(path for path in pictures.rglob("*") if is_picture(path))[:count]
+            what = "pictures, faces found and framed"
+        sides = compare(loaded, request, paths, Path(folder), rounds)
+    print(f"{len(paths)} {what}, {processors()} processors, median of {rounds} rounds")
     print(f"{'':11} {'pictures/s':>10} {'in the network':>14}")
     for name, timings in zip(("plain loop", "folder job"), sides, strict=True):
         rate, share, _ = (statistics.median(column) for column in zip(*timings, strict=True))
@@ -137,4 +144,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    cyclopts.run(main)
