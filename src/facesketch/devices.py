@@ -131,7 +131,7 @@ class ThreadedMap(Generic[Item, Result]):
     result would come. Leaving the block cancels what has not begun and waits for the rest.
 
     Args:
-        work: the function; Pillow, OpenCV, ONNX Runtime and PyTorch let other threads run while they work.
+        work: the function; Pillow, ONNX Runtime and PyTorch let other threads run while they work.
         items: what it is called with.
         threads: None for one per processor, at most 8.
         most: items that are taken and not yet given back as results.

@@ -216,7 +216,8 @@ def test_an_exported_model_needs_no_pytorch(tmp_path: Path) -> None:
 def test_the_package_s_own_models_need_no_pytorch(kind: str, mode: str, shared: Path, tmp_path: Path) -> None:
     picture = next((shared / "data" / "cuhk_original" / kind).glob("*.*"))
     imported = _imported([picture, "--out", tmp_path / "out.png"])
-    assert {"onnxruntime", "cv2"} <= imported
+    assert "onnxruntime" in imported
+    assert not {"torch", "cv2"} & imported
     assert not HEAVY & imported
     with Image.open(tmp_path / "out.png") as result:
         assert result.mode == mode

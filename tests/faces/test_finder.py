@@ -8,6 +8,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -156,8 +157,13 @@ def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
 
 def test_a_damaged_file_is_told(tmp_path: Path) -> None:
     (tmp_path / "torn.onnx").write_bytes(b"no network")
-    with pytest.raises(CheckpointError, match=r"torn\.onnx: OpenCV cannot read it"):
+    with pytest.raises(CheckpointError, match=r"torn\.onnx: ONNX Runtime cannot read .*; fetch it again"):
         FaceFinder(tmp_path / "torn.onnx")
+
+
+def test_another_network_is_told() -> None:
+    with pytest.raises(CheckpointError, match=r"photo2sketch\.onnx: not YuNet .*expected face_detection_yunet"):
+        FaceFinder(shipped.path("photo2sketch"))
 
 
 FACE = np.array([(0.30, 0.40), (0.70, 0.40), (0.5, 0.6), (0.34, 0.8253), (0.66, 0.8253)])
@@ -181,43 +187,67 @@ def points_at(left: float, top: float, side: float, degrees: float = 0.0) -> NDA
     return np.asarray((FACE - 0.5) @ matrix.T * side + (left + side / 2, top + side / 2))
 
 
+HEADS = {"cls": 1, "obj": 1, "bbox": 4, "kps": 10}
+
+
 @dataclass
 class Net:
-    """Sees the drawn discs where they are, plus an error; nothing where a face would be below `least` pixels."""
+    """Sees the drawn discs where they are, plus an error; nothing where a face would be below `least` pixels.
+
+    It stands for ONNX Runtime's session of YuNet, and says what it sees by one cell of the finest grid.
+    """
 
     error: tuple[float, float] = (0.0, 0.0)
     least: float = 0.0
     most: float = 1e9
     sizes: list[tuple[int, int]] = field(default_factory=list)
 
-    def setInputSize(self, size: tuple[int, int]) -> None:  # noqa: N802 OpenCV's name
-        self.sizes.append(size)
+    def get_inputs(self) -> list[SimpleNamespace]:
+        return [SimpleNamespace(name="input", shape=[1, 3, "h", "w"])]
 
-    def detect(self, picture: NDArray[np.uint8]) -> tuple[int, NDArray[np.float32] | None]:
-        assert picture.shape[1::-1] == self.sizes[-1]
-        seen = picture[:, :, ::-1].astype(np.float64)
+    def get_outputs(self) -> list[SimpleNamespace]:
+        return [SimpleNamespace(name=f"{head}_{stride}") for head in HEADS for stride in (8, 16, 32)]
+
+    def run(self, names: list[str], inputs: dict[str, NDArray[np.float32]]) -> list[NDArray[np.float32]]:
+        picture = inputs["input"][0, ::-1].transpose(1, 2, 0)
+        height, width = picture.shape[:2]
+        self.sizes.append((width, height))
+        cells = {stride: height // stride * (width // stride) for stride in (8, 16, 32)}
+        heads = {
+            f"{head}_{stride}": np.zeros((1, cells[stride], HEADS[head]), np.float32)
+            for head in HEADS
+            for stride in cells
+        }
+        points = self.points(picture.astype(np.float64))
+        if points is not None:
+            side = math.dist(*points[:2]) / 0.4
+            low = np.array(points[0]) - (0.3 * side, 0.4 * side) - self.error
+            column, row = cell = np.clip(low / 8, 0, np.array([width, height]) / 8 - 1).astype(int)
+            there = row * (width // 8) + column
+            heads["cls_8"][0, there] = heads["obj_8"][0, there] = 0.9
+            heads["bbox_8"][0, there] = [*((low + side / 2) / 8 - cell), *np.log([side / 8, side / 8])]
+            heads["kps_8"][0, there] = (np.array(points) / 8 - cell).ravel()
+        return [heads[name] for name in names]
+
+    def points(self, seen: NDArray[np.float64]) -> NDArray[np.float64] | None:
         points = []
         for colour in COLOURS:
             weight = np.clip(1 - np.abs(seen - colour).max(axis=-1) / 120, 0, None)
             if weight.sum() < 1:
-                return 0, None
+                return None
             rows, columns = np.indices(weight.shape) + 0.5
             points.append(((columns * weight).sum() / weight.sum(), (rows * weight).sum() / weight.sum()))
         left, right = points[:2]
         if right[0] < left[0]:  # a mirrored face: YuNet calls the eye on the left the first one
             points = [points[1], points[0], points[2], points[4], points[3]]
         side = math.dist(*points[:2]) / 0.4
-        if not self.least <= side <= self.most:
-            return 0, None
-        found = np.array(points) + np.array(self.error)
-        box = [points[0][0] - 0.3 * side, points[0][1] - 0.4 * side, side, side]
-        return 1, np.array([[*box, *found.ravel(), 0.9]], dtype=np.float32)
+        return np.array(points) + np.array(self.error) if self.least <= side <= self.most else None
 
 
 @pytest.fixture
 def net(monkeypatch: pytest.MonkeyPatch) -> Net:
     net = Net()
-    monkeypatch.setattr("cv2.FaceDetectorYN.create", lambda *_: net)
+    monkeypatch.setattr("onnxruntime.InferenceSession", lambda *_, **__: net)
     return net
 
 

@@ -6,6 +6,7 @@ import csv
 from functools import lru_cache
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -24,8 +25,10 @@ def test_files_that_are_no_models_are_named(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"sface\.onnx: no such file"):
         SFace(tmp_path / "sface.onnx")
     (tmp_path / "sface.onnx").write_bytes(b"no model")
-    with pytest.raises(CheckpointError, match=r"sface\.onnx: OpenCV cannot read it"):
+    with pytest.raises(CheckpointError, match=r"sface\.onnx: ONNX Runtime cannot read .*; fetch it again"):
         SFace(tmp_path / "sface.onnx")
+    with pytest.raises(CheckpointError, match=r"yunet.*: not SFace"):
+        SFace(shipped.YUNET)
 
 
 @pytest.fixture
@@ -66,6 +69,17 @@ def test_embeddings_are_unit_vectors_and_alike_for_one_person(shared: Path, mode
     assert network.describe(_cuhk(shared, "photo", 1, "L"))[0] @ rows[0] > 0.8
     assert not np.allclose(network.describe([photos[0][..., ::-1]]), rows[:1], atol=1e-3)
     assert network.describe([]).shape == (0, 128)
+
+
+@pytest.mark.shared
+def test_embeddings_are_opencv_s(shared: Path, models: tuple[Path, Path]) -> None:
+    detector = cv2.FaceDetectorYN.create(str(models[1]), "", (200, 250), 0.6)
+    recogniser = cv2.FaceRecognizerSF.create(str(models[0]), "")
+    pictures = [*_cuhk(shared, "photo", 8), *_cuhk(shared, "sketch", 8)]
+    for picture, row in zip(pictures, SFace(*models).describe(pictures), strict=True):
+        turned = np.ascontiguousarray(picture[..., ::-1])
+        expected = recogniser.feature(recogniser.alignCrop(turned, detector.detect(turned)[1][0]))[0]
+        assert row @ expected / np.linalg.norm(expected) > 0.9995
 
 
 @pytest.mark.shared

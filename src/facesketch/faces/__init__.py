@@ -1,6 +1,6 @@
 """Find the face, level its eyes, bring it into the frame that models are trained on, and put it back.
 
-Nothing here needs torch, and OpenCV is imported only when a face is looked for.
+Nothing here needs torch, and ONNX Runtime is imported only when a face is looked for.
 """
 
 from facesketch.faces.align import Aligned, align

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from PIL import Image
 
 from facesketch.errors import FaceError
 from facesketch.faces.face import Face
 from facesketch.faces.turns import Turn, turned
+from facesketch.faces.yunet import YuNet
 from facesketch.weights import shipped
-
-if TYPE_CHECKING:
-    from facesketch.faces.yunet import YuNet
 
 Which = Literal["largest", "all"] | int
 
@@ -48,14 +46,12 @@ class FaceFinder:
         model: YuNet's file; None for the one that comes with the package.
 
     Raises:
-        CheckpointError: the file is not there, or OpenCV cannot read it.
+        CheckpointError: the file is not there, ONNX Runtime cannot read it, or it is not YuNet.
     """
 
     def __init__(self, model: Path | None = None) -> None:
-        self._local = threading.local()  # OpenCV's detectors keep state between calls
-        self._model = model or shipped.YUNET
         if model is not None:
-            self._detector()  # so that a damaged file fails here
+            self._detector = YuNet(model)  # so that a damaged file fails here
 
     def find(self, image: Image.Image, *, most: int | None = None) -> list[Face]:
         """Return the faces of a picture, the largest first.
@@ -80,20 +76,16 @@ class FaceFinder:
     def refine(self, image: Image.Image, face: Face) -> Face:
         """Return a face that `look` found, with its eyes measured closely."""
         picture, upright = upright_in(image, face)
-        return self._detector().refine(picture, upright).turned_back(picture.size, face.turn)
+        return self._detector.refine(picture, upright).turned_back(picture.size, face.turn)
 
     def _at(self, image: Image.Image, turn: Turn) -> list[Face]:
         """Return the faces that a picture shows when turned, in its own pixels."""
         picture = turned(image, turn)
-        return [face.turned_back(picture.size, turn) for face in self._detector().detect(picture)]
+        return [face.turned_back(picture.size, turn) for face in self._detector.detect(picture)]
 
+    @cached_property
     def _detector(self) -> YuNet:
-        detector: YuNet | None = getattr(self._local, "detector", None)
-        if detector is None:
-            from facesketch.faces.yunet import YuNet
-
-            detector = self._local.detector = YuNet(self._model)
-        return detector
+        return YuNet(shipped.YUNET)
 
 
 def _surest(faces: Sequence[Face]) -> float:

@@ -6,39 +6,46 @@ aligned frame's 4:5 shape is taken to have the eyes, the nose and the mouth wher
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
-from facesketch.errors import ImageError
+from facesketch.errors import CheckpointError, ImageError
 from facesketch.faces.frame import FRAME
-from facesketch.faces.yunet import found, open_network
+from facesketch.faces.warp import inverse, similarity
+from facesketch.faces.yunet import YuNet
+from facesketch.weights.session import open_published
 
 DIMENSION = 128
 # Where YuNet puts the eyes, the nose and the corners of the mouth on average, over CUHK's photos and sketches
 _POINTS = ((71.5, 127.0), (124.5, 127.0), (97.5, 156.0), (75.0, 177.5), (121.0, 179.0))
-_SCORE = 0.6  # below this YuNet's find is not taken for a face
+# Where SFace has them, with a pixel's centre at whole numbers
+_SIZE = (112, 112)
+_ALIGNED = ((38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041))
 
 
 class SFace:
-    """Describes faces; one may serve several threads, and reads the files once for each of them.
+    """Describes faces; one may serve several threads.
 
     Args:
         model: SFace (`sface` of the fetched weights).
         detector: YuNet, or None.
 
     Raises:
-        CheckpointError: OpenCV cannot read a file.
+        CheckpointError: a file is not there, ONNX Runtime cannot read it, or it is another network.
     """
 
     def __init__(self, model: Path, detector: Path | None = None) -> None:
-        self._model, self._detector = model, detector
-        self._local = threading.local()  # OpenCV's networks keep state between calls
-        self._networks()  # so that a damaged file fails here
+        self._network = open_published(model)
+        picture, *unused = self._network.get_inputs()
+        if picture.shape != [1, 3, *_SIZE] or self._network.get_outputs()[0].shape != [1, DIMENSION]:
+            raise CheckpointError(f"{model}: not SFace", "type `facesketch models fetch sface`")
+        # the Zoo's file of 8 bits lists the weights that it replaced as inputs
+        self._picture, self._unused = picture.name, {each.name: np.zeros(each.shape, np.float32) for each in unused}
+        self._detector = None if detector is None else YuNet(detector)
 
     def describe(self, pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:
         """Return one unit vector per picture; the inner product of two is their cosine similarity, 1 for the same.
@@ -57,31 +64,18 @@ class SFace:
         return np.asarray(found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12))
 
     def _describe(self, picture: NDArray[np.uint8], number: int) -> NDArray[np.float32]:
-        recogniser, detector = self._networks()
-        picture = np.ascontiguousarray(picture[..., ::-1])  # OpenCV has blue first
-        faces = np.empty((0, 15), np.float32) if detector is None else found(detector, picture)
+        faces = np.empty((0, 15), np.float32) if self._detector is None else self._detector.found(picture)
         if len(faces):
-            face = faces[faces[:, 14].argmax()]
-        else:  # the aligned frame's five points, in YuNet's layout
+            points = faces[0, 4:14].reshape(5, 2).astype(np.float64)
+        else:  # the aligned frame's five points
             height, width = picture.shape[:2]
             if abs(width / height - FRAME.width / FRAME.height) > 0.01:
                 searched = f"picture {number}: no face found"
-                seen = f"picture {number} is {width}x{height}" if detector is None else searched
+                seen = f"picture {number} is {width}x{height}" if self._detector is None else searched
                 raise ImageError(seen, f"expected a face, or an aligned picture of {FRAME.width}x{FRAME.height}")
             points = np.array(_POINTS) * (width / FRAME.width, height / FRAME.height)
-            face = np.concatenate([(0, 0, width, height), points.ravel(), (1.0,)]).astype(np.float32)
-        crop = recogniser.alignCrop(picture, face)
-        return np.array(recogniser.feature(crop)[0], dtype=np.float32)  # a copy: OpenCV reuses its memory
-
-    def _networks(self) -> tuple[Any, Any]:
-        """Return SFace, and YuNet or None, of the thread that asks."""
-        networks: tuple[Any, Any] | None = getattr(self._local, "networks", None)
-        if networks is None:
-            import cv2
-
-            detector = None
-            if self._detector is not None:
-                size = (FRAME.width, FRAME.height)
-                detector = open_network(cv2.FaceDetectorYN, self._detector, size, _SCORE)
-            networks = self._local.networks = open_network(cv2.FaceRecognizerSF, self._model), detector
-        return networks
+        matrix = tuple(inverse(similarity(points + 0.5, np.array(_ALIGNED) + 0.5)).ravel())
+        channels = [Image.fromarray(channel) for channel in picture.astype(np.float32).transpose(2, 0, 1)]
+        how = (_SIZE, Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR)
+        crop = np.rint([np.asarray(channel.transform(*how)) for channel in channels])  # whole levels, as in OpenCV's
+        return np.asarray(self._network.run(None, {self._picture: crop[None], **self._unused})[0][0])

@@ -5,10 +5,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageFilter
-
-from facesketch.faces.frame import Point
 
 Matrix = NDArray[np.float64]
 """2x3: takes (x, y, 1) to a place in another picture. A pixel's centre lies at half numbers."""
@@ -23,11 +21,17 @@ _HEAD = 0.6  # share of the frame's width in its middle that hair may fill at th
 _BAND = 0.03  # share of the shorter side: how much of the picture along its border is continued beyond it
 
 
-def similarity(source: tuple[Point, Point], target: tuple[Point, Point]) -> Matrix:
-    """Return the rotation, scale and shift that takes two points to two others."""
-    (start, end), (to_start, to_end) = ((complex(*point) for point in pair) for pair in (source, target))
-    turn = (to_end - to_start) / (end - start)
-    shift = to_start - turn * start
+def similarity(source: ArrayLike, target: ArrayLike) -> Matrix:
+    """Return the rotation, scale and shift that brings points nearest to others, by least squares; two meet exactly.
+
+    Args:
+        source: (N, 2), at least two different points.
+        target: (N, 2).
+    """
+    start, goal = (np.asarray(points, np.float64) @ (1, 1j) for points in (source, target))
+    centred = start - start.mean()
+    turn = np.vdot(centred, goal) / np.vdot(centred, centred)
+    shift = goal.mean() - turn * start.mean()
     return np.array([[turn.real, -turn.imag, shift.real], [turn.imag, turn.real, shift.imag]])
 
 

@@ -1,4 +1,4 @@
-"""YuNet (Wu, Peng & Yu 2023) through OpenCV: a quick look for faces, then a close one at the eyes of each."""
+"""YuNet (Wu, Peng & Yu 2023): a quick look for faces, then a close one at the eyes of each."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,13 +15,25 @@ from facesketch.errors import CheckpointError
 from facesketch.faces.face import Face
 from facesketch.faces.frame import Point
 from facesketch.faces.warp import inverse, moved, similarity, warp
+from facesketch.weights.session import open_published
 
+Array = NDArray[np.float32]
 Points = NDArray[np.float64]
 
 _SCORE = 0.6
+_OVERLAP = 0.3  # share of both boxes' area; beyond it the less sure one is the same face
+_MOST = 5000  # boxes, the surest, that are compared with each other
+_STRIDES = (8, 16, 32)
+_HEADS = [f"{head}_{stride}" for head in ("cls", "obj", "bbox", "kps") for stride in _STRIDES]
+# What ONNX Runtime does not take of the published files, and the same in as many bytes: pictures with sides of 640
+# pixels, where names stand for any side, and biases of 8 bits whose only block holds all 64 of them.
+_READABLE = {
+    b"\n\x03\x08\x80\x05" * 2: b"\n\x03\x12\x01h\n\x03\x12\x01w",
+    b"block_size\x18\x40\xa0\x01\x02*\x0b\n\x04axis\x18\x00": b"block_size\x18\x00\xa0\x01\x02*\x0b\n\x04axis\x18\x00",
+}
 _FIRST, _FARTHER = 320, 1280  # pixels of the longer side
 _OTHERS = (160, 224, 640)
-_LEAST = 64  # pixels of a side: in a strip of 32 OpenCV reads what it never wrote, and sees faces of any size in it
+_LEAST = 64  # pixels of a side; thinner pictures get a black border, as larger ones do up to the next multiple of 32
 _SMALL = 0.12  # a largest face of less than this share of the longer side means a crowd
 
 # The close look: the eyes so many pixels apart, amid such a window. Measured on CUHK's crops turned and scaled at
@@ -38,37 +49,6 @@ _WIDE, _LOW = 1.027, 0.011
 _MIRRORED = [1, 0, 2, 4, 3]
 
 
-def found(network: Any, picture: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return (N, 15) faces of a (H, W, 3) picture, blue first: box, five points, score.
-
-    Args:
-        network: OpenCV's `FaceDetectorYN`.
-        picture: continued with black, to the right and below, where it is too thin for OpenCV.
-    """
-    height, width = picture.shape[:2]
-    whole = np.zeros((max(_LEAST, height), max(_LEAST, width), 3), dtype=np.uint8)
-    whole[:height, :width] = picture
-    network.setInputSize((whole.shape[1], whole.shape[0]))
-    _, rows = network.detect(whole)
-    return np.empty((0, 15), dtype=np.float32) if rows is None else np.asarray(rows)
-
-
-def open_network(kind: Any, path: Path, *rest: Any) -> Any:
-    """Return OpenCV's network of a kind, such as `cv2.FaceDetectorYN`, from an ONNX file.
-
-    Raises:
-        CheckpointError: it is not there, or OpenCV cannot read it.
-    """
-    import cv2
-
-    if not path.is_file():
-        raise CheckpointError(f"{path}: no such file", "expected an ONNX model, as `facesketch models fetch` brings")
-    try:
-        return kind.create(str(path), "", *rest)
-    except cv2.error as error:
-        raise CheckpointError(f"{path}: OpenCV cannot read it", "expected an ONNX model, so fetch it again") from error
-
-
 class YuNet:
     """Finds faces from about 20 pixels, tilted by up to 45°, on photos and on sketches.
 
@@ -76,13 +56,26 @@ class YuNet:
         model: the ONNX file.
 
     Raises:
-        CheckpointError: it is not there, or OpenCV cannot read it.
+        CheckpointError: it is not there, ONNX Runtime cannot read it, or it is not YuNet for pictures of any size.
     """
 
     def __init__(self, model: Path) -> None:
-        import cv2
+        self._net = open_published(model, _READABLE)
+        picture, heads = self._net.get_inputs()[0], {head.name for head in self._net.get_outputs()}
+        if not heads.issuperset(_HEADS) or any(isinstance(side, int) for side in picture.shape[2:]):
+            hint = "expected face_detection_yunet_2023mar.onnx or ..._2023mar_int8bq.onnx of the OpenCV Zoo"
+            raise CheckpointError(f"{model}: not YuNet for pictures of any size", hint)
+        self._picture = picture.name
 
-        self._net = open_network(cv2.FaceDetectorYN, model, (_FIRST, _FIRST), _SCORE)
+    def found(self, picture: NDArray[np.uint8]) -> Array:
+        """Return (N, 15) faces of a (H, W, 3) picture, the surest first: box, five points, score."""
+        height, width = picture.shape[:2]
+        down, across = (max(_LEAST, 32 * math.ceil(side / 32)) for side in (height, width))
+        whole = np.zeros((1, 3, down, across), dtype=np.float32)  # black beyond the picture
+        whole[0, :, :height, :width] = picture[..., ::-1].transpose(2, 0, 1)  # blue first
+        heads = self._net.run(_HEADS, {self._picture: whole})
+        levels = [_decoded(heads[level::3], stride, across // stride) for level, stride in enumerate(_STRIDES)]
+        return _distinct(np.concatenate(levels))
 
     def detect(self, image: Image.Image) -> list[Face]:
         """Return the faces in any order; the eyes off by a twelfth of their distance, more on tilted heads."""
@@ -100,7 +93,7 @@ class YuNet:
         small = image.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
         back = np.array([image.width / size[0], image.height / size[1]])
         faces = []
-        for row in found(self._net, np.asarray(small.convert("RGB"))[:, :, ::-1]):
+        for row in self.found(np.asarray(small.convert("RGB"))):
             points = _points(row) * back
             left, top, width, height = (row[:4].astype(np.float64) * np.tile(back, 2)).tolist()
             faces.append(Face((left, top, width, height), _pupils(points), points, min(1.0, float(row[14]))))
@@ -132,14 +125,39 @@ class YuNet:
     def _amid(self, window: Image.Image) -> Iterator[Points]:
         """Yield the points of the face in the middle of the window, if it is there."""
         middle = np.mean(_EYES, axis=0)
-        for row in found(self._net, np.asarray(window.convert("RGB"))[:, :, ::-1]):
+        for row in self.found(np.asarray(window.convert("RGB"))):
             points = _points(row)
             if np.abs(points[:2].mean(axis=0) - middle).max() < _APART / 2:
                 yield points
                 return
 
 
-def _points(row: NDArray[np.float32]) -> Points:
+def _decoded(heads: list[Array], stride: int, across: int) -> Array:
+    """Return (N, 15) the faces of one grid of `across` cells a row; sizes are logarithms, places are within cells."""
+    face, there, box, points = (head[0] for head in heads)
+    score = np.sqrt(face.clip(0, 1) * there.clip(0, 1))[:, 0]
+    sure = np.flatnonzero(score >= _SCORE)
+    cell = np.stack([sure % across, sure // across], axis=1).astype(np.float32)
+    middle, size = (cell + box[sure, :2]) * stride, np.exp(box[sure, 2:]) * stride
+    return np.column_stack([middle - size / 2, size, (np.tile(cell, 5) + points[sure]) * stride, score[sure]])
+
+
+def _distinct(faces: Array) -> Array:
+    """Return the faces, the surest first, without those whose box is nearly that of a surer one."""
+    faces = faces[np.argsort(-faces[:, 14], kind="stable")[:_MOST]]
+    low, size = faces[:, :2].astype(int), faces[:, 2:4].astype(int)  # whole pixels, as in OpenCV
+    kept, left = [], np.arange(len(faces))
+    while len(left):
+        first, left = left[0], left[1:]
+        kept.append(first)
+        ends = np.minimum(low[first] + size[first], low[left] + size[left])
+        shared = (ends - np.maximum(low[first], low[left])).clip(0).prod(axis=1)
+        both = size[first].prod() + size[left].prod(axis=1) - shared
+        left = left[shared <= _OVERLAP * both]
+    return faces[kept]
+
+
+def _points(row: Array) -> Points:
     return row[4:14].astype(np.float64).reshape(5, 2)
 
 

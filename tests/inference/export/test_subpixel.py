@@ -11,8 +11,8 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch.nn import functional as F
 
-from facesketch.inference.engines.onnx_engine import open_session
 from facesketch.inference.export.subpixel import fuse
+from facesketch.weights.session import open_session
 
 RESIZE = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
 

@@ -22,12 +22,12 @@ from facesketch.files import atomic, require_name
 from facesketch.images.io import to_array
 from facesketch.images.tensors import to_tensor
 from facesketch.inference.engines.base import IMAGE, STYLE
-from facesketch.inference.engines.onnx_engine import open_session
 from facesketch.inference.export.quantise import halve, quantise
 from facesketch.inference.export.subpixel import fuse
 from facesketch.inference.export.trace import Graph, trace, with_header
 from facesketch.methods.base import Method
 from facesketch.methods.registry import untrained, without_paths
+from facesketch.weights.session import open_session
 
 Precision = Literal["fp32", "fp16", "int8"]
 Inputs = dict[str, NDArray[np.float32]]

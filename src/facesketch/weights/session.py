@@ -1,0 +1,69 @@
+"""Open ONNX models with ONNX Runtime: ours, and those that the OpenCV Zoo publishes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from facesketch.devices import threads
+from facesketch.errors import CheckpointError, ResourceError
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
+_PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+_ERRORS_ONLY = 3
+
+
+def open_session(model: bytes, name: str, device: str = "cpu", *, published: bool = False) -> InferenceSession:
+    """Return a session over the bytes of an ONNX file.
+
+    Args:
+        model: the file's content.
+        name: what to call it in an error.
+        device: `auto`, `cpu` or `cuda`.
+        published: someone else's model; its 8-bit weights become float32 when the session starts, not at each run.
+
+    Raises:
+        CheckpointError: ONNX Runtime cannot read the graph.
+        ResourceError: the device is not there.
+    """
+    import onnxruntime
+
+    provider = _PROVIDERS.get("cpu" if device == "auto" else device)
+    there = onnxruntime.get_available_providers()
+    if provider not in there:
+        known = ", ".join(device for device, provider in _PROVIDERS.items() if provider in there)
+        raise ResourceError(f"`device` {device}: ONNX Runtime has no such device here", f"expected auto or {known}")
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = _ERRORS_ONLY
+    options.intra_op_num_threads = threads()
+    options.enable_mem_pattern = False  # it plans for one shape, and pictures come in many
+    # a thread that waits by spinning takes the processor from those that read and write pictures meanwhile
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.disable_quant_qdq", str(int(published)))
+    try:
+        return onnxruntime.InferenceSession(model, options, providers=[provider])
+    except Exception as error:  # each kind of damage has its own exception, and their base is Exception itself
+        line = str(error).splitlines()[0]
+        hint = "fetch it again" if published else "export it again"
+        raise CheckpointError(f"{name}: ONNX Runtime cannot read the graph ({line})", hint) from error
+
+
+def open_published(path: Path, readable: Mapping[bytes, bytes] = {}) -> InferenceSession:
+    """Return a session over a file of the OpenCV Zoo.
+
+    Args:
+        path: the file.
+        readable: what to write in place of bytes that ONNX Runtime does not take.
+
+    Raises:
+        CheckpointError: it is not there, or ONNX Runtime cannot read it.
+    """
+    if not path.is_file():
+        raise CheckpointError(f"{path}: no such file", "expected an ONNX model, as `facesketch models fetch` brings")
+    model = path.read_bytes()
+    for old, new in readable.items():
+        model = model.replace(old, new)
+    return open_session(model, str(path), published=True)
