@@ -6,6 +6,8 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import ImageColor
+from skimage.color import rgb2lab
 
 from facesketch.errors import ConfigError
 from facesketch.faces.colours import AUTO, MONK, PARTS, Colours, Part, measure, named, numbers
@@ -62,6 +64,12 @@ def test_colours_are_read_as_people_write_them() -> None:
     assert len(lightness) == 10
     assert lightness[3:] == sorted(lightness[3:], reverse=True)
     assert (max(lightness), min(lightness)) == (84, 22), "no cheek in a photo is lighter or darker"
+
+
+def test_colours_are_in_cielab() -> None:
+    for name in ImageColor.colormap:
+        expected = rgb2lab(np.array(ImageColor.getrgb(name), np.uint8))
+        np.testing.assert_allclose(named("hair", name), expected, atol=0.01)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -17,7 +18,7 @@ from PIL import Image, ImageOps
 from facesketch.data.index import index
 from facesketch.data.pairs import Pair
 from facesketch.data.synthetic.draw import draw_pair
-from facesketch.images.photo_or_sketch import kind_of, likeness
+from facesketch.images.photo_or_sketch import _hats, _spread, kind_of, likeness
 
 Change = Callable[[Image.Image], Image.Image]
 _DRAWN = [draw_pair(np.random.default_rng(seed), 128) for seed in range(4)]
@@ -149,6 +150,16 @@ def test_any_shape_has_an_answer(width: int, height: int, grey: int) -> None:
 def test_it_needs_no_torch() -> None:
     code = "import sys, facesketch.images.photo_or_sketch; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("width", [3, 5, 9])
+@pytest.mark.parametrize("size", [(103, 84), (8, 103), (4, 3)])
+def test_narrow_places_are_those_that_opencv_finds(size: tuple[int, int], width: int) -> None:
+    levels = np.random.default_rng(width).integers(0, 256, size, np.uint8)
+    square = np.ones((width, width), np.uint8)
+    assert np.array_equal(_spread(levels, width, np.maximum), cv2.dilate(levels, square))
+    hats = [cv2.morphologyEx(levels, hat, square).mean() for hat in (cv2.MORPH_BLACKHAT, cv2.MORPH_TOPHAT)]
+    assert _hats(levels, width) == tuple(hats)
 
 
 def _share(pairs: list[Pair], kind: str, change: Change) -> float:

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ImageColor
+from PIL import Image, ImageColor
 
 from facesketch.errors import ConfigError
 from facesketch.faces.frame import FRAME
@@ -63,6 +63,8 @@ _CROWN = (slice(25, 78), slice(66, 135))  # rows, columns
 _OUTSIDE = (slice(0, 125), (slice(0, 24), slice(176, 200)))
 _APART = 14.0  # difference in CIELAB beyond which a pixel of the crown is neither skin nor background
 _LEAST = 0.15  # share of the crown that must be hair
+_TO_XYZ = np.array([(0.412453, 0.357580, 0.180423), (0.212671, 0.715160, 0.072169), (0.019334, 0.119193, 0.950227)])
+_TO_XYZ = (_TO_XYZ / _TO_XYZ.sum(axis=1, keepdims=True)).astype(np.float32)  # white is 1
 _PLAIN = 14.0  # spread of lightness below which a background has one colour
 
 
@@ -108,11 +110,8 @@ def measure(photo: NDArray[np.uint8]) -> Colours:
     Args:
         photo: (H, W, 3), a face as `align` frames it, in any size.
     """
-    import cv2
-
-    size = (FRAME.width, FRAME.height)
-    small = photo if photo.shape[1::-1] == size else cv2.resize(photo, size, interpolation=cv2.INTER_AREA)
-    lab = _lab(np.ascontiguousarray(small))
+    small = Image.fromarray(photo).resize((FRAME.width, FRAME.height), Image.Resampling.HAMMING)
+    lab = _lab(np.asarray(small))
     rows, columns = np.mgrid[: FRAME.height, : FRAME.width]
     discs = [(columns - x) ** 2 + (rows - y) ** 2 <= _CHEEK_RADIUS**2 for x, y in _CHEEKS]
     skin = np.median(lab[np.any(discs, axis=0)], axis=0)
@@ -146,6 +145,9 @@ def _triple(values: NDArray[np.float32]) -> Lab:
 
 
 def _lab(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
-    import cv2
-
-    return np.asarray(cv2.cvtColor(rgb.astype(np.float32) / np.float32(255), cv2.COLOR_RGB2LAB))
+    """Return sRGB (IEC 61966-2-1) as CIELAB."""
+    shares = rgb / np.float32(255)
+    linear = np.where(shares > 0.04045, ((shares + 0.055) / 1.055) ** 2.4, shares / 12.92)
+    xyz = linear @ _TO_XYZ.T
+    x, y, z = np.moveaxis(np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116), -1, 0)
+    return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=-1)

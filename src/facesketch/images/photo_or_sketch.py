@@ -127,9 +127,7 @@ def _light(grey: Array) -> Array:
     The logarithm of the brightest greys nearby is fitted by a polynomial of second degree, what lies above it weighing
     much more than what lies below, so that a shadow across a sheet is found and what is drawn on it is not.
     """
-    import cv2
-
-    brightest = Image.fromarray(cv2.dilate(grey.astype(np.uint8), np.ones((5, 5), np.uint8)))
+    brightest = Image.fromarray(_spread(grey.astype(np.uint8), 5, np.maximum))
     values = np.log(np.asarray(brightest.resize((_GRID, _GRID), Image.Resampling.BOX), np.float64).ravel() + _FLOOR)
     terms = _polynomial(_GRID, _GRID)
     weights = np.ones(len(values))
@@ -148,11 +146,17 @@ def _polynomial(height: int, width: int) -> Array:
 
 def _hats(levels: NDArray[np.uint8], width: int) -> tuple[float, float]:
     """Return the mean of what closing fills, which is narrow and dark, and of what opening takes away, the bright."""
-    import cv2
+    closed = _spread(_spread(levels, width, np.maximum), width, np.minimum)
+    opened = _spread(_spread(levels, width, np.minimum), width, np.maximum)
+    return float((closed - levels).mean()), float((levels - opened).mean())
 
-    square = np.ones((width, width), np.uint8)
-    dark, bright = (cv2.morphologyEx(levels, hat, square) for hat in (cv2.MORPH_BLACKHAT, cv2.MORPH_TOPHAT))
-    return float(dark.mean()), float(bright.mean())
+
+def _spread(levels: NDArray[np.uint8], width: int, extreme: np.ufunc) -> NDArray[np.uint8]:
+    """Return the largest or the smallest level of the square around each place, of an odd width."""
+    for _ in range(2):  # down, then across
+        padded = np.pad(levels, ((width // 2, width // 2), (0, 0)), "edge")
+        levels = extreme.reduce([padded[start : start + len(levels)] for start in range(width)]).T
+    return levels
 
 
 def _colourfulness(rgb: Array, grey: Array) -> float:

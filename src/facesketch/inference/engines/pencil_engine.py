@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -39,7 +38,19 @@ class PencilEngine:
         self.preprocessing.conditions(style, colours, len(images))  # it has none
         grey = np.einsum("nchw,c->nhw", (images + 1) / 2, np.array(LUMA, np.float32))
         sigma = self._sigma * max(grey.shape[1:]) / 256
-        window = (2 * max(1, int(3 * sigma + 0.5)) + 1,) * 2
-        blurred = [cv2.GaussianBlur(each, window, sigma, borderType=cv2.BORDER_REPLICATE) for each in grey]
+        blurred = [_blurred(each, sigma) for each in grey]
         sketch = (grey / np.maximum(blurred, 1e-3)).clip(0, 1)  # the blurred negative is one minus the blurred
         return np.asarray(2 * sketch - 1, dtype=np.float32)[:, None]
+
+
+def _blurred(grey: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
+    """Return a grey picture blurred by a Gaussian of at most 3 sigma; the border's pixels repeat beyond it."""
+    reach = max(1, int(3 * sigma + 0.5))
+    curve = np.exp(-(np.arange(-reach, reach + 1) ** 2) / (2 * sigma**2))
+    block = 2 * reach  # rows at a time, as products of matrices are what NumPy is quickest at
+    weights = np.array([np.pad(curve / curve.sum(), (row, block - 1 - row)) for row in range(block)], np.float32)
+    for _ in range(2):  # down, then across
+        padded = np.pad(grey, ((reach, reach + block), (0, 0)), "edge")
+        rows = [weights @ padded[start : start + 2 * block] for start in range(0, len(grey), block)]
+        grey = np.concatenate(rows)[: len(grey)].T
+    return grey
