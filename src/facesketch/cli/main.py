@@ -38,7 +38,7 @@ for _verb in _VERBS:
     app.command(f"facesketch.cli.{_verb}", name=_verb.partition(":")[0])
 
 _PACKAGES = (
-    *("numpy", "pillow", "onnxruntime", "opencv-python-headless", "torch", "lightning-fabric", "torchmetrics"),
+    *("numpy", "pillow", "onnxruntime", "torch", "lightning-fabric", "torchmetrics"),
     *("lancedb", "fastapi", "onnx", "openvino", "ray"),
 )
 
