@@ -11,7 +11,7 @@ from facesketch.config import TrainConfig
 from facesketch.devices import computes_in_bf16
 from facesketch.errors import ResourceError
 from facesketch.training.distributed import device_name, gather, is_half, launch, precision_name
-from facesketch.training.progress import about
+from facesketch.training.progress import duration
 
 
 def test_a_device_that_is_not_there_is_refused() -> None:
@@ -57,10 +57,10 @@ def test_one_process_gathers_itself() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "said"),
-    [(0.01, "1 s"), (89, "89 s"), (90, "2 min"), (3600, "60 min"), (5400, "1:30 h"), (90000, "1 day, 1:00 h")],
+    [(0.0123, "12 ms"), (3.21, "3.2 s"), (95, "95 s"), (600, "10 min"), (9000, "2 h 30 min"), (90000, "25 h 00 min")],
 )
-def test_durations_are_told_as_one_would_say_them(seconds: float, said: str) -> None:
-    assert about(seconds) == said
+def test_durations_have_at_most_two_units(seconds: float, said: str) -> None:
+    assert duration(seconds) == said
 
 
 FAULTS = """

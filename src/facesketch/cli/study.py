@@ -62,20 +62,20 @@ def study(
 
 
 def _tell(grid: Study, cell: Cell | None, why: str | None) -> None:
-    """Say each cell that is done or has failed; first what is missing and about how long it takes on this machine."""
+    """Print each cell that is done or has failed; first of all what is missing, and about how long that will take."""
     if cell is not None:
         note(f"[{grid.cells.index(cell) + 1}/{len(grid.cells)}] {cell.name}: {why or 'done'}")
         return
     from facesketch.study.study import study_costs
-    from facesketch.training.progress import about
+    from facesketch.training.progress import duration
 
     costs = study_costs(grid)
     numbers = ("parameters", "steps", "memory", "time")
     shown = table("cell", *numbers, numbers=numbers)
     for name, cost in costs.items():
         memory = f"{cost.memory / 2**30:.1f} GiB"
-        shown.add_row(name, f"{cost.parameters:,}", f"{cost.steps:,}", memory, about(cost.seconds))
+        shown.add_row(name, f"{cost.parameters:,}", f"{cost.steps:,}", memory, duration(cost.seconds))
     console(stderr=True).print(shown)
     done = sum(grid.done(cell) for cell in grid.cells)
-    total = about(sum(cost.seconds for cost in costs.values())) if costs else "no time"
+    total = duration(sum(cost.seconds for cost in costs.values())) if costs else "no time"
     note(f"{count(len(grid.cells), 'cell')}, {done} done, {len(costs)} to train: about {total} on this machine")

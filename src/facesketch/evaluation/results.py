@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeVar
 
 from pydantic import AliasChoices, Field, ValidationError, model_validator
 
@@ -18,8 +18,8 @@ from facesketch.errors import ConfigError, DataError, OutputError, nearest
 from facesketch.files import parse_json, read_file, write_json, write_text
 from facesketch.metrics.bootstrap import Bootstrap, Interval
 
-FORMAT = "facesketch results 1"
 _SAME = 0.01  # rounding moves a metric by less than this, another picture by more
+Kept = TypeVar("Kept", bound=Frozen)
 Better = Literal["higher", "lower"]
 Verdict = Literal["no difference shown", "first is better", "second is better"]
 
@@ -133,19 +133,27 @@ class Results(Frozen):
         Raises:
             DataError: missing, not JSON, not results of ours, or damaged.
         """
-        hint = "give a file that an evaluation wrote as its `out`"
-        try:
-            value = parse_json(read_file(Path(path)))
-        except (OSError, ValueError) as error:
-            seen = "no such file" if isinstance(error, FileNotFoundError) else "not a results file"
-            raise DataError(f"{path}: {seen}", hint) from error
-        form = value.get("format") if isinstance(value, Mapping) else None
-        if form != FORMAT:
-            raise DataError(f"{path}: format is {form!r}, expected {FORMAT!r}", hint)
-        try:
-            return cls.model_validate(value)
-        except ValidationError as error:
-            raise DataError(f"{path}: damaged results ({explain(error, cls)})", "evaluate again") from error
+        return read_results(path, cls, "give a file that an evaluation wrote as its `out`")
+
+
+def read_results(path: Path, model: type[Kept], hint: str) -> Kept:
+    """Read a JSON file of results whose `format` is the model's own.
+
+    Raises:
+        DataError: missing, not JSON, not such results, or damaged.
+    """
+    try:
+        value = parse_json(read_file(Path(path)))
+    except (OSError, ValueError) as error:
+        seen = "no such file" if isinstance(error, FileNotFoundError) else "not a results file"
+        raise DataError(f"{path}: {seen}", hint) from error
+    form, expected = value.get("format") if isinstance(value, Mapping) else None, model.model_fields["format"].default
+    if form != expected:
+        raise DataError(f"{path}: format is {form!r}, expected {expected!r}", hint)
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        raise DataError(f"{path}: damaged results ({explain(error, model)})", "evaluate again") from error
 
 
 class Difference(Interval):

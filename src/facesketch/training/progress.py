@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import timedelta
 from typing import Any
 
 import torch
@@ -60,7 +59,7 @@ def announce(config: RunConfig, parts: Split, cost: Estimate, fabric: Fabric, do
     )
     console.print(
         f"{steps:,} {'step' if steps == 1 else 'steps'}{after} on {device_name(fabric.device)} "
-        f"in {'bf16' if half else 'fp32'}{threads}: about {cost.memory / 2**30:.1f} GiB and {about(seconds)}"
+        f"in {'bf16' if half else 'fp32'}{threads}: about {cost.memory / 2**30:.1f} GiB and {duration(seconds)}"
     )
     console.print(f"up to {decimal(cost.room)} of disk space during training, and {decimal(cost.kept)} afterwards")
     for line in [] if done else twin_warnings(parts):
@@ -73,12 +72,14 @@ def announce(config: RunConfig, parts: Split, cost: Estimate, fabric: Fabric, do
         )
 
 
-def about(seconds: float) -> str:
-    """Return a duration in a suitable unit."""
-    if seconds < 90:
-        return f"{max(1, round(seconds))} s"
+def duration(seconds: float) -> str:
+    """Return a length of time in at most two units."""
+    if seconds < 1:
+        return f"{1000 * seconds:.0f} ms"
+    if seconds < 120:
+        return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
     minutes = round(seconds / 60)
-    return f"{minutes} min" if seconds < 5400 else f"{str(timedelta(minutes=minutes))[:-3]} h"
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
 class Teller:
@@ -105,7 +106,7 @@ class Teller:
         if task.finished:
             parts.append("done")
         elif task.time_remaining:  # not known yet after a single step
-            parts.append(f"about {about(task.time_remaining)} left")
+            parts.append(f"about {duration(task.time_remaining)} left")
         steps = f"step {line['step']:,} of {int(task.total or 0):,}"
         self._progress.console.print(f"epoch {line['epoch']}, {steps}: {'; '.join(parts)}", soft_wrap=True)
 

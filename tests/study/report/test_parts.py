@@ -221,14 +221,6 @@ def test_a_chart_takes_any_words() -> None:
     assert r'aria-label="old\dir: \1 \g&lt;0&gt;">' in svg
 
 
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(None, "–"), (0.0123, "12 ms"), (3.21, "3.2 s"), (95, "95 s"), (600, "10 min"), (9000, "2 h 30 min")],
-)
-def test_durations(seconds: float | None, text: str) -> None:
-    assert numbers.duration(seconds) == text
-
-
 def test_numbers_have_the_digits_of_their_metric() -> None:
     assert numbers.number(-0.1234) == "−0.123"
     assert numbers.number(15.678, "psnr") == "15.68"

@@ -5,15 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import AliasChoices, Field, ValidationError
+from pydantic import AliasChoices, Field
 
-from facesketch.config import Frozen, explain
-from facesketch.errors import DataError
-from facesketch.files import parse_json, read_file, write_json
+from facesketch.config import Frozen
+from facesketch.evaluation.results import read_results
+from facesketch.files import write_json
 from facesketch.metrics.bootstrap import Interval
 from facesketch.metrics.calibration import Bin
 
-FORMAT = "facesketch search results 1"
 FILE = "search.json"
 ALONE, AMONG = "alone", "distractors"
 RANKS = (1, 5, 10)
@@ -143,19 +142,7 @@ class SearchResults(Frozen):
         Raises:
             DataError: missing, not JSON, not results of a search, or damaged.
         """
-        what = "give a file that `facesketch search evaluate` wrote"
-        try:
-            value = parse_json(read_file(Path(path)))
-        except (OSError, ValueError) as error:
-            seen = "no such file" if isinstance(error, FileNotFoundError) else "not a results file"
-            raise DataError(f"{path}: {seen}", what) from error
-        told = value.get("format") if isinstance(value, dict) else None
-        if told != FORMAT:
-            raise DataError(f"{path}: format is {told!r}, expected {FORMAT!r}", what)
-        try:
-            return cls.model_validate(value)
-        except ValidationError as error:
-            raise DataError(f"{path}: damaged results ({explain(error, cls)})", "evaluate again") from error
+        return read_results(path, cls, "give a file that `facesketch search evaluate` wrote")
 
 
 def file_of(place: Path) -> Path:

@@ -24,18 +24,6 @@ def interval(ends: Interval, metric: str = "") -> str:
     return f"{number(ends.low, metric).removesuffix(' %')} to {number(ends.high, metric)}"
 
 
-def duration(seconds: float | None) -> str:
-    """Return a length of time in two units at most."""
-    if seconds is None:
-        return "–"
-    if seconds < 1:
-        return f"{1000 * seconds:.0f} ms"
-    if seconds < 120:
-        return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60:02d} min"
-
-
 def listed(names: list[str]) -> str:
     """Return names joined as in a sentence."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else "none"

@@ -12,10 +12,10 @@ from facesketch.files import read_json
 from facesketch.metrics.bootstrap import Interval
 from facesketch.study.aggregate import PRIMARY, VariantResult, baseline_results
 from facesketch.study.grid import Cell
-from facesketch.study.report.numbers import duration
 from facesketch.study.study import Study
 from facesketch.training import run_folder as run
 from facesketch.training.cost import estimate
+from facesketch.training.progress import duration
 
 FIRST = (PRIMARY, "ssim", "lpips-alex", "scoot")
 """The main table shows the first three of these that were measured; all other measures stand in a second table."""
@@ -139,7 +139,7 @@ def costs(study: Study, results: Mapping[str, Results]) -> list[dict[str, str]]:
         for name in cell.results.values():
             if name not in results:
                 continue
-            model, environment = results[name].model, environment_of(study, cell)
+            model, environment, trained = results[name].model, environment_of(study, cell), study.course(cell).seconds
             half = str(environment.get("precision", "")).startswith("bf16")
             memory = _memory(study, cell, half, known) if cell.learned else None
             each = results[name].seconds.get("translate", 0.0) / len(results[name].stems)
@@ -151,7 +151,7 @@ def costs(study: Study, results: Mapping[str, Results]) -> list[dict[str, str]]:
                     "Seed": "–" if not cell.learned or model.seed is None else str(model.seed),
                     "Kept epoch": f"{model.best_epoch} of {model.epochs}" if model.best_epoch and model.epochs else "–",
                     "Parameters": parameters if cell.learned else "none",
-                    "Training": duration(study.course(cell).seconds) if cell.learned else "none",
+                    "Training": "none" if not cell.learned else "–" if trained is None else duration(trained),
                     "Memory": "–" if memory is None else f"{memory / 2**30:.1f} GiB",
                     "Translating": duration(each) if each else "–",
                     "Device": " ".join(str(environment[key]) for key in ("device", "precision") if key in environment)
