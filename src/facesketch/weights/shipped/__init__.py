@@ -8,16 +8,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from facesketch.config import Direction
 from facesketch.errors import CheckpointError
 
-MODELS: dict[Direction, str] = {"photo2sketch": "photo2sketch.onnx", "sketch2photo": "sketch2photo.onnx"}
-SEARCH: dict[Direction, str] = MODELS | {"sketch2photo": "sketch2photo_search.onnx"}
+MODELS = {"photo2sketch": "photo2sketch.onnx", "sketch2photo": "sketch2photo.onnx"}
+SEARCH = MODELS | {"sketch2photo": "sketch2photo_search.onnx"}
 """The models of `facesketch.search`: its chances were measured with an earlier sketch2photo."""
 YUNET = Path(__file__).with_name("face_detection_yunet_2023mar_int8bq.onnx")
 
 
-def path(direction: Direction, *, search: bool = False) -> Path:
+def path(direction: str, *, search: bool = False) -> Path:
     """Return the model file of a direction, for translating or for searching.
 
     Raises:
