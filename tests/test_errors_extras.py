@@ -142,7 +142,7 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory, faces: Path) -> Path:
     return facesketch.train("dense-ae", out, data=faces, steps=1, size=32, hidden=4, quiet=True)
 
 
-def test_what_is_missing_is_told_in_one_line_before_anything_is_written(
+def test_what_is_missing_is_reported_in_one_line_before_anything_is_written(
     alone: Callable[..., list[tuple[int, str]]], tmp_path: Path, faces: Path, run_folder: Path
 ) -> None:
     photo = faces / "photos" / "face-0001.png"

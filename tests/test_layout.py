@@ -266,7 +266,7 @@ def test_the_exact_build_fits_what_is_required() -> None:
 
 
 @pytest.mark.parametrize("name", ["make test", "make demo", "make check"])
-def test_what_the_readers_are_told_to_type_is_there(name: str) -> None:
+def test_the_commands_that_readers_are_told_to_type_exist(name: str) -> None:
     told = [path.read_text(encoding="utf-8") for path in (_ROOT / "README.md", _ROOT / "CONTRIBUTING.md")]
     assert any(name in text for text in told)
     target = name.removeprefix("make ")

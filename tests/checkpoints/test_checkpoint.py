@@ -168,7 +168,7 @@ def test_weights_that_do_not_fit_are_refused_in_one_line(changed: str, tmp_path:
 
 
 @pytest.mark.parametrize("other", [_config("pix2pix", width=8), _config("dense-ae")])
-def test_weights_of_another_model_are_told_with_few_names(other: RunConfig, tmp_path: Path) -> None:
+def test_weights_of_another_model_are_refused_with_few_names(other: RunConfig, tmp_path: Path) -> None:
     path, method, theirs = tmp_path / "model.safetensors", build(_config("conv-ae")), build(other)
     save_weights(path, theirs, other)
     with pytest.raises(ConfigError) as caught:

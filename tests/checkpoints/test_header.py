@@ -51,7 +51,7 @@ def test_the_suffix_may_be_large(tmp_path: Path) -> None:
     assert read_header(_write(tmp_path / "MODEL.ONNX")).notes == NOTES
 
 
-def test_no_header_at_all_is_somebody_else_s(tmp_path: Path) -> None:
+def test_a_missing_header_belongs_to_another_program(tmp_path: Path) -> None:
     path = tmp_path / "model.onnx"
     path.write_bytes(_model().SerializeToString())
     with pytest.raises(CheckpointError, match=r"format is None, expected 'facesketch 1'; it was not written by"):

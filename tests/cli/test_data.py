@@ -90,7 +90,7 @@ def test_validation_and_layout_are_passed_on(tmp_path: Path, capsys: pytest.Capt
         call("check", str(tmp_path), "--layout", "cuk")
 
 
-def test_pairs_left_out_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_pairs_left_out_are_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     fill(tmp_path)
     lines = ["stem,split,subject,photo,sketch"]
     lines += [f"{n},{'test' if n else 'train'},{min(n, 1)},photos/{n}.png,sketches/{n}.png" for n in range(5)]

@@ -72,16 +72,16 @@ def test_what_is_left_out_is_named(command: Callable[..., Any], arrange: Callabl
         (["--model", "none.onnx"], "none.onnx: no such file"),
     ],
 )
-def test_a_wrong_option_is_told_in_one_line(
+def test_a_wrong_option_is_reported_in_one_line(
     refused: Callable[..., str], faces: Path, tmp_path: Path, words: list[str], said: str
 ) -> None:
     assert refused("faces", "align", faces, "--out", tmp_path / "aligned", *words).startswith(said)
     assert not (tmp_path / "aligned").exists()
 
 
-def test_no_folder_is_told_in_one_line(refused: Callable[..., str], tmp_path: Path) -> None:
+def test_no_folder_is_reported_in_one_line(refused: Callable[..., str], tmp_path: Path) -> None:
     assert refused("faces", "align", "--out", tmp_path / "aligned").startswith("no folder given")
 
 
-def test_a_missing_folder_is_told_in_one_line(refused: Callable[..., str], tmp_path: Path) -> None:
+def test_a_missing_folder_is_reported_in_one_line(refused: Callable[..., str], tmp_path: Path) -> None:
     assert "no such folder" in refused("faces", "align", tmp_path / "none", "--out", tmp_path / "aligned")

@@ -123,7 +123,7 @@ def test_study_prints_its_table(spoken: Spoken, pairs: Path, tmp_path: Path) -> 
     assert b"report.html" in said
 
 
-def test_mistakes_are_told_in_one_line(spoken: Spoken, tmp_path: Path) -> None:
+def test_mistakes_are_reported_in_one_line(spoken: Spoken, tmp_path: Path) -> None:
     code, said, told = spoken("data", "check", tmp_path / "Zoë ↑ 顔")
     assert (code, said, told.count(b"\n")) == (2, b"", 1)
     assert b"no such folder" in told

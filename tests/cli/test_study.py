@@ -56,7 +56,7 @@ def test_names_may_have_spaces_between(faces: Path, tmp_path: Path) -> None:
     assert Study.read(tmp_path / "study").metrics == ("ssim", "psnr")
 
 
-def test_nobody_to_train_on_is_told_before_training(
+def test_nobody_to_train_on_is_reported_before_training(
     refused: Callable[..., str], arrange: Callable[..., Path], tmp_path: Path
 ) -> None:
     data = arrange(tmp_path / "pairs", train=0, validation=0)
@@ -64,7 +64,7 @@ def test_nobody_to_train_on_is_told_before_training(
     assert not (tmp_path / "study").exists()
 
 
-def test_unlike_sizes_are_told_before_training(
+def test_unlike_sizes_are_reported_before_training(
     refused: Callable[..., str], arrange: Callable[..., Path], tmp_path: Path
 ) -> None:
     data = arrange(tmp_path / "pairs")
@@ -103,7 +103,7 @@ def test_a_comma_alone_is_not_everything(only: str, refused: Callable[..., str],
     assert said.startswith("--only names none")
 
 
-def test_a_comma_too_many_adds_nothing(faces: Path, tmp_path: Path) -> None:
+def test_an_extra_comma_adds_nothing(faces: Path, tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match="something was trained"):
         study(faces, out=tmp_path / "study", only=["pencil,", " "], quiet=True)
     assert [cell.method for cell in Study.read(tmp_path / "study").cells] == ["pencil"]
@@ -117,7 +117,7 @@ def test_a_study_made_larger_with_fewer_seeds_keeps_its_seeds(faces: Path, tmp_p
     assert len([cell for cell in grid.cells if cell.method == "dense-ae"]) == 6
 
 
-def test_what_the_study_only_names_is_told_apart_in_the_plan(faces: Path, tmp_path: Path) -> None:
+def test_what_the_study_only_names_is_marked_in_the_plan(faces: Path, tmp_path: Path) -> None:
     Study.begin(faces, tmp_path, "quick", only=["conv-ae"])
     cells = Study.read(tmp_path).cells
     named = {cell.name for cell in cells if not cell.built}

@@ -46,7 +46,7 @@ def test_no_option_of_a_method_hides_a_setting(name: str) -> None:
     assert not set(FAMILIES[name].model_fields) & _flags()
 
 
-def test_pictures_much_smaller_than_the_frame_are_told_of(
+def test_pictures_much_smaller_than_the_frame_are_reported(
     pairs: Path, tmp_path: Path, command: Callable[..., Any]
 ) -> None:
     with Image.open(next((pairs / "photos").iterdir())) as photo:
@@ -282,7 +282,7 @@ def test_a_state_that_finds_no_room_is_one_line(pairs: Path, tmp_path: Path, ref
     assert not list((tmp_path / "run").rglob("*.part"))
 
 
-def test_an_interrupt_stops_politely_and_can_be_gone_on_from(
+def test_an_interrupted_training_can_be_resumed(
     pairs: Path, tmp_path: Path, command: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run, words = tmp_path / "run", ["dense-ae", "--hidden", "8", "--size", "32", "--batch-size", "4", "--steps", "9"]

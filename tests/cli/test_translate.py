@@ -49,7 +49,7 @@ def test_the_name_decides_the_format(suffix: str, tmp_path: Path, command: Calla
         assert result.format == {".jpg": "JPEG", ".tif": "TIFF"}.get(suffix, suffix[1:].upper())
 
 
-def test_a_folder_is_mirrored_and_gone_on_with(tmp_path: Path, command: Callable[..., Any]) -> None:
+def test_a_folder_is_mirrored_and_continued(tmp_path: Path, command: Callable[..., Any]) -> None:
     for number, name in enumerate(("a.png", "deep/b.jpg", "deep/er/c.bmp")):
         _picture(tmp_path / "in" / name, seed=number)
     before = _tree(tmp_path / "in")
@@ -277,7 +277,7 @@ def test_native_resolution_is_refused_where_it_cannot_be(
         (["https://example.org/me.jpg", "--out", "x.png"], "addresses are not fetched; save "),
     ],
 )
-def test_places_that_were_not_meant_so(
+def test_places_that_cannot_be_meant(
     given: list[str],
     said: str,
     tmp_path: Path,

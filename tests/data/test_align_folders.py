@@ -191,7 +191,7 @@ def test_no_two_folders_get_one_name(faces: Path, tmp_path: Path) -> None:
     assert len(set(beside_pairs)) == len(beside_pairs)
 
 
-def test_a_stem_that_is_told_by_its_set_is_nobody_elses(arrange: Callable[..., Path], tmp_path: Path) -> None:
+def test_a_stem_with_its_set_in_front_is_unique(arrange: Callable[..., Path], tmp_path: Path) -> None:
     one = arrange(tmp_path / "a", train=1, validation=0, test=0)
     two = arrange(tmp_path / "b", train=2, validation=0, test=0)
     for folder in (one, two):
@@ -242,7 +242,7 @@ def test_nothing_is_written_where_no_face_is_found(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
-def test_an_empty_folder_is_told(tmp_path: Path) -> None:
+def test_an_empty_folder_is_reported(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="no picture in it"):
         align_folders([tmp_path / "empty"], tmp_path / "out", FINDER)
@@ -255,7 +255,7 @@ def test_a_list_of_pairs_that_names_nothing_is_not_taken_for_an_album(tmp_path: 
         align_folders([tmp_path / "set"], tmp_path / "out", FINDER)
 
 
-def test_progress_is_told_of_every_unit(arrange: Callable[..., Path], tmp_path: Path) -> None:
+def test_progress_is_called_after_every_unit(arrange: Callable[..., Path], tmp_path: Path) -> None:
     source = arrange(tmp_path / "set", train=3, validation=0, test=0)
     Image.new("L", (64, 64), 3).save(source / rows(source)[0]["sketch"])
     told: list[tuple[int, int]] = []

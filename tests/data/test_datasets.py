@@ -153,7 +153,7 @@ def test_a_batch_depends_on_seed_epoch_and_place_alone(pairs: list[Pair]) -> Non
     assert not _same(first, _epoch(other, 6))
 
 
-def test_a_picture_is_moved_anew_in_every_epoch_and_place(pairs: list[Pair]) -> None:
+def test_a_picture_is_moved_differently_in_every_epoch_and_place(pairs: list[Pair]) -> None:
     data = _data([pairs[0]] * 4, AugmentConfig())
     photos = [photo for epoch in range(4) for batch in _epoch(data, epoch) for photo in batch.photo]
     assert not any(torch.equal(one, other) for one, other in combinations(photos, 2))
@@ -173,7 +173,7 @@ def test_workers_give_the_same_batches(pairs: list[Pair]) -> None:
 
 
 def test_workers_need_not_be_forked(pairs: list[Pair], monkeypatch: pytest.MonkeyPatch) -> None:
-    """macOS and Windows start them afresh, and send them everything."""
+    """macOS and Windows start them from scratch, and send them everything."""
     monkeypatch.setattr(datasets, "DataLoader", partial(DataLoader, multiprocessing_context="spawn"))
     data = _data(pairs[:3])
     spawned = _epoch(data, 1, workers=1)
@@ -232,7 +232,7 @@ def test_unpaired_draws_are_independent(pairs: list[Pair]) -> None:
         for photo, sketch, *stems in zip(batch.photo, batch.sketch, batch.photo_stems, batch.sketch_stems, strict=True)
         if stems[0] == stems[1]
     ]
-    assert all(not torch.allclose(photo, sketch, atol=0.05) for photo, sketch in moved), "each is moved its own way"
+    assert all(not torch.allclose(photo, sketch, atol=0.05) for photo, sketch in moved), "each is moved differently"
     assert len(set(photos_first)) > 5
 
 
@@ -269,7 +269,7 @@ def _named(pairs: list[Pair], sets: list[str]) -> list[Pair]:
     ]
 
 
-def test_sets_are_drawn_from_equally_often_when_asked_and_else_as_they_come(pairs: list[Pair]) -> None:
+def test_sets_are_drawn_from_equally_often_if_asked(pairs: list[Pair]) -> None:
     named = _named(pairs, ["small", "small", *["large"] * (COUNT - 2)])
     for balance, small in ((True, COUNT // 2), (False, 2)):
         data = PairDataset(named, DataConfig(size=40, balance=balance), _still(), frame=40)
@@ -281,7 +281,7 @@ def test_sets_are_drawn_from_equally_often_when_asked_and_else_as_they_come(pair
 
 
 @given(st.lists(st.sampled_from("abc"), min_size=1, max_size=40), st.integers(0, 99))
-def test_even_draws_are_even_and_come_round_to_everyone(names: list[str], seed: int) -> None:
+def test_even_draws_are_even_and_reach_everyone(names: list[str], seed: int) -> None:
     groups = [np.flatnonzero(np.array(names) == name) for name in sorted(set(names))]
     places = datasets._evenly(groups, len(names), np.random.default_rng(seed))
     counts = [int(np.isin(places, group).sum()) for group in groups]
@@ -292,7 +292,7 @@ def test_even_draws_are_even_and_come_round_to_everyone(names: list[str], seed: 
         assert times.max() - times.min() <= 1 + (len(groups) > 1), count
 
 
-def test_a_batch_says_whose_hand_drew_each_sketch(pairs: list[Pair]) -> None:
+def test_a_batch_says_the_style_of_each_sketch(pairs: list[Pair]) -> None:
     batch = _epoch(PairDataset(_named(pairs, ["x"] * COUNT), DataConfig(size=40), None, frame=40), 0)[0]
     assert batch.styles == ("hand-x",) * 3
     assert batch.first(2).styles == ("hand-x",) * 2

@@ -290,7 +290,7 @@ def test_results_that_lie_among_the_pairs_are_no_pairs(tmp_path: Path, marks: li
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere names are text")
-def test_names_that_are_not_utf_8_are_told(tmp_path: Path) -> None:
+def test_names_that_are_not_utf_8_are_reported(tmp_path: Path) -> None:
     odd = os.fsdecode(b"Ren\xe9.png")
     for kind in ("photos", "sketches"):
         draw(tmp_path / kind / "a.png")

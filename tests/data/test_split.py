@@ -53,7 +53,7 @@ SUBJECTS = st.lists(st.tuples(st.sampled_from(NAMES[:40]), st.sampled_from([None
 
 @settings(deadline=None)
 @given(rows=SUBJECTS, validation=st.floats(0, 0.5), test=st.floats(0, 0.5), order=st.randoms())
-def test_no_subject_is_on_two_sides_and_order_is_nothing(
+def test_no_subject_is_on_two_sides_whatever_the_order(
     rows: list[tuple[str, Side | None]], validation: float, test: float, order: object
 ) -> None:
     pairs = [pair(f"{number:03}", subject, side) for number, (subject, side) in enumerate(rows)]
@@ -96,20 +96,20 @@ def test_the_datas_own_sides_win() -> None:
     assert dict(parts.origin) == {"train": "data", "validation": "data", "test": "data"}
 
 
-def test_validation_is_carved_from_training_alone() -> None:
+def test_validation_is_taken_from_training_alone() -> None:
     parts = split([*people(NAMES[:500], "train"), *people(NAMES[500:], "test")])
     assert set(stems(parts.test)) == set(NAMES[500:])
     assert set(stems(parts.validation)) == {name for name in NAMES[:500] if draw("validation", name) < 0.12}
     assert dict(parts.origin) == {"train": "data", "validation": "hash", "test": "data"}
 
 
-def test_a_test_side_is_carved_too_when_the_data_has_none() -> None:
+def test_a_test_side_is_taken_too_when_the_data_has_none() -> None:
     parts = split([*people(NAMES[:500], "train"), *people(NAMES[500:600], "validation")])
     assert set(stems(parts.validation)) == set(NAMES[500:600])
     assert set(stems(parts.test)) == {name for name in NAMES[:500] if draw("test", name) < 0.2}
 
 
-def test_subjects_the_data_says_nothing_of_are_hashed() -> None:
+def test_subjects_without_a_side_in_the_data_are_hashed() -> None:
     parts = split([*people(NAMES[:100], "train"), *people(NAMES[100:200], "test"), *people(NAMES[200:400])])
     hashed = {name for name in NAMES[200:400] if draw("test", name) < 0.2}
     assert set(stems(parts.test)) == set(NAMES[100:200]) | hashed

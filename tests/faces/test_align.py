@@ -132,12 +132,12 @@ def test_detail_survives() -> None:
 @pytest.mark.parametrize(
     "eyes", [((20.0, 20.0), (60.0, 25.0)), ((150.0, 180.0), (190.0, 170.0)), ((0.0, 90.0), (90.0, 0.0))]
 )
-def test_a_plain_picture_goes_on_plain(eyes: Eyes) -> None:
+def test_a_plain_picture_continues_plain(eyes: Eyes) -> None:
     made = align(Image.new("RGB", (200, 200), (200, 120, 40)), face(eyes))
     assert np.abs(pixels(made.image) - (200, 120, 40)).max() <= 1  # neither black beyond the border nor dark seams
 
 
-def test_what_goes_on_beyond_the_border_has_no_streaks() -> None:
+def test_what_continues_beyond_the_border_has_no_streaks() -> None:
     stripes = np.full((200, 200, 3), 30, dtype=np.uint8)  # not black, which an earlier levelling would have left
     stripes[:, ::8], stripes[:, 1::8], stripes[:, 2::8] = (220, 90, 90), (220, 90, 90), (220, 90, 90)
     made = pixels(align(Image.fromarray(stripes), face(((75.0, 50.0), (125.0, 50.0)))).image)
@@ -152,7 +152,7 @@ def test_black_of_an_earlier_levelling_is_filled(eyes: Eyes) -> None:
     assert np.abs(pixels(align(turned, face(eyes)).image).astype(int) - (90, 150, 210)).max() <= 8
 
 
-def test_a_drawing_goes_on_as_paper() -> None:
+def test_a_drawing_continues_as_paper() -> None:
     drawing = Image.new("L", (200, 200), 235)
     pen = ImageDraw.Draw(drawing)
     for x in range(0, 200, 5):
@@ -161,7 +161,7 @@ def test_a_drawing_goes_on_as_paper() -> None:
     assert made[:70].min() > 228
 
 
-def test_hair_that_the_border_cuts_does_not_go_on() -> None:
+def test_hair_that_the_border_cuts_does_not_continue() -> None:
     head = Image.new("RGB", (200, 200), (90, 140, 190))
     ImageDraw.Draw(head).rectangle([60, 0, 140, 120], fill=(30, 20, 15))
     made = pixels(align(head, face(((75.0, 50.0), (125.0, 50.0)))).image)

@@ -1,4 +1,4 @@
-"""What the finder makes of a picture, however it lies, and which of the faces are chosen."""
+"""Which faces the finder finds in a picture, whichever side is up, and which of them are chosen."""
 
 from __future__ import annotations
 
@@ -150,12 +150,12 @@ def test_places_turn_with_the_picture(size: tuple[int, int], turn: Turn) -> None
         assert result.getpixel((int(to_x), int(to_y))) == image.getpixel((x, y))
 
 
-def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"none\.onnx: no such file"):
         FaceFinder(tmp_path / "none.onnx")
 
 
-def test_a_damaged_file_is_told(tmp_path: Path) -> None:
+def test_a_damaged_file_is_reported(tmp_path: Path) -> None:
     (tmp_path / "torn.onnx").write_bytes(b"no network")
     with pytest.raises(CheckpointError, match=r"torn\.onnx: ONNX Runtime cannot read .*; fetch it again"):
         FaceFinder(tmp_path / "torn.onnx")
@@ -310,7 +310,7 @@ def test_where_there_is_no_face_none_is_found(net: Net) -> None:
     assert YuNet(shipped.YUNET).detect(Image.new("L", (300, 200), 90)) == []
 
 
-def test_eyes_of_a_head_turned_away_do_not_blow_it_up(net: Net, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_head_turned_away_is_not_enlarged(net: Net, monkeypatch: pytest.MonkeyPatch) -> None:
     turned = FACE.copy()
     turned[:2, 0] = (0.47, 0.53)
     monkeypatch.setattr(sys.modules[__name__], "FACE", turned)

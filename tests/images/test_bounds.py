@@ -1,4 +1,4 @@
-"""What is not needed refuses no picture, and no small file takes much memory or minutes."""
+"""Parts that nobody needs do not make a picture unreadable, and no small file takes much memory or minutes."""
 
 from __future__ import annotations
 

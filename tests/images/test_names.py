@@ -58,7 +58,7 @@ def test_a_jpeg_by_another_name_is_taken_from_folders(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["a.heic", "b.HEIF", "c.jp2", "d.psd", "e.dng", "f.svg"])
-def test_a_picture_of_another_kind_is_told_of_with_what_to_do(name: str) -> None:
+def test_an_unsupported_picture_is_reported_with_what_to_do(name: str) -> None:
     assert not is_picture(Path(name))
     assert "JPEG" in why_no_picture(Path(name)).upper()
 

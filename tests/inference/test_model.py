@@ -249,7 +249,7 @@ def test_faces_are_chosen_by_their_size(found: list[Face], picture: Image.Image)
         Model(Translator(Unchanging())).prepare(picture, Request(faces=4), "me.jpg")
 
 
-def test_a_picture_without_a_face_is_told_by_its_name(found: list[Face], picture: Image.Image) -> None:
+def test_a_picture_without_a_face_is_named(found: list[Face], picture: Image.Image) -> None:
     with pytest.raises(FaceError, match=r"^wall\.jpg: no face found; .*`align=False`"):
         Model(Translator(Unchanging())).prepare(picture, Request(), "wall.jpg")
     (portrait,) = drawn(Unchanging(), picture, align=False)
@@ -536,7 +536,7 @@ def test_portraits_tell_what_they_were_made_of(scenes: dict[str, Path], model: M
     assert lying.picture.tobytes() == upright.picture.tobytes()
 
 
-def test_what_cannot_be_done_is_told(model: Model, tmp_path: Path) -> None:
+def test_what_cannot_be_done_is_reported(model: Model, tmp_path: Path) -> None:
     Image.new("RGB", (300, 200), (90, 120, 60)).save(tmp_path / "wall.png")
     with pytest.raises(FaceError, match=r"wall\.png: no face found"):
         model(tmp_path / "wall.png")

@@ -223,7 +223,7 @@ def test_colours_change_what_is_drawn_and_nothing_before_they_are_learned() -> N
     assert not torch.allclose(changed[1], plain[1])
 
 
-def test_the_colours_of_each_photo_are_told_in_some_steps_only() -> None:
+def test_the_colours_of_each_photo_are_given_in_some_steps_only() -> None:
     method = _method(**COLOURED).train()
     batch = replace(_batch(), direction="sketch2photo")
     batch.photo[0], batch.photo[1] = 1.0, -1.0

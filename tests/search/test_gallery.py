@@ -1,4 +1,4 @@
-"""A gallery answers with the most alike, with chances that add up, and writes down what it was asked."""
+"""A gallery answers with the most similar photos and with chances that add up, and logs its queries."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def sketch(tmp_path: Path, draw: Any) -> Path:
 
 @pytest.fixture(autouse=True)
 def few_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let galleries of a few photos tell chances, where nobody asks how many are needed."""
+    """Let galleries of a few photos give chances, for tests that are not about how many are needed."""
     monkeypatch.setattr("facesketch.search.probability.FEWEST", 1)
 
 
@@ -112,9 +112,7 @@ def test_many_photos_of_one_person_do_not_hide_who_comes_next(
     assert (len(scores), rest) == (3, 0), "everybody, as fewer than come next were among the first"
 
 
-def test_photos_that_are_looked_at_beyond_the_top_are_not_told_but_counted(
-    filled: Gallery, sketch: Path, asked: list[Any]
-) -> None:
+def test_photos_beyond_the_top_count_but_are_not_listed(filled: Gallery, sketch: Path, asked: list[Any]) -> None:
     answer = filled.search(sketch, 2)
     assert asked[0][1] == 0, "all three persons were looked at"
     assert _names(answer) == ORDER[:2]
@@ -303,7 +301,7 @@ def test_pruning_removes_what_is_gone_from_the_disk(filled: Gallery, photos: Pat
     assert filled.thumbnail(str(gone)) == b""
 
 
-def test_pruning_takes_links_to_nowhere_and_leaves_what_may_not_be_looked_at(
+def test_pruning_removes_dangling_links_and_keeps_unreadable_files(
     gallery: Gallery, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (photos / "link.png").symlink_to(photos / "red.png")

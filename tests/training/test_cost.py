@@ -64,7 +64,7 @@ def test_measuring_the_machine_changes_nothing() -> None:
     assert torch.equal(torch.get_rng_state(), state)
 
 
-def test_free_memory_is_told_or_left_open(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_free_memory_is_returned_or_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
     free = free_memory(torch.device("cpu"))
     assert free is None or 1 << 20 < free < 1 << 50
 

@@ -69,7 +69,7 @@ def test_a_step_that_crashes_ends_only_the_process_that_tries_it(pairs: Path, dy
     assert crash_of_a_step(config, [3], []) is None, "nothing crashed: somebody ended it"
 
 
-def test_auto_goes_on_in_fp32_and_bf16_is_refused(
+def test_auto_continues_in_fp32_and_bf16_is_refused(
     pairs: Path, dying: Callable[..., None], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     dying(f"{IN_HALF} and x.shape[0] == 2")  # of 8 pairs in threes, the last batch alone
@@ -87,9 +87,7 @@ def test_auto_goes_on_in_fp32_and_bf16_is_refused(
     assert steady(config, parts, "") == config.train, "no other processor is known to crash"
 
 
-def test_a_training_that_crashes_says_what_goes_on_and_it_does(
-    pairs: Path, tmp_path: Path, dying: Callable[..., None]
-) -> None:
+def test_a_training_that_crashes_says_how_to_go_on(pairs: Path, tmp_path: Path, dying: Callable[..., None]) -> None:
     dying(IN_HALF, everywhere=True)
     run = tmp_path / "run"
     words = ["conv-ae", "--data", pairs, "--out", run, "--size", "32", "--epochs", "1", "--device", "cpu"]

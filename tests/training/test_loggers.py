@@ -166,7 +166,7 @@ def test_weights_and_biases_without_an_account_is_one_line(
 
 
 @pytest.mark.parametrize("name", ["tensorboard", "wandb"])
-def test_a_missing_extra_is_told_before_anything_is_written(
+def test_a_missing_extra_is_reported_before_anything_is_written(
     name: str, pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, name, None)

@@ -1,4 +1,4 @@
-"""Going on with a run: its folder is one process's at a time, and its pictures may have moved."""
+"""Resuming a run: one process at a time may use its folder, and its pictures may have moved."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_a_run_folder_in_use_is_refused_and_left_alone(
     assert ".lock" not in {path.name for path in run.iterdir()}
 
 
-def test_a_killed_training_is_gone_on_from_at_once(pairs: Path, tmp_path: Path, command: Callable[..., Any]) -> None:
+def test_a_killed_training_can_be_resumed_at_once(pairs: Path, tmp_path: Path, command: Callable[..., Any]) -> None:
     run = tmp_path / "run"
     words = [*WORDS, "--epochs", "100000", "--checkpoint-seconds", "0", "--device", "cpu", "--precision", "fp32"]
     process = subprocess.Popen(
@@ -177,7 +177,7 @@ def test_a_resumed_run_takes_as_many_threads_as_before(
 @pytest.mark.parametrize(
     ("name", "options"), [("dense-ae", {"hidden": 256, "average": 0.9}), ("pix2pix", {"width": 16})]
 )
-def test_the_disk_a_run_takes_is_told_beforehand(
+def test_the_disk_space_a_run_takes_is_reported_beforehand(
     name: str, options: dict[str, Any], pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = {"size": 64, "batch_size": 4, "samples": 0, "device": "cpu", "precision": "fp32", **options}
@@ -195,7 +195,7 @@ def test_the_disk_a_run_takes_is_told_beforehand(
     assert most == pytest.approx(cost.room, rel=0.1)
 
 
-def test_a_disk_that_is_too_small_is_told_beforehand(
+def test_a_disk_that_is_too_small_is_reported_beforehand(
     pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: Callable[..., str]
 ) -> None:
     free = shutil.disk_usage(tmp_path)._replace(free=1_000_000)

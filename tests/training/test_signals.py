@@ -1,4 +1,4 @@
-"""An interrupt waits for the end of a step, and the run goes on from there as if nothing had been."""
+"""An interrupt waits for the end of a step, and the resumed run continues as if nothing had happened."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SMALL: dict[str, Any] = {
 
 @pytest.fixture
 def interruptible() -> Iterator[None]:
-    """Have interrupts raise, also where tests run in a shell's background, which ignores them."""
+    """Have interrupts raise, even if tests run in a shell's background, which ignores them."""
     before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
     signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
@@ -56,7 +56,7 @@ def test_the_first_interrupt_is_held_back_and_the_second_is_not() -> None:
 
 
 @pytest.mark.usefixtures("interruptible")
-def test_one_that_nobody_asked_for_comes_through_at_the_end() -> None:
+def test_a_signal_that_nobody_asked_for_takes_effect_at_the_end() -> None:
     after = []
 
     def block() -> None:
@@ -127,7 +127,7 @@ def test_a_run_cannot_be_made_shorter(pairs: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("other", "advice"), [("", "leave out `styles`"), ("ann", "type `styles` ann,bob")])
-def test_styles_that_are_not_to_be_learned_are_told_before_anything_is_written(
+def test_styles_that_are_not_to_be_learned_are_reported_before_anything_is_written(
     pairs: Path, tmp_path: Path, other: str, advice: str
 ) -> None:
     head, *lines = (pairs / "pairs.csv").read_text().splitlines()

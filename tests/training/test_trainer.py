@@ -72,7 +72,7 @@ def _holds(data: PairDataset, colour: tuple[int, int, int]) -> bool:
 
 
 @pytest.mark.parametrize("method", ["dense-ae", "cyclegan"])
-def test_training_and_validation_see_nobody_else_s_pairs(
+def test_training_and_validation_see_only_their_own_pairs(
     method: str, arrange: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = arrange(tmp_path / "pairs")
@@ -220,7 +220,7 @@ def test_gradients_are_clipped_to_their_largest_norm(
     train("dense-ae", tmp_path / "free", data=pairs, steps=2, **SMALL)
     least = min(norms)
     train("dense-ae", tmp_path / "clipped", data=pairs, steps=2, clip=least / 2, **SMALL)
-    assert norms[2:] == pytest.approx([least / 2] * 2, rel=1e-3)  # torch divides by the norm and 1e-6
+    assert norms[2:] == pytest.approx([least / 2] * 2, rel=1e-3)  # torch divides by the norm plus 1e-6
 
 
 def test_the_schedule_reaches_the_weights(pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -254,7 +254,7 @@ def test_linear_is_flat_for_half_then_falls_and_wastes_no_step(total: int) -> No
 
 
 @pytest.mark.parametrize("longer", [{"epochs": 0}, {"epochs": 3, "steps": 3}, {"rounds": 3}])
-def test_a_length_that_there_is_not(pairs: Path, tmp_path: Path, longer: dict[str, int]) -> None:
+def test_an_unknown_length_is_refused(pairs: Path, tmp_path: Path, longer: dict[str, int]) -> None:
     run = train("dense-ae", tmp_path / "run", data=pairs, epochs=1, **SMALL)
     before = (run / "config.toml").read_bytes()
     with pytest.raises(ConfigError, match=next(iter(longer))):
@@ -313,7 +313,7 @@ def test_complete_settings_train_too(pairs: Path, tmp_path: Path) -> None:
 # What is refused
 
 
-def test_a_folder_that_holds_a_run_is_not_trained_over(pairs: Path, tmp_path: Path) -> None:
+def test_a_folder_with_a_run_is_refused(pairs: Path, tmp_path: Path) -> None:
     run = train("dense-ae", tmp_path / "run", data=pairs, epochs=1, **SMALL)
     before = {path.name: path.read_bytes() for path in run.iterdir() if path.is_file()}
     with pytest.raises(ConfigError, match="already holds a run; go on with `resume`"):
@@ -325,7 +325,7 @@ def test_a_folder_that_holds_a_run_is_not_trained_over(pairs: Path, tmp_path: Pa
     assert {path.name: path.read_bytes() for path in run.iterdir() if path.is_file()} == before
 
 
-def test_what_a_run_that_never_began_left_is_no_hindrance(pairs: Path, tmp_path: Path) -> None:
+def test_what_a_failed_start_left_does_not_matter(pairs: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     out.mkdir()
     (out / "config.toml").write_text("direction = 'sketch2photo'")
@@ -344,7 +344,7 @@ def test_nothing_is_left_behind_where_nothing_can_be_learned(tmp_path: Path) -> 
     assert [path.name for path in tmp_path.iterdir()] == ["empty"]
 
 
-def test_an_unwritable_place_is_told_at_once(pairs: Path, tmp_path: Path) -> None:
+def test_an_unwritable_place_is_reported_at_once(pairs: Path, tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("")
     with pytest.raises(OutputError, match="cannot be written"):
         train("dense-ae", tmp_path / "taken" / "run", data=pairs, epochs=1, **SMALL)

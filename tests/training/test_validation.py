@@ -75,7 +75,7 @@ def test_figures_are_means_over_pictures_and_directions_without_the_padding() ->
     assert figures["loss"] == pytest.approx(float(photos + sketches), abs=1e-6)
 
 
-def test_a_perfect_translation_is_told_as_one() -> None:
+def test_a_perfect_translation_is_reported_as_one() -> None:
     batch = _batch(2, 3)
     mirror = Batch(batch.photo, -batch.photo, batch.photo_stems, batch.photo_stems, (PLACE,) * 2, "photo2sketch")
     figures = validate(Negative(), [mirror])

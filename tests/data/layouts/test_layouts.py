@@ -149,7 +149,7 @@ class TestPhotosAndSketches:
             "ben-1": ("photos/ben/1.jpg", "sketches/ben/1.jpg"),
         }
 
-    def test_folders_that_differ_between_the_kinds_are_no_hindrance(self, tmp_path: Path) -> None:
+    def test_photo_and_sketch_folders_may_differ(self, tmp_path: Path) -> None:
         found = index(touch(tmp_path, "photos/jpg/a.jpg", "sketches/png/a.png"))
         assert rows(found) == {"a": ("photos/jpg/a.jpg", "sketches/png/a.png")}
 
@@ -289,7 +289,7 @@ class TestCufsf:
         with pytest.raises(DataError, match="names 2 FERET photos, but there are 1 sketches"):
             index(tmp_path)
 
-    def test_what_is_missing_is_told(self, tmp_path: Path) -> None:
+    def test_what_is_missing_is_reported(self, tmp_path: Path) -> None:
         (tmp_path / "list.txt").write_text("".join(f"0000{n}fa010_930831\n" for n in (1, 2, 3)))
         touch(tmp_path, "original_sketch/00001.jpg", "original_sketch/00002.jpg", "original_sketch/00009.jpg")
         touch(tmp_path, "feret/00001fa010_930831.ppm", "feret/00003fa010_930831.ppm", "feret/00004fa010_930831.ppm")
@@ -310,7 +310,7 @@ class TestCufsf:
         assert subjects(found) == {"00001": "00001", "00002fb010_930831": "00002"}
         assert found.orphan_sketches == ("sketch/00003.jpg",)
 
-    def test_original_sketches_come_before_cropped_ones_and_copies_are_told(self, tmp_path: Path) -> None:
+    def test_original_sketches_come_before_cropped_ones_and_copies_are_reported(self, tmp_path: Path) -> None:
         (tmp_path / "list.txt").write_text("00001fa010_930831\n")
         touch(tmp_path, "original_sketch/00001.jpg", "cropped_sketch/00001.jpg")
         touch(tmp_path, "feret/00001fa010_930831.ppm", "feret/00001fa010_930831.tif")

@@ -100,7 +100,7 @@ def test_a_suffix_is_that_of_a_picture(suffix: str, tmp_path: Path) -> None:
         plan([tmp_path / "in"], tmp_path / "out", suffix=suffix)
 
 
-def test_what_is_not_there_is_told(tmp_path: Path) -> None:
+def test_what_is_not_there_is_reported(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match=r"missing\.png: no such file or folder"):
         plan([tmp_path / "missing.png"], tmp_path / "out.png")
     with pytest.raises(ImageError, match="missing: no such file or folder"):
@@ -130,7 +130,7 @@ def test_links_are_followed_to_files_and_protect_what_they_lead_to(tmp_path: Pat
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_folder_that_may_not_be_read_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_may_not_be_read_is_reported(tmp_path: Path) -> None:
     _picture(tmp_path / "in" / "deep" / "a.png")
     (tmp_path / "in" / "deep").chmod(0)
     with pytest.raises(ImageError, match="deep: cannot be read"):

@@ -88,7 +88,7 @@ def test_paths_mean_the_same_in_a_worker_s_own_folder(
     assert ray_runner._loading_anywhere(PENCIL) == PENCIL
 
 
-def test_without_ray_one_is_told_what_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_ray_the_error_says_what_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'facesketch\[bulk\]'"):
         next(ray_runner.run([], PENCIL))

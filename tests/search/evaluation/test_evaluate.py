@@ -59,7 +59,7 @@ class Thumbs:
         return found
 
     def probe(self, picture: Image.Image, name: str = "probe", face: int | None = None) -> Probe:
-        assert face == 1, "a data set is not asked which face is meant"
+        assert face == 1, "nobody can say which face of a data set is meant"
         vector = self._look(picture)
         return Probe(vector, -vector, picture, picture)
 

@@ -1,4 +1,4 @@
-"""Only what is new or changed is described, what cannot be used is named, and a killed run goes on where it was."""
+"""Only what is new or changed is described, what cannot be used is named, and a killed run continues where it stopped."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_unusable_files_are_skipped_with_a_reason(gallery: Gallery, photos: Path
 def test_a_photo_that_became_unreadable_keeps_its_older_version(gallery: Gallery, photos: Path) -> None:
     gallery.add(photos)
     (photos / "red.png").write_text("hello")
-    for _ in range(2):  # it is told every time, as it may be mended any time
+    for _ in range(2):  # it is reported every time, because the user may mend it at any time
         report = gallery.add(photos)
         assert report.skipped[0][1].endswith("; the gallery keeps its older version")
         assert (report.unchanged, gallery.store.count) == (3, 4)
@@ -374,9 +374,9 @@ def test_a_killed_run_goes_on(
     process.send_signal(signal.SIGKILL)
     assert process.wait(PATIENCE) == -signal.SIGKILL
     stored, described = gallery.store.count, int((tmp_path / "described").read_text())
-    assert said[-1] <= stored < 40, "what was said to be done is there"
+    assert said[-1] <= stored < 40, "what was reported as done is there"
     assert stored % 8 == 0, "a batch is there whole or not at all"
-    assert described - stored <= 8, "no more than one batch was described in vain"
+    assert described - stored <= 8, "at most one batch has to be described again"
     assert gallery.add(many) == Report(added=40 - stored, unchanged=stored)
     assert len(colours.described) == 40 - stored
     assert _names(gallery) == [f"{number:02}.png" for number in range(40)]

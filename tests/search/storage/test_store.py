@@ -294,7 +294,7 @@ def test_other_tables_are_refused(tmp_path: Path, about: object, said: str) -> N
         Store.create(tmp_path, "hog-1", DIMENSION)
 
 
-def test_a_half_made_table_is_made(tmp_path: Path) -> None:
+def test_a_half_made_table_is_finished(tmp_path: Path) -> None:
     (tmp_path / "photos.lance" / "_versions").mkdir(parents=True)
     (tmp_path / "photos.lance" / "data").mkdir()
     assert not Store.exists(tmp_path)
@@ -390,7 +390,7 @@ def test_a_gallery_made_before_there_were_facts_gets_them(empty: Store) -> None:
     store.rename({"a": Person("7", "Ann", ("gender", "gender=f"))})
     assert store.facts() == {"gender=f"}
     assert [store.known()[key].facts for key in "ab"] == [("gender", "gender=f"), ()]
-    assert store.people(rows.narrowed(["gender=f"])) == (2, 2), "of b nothing is known"
+    assert store.people(rows.narrowed(["gender=f"])) == (2, 2), "nothing is known of b"
 
 
 if __name__ == "__main__":  # one of the two processes

@@ -176,7 +176,7 @@ def test_what_to_type_can_be_pasted(tmp_path: Path, fabricate: Fabricate) -> Non
     assert "<code>facesketch study 'old faces' --out 'my study' --preset quick --only pencil</code>" in page
 
 
-def test_metrics_are_told_where_they_are_not_the_presets(tmp_path: Path, fabricate: Fabricate) -> None:
+def test_metrics_are_named_if_they_are_not_the_presets(tmp_path: Path, fabricate: Fabricate) -> None:
     folder = fabricate(tmp_path / "study", only=["pencil"])
     told = "<code>facesketch study faces --out study --preset quick --metrics ssim,lpips-alex --only pencil</code>"
     assert told in build_report(planned(folder, metrics=["ssim", "lpips-alex"])).read_text(encoding="utf-8")

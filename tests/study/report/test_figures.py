@@ -34,7 +34,7 @@ def test_figures_come_in_the_studys_order_with_pictures_or_losses(tmp_path: Path
     assert "lowest .1235 at epoch 48" in sections[13]
 
 
-def test_a_missing_family_is_told(tmp_path: Path, fabricate: Fabricate, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_family_is_reported(tmp_path: Path, fabricate: Fabricate, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "figures.html"
     verb(fabricate(tmp_path / "study", only=["conv-ae"]), out=out, figures=True)
     assert capsys.readouterr().out == f"{out}\n"
