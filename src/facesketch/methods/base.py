@@ -25,7 +25,7 @@ ENDS: dict[Direction, tuple[Domain, Domain]] = {
     "photo2sketch": ("photo", "sketch"),
     "sketch2photo": ("sketch", "photo"),
 }
-"""Of each direction, what goes in and what comes out."""
+"""For each direction, what goes in and what comes out."""
 
 
 @dataclass(frozen=True)

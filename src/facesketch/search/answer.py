@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # control characters, lone surrogates and line ends
 _JOINERS = "\u200c\u200d"  # invisible too, but some scripts need them to spell words
 
-_SURE = 0.9  # a lower chance of nobody is no headline: where few people are alike, the first hit is mostly right
+_SURE = 0.9  # below this, absence is not the headline: where few people are alike, the first hit is mostly right
 
 LEAD = "A hit is a lead, not an identification. It says who looks alike, and must be confirmed by other evidence."
 
@@ -31,7 +31,7 @@ class Hit:
         person: who it shows.
         label: the person's name in print.
         score: likeness, -1 to 1.
-        chance: that this person is the right one, 0 to 1, by the person's best photo; None in a gallery of too few.
+        chance: that this person is the right one, 0 to 1, by the person's best photo; None if there are too few people.
     """
 
     place: int
@@ -56,9 +56,9 @@ class Answer:
         size: photos in the gallery.
         version: of the gallery; it grows with every change.
         probes: the pictures as they were compared.
-        notice: one line for the user when the search could be better, else empty.
+        notice: one line for the user if the search could be better, otherwise empty.
         notes: what was done to the pictures and the gallery, one line each; they are part of the notice.
-        calibrated: whether it was measured how often scores of this embedder are right.
+        calibrated: whether anyone measured how often scores of this embedder are right.
     """
 
     hits: list[Hit]
@@ -127,5 +127,5 @@ def plain(text: str) -> str:
 
 
 def _text(name: str) -> str:
-    """Return a file's name as text that JSON can hold, also where its bytes are not UTF-8."""
+    """Return a file's name as text that JSON can hold, even if its bytes are not UTF-8."""
     return os.fsencode(name).decode(errors="backslashreplace")

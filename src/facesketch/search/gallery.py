@@ -111,7 +111,7 @@ class Gallery:
         """The describer of the gallery, loaded on first use.
 
         Raises:
-            GalleryError: there is no gallery, or the describer at hand differs from the one it was made with.
+            GalleryError: there is no gallery, or the describer differs from the one it was made with.
         """
         with self._lock:
             store = self.store
@@ -225,8 +225,8 @@ class Gallery:
             route: what to compare with what.
             face: which face of each picture to take (1 is the largest); needed if there are several.
             prior: how likely it is, before the search, that the person is in the gallery; above 0 and below 1.
-            where: facts of the table of people, such as `gender=female`, to search only the photos that have them; of
-                two values of one column either will do. A photo without a value in that column is searched too.
+            where: facts of the table of people, such as `gender=female`, to search only the photos that have them. Of
+                two values of one column, either fits. A photo without a value in that column is searched too.
 
         Raises:
             ImageError: a picture cannot be read.
@@ -269,7 +269,7 @@ class Gallery:
         return self.store.thumbnail(key)
 
     def holds(self, path: Path) -> bool:
-        """Return whether a file is one of the photos, also under another name of the same file."""
+        """Return whether a file is one of the photos, even under another name of the same file."""
         try:
             size = path.stat().st_size
         except OSError:  # there is no such file
@@ -293,7 +293,7 @@ class Gallery:
             return self._store
 
     def _adding(self) -> Describer:
-        """Return the describer for new photos: the gallery's, or the best at hand where there is no gallery."""
+        """Return the describer for new photos: the gallery's, or the best that is installed for a new gallery."""
         with self._lock:
             if self.exists():
                 return self.describer
@@ -304,7 +304,7 @@ class Gallery:
         """Return facts as the store has them, and refuse those that no photo has."""
         facts = ["=".join(part.strip() for part in each.casefold().split("=", 1)) for each in where]
         known = self.store.facts() if facts else set()
-        columns = ", ".join(sorted({fact.partition("=")[0] for fact in known}))  # no values: who asks may not know them
+        columns = ", ".join(sorted({fact.partition("=")[0] for fact in known}))  # no values, which may be confidential
         for asked, fact in zip(where, facts, strict=True):
             if fact not in known:
                 there = f"the table has {columns}" if known else "add columns to the table of `people`"

@@ -28,11 +28,11 @@ def hit_sheet(
 ) -> Image.Image:
     """Draw what was asked, the verdict, and the hits with place, score and chance, the best first.
 
-    Of one sketch the photo made of it is drawn too. The warning stands between the sketch and the hits, so that the
-    hits cannot be cut out without it.
+    For a single sketch, the photo that a model made from it is drawn too. The warning stands between the sketch and the
+    hits, so that the hits cannot be cut out without it.
 
     Args:
-        answer: of the search.
+        answer: the answer to show.
         pictures: the face of each hit, of any size and mode; None where none is kept.
         gallery: the name of the gallery in print.
         probe: the names of what was asked, in print.
@@ -66,10 +66,10 @@ def hit_sheet(
 
 
 def _draw_probe(page: _Page, answer: Answer) -> None:
-    """Draw what was asked, and to its right the verdict and the chances, which add up to one."""
+    """Draw the pictures of the query, and to their right the verdict and the chances, which add up to one."""
     shown = [(each.framed, ["the photo" if each.sketch is None else "the sketch"]) for each in answer.probes]
     if len(shown) == 1 and (made := answer.probes[0].translated) is not None:
-        shown.append((made, ["made of it by a model,", "no photo of anybody"]))
+        shown.append((made, ["made from it by a model,", "not a photo of anybody"]))
     for more in range(2, len(shown), ACROSS):  # than there is room for beside the verdict
         _draw_asked(page, shown[more : more + ACROSS])
         page.y += _GUTTER
@@ -156,7 +156,7 @@ def _wrap(text: str, font: ImageFont.FreeTypeFont, width: int) -> list[str]:
 
 
 def _cut(text: str, font: ImageFont.FreeTypeFont, width: int) -> str:
-    """Shorten a line that does not fit by a … in its middle, as the ends of names tell them apart."""
+    """Shorten a line that does not fit with a … in its middle, because the ends of names tell them apart."""
     short = text = plain(text)
     kept = len(text)
     while font.getlength(short) > width and kept > 2:

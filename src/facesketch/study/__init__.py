@@ -50,7 +50,8 @@ def run(
     Raises:
         ConfigError: an unknown preset, cell or metric, metrics that are all left out, or a folder that holds a study of
             other pictures, another preset or other metrics.
-        DataError: nothing pairs, nobody trains or tests, or a test photo and its sketch differ in size.
+        DataError: no photo has a sketch, nobody is left to train or test on, or a test photo and its sketch differ in
+            size.
         ImageError: a test picture cannot be read.
         OutputError: the folder cannot be written, or another process is writing into it.
     """

@@ -29,7 +29,7 @@ class VariantResult:
     results: Results
     """Averaged over seeds, picture by picture."""
     seconds: float | None
-    """What one training took, averaged over seeds; None where no log tells."""
+    """How long one training took, averaged over seeds; None if no log says."""
 
     @property
     def cell(self) -> Cell:

@@ -1,8 +1,8 @@
 """The study's seven claims, each judged by paired differences on people whom no model has seen.
 
-A claim is one or several comparisons, each of which expects the first to be better than the second. It holds if every
-one of them shows that, does not hold as soon as one shows the opposite, and is otherwise not shown: a difference whose
-95 % interval holds zero shows nothing.
+A claim rests on one or more comparisons, and expects the first to be better than the second in each. It holds if all of
+them show that, does not hold if one shows the opposite, and is otherwise not shown: a difference whose 95 % interval
+includes zero shows nothing.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Found = Results | str
 
 @dataclass(frozen=True)
 class Part:
-    """One comparison, of which a claim expects that the first is better than the second.
+    """One comparison, in which a claim expects the first to be better than the second.
 
     Attributes:
         first, second: what is compared, by the names people use.
@@ -184,7 +184,7 @@ def _claims(evidence: _Evidence) -> Iterator[tuple[str, str, str, list[Part]]]:
 
 
 class _Evidence:
-    """The cells that the claims speak of, those that the study built, done or not; and their results."""
+    """The cells that the study built, done or not, and their results."""
 
     def __init__(self, study: Study, found: Mapping[str, VariantResult]) -> None:
         planned = {cell.name: cell for cell in study.cells if not cell.seed}
@@ -206,7 +206,7 @@ class _Evidence:
         return [cell for cell in self.built if cell.learned and direction in cell.results and cell.method != method]
 
     def results(self, cell: Cell, direction: Direction) -> Found:
-        """Return a cell's results, or that there are none."""
+        """Return a cell's results, or why there are none."""
         name = cell.results[direction]
         return self.found[name].results if name in self.found else f"no result of {name}"
 
@@ -218,12 +218,12 @@ class _Evidence:
         metric: str = PRIMARY,
         view: Callable[[Found], Found] = lambda found: found,
     ) -> Part:
-        """Compare two cells in a measure, of what a view makes of their results."""
+        """Compare two cells by a metric of what `view` makes of their results."""
         one, other = (view(self.results(cell, direction)) for cell in (first, second))
         return _compare(direction, first.label, one, second.label, other, metric)
 
     def losses(self, direction: Direction, order: Sequence[str]) -> list[Part]:
-        """Compare the CAE's losses, each with all that should be worse."""
+        """Compare each of the CAE's losses with all that should be worse."""
         cells = {loss: self.cells("conv-ae", direction, loss=loss)[:1] for loss in order}
         for loss, found in cells.items():
             if not found:

@@ -121,12 +121,12 @@ class Cell:
 
     @property
     def label(self) -> str:
-        """Its name in tables, charts and sheets: its family, and what sets it apart in that."""
+        """Its name in tables, charts and sheets: its family, and what sets it apart within that."""
         settings, parts = self.settings, []
         if self.method != "dense-ae" and "loss" in settings:
             parts.append(str(settings["loss"]).upper())
         parts += [f"{name} {settings[name]}" for name in ("latent", "noise") if name in settings]
-        if "epochs" in settings and self.name.partition(".")[0] not in VARIANTS | NAMED:  # the name bears a length
+        if "epochs" in settings and self.name.partition(".")[0] not in VARIANTS | NAMED:  # the name holds a length
             parts.append(f"{settings['epochs']} epochs")
         return f"{self.family} ({', '.join(parts)})" if parts else self.family
 
@@ -164,7 +164,7 @@ NAMED: Variants = {
 
 
 def plan(preset: str, *, only: Sequence[str] = (), seeds: int | None = None) -> list[Cell]:
-    """Return the cells of a study, those that others are made longer from first.
+    """Return the cells of a study, each after the shorter one that it extends.
 
     Arguments are those of `facesketch.study.run`.
 
@@ -192,7 +192,7 @@ def plan(preset: str, *, only: Sequence[str] = (), seeds: int | None = None) -> 
             names = [*FAMILIES, *(cell.name for cell in cells)]
             raise ConfigError(f"`only` {part}: no such cell", nearest(part, names, "known: " + ", ".join(FAMILIES)))
     wanted = {cell.name for cell in cells if not only or any(matches(cell, part) for part in only)}
-    for cell in reversed(cells):  # with the shorter runs that they are made longer from
+    for cell in reversed(cells):  # with the shorter runs that they extend
         if cell.name in wanted and cell.extends:
             wanted.add(cell.extends)
     return [cell for cell in cells if cell.name in wanted]

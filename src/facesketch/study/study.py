@@ -1,10 +1,10 @@
 """A study as a folder: every cell of the grid, trained and evaluated.
 
-What is finished is not done again, so a study can be interrupted anywhere and started again:
+What is finished is not done again, so you can interrupt a study anywhere and start it again:
 
     plan.json                 every cell and its settings
     runs/CELL/                a training's run folder
-    failed/CELL.json          why a cell could not be done, if one could not
+    failed/CELL.json          why a cell failed, if it did
     results/RESULT.json       measures of one cell in one direction, beside the baselines
     pictures/photo, sketch    a few test pairs, and pictures/RESULT what each cell makes of them
     samples.png               all of them on one sheet
@@ -122,7 +122,7 @@ class Study:
         return self.out / "runs" / cell.name
 
     def course(self, cell: Cell) -> Course:
-        """Return how a cell's training went; nothing of one that has not begun."""
+        """Return how a cell's training went; empty if it has not begun."""
         return Course.read(self.run_folder(cell) / LOG)
 
     def result_file(self, name: str) -> Path:
@@ -130,7 +130,7 @@ class Study:
         return self.out / "results" / f"{name}.json"
 
     def failure(self, cell: Cell) -> str | None:
-        """Return why a cell could not be done, or None."""
+        """Return why a cell failed, or None."""
         path = self.out / "failed" / f"{cell.name}.json"
         try:
             return str(read_json(path)["why"]) if path.exists() else None
@@ -244,7 +244,7 @@ def _variants(study: Study, direction: Direction) -> list[Cell]:
 
 
 class Cost(NamedTuple):
-    """What a cell still needs: steps, bytes at the most, and seconds by this machine's speed in a convolution."""
+    """What a cell still needs: steps, bytes at most, and seconds, by the speed of a convolution on this machine."""
 
     parameters: int
     steps: int

@@ -1,4 +1,4 @@
-"""Only what is new or changed is described, what cannot be used is named, and a killed run continues where it stopped."""
+"""Only what is new or changed is described, what cannot be used is named, and a killed run resumes where it stopped."""
 
 from __future__ import annotations
 

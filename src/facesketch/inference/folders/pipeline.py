@@ -99,7 +99,7 @@ def run(jobs: Iterable[Job], model: Model, asked: Request = DEFAULT, limits: Lim
                 portraits = [model.restore(picture.arrays[place], face) for place, face in enumerate(picture.faces)]
                 picture.faces, picture.arrays = [], {}
                 write(picture.job, portraits)
-                return Outcome(picture.job, turned=portraits[0].turned)  # all faces of a picture stand the same way
+                return Outcome(picture.job, turned=portraits[0].turned)  # all faces of a picture are turned alike
             except ImageError as error:
                 picture.error = error
         return Outcome(picture.job, picture.error)

@@ -121,7 +121,7 @@ class PortraitUNet(nn.Module):
         initialise(self)
 
     def forward(self, source: Tensor, style: Tensor) -> Tensor:
-        """Return the picture in the target's hand."""
+        """Return the picture in the target's style."""
         x = F.leaky_relu(self.first(source), 0.2)  # (N, width, H / 2, W / 2)
         skips = [x]
         for down in self.down:

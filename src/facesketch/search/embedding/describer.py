@@ -146,12 +146,12 @@ class Describer:
         return [each if isinstance(each, FaceError) else PhotoVector(next(rows), each[1]) for each in found]
 
     def probe(self, picture: Image.Image, name: str = "probe", face: int | None = None) -> Probe:
-        """Describe a sketch, or a photo: the picture itself tells which.
+        """Describe a sketch or a photo; `kind_of` says which it is.
 
         Args:
             picture: `L` or `RGB`, of any size.
             name: what errors call it.
-            face: which of its faces, 1 for the largest; needed where it shows several.
+            face: which of its faces, 1 for the largest; needed if it shows several.
 
         Raises:
             FaceError: no face, several without `face`, or none of that number.
@@ -204,7 +204,7 @@ def describer(
     """Load a describer.
 
     Args:
-        embedder: one of `EMBEDDERS`, or a file that `search fit` wrote; None for the best at hand.
+        embedder: one of `EMBEDDERS`, or a file that `search fit` wrote; None for the best that is installed.
         photo2sketch: a model file or run folder that makes sketches of photos; None for the package's own.
         sketch2photo: the same for the other direction.
         finder: finds faces; None for a `FaceFinder`.
@@ -258,8 +258,8 @@ def choose_face(finder: FaceFinder, picture: Image.Image, number: int | None = N
 def frame_face(picture: Image.Image, face: Face) -> Image.Image:
     """Return a face of a picture in the frame, 200x250.
 
-    A picture of the frame's size with its eyes nearly in place was cropped before, and stays as it is: a person's photo
-    and sketch share the error of that crop, and levelling them separately would undo it differently.
+    A picture of the frame's size whose eyes are nearly in place was cropped before, and stays as it is: a person's
+    photo and sketch share the error of that crop, and levelling each of them would give two different errors.
     """
     upright, there = upright_in(picture, face)
     cropped = upright.size == (FRAME.width, FRAME.height) and all(

@@ -31,7 +31,7 @@ class Embedder(Protocol):
         name: a key of `EMBEDDERS`, or the name of its entry point; without hyphens.
         id: the name, a hyphen and a digest of its weights; only vectors of one id can be compared.
         dimension: D, the numbers in a description.
-        notice: one line for the user when a better embedder could be had, else empty.
+        notice: one line for the user if there is a better embedder to install, otherwise empty.
     """
 
     name: str
@@ -107,7 +107,7 @@ def embedder_named(name: str | None = None) -> Embedder:
 
     Args:
         name: one of `EMBEDDERS`, an entry point of `facesketch.embedders`, or a file that `search fit` wrote; None for
-            the best at hand.
+            the best that is installed.
 
     Raises:
         ConfigError: there is none of that name.

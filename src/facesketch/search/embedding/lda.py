@@ -4,8 +4,8 @@ The mean of the photos is subtracted from photos, that of the sketches from sket
 a person's photo and sketch as one class, then finds the directions in which the two differ little and people differ
 much. Its within-class scatter is shrunk towards the identity, as a description has more numbers than there are people;
 without shrinking it is null-space analysis (Chen et al., Pattern Recognition 2000). Photos of other people may add to
-how much people differ. Gradients and SFace are mapped apart and count the same: in one map of both, whatever one of
-them mistakes is hardly corrected by the other. docs/search.md compares these with small networks.
+how much people differ. Gradients and SFace have separate maps and count the same: in one map of both, one of them
+hardly corrects the mistakes of the other. docs/search.md compares these with small networks.
 """
 
 from __future__ import annotations

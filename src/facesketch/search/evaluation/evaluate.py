@@ -144,8 +144,8 @@ def evaluate_search(
 ) -> SearchResults:
     """Search for the photo of every sketch by every route, alone and among distractors.
 
-    Every picture is described once for all routes. A person counts as not found where a picture shows no face. Of a
-    sketch with several faces the largest counts.
+    Every picture is described once for all routes. A person counts as not found if a picture shows no face. In a sketch
+    with several faces, the largest counts.
 
     Args:
         describer: turns pictures into vectors.

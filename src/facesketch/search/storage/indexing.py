@@ -159,10 +159,10 @@ class Indexing:
     """One run that brings photos into a store.
 
     Args:
-        store: gives the store; called only when there is something to write, so that nothing is made for nothing.
+        store: returns the store; called only when there is something to write, so that no empty gallery is made.
         describer: turns pictures into vectors; used by one thread at a time.
         people: whom each key shows; other photos keep theirs, or become people of their own.
-        report: takes what becomes of the photos.
+        report: gets what becomes of the photos.
         progress: called with the photos done and the photos in all, after each batch is written.
     """
 

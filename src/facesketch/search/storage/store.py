@@ -27,7 +27,7 @@ from facesketch.search.storage.rows import FACTS, Found, Known, Row, among, colu
 if TYPE_CHECKING:
     import pyarrow as pa
 
-INDEX_FROM = 100_000  # photos from which on an index is built; fewer are all compared, which is exact
+INDEX_FROM = 100_000  # with so many photos an index is built; fewer are all compared, which is exact
 _NUMBERS = 25_600_000  # the same for long vectors: numbers in all vectors, from 10,000 photos on
 _TABLE, _FOLDER = "photos", "photos.lance"
 _KEPT = timedelta(minutes=10)  # how long old versions are kept for their readers
@@ -286,7 +286,7 @@ def refined(k: int) -> int:
 
 
 def index_from(dimension: int) -> int:
-    """Return the number of photos from which on an index is built, for vectors of a length."""
+    """Return how many photos it takes before an index is built, for vectors of a length."""
     return min(INDEX_FROM, max(10_000, _NUMBERS // dimension))
 
 

@@ -53,7 +53,7 @@ def build_report(study_folder: Path, out: Path | None = None) -> Path:
 
 
 def environment() -> Environment:
-    """Return what finds the templates, escapes what it puts in, and refuses names that it does not know."""
+    """Return the environment that finds the templates, escapes values and refuses unknown names."""
     found = Environment(
         loader=PackageLoader("facesketch.study.report"),
         autoescape=True,
@@ -112,7 +112,7 @@ def _context(study: Study, found: Mapping[str, VariantResult]) -> dict[str, Any]
 
 
 def _facts(study: Study, found: Mapping[str, VariantResult]) -> dict[str, str]:
-    """Return what the numbers are of: data, protocol, counts, and the hash of the test stems."""
+    """Return what was measured: data, protocol, counts, and the hash of the test stems."""
     first = next(iter(found.values())).results
     seeds = Counter(seedless(cell.name) for cell in study.cells if cell.learned)
     told = next((environment.get("pairs") for environment, _ in tables.environments(study)), None)

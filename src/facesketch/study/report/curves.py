@@ -26,7 +26,7 @@ _PHASES = {"autoencoder", "generator", "generators", "discriminator", "discrimin
 def charts_by_family(study: Study, *, adversarial: bool) -> dict[str, list[Chart]]:
     """Return the losses of every run, by family: of those with a discriminator, or of those without.
 
-    Shown are the first seed's runs, and of those that grow from each other only the longest.
+    They are those of the first seed's runs and, of runs that extend each other, of the longest only.
     """
     grown = {cell.extends for cell in study.cells if study.course(cell).last}
     shown = [cell for cell in study.cells if not cell.seed and cell.name not in grown]
