@@ -153,6 +153,18 @@ def test_colours_apply_to_photos_unless_the_direction_is_named(own: Client, face
     problem(own.send(face, skin="5", direction="photo2sketch"), 400)
 
 
+def test_a_photo_is_drawn_in_three_tones_of_skin(own: Client, face: bytes) -> None:
+    sketch = png(draw_pair(np.random.default_rng(1), 200)[1])
+    answer = own.send(sketch, align="false", variants="true", hair="grey")
+    drawn = load("sketch2photo")(open_image(sketch), align=False, variants=True, hair="grey")
+    assert (pixels(answer.content) == np.asarray(drawn)).all()
+    told = own.send(sketch, accept="application/json", align="false", variants="true").json()
+    assert (told["width"], told["height"]) == (600, 200)
+    assert pixels(_unpacked(told["source"], "image/jpeg")).shape == (200, 200)
+    problem(own.send(sketch, variants="true", skin="5"), 400)
+    assert own.send(face, variants="true").content == own.send(face).content, "a sketch has no colours"
+
+
 def test_a_direction_that_the_model_does_not_serve() -> None:
     with _around(Network(directions=("sketch2photo",))) as client:
         said = problem(client.send(grey(30), direction="photo2sketch"), 400)

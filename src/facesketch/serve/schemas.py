@@ -33,6 +33,8 @@ class TranslateForm(_Form):
     """Hair colour: a CSS colour, or auto."""
     background: _Name | None = None
     """Background colour: a CSS colour, or auto; light grey if you give none."""
+    variants: bool = False
+    """Draw the photo three times, side by side, in a light, a medium and a dark tone of skin."""
     face: Annotated[int, Field(ge=1, le=1000)] = 1
     """Which face to draw, if the model frames faces; 1 is the largest."""
     align: bool = True
@@ -88,7 +90,7 @@ class Translated(_Answer):
     turned: Literal[0, 90, 180, 270]
     """How many degrees clockwise the upload was turned to show the face upright."""
     source: str
-    """What was translated, as a `data:` URL of a JPEG that is as large as the result."""
+    """What was translated, as a `data:` URL of a JPEG that is as large as the result, or one of its `variants`."""
     result: str
     """The translation, as a `data:` URL of a PNG."""
     notice: str

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+import numpy as np
 from PIL import Image
 
 from facesketch.config import Direction
@@ -109,8 +113,9 @@ class UploadTranslator:
         job = await ticket.run(self.threads, self._prepare, data, form, kind == "json")
         framed, direction = job.framed, job.framed.direction
         translator = job.model.translator(direction)
-        waiting = self._batcher.submit(translator, framed.prepared, direction, framed.style, framed.hints[0])
-        content = await ticket.run(self.threads, _finish, await ticket.result(waiting), job, kind)
+        submit = partial(self._batcher.submit, translator, framed.prepared, direction, framed.style)
+        drawn = await asyncio.gather(*(ticket.result(submit(colours)) for colours in framed.hints))
+        content = await ticket.run(self.threads, _finish, drawn, job, kind)
         self._metrics.pictures.labels(job.model.about.id, direction).inc()
         self._admission.record((time.perf_counter() - begun) / max(1, self._admission.active))
         return content, job.headers()
@@ -135,7 +140,8 @@ class UploadTranslator:
             around = (form.margin, form.whole, form.size)
             request = Request(direction, faces, align, *around, resolution=form.resolution, style=style)
             if direction == "sketch2photo" or _decided(model, form):  # colours apply to photos only
-                request = replace(request, skin=form.skin, hair=form.hair, background=form.background)
+                colours = {"skin": form.skin, "hair": form.hair, "background": form.background}
+                request = replace(request, **colours, variants=form.variants)
             pipeline = Model(translator, finder=finder)
             try:
                 framed = pipeline.prepare(image, request, keep_source=keep)[0]
@@ -182,15 +188,15 @@ def _face_problem(count: int, number: int) -> ProblemError:
     return ProblemError(400, f"The picture shows {many}, so there is no face {number}.", hint)
 
 
-def _finish(array: Pixels, job: Job, kind: Kind) -> bytes | Translated:
-    portrait = job.pipeline.restore(array, job.framed)
+def _finish(drawn: Sequence[Pixels], job: Job, kind: Kind) -> bytes | Translated:
+    portrait = job.pipeline.restore(np.concatenate(drawn, axis=1), job.framed)
     if kind != "json":
         return encoded(portrait.picture, kind)
     assert portrait.source is not None, "kept for this answer"
     source, face = portrait.source, portrait.face
     box: Any = None if face is None else tuple(round(float(value), 1) for value in face.box)
-    if source.size != portrait.picture.size:
-        source = source.resize(portrait.picture.size, Image.Resampling.BICUBIC)
+    if source.size != job.framed.size:
+        source = source.resize(job.framed.size, Image.Resampling.BICUBIC)
     return Translated(
         direction=portrait.direction,
         model=job.model.about.id,
