@@ -264,6 +264,23 @@ def test_more_than_the_face_is_drawn_on_request(page: Page) -> None:
     _changed(page, result)
 
 
+def test_the_size_is_chosen_where_there_are_several(page: Page, portraits: Path) -> None:
+    size = page.get_by_label("Size")
+    page.set_input_files(_INPUT, portraits / "photos" / "face-0002.png")
+    result = _changed(page, None)
+    expect(size.locator("option")).to_have_count(3)
+    size.select_option("200x250")
+    result = _changed(page, result)
+    assert _pixels(_result(page))[:2] == [200, 250]
+    page.get_by_label("What to draw").select_option("wide")
+    _changed(page, result)
+    expect(size).to_be_hidden()
+    page.get_by_label("What to draw").select_option("face")
+    page.get_by_label("To photo").check()
+    _heading(page, "Photo from a sketch")
+    expect(size).to_be_hidden()  # photos are drawn at one size
+
+
 def test_every_face_of_a_group_is_drawn(page: Page, portraits: Path, tmp_path: Path) -> None:
     page.set_input_files(_INPUT, _together(portraits, tmp_path / "group.png", (1, 2, 3)))
     every, films = page.get_by_role("button", name="Draw every face"), page.locator(".film.done")

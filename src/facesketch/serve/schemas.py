@@ -105,6 +105,8 @@ class Model(_Answer):
     directions: list[Direction]
     styles: dict[Direction, list[str]]
     """The styles of each direction; none if it has only one."""
+    sizes: dict[Direction, list[str]]
+    """The sizes at which the model draws a framed face, in each direction; none if it looks for no faces."""
     colours: list[Part]
     """The colours that the model takes as hints when it draws a photo."""
     faces: bool

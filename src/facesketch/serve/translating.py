@@ -137,7 +137,7 @@ class UploadTranslator:
             if not align or form.whole:
                 image = shrunk(image, self._limits.native if form.resolution == "native" else self._limits.side)
             finder, faces = CountingFinder(self._finder), form.face if align else None
-            around = (form.margin, form.whole, form.size)
+            around = (form.margin, form.whole, _size(model, direction, form))
             request = Request(direction, faces, align, *around, resolution=form.resolution, style=style)
             if direction == "sketch2photo" or _decided(model, form):  # colours apply to photos only
                 colours = {"skin": form.skin, "hair": form.hair, "background": form.background}
@@ -177,6 +177,13 @@ def _style(model: ServedModel, direction: Direction, form: TranslateForm) -> str
             )
         return form.style
     return styles[0] if styles else None
+
+
+def _size(model: ServedModel, direction: Direction, form: TranslateForm) -> str | None:
+    """Return the size to draw at; where the picture decides the direction, a size applies to the one that has it."""
+    known = {size for sizes in model.about.sizes.values() for size in sizes}
+    elsewhere = form.size in known.difference(model.about.sizes[direction])
+    return None if elsewhere and not _decided(model, form) else form.size
 
 
 def _face_problem(count: int, number: int) -> ProblemError:

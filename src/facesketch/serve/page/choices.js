@@ -44,6 +44,8 @@ export function choices(name, onchange) {
   const model = el("select", {});
   const extent = el("select", { id: `${name}-extent` });
   const extentField = field("What to draw", extent);
+  const size = el("select", { id: `${name}-size` });
+  const sizeField = field("Size", size);
   const fine = el("input", { type: "checkbox", id: `${name}-fine` });
   const fineField = el("label", { class: "check", for: fine.id }, fine, el("span", {}, "Finer lines that follow the picture more than the artist"));
   const styles = looks("Style of the sketch", (style) => {
@@ -67,6 +69,9 @@ export function choices(name, onchange) {
     extentField.hidden = !used?.faces;
     // a network of one size draws its frame and no more
     fill(extent, EXTENTS.filter(([value]) => used?.native || value === "face" || value === "as-is"), extent.value);
+    const sizes = used?.sizes[direction ?? "photo2sketch"] ?? [];
+    fill(size, [["", "By the face in the picture"], ...sizes.map((each) => [each, each.replace("x", " × ")])], size.value);
+    sizeField.hidden = sizes.length < 2 || extentField.hidden || extent.value !== "face";
     fineField.hidden = !used?.native;
   };
   const changed = () => {
@@ -78,10 +83,10 @@ export function choices(name, onchange) {
     chosen.direction = value;
     changed();
   });
-  for (const control of [model, extent, fine]) control.addEventListener("change", changed);
+  for (const control of [model, extent, size, fine]) control.addEventListener("change", changed);
   const drawnWith = () => ({ ...chosen, model: model.value, resolution: fine.checked && !fineField.hidden ? "native" : "" });
   const extents = () => (extentField.hidden ? { align: false } : EXTENTS.find(([value]) => value === extent.value)[2]);
-  const fields = () => ({ ...drawnWith(), ...colours.values(), ...extents() });
+  const fields = () => ({ ...drawnWith(), ...colours.values(), ...extents(), size: sizeField.hidden ? "" : size.value });
 
   /** Fit the choices to an answer, and show its face in each style and tone. */
   function answered(given) {
@@ -94,6 +99,6 @@ export function choices(name, onchange) {
   }
 
   refresh();
-  const node = el("div", { class: "choices" }, direction, field("Model", model), styles.node, colours.node, extentField, fineField);
+  const node = el("div", { class: "choices" }, direction, field("Model", model), styles.node, colours.node, extentField, sizeField, fineField);
   return { node, fields, answered, refresh };
 }

@@ -24,7 +24,7 @@ const queue = new Queue(work, onchange);
 export const resultName = (job) => `${stem(job.name)}-${RESULT[job.answer.direction]}.png`;
 
 function work(job, signal) {
-  const fields = job.asIs ? { ...asked.fields(), margin: null, whole: null, align: false } : asked.fields();
+  const fields = job.asIs ? { ...asked.fields(), margin: null, whole: null, size: null, align: false } : asked.fields();
   const began = performance.now();
   const onWait = (seconds) => {
     job.note = `The server is busy; trying again in ${Math.ceil(seconds)} s`;
