@@ -131,6 +131,20 @@ def test_a_training_that_is_shown_can_be_chosen_again(page: Page) -> None:
     expect(samples).to_have_value("latest")
 
 
+def test_a_training_that_cannot_be_read_says_why(page: Page, runs: Path) -> None:
+    (runs / "torn").mkdir()
+    try:
+        (runs / "torn" / "config.toml").write_text("direction = ")
+        _show(page, "Runs")
+        page.locator(".run").filter(has_text="torn").click()
+        expect(page.locator(".run-detail")).to_contain_text(
+            "This training cannot be read: the settings file is not TOML"
+        )
+        expect(page.locator("#runs")).not_to_contain_text("config.toml")
+    finally:
+        shutil.rmtree(runs / "torn")
+
+
 def test_the_api_is_described_by_the_server_alone(new_page: NewPage, everything: str) -> None:
     page = new_page(f"{everything}docs")
     expect(page.locator("main")).to_contain_text("POST /v1/translate")

@@ -15,6 +15,7 @@ let timer = 0;
 let visible = false;
 
 const nameOf = (id) => id.replaceAll("~", " / ");
+const reasonOf = (run) => run.reason.replace("config.toml", "the settings file").replace("log.jsonl", "the log");
 const encoded = (id) => encodeURIComponent(id);
 
 function row(run) {
@@ -23,7 +24,7 @@ function row(run) {
   const far = run.steps ? `${run.step.toLocaleString("en-GB")} of ${run.steps.toLocaleString("en-GB")} steps` : `${(run.step ?? 0).toLocaleString("en-GB")} steps`;
   const epoch = run.epoch ? ` · epoch ${run.epoch}` : "";
   const state = el("span", { class: `state ${run.state}` }, STATES[run.state] ?? run.state);
-  const facts = run.reason ? [el("span", { class: "fine" }, run.reason)] : [el("span", { class: "fine" }, `${run.method} · ${DIRECTIONS[run.direction] ?? ""}`), bar, el("span", { class: "fine" }, far + epoch)];
+  const facts = run.reason ? [el("span", { class: "fine" }, reasonOf(run))] : [el("span", { class: "fine" }, `${run.method} · ${DIRECTIONS[run.direction] ?? ""}`), bar, el("span", { class: "fine" }, far + epoch)];
   const props = { type: "button", class: "run", "aria-pressed": String(run.id === chosen), "data-run": run.id, onclick: () => choose(run.id) };
   return el("li", {}, el("button", props, el("span", { class: "run-name" }, nameOf(run.id), state), facts));
 }
@@ -121,7 +122,7 @@ async function showDetail(id) {
   if (text !== parts.detail.dataset.shown) {
     parts.detail.dataset.shown = text;
     const open = parts.settings.querySelector("details")?.open ?? false;
-    parts.charts.replaceChildren(...(detail.reason ? [el("p", {}, `This training cannot be read: ${detail.reason}.`)] : figures(details)));
+    parts.charts.replaceChildren(...(detail.reason ? [el("p", {}, `This training cannot be read: ${reasonOf(detail)}.`)] : figures(details)));
     parts.settings.replaceChildren(settings(detail.config));
     parts.settings.querySelector("details").open = open;
   }
