@@ -140,8 +140,9 @@ class UploadTranslator:
             around = (form.margin, form.whole, _size(model, direction, form))
             request = Request(direction, faces, align, *around, resolution=form.resolution, style=style)
             if direction == "sketch2photo" or _decided(model, form):  # colours apply to photos only
-                colours = {"skin": form.skin, "hair": form.hair, "background": form.background}
-                request = replace(request, **colours, variants=form.variants)
+                request = replace(
+                    request, skin=form.skin, hair=form.hair, background=form.background, variants=form.variants
+                )
             pipeline = Model(translator, finder=finder)
             try:
                 framed = pipeline.prepare(image, request, keep_source=keep)[0]
