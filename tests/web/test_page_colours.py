@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from playwright.sync_api import Locator, Page, expect
+from tests.web.conftest import Held
 
 _INPUT = "#translate-intake input[type=file]"
 
@@ -60,7 +61,13 @@ def test_a_face_is_shown_in_three_skin_tones_on_request(page: Page, portraits: P
     tones = page.locator("#translate .palette .look")
     expect(_result(page)).to_be_visible()
     expect(tones.locator("img")).to_have_count(0)
+    held = Held(page, "**/v1/translate", "face.jpg")
     page.locator("#translate").get_by_role("button", name="Compare three skin tones").click()
+    for number in range(3):
+        held.wait(number + 1)
+        sent = held.routes[number].request.post_data_buffer
+        assert b"\r\nnatural\r\n" in sent, "in the style of the photo beside them"
+        held.routes[number].continue_()
     expect(tones.locator("img")).to_have_count(3)
     assert len(_sources(tones.locator("img"))) == 3
     with _changing(_result(page)):

@@ -92,8 +92,8 @@ export function choices(name, onchange) {
   function answered(given) {
     answer = given;
     refresh();
-    const { direction, source } = answer;
-    const own = { ...drawnWith(), direction };
+    const { direction, source, style } = answer;
+    const own = { ...drawnWith(), direction, style };
     if (!styles.node.hidden) styles.draw(source, (style) => ({ ...own, ...(direction === "sketch2photo" && colours.values()), style }));
     if (!colours.node.hidden) colours.drawn(source, own);
   }
