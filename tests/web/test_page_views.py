@@ -141,6 +141,8 @@ def test_a_training_that_cannot_be_read_says_why(page: Page, runs: Path) -> None
             "This training cannot be read: the settings file is not TOML"
         )
         expect(page.locator("#runs")).not_to_contain_text("config.toml")
+        expect(page.get_by_label("Compare with")).to_be_hidden()
+        expect(page.get_by_text("Settings", exact=True)).to_be_hidden()
     finally:
         shutil.rmtree(runs / "torn")
 

@@ -84,7 +84,7 @@ function otherChoice(runs) {
   const others = runs.filter((run) => run.id !== chosen && !run.reason).map((run) => [run.id, nameOf(run.id)]);
   if (!others.some(([id]) => id === other)) other = "";
   fill(parts.other, [["", "Nothing"], ...others], other);
-  parts.otherField.hidden = others.length === 0;
+  parts.otherField.hidden = others.length === 0 || runs.some((run) => run.id === chosen && run.reason);
 }
 
 function choose(id) {
@@ -125,6 +125,7 @@ async function showDetail(id) {
     parts.charts.replaceChildren(...(detail.reason ? [el("p", {}, `This training cannot be read: ${reasonOf(detail)}.`)] : figures(details)));
     parts.settings.replaceChildren(settings(detail.config));
     parts.settings.querySelector("details").open = open;
+    parts.settings.hidden = Boolean(detail.reason);
   }
   sampleChoice(detail.samples);
   await showSample(id, detail.samples);
