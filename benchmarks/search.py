@@ -10,8 +10,8 @@ to load the models is not counted.
 `query` draws vectors with the mean and the covariance of those of a gallery, so that they spread as real faces do;
 without `--like` they lie in all directions alike, the worst case for an index. A query is as near to one of them as a
 sketch to its photo. The same vectors and queries go to the store, to a comparison with all vectors in NumPy, and to
-FAISS with an index of the same kind: an inverted file of 8-bit codes, all cells of which are visited, and whose nearest
-are compared again by whole vectors. It prints the time of filling and indexing, the median and 95th percentile of the
+FAISS with an inverted file of 8-bit codes, all cells of which are visited. Both compare the nearest again by whole
+vectors. It prints the time of filling and indexing, the median and 95th percentile of the
 time per query, one query at a time, the ratio of processor time, recall at 10, which is the share of the ten nearest
 vectors that are found, and memory. FAISS is left out where `faiss-cpu` is not installed.
 

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from lancedb.index import IvfSq
 from numpy.typing import NDArray
 
 from facesketch.errors import GalleryError, MissingExtraError, NoGalleryError, OutputError
@@ -182,6 +183,23 @@ def test_an_index_is_refreshed_and_then_rebuilt(tmp_path: Path, monkeypatch: pyt
         assert made.indexed == end
         pieces.append(made._index().num_segments)  # type: ignore[union-attr]
     assert pieces == [1, 2, 3, 1, 1], "one more each time, rebuilt above two and when it has more than doubled"
+
+
+def test_an_index_of_another_sort_finds_everything_until_it_is_rebuilt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "INDEX_FROM", 600)
+    vectors = _clustered(600, 32)
+    made = Store.create(tmp_path, "hog-1", 32)
+    made.upsert([_row(str(number), vector) for number, vector in enumerate(vectors)])
+    config = IvfSq(distance_type="dot", num_partitions=6)  # as version 0.1 made them
+    made._table.create_index("vector", config=config, name=store._INDEX)
+    for _ in range(2):
+        found = [[each.key for each in made.nearest(vectors[number], 3)] for number in range(0, 600, 60)]
+        nearest = [np.argsort(-(vectors @ vectors[number]))[:3].astype(str).tolist() for number in range(0, 600, 60)]
+        assert found == nearest
+        made.optimise()
+    assert made._index().index_type == "IvfRq"  # type: ignore[union-attr]
 
 
 def _write_many(uri: str, person: str, times: int) -> None:
