@@ -103,6 +103,11 @@ def require_known(value: object, known: Iterable[str], what: str) -> None:
         raise ConfigError(f"{what} {value!r}", nearest(str(value), known, f"expected {', '.join(known)}"))
 
 
+def count(number: int, word: str, several: str = "") -> str:
+    """Return a number and its noun, as in `1 photo`, `2,000 photos` and `3 people`."""
+    return f"{number:,} {word if number == 1 else several or word + 's'}"
+
+
 EXTRAS: dict[str, tuple[str, ...]] = {
     "train": ("torch", "filelock", "lightning_fabric", "torchmetrics", "matplotlib", "jinja2", "tomli_w"),
     "export": ("torch", "onnx", "onnxscript"),

@@ -7,7 +7,8 @@ import sys
 
 import pytest
 
-from facesketch.cli.console import Bar, count, note_some, percent, table
+from facesketch.cli.console import Bar, note_some, percent, table
+from facesketch.errors import count
 
 
 class Terminal(io.StringIO):

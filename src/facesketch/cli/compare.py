@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from facesketch.cli.console import ARROWS, console, count, escape, print_json, table
-from facesketch.errors import ConfigError
+from facesketch.cli.console import ARROWS, console, escape, print_json, table
+from facesketch.errors import ConfigError, count
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -1,4 +1,4 @@
-"""What the verbs share: lines, counts, tables, JSON, progress bars and pipes, for any terminal and encoding."""
+"""What the verbs share: lines, tables, JSON, progress bars and pipes, for any terminal and encoding."""
 
 from __future__ import annotations
 
@@ -119,11 +119,6 @@ def print_json(value: Any) -> None:
     """Print indented JSON, in ASCII where standard output is not UTF-8."""
     unicode = (getattr(sys.stdout, "encoding", None) or "utf-8").lower().replace("-", "") == "utf8"
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=not unicode, default=str) + "\n")
-
-
-def count(number: int, word: str, several: str = "") -> str:
-    """Return a number and its noun, as in `1 photo`, `2,000 photos` and `3 people`."""
-    return f"{number:,} {word if number == 1 else several or word + 's'}"
 
 
 def percent(share: float, digits: int = 0) -> str:

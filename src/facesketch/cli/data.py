@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import cyclopts
 
-from facesketch.cli.console import Bar, console, count, escape, note, print_json, say, table
+from facesketch.cli.console import Bar, console, escape, note, print_json, say, table
+from facesketch.errors import count
 
 if TYPE_CHECKING:
     from facesketch.data.index import Report

@@ -13,8 +13,8 @@ from typing import Annotated, Literal, NamedTuple
 from cyclopts import Parameter
 
 from facesketch import __version__
-from facesketch.cli.console import console, count, escape, note, print_json, table
-from facesketch.errors import EXTRAS, CheckpointError, FacesketchError, MissingExtraError, missing
+from facesketch.cli.console import console, escape, note, print_json, table
+from facesketch.errors import EXTRAS, CheckpointError, FacesketchError, MissingExtraError, count, missing
 
 _LEAST_ROOM = 1 << 30
 _TORCH = "pip install torch (without a GPU add --index-url https://download.pytorch.org/whl/cpu)"

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from facesketch.cli.console import ARROWS, Bar, Device, Quiet, Weights, comma_list, console, count, escape, note, table
+from facesketch.cli.console import ARROWS, Bar, Device, Quiet, Weights, comma_list, console, escape, table
 from facesketch.config import Direction
+from facesketch.errors import count
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -75,13 +76,6 @@ def evaluate(
             progress=progress,
         )
     _print(results, out)
-    if split != "train" and not quiet:
-        from facesketch.data.index import index
-        from facesketch.data.split import split as divide
-        from facesketch.data.twins import twin_warnings
-
-        for line in twin_warnings(divide(index(data).pairs)):
-            note(f"warning: {line}")
 
 
 def _print(results: Results, out: Path | None) -> None:

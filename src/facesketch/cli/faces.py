@@ -6,7 +6,8 @@ from pathlib import Path
 
 import cyclopts
 
-from facesketch.cli.console import Bar, count, note_some, say, say_passed_over
+from facesketch.cli.console import Bar, note_some, say, say_passed_over
+from facesketch.errors import count
 
 app = cyclopts.App(name="faces", help="Find faces and bring them into the frame that models are trained on.")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -11,7 +10,7 @@ from cyclopts import Parameter
 from cyclopts.types import Port
 from pydantic import Field
 
-from facesketch.cli.console import Device
+from facesketch.cli.console import Device, note
 from facesketch.config import Frozen
 from facesketch.errors import ConfigError, require
 
@@ -98,5 +97,5 @@ def serve(
     check(settings)
     with listen(settings) as listening:  # before models are loaded, so that a taken port fails at once
         app = build(settings)
-        print(f"facesketch: serving on {address(settings, listening)} (Ctrl+C stops)", file=sys.stderr, flush=True)  # noqa: T201
+        note(f"facesketch: serving on {address(settings, listening)} (Ctrl+C stops)")
         serve_on(app, settings, listening)

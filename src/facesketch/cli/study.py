@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from facesketch.cli.console import Quiet, comma_list, console, count, note, table
+from facesketch.cli.console import Quiet, comma_list, console, note, table
+from facesketch.errors import count
 
 if TYPE_CHECKING:
     from facesketch.study.grid import Cell

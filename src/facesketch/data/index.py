@@ -13,7 +13,7 @@ from facesketch.data.layouts.registry import LAYOUTS
 from facesketch.data.layouts.tree import Tree, walk
 from facesketch.data.pairs import Found, NoPairsError, Pair, Source
 from facesketch.devices import ThreadedMap, processors
-from facesketch.errors import ImageError, require_known
+from facesketch.errors import ImageError, count, require_known
 from facesketch.images.io import NO_PICTURE
 
 Size = tuple[int, int]
@@ -150,8 +150,8 @@ def _no_pairs(tree: Tree, layout: str, partly: dict[str, Found]) -> NoPairsError
 def _few(word: str, names: Sequence[object]) -> str:
     if not names:
         return f"no {word}"
-    plural = word if len(names) == 1 else f"{word}es" if word == "sketch" else f"{word}s"
-    return f"{len(names)} {plural} ({', '.join(map(str, names[:_EXAMPLES]))}{', …' if len(names) > _EXAMPLES else ''})"
+    counted = count(len(names), word, "sketches" if word == "sketch" else "")
+    return f"{counted} ({', '.join(map(str, names[:_EXAMPLES]))}{', …' if len(names) > _EXAMPLES else ''})"
 
 
 def check(folder: Path, layout: str = "auto", *, progress: Callable[[int, int], None] | None = None) -> Report:

@@ -20,8 +20,9 @@ from facesketch.data.layouts.tree import stem_of
 from facesketch.data.overwriting import forbid_overwriting
 from facesketch.data.pairs import SIDES, Side
 from facesketch.data.split import split as divide
+from facesketch.data.twins import twin_warnings
 from facesketch.devices import pick_device
-from facesketch.errors import ConfigError, DataError, ImageError, require_known
+from facesketch.errors import ConfigError, DataError, ImageError, count, require_known
 from facesketch.evaluation.baselines import TITLES, baselines, open_pairs
 from facesketch.evaluation.evaluator import Evaluator, Measurement, require_metrics, require_some
 from facesketch.evaluation.protocols import count_warnings, recognise, require_protocol
@@ -200,6 +201,7 @@ class Evaluation:
         self.references = (*parts.train, *parts.validation) if split == "test" else parts.train
         self.counts = (len(parts.train) + len(parts.validation), len(parts.test))
         self.stems_hash = parts.hash(split)
+        self._twin_warnings = [] if split == "train" else twin_warnings(parts)
         self.protocol = protocol or recognise((pair.stem for pair in (*self.pairs, *self.references)), self.counts)
         self.without_baselines: dict[str, str] = {}
         self.inputs, self.truth = open_pairs(self.pairs, direction)
@@ -334,13 +336,12 @@ class Evaluation:
             lines.append("the training split: a model may have learned these very pictures")
         subjects = self.evaluator.subject_count
         if subjects < _FEW_SUBJECTS:
-            people = f"{subjects} subject{'s' if subjects > 1 else ''}"
-            lines.append(f"only {people}: the intervals are too narrow to rely on")
+            lines.append(f"only {count(subjects, 'subject')}: the intervals are too narrow to rely on")
         for which, places in {"translated": found.faceless, "true": self.evaluator.faceless}.items():
             if places:
-                pictures = f"{len(places)} {which} picture{'s' if len(places) > 1 else ''}"
+                pictures = count(len(places), f"{which} picture")
                 lines.append(f"no face found in {pictures}, such as {self.stems[places[0]]}: similarity 0 to everyone")
-        return lines
+        return lines + self._twin_warnings
 
 
 def file_name(stem: str) -> str:

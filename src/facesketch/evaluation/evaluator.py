@@ -11,7 +11,15 @@ import torch
 from PIL import Image
 
 from facesketch.config import Direction
-from facesketch.errors import CheckpointError, ConfigError, DataError, ImageError, MissingExtraError, require_known
+from facesketch.errors import (
+    CheckpointError,
+    ConfigError,
+    DataError,
+    ImageError,
+    MissingExtraError,
+    count,
+    require_known,
+)
 from facesketch.evaluation.features import FeatureExtractors, PictureSet
 from facesketch.evaluation.results import Measure
 from facesketch.methods.networks.lpips import Net, PerceptualDistance
@@ -158,8 +166,9 @@ class Evaluator:
         except (MissingExtraError, CheckpointError) as error:
             self.left_out[name] = str(error)
         if name == "nlda" and self.subject_count < NLDA_LEAST:
-            many = f"{self.subject_count} subject{'' if self.subject_count == 1 else 's'}"
-            self.left_out[name] = f"{many}; half of at least {NLDA_LEAST} are needed to learn from"
+            self.left_out[name] = (
+                f"{count(self.subject_count, 'subject')}; half of at least {NLDA_LEAST} are needed to learn from"
+            )
         width, height = map(min, zip(*self._truth.sizes, strict=True))
         smallest = self._pairwise[name].smallest if name in self._pairwise else 1
         if min(width, height) < smallest:
@@ -205,10 +214,10 @@ class Evaluator:
     def _nlda(self, pictures: PictureSet) -> dict[str, Measure]:
         """Return rank-1 by null-space LDA, one picture per subject, with the interval over random divisions."""
         _, first = np.unique(np.asarray(self._subjects), return_index=True)
-        count = len(first)
-        train = _NLDA_TRAIN.get(count, count // 2)
+        people = len(first)
+        train = _NLDA_TRAIN.get(people, people // 2)
         rates = nlda(self._truth.grey[first], pictures.grey[first], train=train, seed=self.seed)
-        note = f"{train} of {count} train" if count in _NLDA_TRAIN else f"half ({train}) train"
+        note = f"{train} of {people} train" if people in _NLDA_TRAIN else f"half ({train}) train"
         found = {}
         for name, title, repeats in (
             ("nlda", "best", rates[:, rates.mean(axis=0).argmax()]),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
+from facesketch.errors import count
 from facesketch.search.answer import LEAD, Answer, Hit, percent, plain
 
 ACROSS = 5
@@ -44,7 +45,7 @@ def hit_sheet(
     assert len(pictures) == len(answer.hits), "every hit has a picture, or None"
     page = _Page()
     page.text("Search by sketch", _TITLE, bold=True)
-    photos = f"{answer.size:,} photo{'' if answer.size == 1 else 's'}"
+    photos = count(answer.size, "photo")
     facts = f"{probe} in {gallery} (version {answer.version}, {photos}), route {answer.route}, {when}"
     page.text(facts, _SMALL, _GREY)
     page.y += _GUTTER

@@ -24,6 +24,7 @@ from torch import Tensor
 from facesketch.config import RunConfig
 from facesketch.data.split import Split
 from facesketch.data.twins import twin_warnings
+from facesketch.errors import count
 from facesketch.methods.registry import family
 from facesketch.training.cost import Estimate, speed
 from facesketch.training.distributed import device_name, is_half
@@ -47,8 +48,7 @@ def announce(config: RunConfig, parts: Split, cost: Estimate, fabric: Fabric, do
     half = is_half(fabric)
     seconds = cost.flops / speed(fabric.device, half) * steps
     direction = "both directions" if family(config.method.name).both_ways else config.direction
-    count = torch.get_num_threads()
-    threads = f" with {count} {'thread' if count == 1 else 'threads'}" if fabric.device.type == "cpu" else ""
+    threads = f" with {count(torch.get_num_threads(), 'thread')}" if fabric.device.type == "cpu" else ""
     after = f" more, after step {done:,}," if done else ""
     console = Console(stderr=True, highlight=False)
     console.print(
@@ -58,7 +58,7 @@ def announce(config: RunConfig, parts: Split, cost: Estimate, fabric: Fabric, do
         f"{len(parts.train)} pairs to train on, {len(parts.validation)} to validate on, {len(parts.test)} to test on"
     )
     console.print(
-        f"{steps:,} {'step' if steps == 1 else 'steps'}{after} on {device_name(fabric.device)} "
+        f"{count(steps, 'step')}{after} on {device_name(fabric.device)} "
         f"in {'bf16' if half else 'fp32'}{threads}: about {cost.memory / 2**30:.1f} GiB and {duration(seconds)}"
     )
     console.print(f"up to {decimal(cost.room)} of disk space during training, and {decimal(cost.kept)} afterwards")

@@ -7,8 +7,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from facesketch.cli.console import Bar, comma_list, count, say
-from facesketch.errors import ConfigError
+from facesketch.cli.console import Bar, comma_list, say
+from facesketch.errors import ConfigError, count
 
 
 def fit(

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from facesketch.cli.console import Bar, count, note, note_some, say_passed_over
+from facesketch.cli.console import Bar, note, note_some, say_passed_over
 from facesketch.cli.search.info import open_gallery, say
-from facesketch.errors import ConfigError, GalleryError
+from facesketch.errors import ConfigError, GalleryError, count
 
 if TYPE_CHECKING:
     from facesketch.search.gallery import Gallery

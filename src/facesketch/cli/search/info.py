@@ -5,8 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from facesketch.cli.console import count
-from facesketch.errors import GalleryError, NoGalleryError
+from facesketch.errors import GalleryError, NoGalleryError, count
 
 if TYPE_CHECKING:
     from facesketch.search.gallery import Gallery

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from facesketch.cli.console import console, count, escape, note, print_json, read_pipe, table
+from facesketch.cli.console import console, escape, note, print_json, read_pipe, table
 from facesketch.cli.search.evaluate import Route
 from facesketch.cli.search.info import open_gallery
-from facesketch.errors import ConfigError, OutputError, nearest
+from facesketch.errors import ConfigError, OutputError, count, nearest
 
 if TYPE_CHECKING:
     from facesketch.search.answer import Answer

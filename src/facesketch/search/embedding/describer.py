@@ -31,7 +31,7 @@ from PIL import Image
 from facesketch.checkpoints.header import model_file
 from facesketch.config import Direction
 from facesketch.devices import processors
-from facesketch.errors import FaceError, SeveralFacesError, require_known
+from facesketch.errors import FaceError, SeveralFacesError, count, require_known
 from facesketch.faces import Face, FaceFinder, align
 from facesketch.faces.finder import upright_in
 from facesketch.faces.frame import FRAME
@@ -250,8 +250,9 @@ def choose_face(finder: FaceFinder, picture: Image.Image, number: int | None = N
                 f"{large} faces", "choose one with `face` N (1 is the largest), or crop the picture"
             )
     elif not 1 <= number <= len(faces):
-        there = "1 face" if len(faces) == 1 else f"{len(faces)} faces"
-        raise FaceError(f"there is no face {number}: {there} found", f"give `face` 1 to {len(faces)}")
+        raise FaceError(
+            f"there is no face {number}: {count(len(faces), 'face')} found", f"give `face` 1 to {len(faces)}"
+        )
     return finder.refine(picture, faces[(number or 1) - 1])
 
 

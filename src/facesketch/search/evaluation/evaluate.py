@@ -22,7 +22,7 @@ from PIL import Image
 from facesketch.data.index import index
 from facesketch.data.pairs import Pair, Source
 from facesketch.data.split import split as divide
-from facesketch.errors import ConfigError, DataError, FaceError, FacesketchError, nearest, require_known
+from facesketch.errors import ConfigError, DataError, FaceError, FacesketchError, count, nearest, require_known
 from facesketch.evaluation.protocols import count_warnings, recognise, require_protocol
 from facesketch.images.io import to_array
 from facesketch.metrics.descriptors import hog, raw_pixels
@@ -112,7 +112,7 @@ def read_task(folder: Path, split: Split = "test", protocol: str | None = None) 
     pairs = tuple(sorted(chosen, key=lambda pair: pair.stem))
     people = len({pair.subject for pair in pairs})
     if people < 2:
-        seen = f"{people or 'no'} {'person' if people == 1 else 'people'} on the {split} side"
+        seen = f"{count(people, 'person', 'people')} on the {split} side"
         raise DataError(f"{folder}: {seen}", "expected two or more; give `split` all")
     counts = (len(learned), len(parts.test))
     protocol = protocol or recognise([pair.stem for pair in (*learned, *parts.test)], counts)
@@ -210,14 +210,14 @@ class _Run:
             queries = self._queries()  # (P, routes, 2D)
         with self.timed("photos"):
             photos = self._photos()
-        person, count = self.task.person, len(self.task.pairs)
-        flat = queries.reshape(count * len(self.routes), -1)
-        people = best_of_people(alike(flat, photos), person).reshape(count, len(self.routes), -1)
+        person, probes = self.task.person, len(self.task.pairs)
+        flat = queries.reshape(probes * len(self.routes), -1)
+        people = best_of_people(alike(flat, photos), person).reshape(probes, len(self.routes), -1)
         others = [np.zeros((len(flat), 0))]
         if distractors is not None:
             with self.timed("distractors"):
                 others += list(self._strangers(distractors, flat))
-        strangers = np.concatenate(others, axis=1).reshape(count, len(self.routes), -1)
+        strangers = np.concatenate(others, axis=1).reshape(probes, len(self.routes), -1)
         return {route: Scores(people[:, place], person, strangers[:, place]) for place, route in enumerate(self.routes)}
 
     def _queries(self) -> NDArray[np.float32]:
@@ -250,7 +250,7 @@ class _Run:
 
     def _faceless(self, stems: Sequence[str], one: str, several: str) -> None:
         if stems:
-            such = f"{len(stems)} {one if len(stems) == 1 else several}, such as {stems[0]}"
+            such = f"{count(len(stems), one, several)}, such as {stems[0]}"
             self.warnings.append(f"no face found in {such}: counted as not found")
 
     def _strangers(self, distractors: Distractors, queries: NDArray[np.float32]) -> Iterator[NDArray[np.float64]]:
