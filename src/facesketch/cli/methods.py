@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 from importlib.util import find_spec
+from itertools import pairwise
+from textwrap import dedent
 from typing import TYPE_CHECKING, Any
 
 from facesketch.cli.console import console, print_json, say, table
@@ -94,10 +98,24 @@ def _print_options(name: str, found: Any) -> None:
             f"By default it trains for {defaults.epochs} epochs at batch size {defaults.batch_size} "
             f"and learning rate {defaults.learning_rate:g}."
         )
+    told = _docstrings(found)
     for option, field in found.model_fields.items():
-        flag, about = f"--{option.replace('_', '-')}", field.description or ""
+        flag, about = f"--{option.replace('_', '-')}", field.description or told.get(option, "")
         lines.append(f"  {flag} ({_choices(field)}) default {field.default}" + (f"\n      {about}" if about else ""))
     say(*lines)
+
+
+def _docstrings(found: Any) -> dict[str, str]:
+    """Return what stands below each option; pydantic would read all sources at each start of a command."""
+    from facesketch.methods.families import Family
+
+    told: dict[str, str] = {}
+    for each in reversed(found.__mro__[: found.__mro__.index(Family)]):
+        definition: Any = ast.parse(dedent(inspect.getsource(each))).body[0]
+        for option, text in pairwise(definition.body):
+            if isinstance(option, ast.AnnAssign) and isinstance(text, ast.Expr):
+                told[ast.unparse(option.target)] = inspect.cleandoc(ast.literal_eval(text.value))
+    return told
 
 
 def _choices(field: Any) -> str:

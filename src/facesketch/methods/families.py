@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from facesketch.config import DIRECTIONS, Direction, Frozen
 
@@ -33,8 +33,6 @@ class Family(Frozen):
 
     `facesketch methods` prints the docstring's first line, and those of the options.
     """
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
 
     title: ClassVar[str]
     paired: ClassVar[bool] = True
