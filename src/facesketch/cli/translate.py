@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 from facesketch.cli.console import Bar, Device, Quiet, Weights, in_flags, note, read_pipe, say_passed_over
-from facesketch.config import Direction
 from facesketch.errors import ConfigError, ImageError, nearest
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ class ModelOptions:
     model: str | None = None
     """A run folder, a model file, or `pencil`, which needs no training; by default the package's own models."""
     weights: Weights = "best"
-    direction: Direction | None = None
+    direction: Literal["photo2sketch", "sketch2photo"] | None = None  # as `config.Direction`, which imports pydantic
     """What to draw; by default a model that serves both directions looks at each picture and picks the right one."""
     style: str | None = None
     """One of the model's styles; by default its first."""
