@@ -39,7 +39,7 @@ def chromium() -> Iterator[Browser]:
         pytest.skip("no Chromium found: install one to see the page in a browser")
     expect.set_options(timeout=30_000)
     with sync_playwright() as playwright:
-        words = ["--use-fake-device-for-media-stream"]
+        words = ["--disable-gpu", "--use-fake-device-for-media-stream"]  # an emulated GPU would only cost time
         with playwright.chromium.launch(executable_path=found, args=words) as browser:
             yield browser
 
