@@ -162,7 +162,7 @@ def test_a_damaged_file_is_reported(tmp_path: Path) -> None:
 
 
 def test_another_network_is_told() -> None:
-    with pytest.raises(CheckpointError, match=r"photo2sketch\.onnx: not YuNet .*expected face_detection_yunet"):
+    with pytest.raises(CheckpointError, match=r"photo2sketch\.onnx: not YuNet .*face_detection_yunet"):
         FaceFinder(shipped.path("photo2sketch"))
 
 

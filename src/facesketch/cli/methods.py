@@ -107,10 +107,8 @@ def _print_options(name: str, found: Any) -> None:
 
 def _docstrings(found: Any) -> dict[str, str]:
     """Return what stands below each option; pydantic would read all sources at each start of a command."""
-    from facesketch.methods.families import Family
-
     told: dict[str, str] = {}
-    for each in reversed(found.__mro__[: found.__mro__.index(Family)]):
+    for each in reversed(found.__mro__[:-1]):
         definition: Any = ast.parse(dedent(inspect.getsource(each))).body[0]
         for option, text in pairwise(definition.body):
             if isinstance(option, ast.AnnAssign) and isinstance(text, ast.Expr):

@@ -63,8 +63,7 @@ _CROWN = (slice(25, 78), slice(66, 135))  # rows, columns
 _OUTSIDE = (slice(0, 125), (slice(0, 24), slice(176, 200)))
 _APART = 14.0  # difference in CIELAB beyond which a pixel of the crown is neither skin nor background
 _LEAST = 0.15  # share of the crown that must be hair
-_TO_XYZ = np.array([(0.412453, 0.357580, 0.180423), (0.212671, 0.715160, 0.072169), (0.019334, 0.119193, 0.950227)])
-_TO_XYZ = (_TO_XYZ / _TO_XYZ.sum(axis=1, keepdims=True)).astype(np.float32)  # white is 1
+_TO_XYZ = np.array([(0.433953, 0.376219, 0.189828), (0.212671, 0.71516, 0.072169), (0.017758, 0.109477, 0.872765)])
 _PLAIN = 14.0  # spread of lightness below which a background has one colour
 
 
@@ -145,9 +144,9 @@ def _triple(values: NDArray[np.float32]) -> Lab:
 
 
 def _lab(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return sRGB (IEC 61966-2-1) as CIELAB."""
+    """Return sRGB (IEC 61966-2-1) as CIELAB, its white being (100, 0, 0)."""
     shares = rgb / np.float32(255)
     linear = np.where(shares > 0.04045, ((shares + 0.055) / 1.055) ** 2.4, shares / 12.92)
     xyz = linear @ _TO_XYZ.T
     x, y, z = np.moveaxis(np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116), -1, 0)
-    return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=-1)
+    return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=-1).astype(np.float32)

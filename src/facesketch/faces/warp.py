@@ -22,12 +22,7 @@ _BAND = 0.03  # share of the shorter side: how much of the picture along its bor
 
 
 def similarity(source: ArrayLike, target: ArrayLike) -> Matrix:
-    """Return the rotation, scale and shift that brings points nearest to others, by least squares; two meet exactly.
-
-    Args:
-        source: (N, 2), at least two different points.
-        target: (N, 2).
-    """
+    """Return the rotation, scale and shift that brings (N, 2) points nearest to others; two meet them."""
     start, goal = (np.asarray(points, np.float64) @ (1, 1j) for points in (source, target))
     centred = start - start.mean()
     turn = np.vdot(centred, goal) / np.vdot(centred, centred)

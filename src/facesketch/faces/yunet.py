@@ -56,16 +56,14 @@ class YuNet:
         model: the ONNX file.
 
     Raises:
-        CheckpointError: it is not there, ONNX Runtime cannot read it, or it is not YuNet for pictures of any size.
+        CheckpointError: it is not there, ONNX Runtime cannot read it, or it is not YuNet of 2023.
     """
 
     def __init__(self, model: Path) -> None:
         self._net = open_published(model, _READABLE)
-        picture, heads = self._net.get_inputs()[0], {head.name for head in self._net.get_outputs()}
-        if not heads.issuperset(_HEADS) or any(isinstance(side, int) for side in picture.shape[2:]):
-            hint = "expected face_detection_yunet_2023mar.onnx or ..._2023mar_int8bq.onnx of the OpenCV Zoo"
-            raise CheckpointError(f"{model}: not YuNet for pictures of any size", hint)
-        self._picture = picture.name
+        sides, heads = self._net.get_inputs()[0].shape[2:], {head.name for head in self._net.get_outputs()}
+        if not heads.issuperset(_HEADS) or any(isinstance(side, int) for side in sides):
+            raise CheckpointError(f"{model}: not YuNet of 2023", "give face_detection_yunet_2023mar.onnx or its int8bq")
 
     def found(self, picture: NDArray[np.uint8]) -> Array:
         """Return (N, 15) faces of a (H, W, 3) picture, the surest first: box, five points, score."""
@@ -73,7 +71,7 @@ class YuNet:
         down, across = (max(_LEAST, 32 * math.ceil(side / 32)) for side in (height, width))
         whole = np.zeros((1, 3, down, across), dtype=np.float32)  # black beyond the picture
         whole[0, :, :height, :width] = picture[..., ::-1].transpose(2, 0, 1)  # blue first
-        heads = self._net.run(_HEADS, {self._picture: whole})
+        heads = self._net.run(_HEADS, {"input": whole})
         levels = [_decoded(heads[level::3], stride, across // stride) for level, stride in enumerate(_STRIDES)]
         return _distinct(np.concatenate(levels))
 

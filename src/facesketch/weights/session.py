@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
-_ERRORS_ONLY = 3
 
 
 def open_session(model: bytes, name: str, device: str = "cpu", *, published: bool = False) -> InferenceSession:
@@ -37,7 +36,7 @@ def open_session(model: bytes, name: str, device: str = "cpu", *, published: boo
         known = ", ".join(device for device, provider in _PROVIDERS.items() if provider in there)
         raise ResourceError(f"`device` {device}: ONNX Runtime has no such device here", f"expected auto or {known}")
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = _ERRORS_ONLY
+    options.log_severity_level = 3  # errors only
     options.intra_op_num_threads = threads()
     options.enable_mem_pattern = False  # it plans for one shape, and pictures come in many
     # a thread that waits by spinning takes the processor from those that read and write pictures meanwhile
@@ -52,11 +51,7 @@ def open_session(model: bytes, name: str, device: str = "cpu", *, published: boo
 
 
 def open_published(path: Path, readable: Mapping[bytes, bytes] = {}) -> InferenceSession:
-    """Return a session over a file of the OpenCV Zoo.
-
-    Args:
-        path: the file.
-        readable: what to write in place of bytes that ONNX Runtime does not take.
+    """Return a session over a file of the OpenCV Zoo; `readable` has bytes for those that ONNX Runtime does not take.
 
     Raises:
         CheckpointError: it is not there, or ONNX Runtime cannot read it.
