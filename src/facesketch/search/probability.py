@@ -54,20 +54,20 @@ class Calibration:
 CALIBRATIONS: dict[tuple[str, Route], Calibration] = {
     ("learned", "direct"): Calibration(61.1, -9.36, 1.37),
     ("learned", "to-photo"): Calibration(49.2, -5.95, 1.1),
-    ("learned", "to-sketch"): Calibration(56.7, -10.55, 1.56),
-    ("learned", "fused"): Calibration(58.8, -9.6, 1.46),
+    ("learned", "to-sketch"): Calibration(61.4, -10.22, 1.44),
+    ("learned", "fused"): Calibration(63.8, -9.45, 1.35),
     ("lite", "direct"): Calibration(42.5, -7.47, 1.27),
     ("lite", "to-photo"): Calibration(33.8, -5.37, 1.15),
-    ("lite", "to-sketch"): Calibration(38.6, -8.65, 1.48),
-    ("lite", "fused"): Calibration(39.4, -8.1, 1.41),
+    ("lite", "to-sketch"): Calibration(43.7, -8.58, 1.39),
+    ("lite", "fused"): Calibration(44.2, -7.78, 1.29),
     ("sface", "direct"): Calibration(37.7, -4.27, 1.13),
     ("sface", "to-photo"): Calibration(32.5, -3.37, 1.0),
-    ("sface", "to-sketch"): Calibration(42.5, -4.76, 1.15),
-    ("sface", "fused"): Calibration(44.6, -4.66, 1.11),
+    ("sface", "to-sketch"): Calibration(45.0, -4.79, 1.13),
+    ("sface", "fused"): Calibration(47.3, -4.94, 1.17),
     ("hog", "direct"): Calibration(132.3, -5.25, 1.17),
     ("hog", "to-photo"): Calibration(99.1, -3.84, 1.01),
-    ("hog", "to-sketch"): Calibration(140.8, -7.41, 1.39),
-    ("hog", "fused"): Calibration(130.4, -5.75, 1.23),
+    ("hog", "to-sketch"): Calibration(168.4, -8.06, 1.38),
+    ("hog", "fused"): Calibration(146.0, -5.96, 1.2),
 }
 
 
