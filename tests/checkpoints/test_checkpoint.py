@@ -354,7 +354,7 @@ def test_the_trap_would_have_sprung(tmp_path: Path) -> None:
 
 
 def test_without_one_before_it_one_starts_again(tmp_path: Path) -> None:
-    (tmp_path / "state.ckpt").write_text("torn")
+    (tmp_path / "state.ckpt").write_text("damaged")
     with pytest.raises(CheckpointError, match=r"damaged or not a training state .*; start again with another `out`"):
         load_state(tmp_path)
 

@@ -51,7 +51,7 @@ def test_json_holds_the_counts_and_the_split(tmp_path: Path, capsys: pytest.Capt
 
 def test_the_report_names_what_is_wrong_and_what_to_type(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = fill(tmp_path / "my faces")
-    (folder / "sketches" / "1.png").write_bytes(b"torn")
+    (folder / "sketches" / "1.png").write_bytes(b"damaged")
     (folder / "photos" / "[x].png").write_bytes((folder / "photos" / "0.png").read_bytes())
     call("check", str(folder))
     said = capsys.readouterr().out
@@ -137,7 +137,7 @@ def test_nothing_that_pairs_exits_with_one(tmp_path: Path, capsys: pytest.Captur
 
 def test_pairs_none_of_which_can_be_read_exit_with_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for path in fill(tmp_path, 2).rglob("*.png"):
-        path.write_bytes(b"torn")
+        path.write_bytes(b"damaged")
     with pytest.raises(SystemExit) as caught:
         call("check", str(tmp_path))
     assert caught.value.code == 1

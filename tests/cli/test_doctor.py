@@ -47,7 +47,7 @@ def test_the_table_names_the_same_things(command: Callable[..., Any]) -> None:
 
 def test_damaged_weights_are_broken(command: Callable[..., Any], models: Path) -> None:
     models.mkdir()
-    (models / WEIGHTS["sface"].file).write_bytes(b"torn")
+    (models / WEIGHTS["sface"].file).write_bytes(b"damaged")
     found = _found(command, code=1)
     assert found["weights", "sface"]["state"] == "broken"
     assert "4 bytes" in found["weights", "sface"]["said"]

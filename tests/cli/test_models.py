@@ -31,7 +31,7 @@ def _rows(text: str) -> dict[str, str]:
 
 
 def test_the_table_says_what_is_here(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (folder / WEIGHTS["sface"].file).write_bytes(b"torn")
+    (folder / WEIGHTS["sface"].file).write_bytes(b"damaged")
     download.fetch("lpips-alex")
     _run("list")
     shown = capsys.readouterr().out

@@ -96,7 +96,7 @@ def test_lists_are_printed(spoken: Spoken) -> None:
 def test_search_prints_its_table(spoken: Spoken, photos: Path, sketch: Path, tmp_path: Path, by_pixels: object) -> None:
     gallery = tmp_path / "Bögen 顔"
     (photos / "person-0.png").rename(photos / "Jürgen 顔.png")
-    (photos / "人.png").write_bytes(b"torn")
+    (photos / "人.png").write_bytes(b"damaged")
     code, said, told = spoken("search", "index", photos, "--gallery", gallery)
     assert (code, b"30 photos" in said, b"left out" in told) == (1, True, True)
     for words in (("query", sketch, "--sheet", tmp_path / "hits ↑.png"), ("info",)):
@@ -131,7 +131,7 @@ def test_mistakes_are_reported_in_one_line(spoken: Spoken, tmp_path: Path) -> No
 
 def test_a_name_that_is_no_text_is_printed_too(tmp_path: Path) -> None:
     place = os.fsdecode(bytes(tmp_path) + b"/Andr\xe9.png")
-    (tmp_path / "a.png").write_bytes(b"torn")
+    (tmp_path / "a.png").write_bytes(b"damaged")
     told = _run("utf-8", "translate", str(tmp_path / "a.png"), "--out", place)
     assert told.returncode == 2, told.stderr
     assert b"Traceback" not in told.stderr

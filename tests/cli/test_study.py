@@ -82,7 +82,7 @@ def test_what_is_done_is_not_opened_again(arrange: Callable[..., Path], tmp_path
         for name in cell.results.values():
             grid.result_file(name).parent.mkdir(parents=True, exist_ok=True)
             grid.result_file(name).write_text("{}")
-    next((data / "sketches").glob("test-*")).write_bytes(b"torn")
+    next((data / "sketches").glob("test-*")).write_bytes(b"damaged")
     Study.begin(data, out, "quick", only=["pencil"])
 
 

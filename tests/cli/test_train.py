@@ -249,7 +249,7 @@ def test_resuming_takes_no_other_settings(
         line = refused("train", "--resume", run, *words)
         assert line == f"--resume uses the run's own settings; leave out {name}"
     assert "epochs and steps both" in refused("train", "--resume", run, "--epochs", "3", "--steps", "5")
-    (run / "state.ckpt").write_text("torn")
+    (run / "state.ckpt").write_text("damaged")
     line = refused("train", "--resume", run, "--epochs", "2", "--quiet")
     assert "state.ckpt: damaged or not a training state of facesketch" in line
 

@@ -70,14 +70,14 @@ def test_pairs_stay_pairs_with_all_that_is_known_of_them(arrange: Callable[..., 
 
 def test_a_pair_without_a_face_is_left_out_whole_and_named(arrange: Callable[..., Path], tmp_path: Path) -> None:
     source = arrange(tmp_path / "set", train=4, validation=0, test=0)
-    dark, torn = rows(source)[1], rows(source)[2]
+    dark, damaged = rows(source)[1], rows(source)[2]
     Image.new("L", (64, 64), 3).save(source / dark["sketch"])
-    (source / torn["photo"]).write_bytes((source / torn["photo"]).read_bytes()[:200])
+    (source / damaged["photo"]).write_bytes((source / damaged["photo"]).read_bytes()[:200])
     done = align_folders([source], tmp_path / "out", FINDER)
     assert [row["stem"] for row in rows(tmp_path / "out")] == [rows(source)[0]["stem"], rows(source)[3]["stem"]]
-    assert dict(done.left_out).keys() == {dark["stem"], torn["stem"]}
+    assert dict(done.left_out).keys() == {dark["stem"], damaged["stem"]}
     assert dict(done.left_out)[dark["stem"]] == f"{source / dark['sketch']}: no face found"
-    assert "damaged or cut short" in dict(done.left_out)[torn["stem"]]
+    assert "damaged or cut short" in dict(done.left_out)[damaged["stem"]]
     assert not list((tmp_path / "out").rglob(f"{dark['stem']}.*"))
     told = report(tmp_path / "out")
     assert told["left_out"] == [{"name": name, "reason": reason} for name, reason in done.left_out]

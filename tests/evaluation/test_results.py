@@ -85,9 +85,9 @@ def test_foreign_and_damaged_files_are_refused(six: Results, tmp_path: Path, cha
 def test_no_file_and_no_json_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such file"):
         Results.load(tmp_path / "none.json")
-    (tmp_path / "torn.json").write_bytes(b'{"format": \xff')
+    (tmp_path / "damaged.json").write_bytes(b'{"format": \xff')
     with pytest.raises(DataError, match="not a results file"):
-        Results.load(tmp_path / "torn.json")
+        Results.load(tmp_path / "damaged.json")
 
 
 def test_no_difference_between_the_same() -> None:

@@ -156,9 +156,9 @@ def test_a_missing_file_is_reported(tmp_path: Path) -> None:
 
 
 def test_a_damaged_file_is_reported(tmp_path: Path) -> None:
-    (tmp_path / "torn.onnx").write_bytes(b"no network")
-    with pytest.raises(CheckpointError, match=r"torn\.onnx: ONNX Runtime cannot read .*; fetch it again"):
-        FaceFinder(tmp_path / "torn.onnx")
+    (tmp_path / "damaged.onnx").write_bytes(b"no network")
+    with pytest.raises(CheckpointError, match=r"damaged\.onnx: ONNX Runtime cannot read .*; fetch it again"):
+        FaceFinder(tmp_path / "damaged.onnx")
 
 
 def test_another_network_is_told() -> None:

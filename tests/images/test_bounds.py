@@ -50,7 +50,7 @@ def _itxt(size: int) -> bytes:
         _itxt(1_100_000),
         chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(100 << 20))),
         chunk(b"zTXt", b"Raw profile type exif\0\0" + zlib.compress(bytes(100 << 20))),
-        chunk(b"zTXt", b"torn\0\0not deflated"),
+        chunk(b"zTXt", b"damaged\0\0not deflated"),
         chunk(b"tEXt", b"x" * 3_000_000),
         chunk(b"iCCP", b"p\0\0" + zlib.compress(bytes(100 << 20))),
         chunk(b"acTL", b"odd")
@@ -58,7 +58,7 @@ def _itxt(size: int) -> bytes:
         + chunk(b"pHYs", b"")
         + chunk(b"gAMA", b"")
         + chunk(b"sRGB", b""),
-        chunk(b"eXIf", b"torn"),
+        chunk(b"eXIf", b"damaged"),
         chunk(b"eXIf", b"II*\0\xff\xff\xff\xff"),
         b"\0\0\0\4tEXtabcd\0\0\0\0",  # of a wrong checksum
     ],
@@ -107,7 +107,7 @@ def flat_again(image: Image.Image) -> tuple[int, int]:
         segment(0xE2, b"MPF\0torn"),
         segment(0xE2, b"MPF\0II*\0\x08\0\0\0\1\0" + struct.pack("<HHII", 0xB001, 4, 1, 3) + bytes(4)),
         segment(0xE2, b"ICC_PROFILE\0\1\2torn"),
-        segment(0xED, b"Photoshop 3.0\08BIM torn"),
+        segment(0xED, b"Photoshop 3.0\08BIM damaged"),
         segment(0xFE, b"\xff\xda" * 400),
     ],
 )

@@ -1,4 +1,4 @@
-"""What strangers send: bad pictures, lies, bombs, torn forms."""
+"""What strangers send: bad pictures, false headers, bombs, damaged forms."""
 
 from __future__ import annotations
 
@@ -219,7 +219,7 @@ _BOUNDS = "A field has no name or more than 256 bytes, or there are more than 16
         (_form(_FILE).replace(b"\r\n\r\n", b"\r\n" + b"X" * 5000, 1), 400, "The multipart body is damaged."),
     ],
 )
-def test_torn_and_odd_forms(serve: Ask, body: bytes, status: int, said: str) -> None:
+def test_damaged_and_odd_forms(serve: Ask, body: bytes, status: int, said: str) -> None:
     answer = serve().post("/v1/translate", content=body, headers={"Content-Type": _TYPE})
     assert problem(answer, status) == said
 

@@ -70,13 +70,13 @@ def test_rewind_drops_what_came_after_the_state(tmp_path: Path, step: int, epoch
 
 
 @pytest.mark.parametrize(
-    "torn", ['{"event": "step", "st', "{", '{"event": "step", "step": 3, "epoch": 1, "losses": {}']
+    "line", ['{"event": "step", "st', "{", '{"event": "step", "step": 3, "epoch": 1, "losses": {}']
 )
-def test_rewind_drops_a_line_cut_short(tmp_path: Path, torn: str) -> None:
+def test_rewind_drops_a_line_cut_short(tmp_path: Path, line: str) -> None:
     log = _filled(tmp_path / "log.jsonl")
     log.rewind(2, 1)
     with log.path.open("a") as file:
-        file.write(torn)
+        file.write(line)
     assert len(read_log(log.path)) == 3
     log.rewind(3, 1)
     log.event("epoch", step=4, epoch=2)

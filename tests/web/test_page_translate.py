@@ -108,10 +108,10 @@ def test_other_models_and_styles_draw_otherwise(page: Page, portraits: Path) -> 
 def test_several_at_once_become_one_zip(
     page: Page, portraits: Path, tmp_path: Path, saved: Save, complaints: list[str]
 ) -> None:
-    torn = tmp_path / "torn.png"
-    torn.write_bytes(b"not a picture")
+    damaged = tmp_path / "damaged.png"
+    damaged.write_bytes(b"not a picture")
     photos = sorted((portraits / "photos").iterdir())[:3]
-    page.set_input_files(_INPUT, [*photos, torn])
+    page.set_input_files(_INPUT, [*photos, damaged])
     expect(page.locator(".film.done")).to_have_count(3)
     expect(page.locator("#films-words")).to_have_text("All 4 finished: 3 ready, 1 not translated")
     packed = saved(page.locator("#save-zip"))

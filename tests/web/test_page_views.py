@@ -132,11 +132,11 @@ def test_a_training_that_is_shown_can_be_chosen_again(page: Page) -> None:
 
 
 def test_a_training_that_cannot_be_read_says_why(page: Page, runs: Path) -> None:
-    (runs / "torn").mkdir()
+    (runs / "damaged").mkdir()
     try:
-        (runs / "torn" / "config.toml").write_text("direction = ")
+        (runs / "damaged" / "config.toml").write_text("direction = ")
         _show(page, "Runs")
-        page.locator(".run").filter(has_text="torn").click()
+        page.locator(".run").filter(has_text="damaged").click()
         expect(page.locator(".run-detail")).to_contain_text(
             "This training cannot be read: the settings file is not TOML"
         )
@@ -144,7 +144,7 @@ def test_a_training_that_cannot_be_read_says_why(page: Page, runs: Path) -> None
         expect(page.get_by_label("Compare with")).to_be_hidden()
         expect(page.get_by_text("Settings", exact=True)).to_be_hidden()
     finally:
-        shutil.rmtree(runs / "torn")
+        shutil.rmtree(runs / "damaged")
 
 
 def test_the_api_is_described_by_the_server_alone(new_page: NewPage, everything: str) -> None:

@@ -46,7 +46,7 @@ async def read_form(request: Request, limits: Limits, ticket: Ticket, most: int 
 
     Raises:
         GoneError: the upload was cut off.
-        ProblemError: 400 torn or empty, 408 too slow, 413 too large, 415 not multipart, 422 a part is missing or one
+        ProblemError: 400 damaged or empty, 408 too slow, 413 too large, 415 not multipart, 422 a part is missing or one
             too many, 429 all uploads together are too large.
     """
     body = _Body(request)
@@ -142,7 +142,7 @@ async def _parsed(headers: Headers, body: _Body, limits: Limits, ticket: Ticket,
             ticket.reserve(len(chunk))
             yield chunk
         if not parser.ended:  # raised here, so that the parser closes its files
-            raise _torn()
+            raise _damaged()
 
     parser = _Parser(headers, chunks(), max_files=_FIELDS, max_fields=_FIELDS, max_part_size=_FIELD)
     parser.spool_max_size = limits.upload + _OVERHEAD + 1  # no body is larger, so no file goes to the disk
@@ -150,7 +150,7 @@ async def _parsed(headers: Headers, body: _Body, limits: Limits, ticket: Ticket,
         sent = await parser.parse()
     except MultiPartException as error:
         if isinstance(error.__cause__, FormParserError):
-            raise _torn() from error
+            raise _damaged() from error
         seen = f"A field has no name or more than {_FIELD} bytes, or there are more than {_FIELDS}."
         raise ProblemError(422, seen, "See /v1/openapi.json for the fields.") from error
     try:
@@ -174,5 +174,5 @@ async def _parsed(headers: Headers, body: _Body, limits: Limits, ticket: Ticket,
         await sent.close()
 
 
-def _torn() -> ProblemError:
+def _damaged() -> ProblemError:
     return ProblemError(400, "The multipart body is damaged.", "Send it again, as a browser or curl -F does.")

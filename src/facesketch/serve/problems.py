@@ -125,7 +125,7 @@ def answer_problems(app: FastAPI) -> None:
     async def _refused(_: Request, error: ProblemError) -> JSONResponse:
         return error.response()
 
-    # other errors, such as a full disk or a torn gallery, name folders of the server and are not for its clients
+    # other errors, such as a full disk or a damaged gallery, name folders of the server, which its clients must not see
     @app.exception_handler(ImageError)
     @app.exception_handler(FaceError)
     @app.exception_handler(ConfigError)

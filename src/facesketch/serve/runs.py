@@ -128,7 +128,7 @@ class RunStore:
                 course = Course.read_from(file, self._root.path.joinpath(*place, LOG))
         except FileNotFoundError:
             return Course()
-        if course.torn:
+        if course.damaged:
             raise _UnreadableError(f"{LOG} has a line that no training writes")
         return course
 

@@ -133,7 +133,7 @@ class Course:
     """The last line, of any event; empty if there is none."""
     seconds: float | None = None
     """Time spent in steps, as the last line that has it says."""
-    torn: bool = False
+    damaged: bool = False
     """Whether reading stopped at a line that no run writes; a last line that was cut short does not count."""
 
     @classmethod
@@ -162,7 +162,7 @@ class Course:
     def _fill(self, file: BinaryIO) -> None:
         for line in _lines(file):
             if line is None:
-                self.torn = True
+                self.damaged = True
                 break
             self.last, self.seconds = line, line.get("seconds", self.seconds)
             if line["event"] == "epoch":

@@ -66,7 +66,7 @@ class TestSideBySide:
         for name in ("a.png", "b.png", "c.png", "c.bmp"):
             self.halves(tmp_path / name, photo_left=True)
         Image.new("RGB", (20, 20)).save(tmp_path / "square.png")
-        (tmp_path / "torn.png").write_bytes(b"nothing")
+        (tmp_path / "damaged.png").write_bytes(b"nothing")
         found = index(tmp_path)
         assert [(pair.stem, pair.photo.path.name) for pair in found.pairs] == [
             ("a", "a.png"),
@@ -74,7 +74,7 @@ class TestSideBySide:
             ("c", "c.bmp"),
         ]
         assert found.orphan_photos == ("square.png",)
-        assert found.unreadable == ("torn.png: not a picture that can be read",)
+        assert found.unreadable == ("damaged.png: not a picture that can be read",)
         assert found.duplicates == (("c.bmp", "c.png"),)
 
     def test_a_picture_cut_short_does_not_stop_the_look(self, tmp_path: Path) -> None:

@@ -212,12 +212,12 @@ def test_no_file_is_asked_for_one_by_one(tmp_path: Path, monkeypatch: pytest.Mon
 def test_what_was_left_of_a_long_name_goes_too(tmp_path: Path) -> None:
     name = "x" * 250 + ".png"
     _picture(tmp_path / "in" / name)
-    torn = tmp_path / "out" / f".{part_name(name)}.12.part"
-    torn.parent.mkdir()
-    torn.touch()
-    os.utime(torn, (1, 1))
+    unfinished = tmp_path / "out" / f".{part_name(name)}.12.part"
+    unfinished.parent.mkdir()
+    unfinished.touch()
+    os.utime(unfinished, (1, 1))
     sweep(plan([tmp_path / "in"], tmp_path / "out"))
-    assert not torn.exists()
+    assert not unfinished.exists()
 
 
 def test_the_folder_above_stays_in_the_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -101,10 +101,10 @@ def _one_line(error: pytest.ExceptionInfo[CheckpointError], path: Path) -> None:
     assert str(path) in str(error.value)
 
 
-@pytest.mark.parametrize("damage", ["missing", "empty", "torn", "foreign", "folder"])
+@pytest.mark.parametrize("damage", ["missing", "empty", "damaged", "foreign", "folder"])
 def test_a_file_that_cannot_be_read_is_refused_in_one_line(tmp_path: Path, vgg_file: Path, damage: str) -> None:
     path = tmp_path / "weights.safetensors"
-    contents = {"empty": b"", "torn": vgg_file.read_bytes()[:-1000], "foreign": b"\x89PNG\r\n\x1a\n" * 100}
+    contents = {"empty": b"", "damaged": vgg_file.read_bytes()[:-1000], "foreign": b"\x89PNG\r\n\x1a\n" * 100}
     if damage == "folder":
         path.mkdir()
     elif damage != "missing":

@@ -202,7 +202,7 @@ def test_distractors_without_a_face_are_counted_in_a_warning(faces: Path, tmp_pa
         title, count = "2 blanks", 3
 
         def chunks(self) -> list[list[object]]:
-            return [[Image.new("L", (9, 9)), DataError("torn")], [Image.effect_noise((30, 30), 90)]]
+            return [[Image.new("L", (9, 9)), DataError("damaged")], [Image.effect_noise((30, 30), 90)]]
 
     found = evaluate_search(Thumbs(), read_task(faces, "all"), distractors=Blank(), divisions=1)  # type: ignore[arg-type]
     assert found.galleries["distractors"].distractors == 1

@@ -75,18 +75,18 @@ def test_unusable_files_are_skipped_with_a_reason(gallery: Gallery, photos: Path
     (photos / "notes.txt").write_text("hello")
     (photos / "text.jpg").write_text("hello")
     (photos / "empty.png").write_bytes(b"")
-    (photos / "torn.png").write_bytes((photos / "red.png").read_bytes()[:60])
+    (photos / "damaged.png").write_bytes((photos / "red.png").read_bytes()[:60])
     (photos / ".hidden.png").write_bytes(b"")
     draw(photos / "wall.png", BLACK)
     report = gallery.add(photos)
     assert (report.added, gallery.store.count) == (4, 4)
     reasons = {path.name: reason for path, reason in report.skipped}
-    assert reasons.keys() == {"text.jpg", "empty.png", "torn.png", "wall.png"}, (
+    assert reasons.keys() == {"text.jpg", "empty.png", "damaged.png", "wall.png"}, (
         "what is no picture by its name is passed over"
     )
     assert reasons["text.jpg"].startswith("not a picture that can be read")
     assert reasons["empty.png"].startswith("the file is empty")
-    assert "damaged or cut short" in reasons["torn.png"]
+    assert "damaged or cut short" in reasons["damaged.png"]
     assert reasons["wall.png"] == "no face found"
 
 

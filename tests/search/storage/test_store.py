@@ -323,7 +323,7 @@ def test_a_half_made_table_is_finished(tmp_path: Path) -> None:
 def test_a_damaged_table_is_an_error_of_one_line(empty: Store) -> None:
     empty.upsert([_row("a")])
     for part in Path(empty.uri).rglob("*.manifest"):
-        part.write_bytes(b"torn")
+        part.write_bytes(b"damaged")
     with pytest.raises(GalleryError, match="cannot be read") as raised:
         Store.open(empty.uri)
     assert "\n" not in str(raised.value)
