@@ -76,7 +76,7 @@ def load_method(path: Path, weights: str = "best") -> tuple[Method, RunConfig]:
         weights: `best` or `last`, for a run folder.
 
     Raises:
-        CheckpointError: the file is missing, damaged or not one of facesketch, or its weights are not finite or do not
+        CheckpointError: the file is missing, damaged or not a facesketch model, or its weights are not finite or do not
             fit the header's settings.
     """
     file = model_file(path, weights)
@@ -106,7 +106,7 @@ def start(method: Method, path: Path) -> None:
             discriminator, so the method's own stays random.
 
     Raises:
-        CheckpointError: the file is missing, damaged or not one of facesketch.
+        CheckpointError: the file is missing, damaged or not a facesketch model.
         ConfigError: weights of another method, direction, width, number of channels or size.
     """
     shipped_as = next((direction for direction in DIRECTIONS if is_shipped(path, direction)), None)

@@ -93,7 +93,7 @@ def evaluate(
             be measured, or `out` or `pictures` would overwrite the data.
         DataError: this side has no pairs, a photo and its sketch differ in size, or `images` lacks pictures.
         ImageError: a picture cannot be read.
-        CheckpointError: the model is missing, damaged or not one of facesketch.
+        CheckpointError: the model is missing, damaged or not a facesketch model.
         OutputError: a place cannot be written.
     """
     data = Path(data)

@@ -58,7 +58,7 @@ def load(
         engine: `auto` runs an `.onnx` file with ONNX Runtime and a run's weights with PyTorch.
 
     Raises:
-        CheckpointError: the file is missing, damaged or not one of facesketch.
+        CheckpointError: the file is missing, damaged or not a facesketch model.
         ConfigError: an unknown word, or an engine that cannot run this file.
         MissingExtraError: the engine is not installed, or the hub does not give the model.
         ResourceError: the device is not there.

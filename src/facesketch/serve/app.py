@@ -40,7 +40,7 @@ def build(settings: Settings, catalogue: Catalogue | None = None, gallery: Galle
 
     Raises:
         ConfigError: the settings are not safe to serve with.
-        CheckpointError: a model file is missing, damaged or not one of facesketch.
+        CheckpointError: a model file is missing, damaged or not a facesketch model.
         FacesketchError: the gallery cannot be opened.
     """
     check(settings)

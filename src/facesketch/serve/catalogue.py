@@ -74,7 +74,7 @@ def load_catalogue(settings: Settings) -> Catalogue:
     """Load the package's own models and those that were named.
 
     Raises:
-        CheckpointError: a model file is missing, damaged or not one of facesketch.
+        CheckpointError: a model file is missing, damaged or not a facesketch model.
         ConfigError: an engine that cannot run one.
         ResourceError: the device is not there.
     """

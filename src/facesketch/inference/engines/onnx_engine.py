@@ -23,7 +23,7 @@ class OnnxEngine:
         device: `auto` and `cpu` take the processor; `cuda` needs the package `onnxruntime-gpu`.
 
     Raises:
-        CheckpointError: the file is missing, damaged or not one of facesketch.
+        CheckpointError: the file is missing, damaged or not a facesketch model.
         ResourceError: the device is not there.
     """
 

@@ -26,7 +26,7 @@ class OpenVinoEngine:
         device: `auto` or `cpu`.
 
     Raises:
-        CheckpointError: the file is missing, damaged or not one of facesketch.
+        CheckpointError: the file is missing, damaged or not a facesketch model.
         MissingExtraError: OpenVINO is not installed.
         ResourceError: another device than the processor.
     """

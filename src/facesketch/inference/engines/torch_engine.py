@@ -38,7 +38,7 @@ class TorchEngine:
         """Return what translates with a run folder or a `.safetensors` file.
 
         Raises:
-            CheckpointError: the file is missing, damaged or not one of facesketch.
+            CheckpointError: the file is missing, damaged or not a facesketch model.
             ResourceError: the device is not there.
         """
         method, config = load_method(Path(path), weights)

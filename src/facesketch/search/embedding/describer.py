@@ -211,7 +211,7 @@ def describer(
 
     Raises:
         ConfigError: no such embedder, or a model of another direction.
-        CheckpointError: a file is missing, damaged or not one of facesketch.
+        CheckpointError: a file is missing, damaged or not a facesketch model.
         MissingExtraError: the embedder needs weights that are not there.
     """
     to_sketch, first = _load("photo2sketch", photo2sketch)

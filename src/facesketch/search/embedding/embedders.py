@@ -111,7 +111,7 @@ def embedder_named(name: str | None = None) -> Embedder:
 
     Raises:
         ConfigError: there is none of that name.
-        CheckpointError: a file is damaged or not one of facesketch.
+        CheckpointError: a file is damaged or not a facesketch model.
         MissingExtraError: it needs weights that are not there.
     """
     if name is None:
