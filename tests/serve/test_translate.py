@@ -96,7 +96,7 @@ def test_a_picture_without_a_face_is_refused_in_plain_words(own: Client) -> None
 
 def test_a_face_that_is_not_there(own: Client, face: bytes) -> None:
     assert problem(own.send(face, face="2"), 400) == "The picture shows one face, so there is no face 2."
-    assert problem(own.send(face, face="2", align="false"), 400).startswith("The model looks for no faces")
+    assert problem(own.send(face, face="2", align="false"), 400).startswith("The server did not look for faces")
 
 
 @pytest.mark.parametrize(
@@ -216,7 +216,7 @@ def test_models_are_listed_with_what_they_do(own: Client) -> None:
     assert own.get("/v1/models").json() == [
         {
             "id": "portrait",
-            "title": "Portrait, comes with facesketch",
+            "title": "Portrait (comes with facesketch)",
             "directions": ["photo2sketch", "sketch2photo"],
             "styles": {
                 "photo2sketch": ["cuhk", "fs2k-0", "fs2k-1", "fs2k-2"],

@@ -51,19 +51,18 @@ class Catalogue:
 
     def __init__(self, offered: Sequence[ServedModel]) -> None:
         self._offered = {each.about.id: each for each in offered}
-        self.default = offered[0]
 
     def __iter__(self) -> Iterator[ServedModel]:
         return iter(self._offered.values())
 
     def __getitem__(self, name: str | None) -> ServedModel:
-        """Return a model by its id; the default without one.
+        """Return the model with this id; for None, the default.
 
         Raises:
-            ProblemError: 400, there is none of this id.
+            ProblemError: 400, no model has this id.
         """
         if name is None:
-            return self.default
+            return next(iter(self))
         if name not in self._offered:
             hint = f"See /v1/models. {nearest(name, self._offered).capitalize()}".rstrip()
             raise ProblemError(400, "There is no model with this id.", hint)
@@ -71,16 +70,16 @@ class Catalogue:
 
 
 def load_catalogue(settings: Settings) -> Catalogue:
-    """Load the package's own models and those that were named.
+    """Load the package's own models and those of the settings.
 
     Raises:
         CheckpointError: a model file is missing, damaged or not a facesketch model.
-        ConfigError: an engine that cannot run one.
+        ConfigError: the engine cannot run a model.
         ResourceError: the device is not there.
     """
     device = "cpu" if settings.device == "mps" else settings.device  # ONNX Runtime has no MPS
     own = {direction: load(shipped.path(direction), device=device) for direction in DIRECTIONS}
-    offered = [offer("portrait", "Portrait, comes with facesketch", own, default=True)]
+    offered = [offer("portrait", "Portrait (comes with facesketch)", own, default=True)]
     for name in settings.models:
         translator = load(name, device=settings.device, engine=settings.engine)
         title = f"{translator.config.method.name} · {_stem(name)}" if Path(name).exists() else name
@@ -90,9 +89,9 @@ def load_catalogue(settings: Settings) -> Catalogue:
 
 
 def offer(name: str, title: str, translators: Mapping[Direction, Translator], *, default: bool = False) -> ServedModel:
-    """Return a model under the id and the title that requests and people know it by."""
+    """Return a model to serve; requests name it by `name`, and people see `title`."""
     for translator in translators.values():
-        translator.name = name  # messages name a model as requests do, never by its place on the disk
+        translator.name = name  # messages name a model as requests do, never by its path
     needs = {direction: each.preprocessing for direction, each in translators.items()}
     first = next(iter(needs.values()))
     about = Model(

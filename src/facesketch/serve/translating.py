@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -36,7 +36,7 @@ _PATIENCE = 1.0  # seconds for the thread of the networks to end
 
 
 class CountingFinder:
-    """A face finder for one picture that keeps how many faces there were."""
+    """A face finder for one picture, which remembers how many faces it shows."""
 
     def __init__(self, finder: FaceFinder) -> None:
         self._finder, self.count = finder, 0
@@ -79,12 +79,12 @@ class UploadTranslator:
 
     Args:
         catalogue: the models.
-        limits: how large and how many.
+        limits: on pictures and batches.
         admission: told how long the work on a picture took.
-        metrics: where to count.
+        metrics: count the pictures and batches.
 
     Attributes:
-        threads: where pictures are opened, framed and written.
+        threads: decode, frame and encode pictures.
         decoder: decodes the uploads.
     """
 
@@ -129,20 +129,26 @@ class UploadTranslator:
     def _prepare(self, data: bytes, form: TranslateForm, keep: bool) -> Job:
         model = self.catalogue[form.model]
         with self.decoder.open(data) as image:
-            direction = _direction(model, form, image)
+            direction = _decided(model, form) or ("photo2sketch" if kind_of(image) == "photo" else "sketch2photo")
             translator, style = model.translator(direction), _style(model, direction, form)
             align = form.align and translator.preprocessing.faces is not None
             if form.face > 1 and not align:
-                raise ProblemError(400, "The model looks for no faces.", "Leave out the field face.")
+                seen = f"The server did not look for faces, so there is no face {form.face}."
+                raise ProblemError(400, seen, "Leave out the field face.")
             if not align or form.whole:
                 image = shrunk(image, self._limits.native if form.resolution == "native" else self._limits.side)
-            finder, faces = CountingFinder(self._finder), form.face if align else None
-            around = (form.margin, form.whole, _size(model, direction, form))
-            request = Request(direction, faces, align, *around, resolution=form.resolution, style=style)
+            fields = {"margin", "whole", "resolution"}
             if direction == "sketch2photo" or _decided(model, form):  # colours apply to photos only
-                request = replace(
-                    request, skin=form.skin, hair=form.hair, background=form.background, variants=form.variants
-                )
+                fields |= {"skin", "hair", "background", "variants"}
+            request = Request(
+                direction,
+                form.face if align else None,
+                align,
+                size=_size(model, direction, form),
+                style=style,
+                **form.model_dump(include=fields),
+            )
+            finder = CountingFinder(self._finder)
             pipeline = Model(translator, finder=finder)
             try:
                 framed = pipeline.prepare(image, request, keep_source=keep)[0]
@@ -151,17 +157,9 @@ class UploadTranslator:
         return Job(framed, pipeline, model, finder.count)
 
 
-def _direction(model: ServedModel, form: TranslateForm, image: Image.Image) -> Direction:
-    if form.direction is not None:
-        return form.direction
-    if len(model.translators) == 1:
-        return next(iter(model.translators))
-    return "photo2sketch" if kind_of(image) == "photo" else "sketch2photo"
-
-
-def _decided(model: ServedModel, form: TranslateForm) -> bool:
-    """Tell whether the direction does not depend on the picture."""
-    return form.direction is not None or len(model.translators) == 1
+def _decided(model: ServedModel, form: TranslateForm) -> Direction | None:
+    """Return the direction; None if the picture decides it."""
+    return form.direction or (next(iter(model.translators)) if len(model.translators) == 1 else None)
 
 
 def _style(model: ServedModel, direction: Direction, form: TranslateForm) -> str | None:
@@ -174,7 +172,7 @@ def _style(model: ServedModel, direction: Direction, form: TranslateForm) -> str
     if form.style is not None and (direction == "photo2sketch" or _decided(model, form)):
         if form.style not in styles:
             raise ProblemError(
-                400, f"The model {model.about.id} has this style in the other direction.", "Leave out style."
+                400, f"The model {model.about.id} has this style only in the other direction.", "Leave out style."
             )
         return form.style
     return styles[0] if styles else None
@@ -192,7 +190,7 @@ def _face_problem(count: int, number: int) -> ProblemError:
         hint = "Send a picture of a face from the front, or turn off finding the face if it fills the picture."
         return ProblemError(400, "No face was found in this picture.", hint)
     many = "one face" if count == 1 else f"{count} faces"
-    hint = f"Ask for face 1 to {count}; 1 is the largest."
+    hint = "Leave out the field face." if count == 1 else f"Ask for face 1 to {count}; 1 is the largest."
     return ProblemError(400, f"The picture shows {many}, so there is no face {number}.", hint)
 
 
@@ -201,7 +199,7 @@ def _finish(drawn: Sequence[Pixels], job: Job, kind: Kind) -> bytes | Translated
     if kind != "json":
         return encoded(portrait.picture, kind)
     assert portrait.source is not None, "kept for this answer"
-    source, face = portrait.source, portrait.face
+    source, face, turned = portrait.source, portrait.face, portrait.turned
     box: Any = None if face is None else tuple(round(float(value), 1) for value in face.box)
     if source.size != job.framed.size:
         source = source.resize(job.framed.size, Image.Resampling.BICUBIC)
@@ -213,13 +211,8 @@ def _finish(drawn: Sequence[Pixels], job: Job, kind: Kind) -> bytes | Translated
         height=portrait.picture.height,
         faces=job.faces,
         face=None if box is None else FaceFound(box=box),
-        turned=portrait.turned,
+        turned=turned,
         source=data_url(source, "jpeg"),
         result=data_url(portrait.picture, "png"),
-        notice=turn_notice(portrait.turned),
+        notice=f"The picture was turned by {turned}° clockwise to show the face upright." if turned else "",
     )
-
-
-def turn_notice(degrees: int) -> str:
-    """Return the line that tells of a picture that was turned; empty if it was not."""
-    return f"The picture was turned by {degrees}° clockwise to show the face upright." if degrees else ""
