@@ -188,7 +188,7 @@ def _form(*parts: tuple[str, bytes], end: bool = True) -> bytes:
 
 
 _FILE = ("file", grey(9))
-_BOUNDS = "A field has no name or more than 256 bytes, or there are more than 16."
+_BOUNDS = "A field has no name or more than 256 bytes, or there are more than 16 fields."
 
 
 @pytest.mark.parametrize(

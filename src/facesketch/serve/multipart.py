@@ -1,11 +1,10 @@
-"""Uploads: a multipart form read by Starlette's parser, in bounded memory and time, and never onto the disk."""
+"""Uploads: Starlette's parser reads a multipart form in limited memory and time, and never writes to the disk."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import suppress
-from dataclasses import dataclass
 
 from fastapi import Request
 from python_multipart.exceptions import FormParserError
@@ -19,35 +18,31 @@ from facesketch.serve.settings import Limits
 
 FILE = "file"
 _FIELD, _FIELDS = 256, 16  # bytes of one field, and how many
-_OVERHEAD = 16 << 10  # for boundaries, names and fields, beside the file
+_OVERHEAD = 16 << 10  # bytes for boundaries, names and fields, in addition to the file
 _DRAIN_SECONDS = 5.0
-_DRAIN_TIMES = 4  # how many times the limit of an upload is read to be thrown away
+_DRAIN_TIMES = 4  # a refused upload is read up to so many times the limit, and thrown away
 
 
 class GoneError(Exception):
     """The client has closed the connection, and nobody waits for an answer."""
 
 
-@dataclass
-class Form:
-    """What was sent.
-
-    Attributes:
-        files: contents of the parts `file`, whatever names and types they claim.
-        fields: the other parts.
-    """
-
-    files: list[bytes]
-    fields: dict[str, str]
+Form = tuple[list[bytes], dict[str, str]]
 
 
-async def read_form(request: Request, limits: Limits, ticket: Ticket, most: int = 1) -> Form:
-    """Read a request's body, with at most so many pictures.
+async def read_form(request: Request, limits: Limits, ticket: Ticket, most: int) -> Form:
+    """Read the parts `file` of a request's body, whatever names and types they claim, and the other parts.
+
+    Args:
+        request: the request.
+        limits: on the upload.
+        ticket: counts its bytes.
+        most: how many pictures it may have.
 
     Raises:
         GoneError: the upload was cut off.
-        ProblemError: 400 damaged or empty, 408 too slow, 413 too large, 415 not multipart, 422 a part is missing or one
-            too many, 429 all uploads together are too large.
+        ProblemError: 400 damaged or empty, 408 too slow, 413 too large, 415 not multipart, 422 a part is missing,
+            unknown or one too many, 429 all uploads together are too large.
     """
     body = _Body(request)
     try:
@@ -66,10 +61,10 @@ async def read_form(request: Request, limits: Limits, ticket: Ticket, most: int 
 
 
 class _Body:
-    """The chunks of a request's body as they come.
+    """The chunks of a request's body as they arrive.
 
     Attributes:
-        ended: whether the last one has come.
+        ended: whether the last one has arrived.
     """
 
     def __init__(self, request: Request) -> None:
@@ -90,7 +85,7 @@ class _Body:
 
 
 async def _drain(body: _Body, limits: Limits) -> None:
-    """Read and forget what is still on its way, within bounds, so that the client reads the answer.
+    """Read what is still on its way, within limits, and throw it away, so that the client reads the answer.
 
     A server that closes a connection while the client still sends resets it, and the client never sees why.
     """
@@ -102,7 +97,7 @@ async def _drain(body: _Body, limits: Limits) -> None:
 
 
 def _form_headers(request: Request) -> Headers:
-    """Return the content type with its boundary alone: Python remembers each `charset` it has ever looked up."""
+    """Return the content type with only its boundary: Python never forgets a `charset` that it has looked up."""
     kind, options = parse_options_header(request.headers.get("content-type", ""))
     boundary = options.get(b"boundary", b"")
     if kind.lower() != b"multipart/form-data" or not boundary:
@@ -122,7 +117,7 @@ def _too_large(limits: Limits) -> ProblemError:
 
 
 class _Parser(MultiPartParser):
-    """Starlette's parser; it also notes whether the form came to its end."""
+    """Starlette's parser; it also notes whether the form was complete."""
 
     ended = False
 
@@ -151,14 +146,15 @@ async def _parsed(headers: Headers, body: _Body, limits: Limits, ticket: Ticket,
     except MultiPartException as error:
         if isinstance(error.__cause__, FormParserError):
             raise _damaged() from error
-        seen = f"A field has no name or more than {_FIELD} bytes, or there are more than {_FIELDS}."
+        seen = f"A field has no name or more than {_FIELD} bytes, or there are more than {_FIELDS} fields."
         raise ProblemError(422, seen, "See /v1/openapi.json for the fields.") from error
     try:
         fields = [(name, value) for name, value in sent.multi_items() if name != FILE]
         files = [each for each in sent.getlist(FILE) if isinstance(each, UploadFile)]
         if not 1 <= len(files) <= most:
             many = "More than one picture was sent" if most == 1 else f"More than {most} pictures were sent"
-            hint = "Send one picture per request, as the field 'file'."
+            number = "one picture per request" if most == 1 else f"1 to {most} pictures per request, each"
+            hint = f"Send {number} as the field 'file'."
             raise ProblemError(422, f"{many if files else 'No picture was sent'} as the field 'file'.", hint)
         if any(isinstance(value, UploadFile) for _, value in fields):
             raise ProblemError(422, "A field other than 'file' holds a file.", "See /v1/openapi.json for the fields.")
@@ -169,7 +165,7 @@ async def _parsed(headers: Headers, body: _Body, limits: Limits, ticket: Ticket,
             raise ProblemError(400, "The file is empty.", "Send a picture: PNG, JPEG, WebP, TIFF, BMP or GIF.")
         if sum(map(len, contents)) > limits.upload:
             raise _too_large(limits)
-        return Form(contents, {name: str(value) for name, value in fields})
+        return contents, {name: str(value) for name, value in fields}
     finally:
         await sent.close()
 

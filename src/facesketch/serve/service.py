@@ -1,4 +1,4 @@
-"""All that the routes of one server share."""
+"""What the routes of a server share."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ AnyForm = TypeVar("AnyForm", TranslateForm, SearchForm)
 
 
 class Service:
-    """What translates, searches and shows trainings, the last two only if the settings name a gallery and a folder."""
+    """Holds what translates and, where there is a gallery or a folder of trainings, what searches and shows them."""
 
     def __init__(self, settings: Settings, catalogue: Catalogue, gallery: Gallery | None) -> None:
         limits = settings.limits
@@ -38,40 +38,40 @@ class Service:
         self.searcher = None if gallery is None else Searcher(gallery, self.translator.decoder)
         self.run_store = None if settings.runs is None else RunStore(settings.runs)
         gauge, admission = self.metrics.gauge, self.admission
-        gauge("facesketch_queue", "Requests being received, waiting or worked on.", lambda: admission.active)
-        gauge("facesketch_queue_bytes", "Bytes of their uploads.", lambda: admission.held)
+        gauge("facesketch_queue", "Requests that are arriving, waiting or running.", lambda: admission.active)
+        gauge("facesketch_queue_bytes", "Bytes of the uploads of these requests.", lambda: admission.held)
         gauge("facesketch_network_waiting", "Pictures that wait for a network.", lambda: self.translator.waiting)
 
     async def received(
         self, request: Request, form: type[AnyForm], ticket: Ticket, most: int = 1
     ) -> tuple[list[bytes], AnyForm]:
-        """Return the pictures, at most so many, and the fields of a multipart request.
+        """Return the pictures, at most `most`, and the fields of a multipart request.
 
         Raises:
-            GoneError: the client has gone.
-            ProblemError: they are not what they should be.
+            GoneError: the client has disconnected.
+            ProblemError: the pictures or the fields cannot be used.
         """
-        sent = await read_form(request, self.settings.limits, ticket, most)
+        files, fields = await read_form(request, self.settings.limits, ticket, most)
         try:
-            return sent.files, form.model_validate(sent.fields)
+            return files, form.model_validate(fields)
         except ValidationError as error:
             raise invalid(error, form) from error
 
     async def in_thread(self, request: Request, work: Callable[..., Result], *given: Any) -> Result:
-        """Admit a request without an upload, and return the result of its work in a thread.
+        """Admit a request without an upload, do its work in a thread, and return the result.
 
         Raises:
-            GoneError: the client has gone.
+            GoneError: the client has disconnected.
             ProblemError: 429, there are too many requests; 504, it takes too long.
         """
         with self.admission.admit() as ticket:
             return await self.within(request, ticket.run(self.translator.threads, work, *given))
 
     async def within(self, request: Request, work: Coroutine[Any, Any, Result]) -> Result:
-        """Return the result of some work, unless it takes too long or nobody waits for it any more.
+        """Return the result of `work`, unless it takes too long or the client disconnects.
 
         Raises:
-            GoneError: the client has gone.
+            GoneError: the client has disconnected.
             ProblemError: 504, it takes too long.
         """
         task, gone = asyncio.ensure_future(work), asyncio.ensure_future(_gone(request))
@@ -108,4 +108,4 @@ async def _service_of(request: Request) -> Service:
 
 
 ServiceOf = Annotated[Service, Depends(_service_of)]
-"""The service that a request is for, as a parameter of a route."""
+"""The server's service, as the parameter of a route."""
