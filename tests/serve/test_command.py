@@ -26,7 +26,7 @@ Refused = Callable[..., str]
             "--host 0.0.0.0: lets other machines in without a token; give a --token",
         ),
         (["--port", "70000"], 'Invalid value "70000" for --port. Must be <= 65535'),
-        (["--query-log"], "--query-log needs a gallery; add --gallery"),
+        (["--query-log"], "--query-log needs a gallery; give a --gallery"),
         (["--token", "short"], "--token: expected 8 or more ASCII letters"),
         (["--cors", "*"], "--cors *: expected an origin, such as https://faces.example.org"),
         (["--port", "0", "--model", "nowhere.onnx"], "nowhere.onnx: no such model file"),

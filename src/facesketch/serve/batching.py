@@ -1,4 +1,4 @@
-"""Dynamic batching: one thread runs the networks, each time on all waiting pictures of one kind."""
+"""Dynamic batching: one thread runs the networks, each time on the waiting pictures that fit together."""
 
 from __future__ import annotations
 
@@ -19,8 +19,6 @@ from facesketch.inference.translator import Prepared, Translator
 
 Pixels = NDArray[np.uint8]
 _BATCH_PIXELS = 8 * 256 * 256
-Report = Callable[[int, float], None]
-
 
 _Picture = tuple[Prepared, Future[Pixels]]
 
@@ -46,7 +44,7 @@ class Batcher:
         report: called with the number of pictures and the seconds of each batch.
     """
 
-    def __init__(self, most: int, report: Report = lambda count, seconds: None) -> None:
+    def __init__(self, most: int, report: Callable[[int, float], None] = lambda count, seconds: None) -> None:
         self._most, self._report = most, report
         self._waiting: OrderedDict[_Key, list[_Picture]] = OrderedDict()
         self._changed, self._closed = threading.Condition(), False
@@ -78,7 +76,7 @@ class Batcher:
             return sum(map(len, self._waiting.values()))
 
     def close(self, seconds: float | None = None) -> None:
-        """Finish what waits and end the thread; wait at most so many seconds for it."""
+        """Finish the waiting pictures and end the thread; wait at most `seconds` for it."""
         with self._changed:
             self._closed = True
             self._changed.notify()
@@ -92,7 +90,7 @@ class Batcher:
                 begun = time.perf_counter()
                 self._translate(key, alive)
                 self._report(len(alive), time.perf_counter() - begun)
-            del batch, key, pictures, alive  # the next wait may be long
+            del batch, key, pictures, alive  # they need not stay in memory while this thread waits
 
     def _next(self) -> tuple[_Key, list[_Picture]] | None:
         with self._changed:

@@ -13,6 +13,7 @@ from typing import Literal
 from PIL import Image
 
 from facesketch.errors import ImageError
+from facesketch.images.fit import content_size
 from facesketch.serve.decoding import DecoderProcess, DecodingError
 from facesketch.serve.problems import ProblemError, stopping, user_problem
 
@@ -41,7 +42,7 @@ class ImageDecoder:
 
     @contextmanager
     def open(self, data: bytes) -> Iterator[Image.Image]:
-        """Decode a picture, and hold its pixels until the block ends.
+        """Decode a picture; its pixels count as open until the block ends.
 
         Raises:
             ProblemError: 413 too many pixels, 415 not a picture, 400 damaged, 422 too much time or memory to decode,
@@ -70,7 +71,7 @@ class ImageDecoder:
 
     @contextmanager
     def _process(self) -> Iterator[DecoderProcess]:
-        """Lend an idle process or a new one; there are never more than threads that ask."""
+        """Lend an idle process or a new one; there are never more processes than threads that ask."""
         with self._changed:
             if self._closed:
                 raise stopping()
@@ -125,7 +126,7 @@ class ImageDecoder:
 
 
 def encoded(image: Image.Image, kind: Literal["png", "jpeg", "webp"]) -> bytes:
-    """Return an `L` or `RGB` picture as a file's bytes."""
+    """Return an `L` or `RGB` picture as the bytes of a file."""
     buffer = io.BytesIO()
     if kind == "png":
         image.save(buffer, "PNG")
@@ -140,12 +141,9 @@ def data_url(image: Image.Image, kind: Literal["png", "jpeg"]) -> str:
 
 
 def shrunk(image: Image.Image, side: int) -> Image.Image:
-    """Return a picture whose longer side is at most so many pixels."""
-    if max(image.size) <= side:
-        return image
-    scale = side / max(image.size)
-    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-    return image.resize(size, Image.Resampling.BICUBIC, reducing_gap=3.0)
+    """Return the picture, shrunk to a longer side of at most `side` pixels."""
+    size = content_size(image.size, side)
+    return image if size == image.size else image.resize(size, Image.Resampling.BICUBIC, reducing_gap=3.0)
 
 
 def acceptable(accept: str) -> Kind:

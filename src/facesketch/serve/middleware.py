@@ -1,4 +1,4 @@
-"""ASGI middleware: metrics, security headers and failures outside; host, origin and token inside."""
+"""ASGI middleware: metrics, security headers and failures outside; checks of host, origin and token inside."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SECURITY = {
     "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
 }
 CLIENT_GONE = 499
-"""The status of a request whose client closed the connection, as nginx counts it."""
+"""The status of a request whose client closed the connection, as in nginx."""
 _log = logging.getLogger("facesketch.serve")
 
 
@@ -46,7 +46,7 @@ class OuterMiddleware:
 
     Args:
         app: the application.
-        metrics: where to count.
+        metrics: count the requests.
     """
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
@@ -76,11 +76,11 @@ class OuterMiddleware:
             return
         try:
             await self._app(scope, receive, answer)
-        except asyncio.CancelledError:  # still being worked on when the grace period is over
+        except asyncio.CancelledError:  # still running when the grace period is over
             if not self.stopping or answer.begun:
                 raise
             await stopping().response()(scope, receive, answer)
-        except Exception:  # a mistake of ours in one request must not end another
+        except Exception:  # a bug that one request meets must not end another
             self._metrics.crashes.inc()
             _log.exception("a request to %s failed", _route(scope))
             if not answer.begun:
@@ -140,7 +140,7 @@ class AccessMiddleware:
             raise ProblemError(401, "This server asks for a token.", hint, {"WWW-Authenticate": "Bearer"})
 
     def _check_host(self, host: str) -> None:
-        """Refuse unknown names: another site may have pointed its own at this machine, to let its pages read here."""
+        """Refuse unknown names: another site may point its own at this machine, so that its pages read the answers."""
         if self._settings.token is not None and not self._settings.loopback:
             return  # another site does not know the token, and a public server may have any name
         if not _is_known(host, {*self._names, self._settings.host.lower()}):
@@ -152,7 +152,7 @@ class AccessMiddleware:
         origin = headers.get("origin")
         if origin is None or origin in self._settings.cors:
             return
-        place = urlsplit(origin).netloc if _is_address(origin) else ""
+        place = _place(origin)
         if place and (place == headers.get("host") or _name(place) in self._names):
             return
         hint = "The person who runs the server can allow this site."
@@ -167,12 +167,12 @@ class AccessMiddleware:
 
 
 def _route(scope: Scope) -> str:
-    """Return the pattern of a request's route, which unlike its path is one of a few."""
+    """Return the pattern of a request's route; there are few patterns, but any number of paths."""
     return getattr(scope.get("route"), "path", "other")
 
 
 def _is_known(host: str, names: Set[str]) -> bool:
-    """Tell whether a `Host` header is an address, which no other site can have taken, or a name that was allowed."""
+    """Tell whether a `Host` header holds an address, which no other site can take, or an allowed name."""
     name = _name(host)
     if name == "localhost" or (name and name in names):
         return True
@@ -191,8 +191,9 @@ def _name(host: str) -> str:
         return ""
 
 
-def _is_address(url: str) -> bool:
+def _place(origin: str) -> str:
+    """Return the host and port of an origin; empty if it is no address."""
     try:
-        return bool(urlsplit(url).netloc)
+        return urlsplit(origin).netloc
     except ValueError:
-        return False
+        return ""

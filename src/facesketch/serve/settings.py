@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,24 +13,23 @@ from facesketch.config import Frozen
 from facesketch.errors import ConfigError
 from facesketch.inference.translator import EngineName
 
-_SHORTEST = 8
 _Count = Annotated[int, Field(ge=1)]
 _Seconds = Annotated[float, Field(gt=0)]
 
 
 class Limits(Frozen):
-    """How much one request may take, and all of them together."""
+    """Limits on one request, and on all of them together."""
 
     upload: _Count = 20 << 20
     """Bytes of one upload."""
     pixels: _Count = 50_000_000
-    """Pixels of one picture, read from its header before it is decoded; also of all that are open at once."""
+    """Pixels of one picture, read from its header before it is decoded, and of all pictures that are open at once."""
     side: Annotated[int, Field(ge=64)] = 2048
     """Pixels of the longer side to which a picture without a face frame is shrunk."""
     native: Annotated[int, Field(ge=64)] = 1024
     """The same for `resolution` `native`, which works on every pixel."""
     queue: _Count = 128
-    """Requests that are being received, waiting or worked on; the next one is refused with 429."""
+    """Requests that are arriving, waiting or running; the next one is refused with 429."""
     held: _Count = 256 << 20
     """Bytes of all uploads at once."""
     upload_seconds: _Seconds = 30.0
@@ -54,9 +54,9 @@ class Settings(Frozen):
     host: str = "127.0.0.1"
     """Where to listen; other machines cannot reach a loopback address."""
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
-    """0 takes a free one."""
+    """0 picks a free port."""
     models: tuple[str, ...] = ()
-    """Run folders, model files or `pencil`, beside the package's own models."""
+    """Run folders, model files or `pencil`, in addition to the package's own models."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Where to compute."""
     engine: EngineName = "auto"
@@ -88,29 +88,23 @@ class Settings(Frozen):
             return False
 
 
-def check(settings: Settings) -> Settings:
-    """Return settings that are safe to serve with.
+def check(settings: Settings) -> None:
+    """Check that settings are safe to serve with.
 
     Raises:
-        ConfigError: other machines would be let in without a token or `no_auth`, the token or an origin is not valid,
-            or searches are logged without a gallery.
+        ConfigError: other machines can connect without a token or `no_auth`, the token or an origin is not valid, or
+            searches are logged without a gallery.
     """
     if settings.query_log and settings.gallery is None:
-        raise ConfigError("`query_log` needs a gallery", "add `gallery`, or leave it out")
+        raise ConfigError("`query_log` needs a gallery", "give a `gallery`, or leave out `query_log`")
     if not settings.loopback and settings.token is None and not settings.no_auth:
         raise ConfigError(
             f"`host` {settings.host}: lets other machines in without a token",
             "give a `token` that they must send, or `no_auth`",
         )
-    token = settings.token
-    if token is not None and not _can_be_sent(token):
-        raise ConfigError(f"`token`: expected {_SHORTEST} or more ASCII letters, digits and signs without spaces")
+    if settings.token is not None and not re.fullmatch("[!-~]{8,}", settings.token):
+        raise ConfigError("`token`: expected 8 or more ASCII letters, digits and symbols, without spaces")
     for origin in settings.cors:
         scheme, _, rest = origin.partition("://")
         if scheme not in {"http", "https"} or not rest or "/" in rest or "*" in rest:
             raise ConfigError(f"`cors` {origin}: expected an origin, such as https://faces.example.org")
-    return settings
-
-
-def _can_be_sent(token: str) -> bool:
-    return len(token) >= _SHORTEST and token.isascii() and token.isprintable() and " " not in token
