@@ -1,4 +1,4 @@
-"""Admission control: a limit on requests at once and on the bytes of their uploads; further ones get a 429."""
+"""Admission control: limits on the requests at once and on the bytes of their uploads; any beyond get a 429."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LONGEST_WAIT = 30
 
 
 class Admission:
-    """Counts the requests that are being received, waiting or worked on.
+    """Counts the requests that are arriving, waiting or running.
 
     Attributes:
         active: how many there are now.
@@ -67,9 +67,9 @@ class Admission:
 
 
 class Ticket:
-    """The place of one request, released when the block ends and no work started for it is still running.
+    """The place of one request, released when its block has ended and all work that it started is done.
 
-    Python cannot stop a thread. When a request times out while a thread works for it, its place stays taken until that
+    Python cannot stop a thread. If a request times out while a thread works for it, its place stays taken until that
     thread is done, so that work never piles up beyond the limit.
     """
 
@@ -87,11 +87,11 @@ class Ticket:
         self._held += count
 
     async def run(self, pool: Executor, work: Callable[..., Result], *given: Any) -> Result:
-        """Return the result of some work in a thread."""
+        """Do some work in a thread of the pool and return its result."""
         return await self.result(pool.submit(work, *given))
 
     async def result(self, work: Future[Result]) -> Result:
-        """Return the result of work that has been started; the place is kept at least until it is done."""
+        """Return the result of work that has started; the place stays taken at least until it is done."""
         self._work.append(work)
         return await asyncio.wrap_future(work)
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from facesketch.search.gallery import Gallery
 
 _EXPOSED = [f"X-Facesketch-{name}" for name in ("Direction", "Model", "Style", "Kind")] + ["Retry-After"]
-# FastAPI can report to collectors that environment variables name; nothing leaves this machine
+# environment variables can make FastAPI report to a collector, but nothing may leave this machine
 _NO_TELEMETRY: Any = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
 
 
@@ -48,7 +48,8 @@ def build(settings: Settings, catalogue: Catalogue | None = None, gallery: Galle
         from facesketch.search.gallery import Gallery
 
         gallery = Gallery(settings.gallery, create=False, query_log=settings.query_log)
-        if notice := gallery.describer.notice:  # also fails now if the gallery cannot be searched
+        # raises here, not at the first search, if the gallery cannot be searched
+        if notice := gallery.describer.notice:
             logging.getLogger("facesketch.serve").warning("%s", notice)
     service = Service(settings, catalogue or load_catalogue(settings), gallery)
     inner: ASGIApp = AccessMiddleware(_application(service), settings)
@@ -89,7 +90,7 @@ def _application(service: Service) -> FastAPI:
 
     for router in (page(), translate.router, search.router, runs.router, status.router):
         app.include_router(router)
-    # FastAPI would do these at the first requests, hiding warnings meanwhile, which is not safe between threads
+    # FastAPI would do both at the first requests and hide warnings meanwhile, which is not safe between threads
     for route in app.routes:
         route.matches({"type": "http", "method": "GET", "path": "/", "headers": []})
     document_media_type(app.openapi())

@@ -1,10 +1,9 @@
-"""Decoding in child processes, which have limits on time and memory that a thread cannot have.
+"""Decoding in child processes, whose time and memory the system can limit as it cannot limit a thread's.
 
-`images.bounds` looks at a file's bytes first and refuses most bombs before anything is allocated, for every user of the
-package. It must not be left out here: a child that is killed by its limits costs seconds and a new process, so an
-attacker could keep all of them busy. Nor do its checks suffice for strangers, since they know the formats' tricks that
-are known today. A child process holds whatever a decoder does to so many seconds, and to what a picture of its size may
-need.
+`images.bounds` reads a file's bytes first and refuses most bombs before anything is allocated. That matters here too: a
+child that its limits kill costs seconds and a new process, so an attacker could keep all of them busy. But its checks
+cover only the tricks that are known today. A child process limits any decoder to a number of seconds, and to the memory
+that a picture of its size may need.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ from facesketch.images.io import open_image, pixels_of
 
 _HEAD = struct.Struct("<QQd")
 _GO = b"\n"
-_PIXEL_BYTES, _SPARE_BYTES = 48, 64 << 20  # the most that a pixel takes on its way to 8 bits, and all else
+_PIXEL_BYTES, _SPARE_BYTES = 48, 64 << 20  # at most, of a pixel until it has 8 bits, and of everything else
 
 
 class DecodingError(Exception):
@@ -49,10 +48,10 @@ class DecoderProcess:
     """A child process that decodes one picture at a time: `measure` it, then `decode` it.
 
     Attributes:
-        ready: whether it can be given another picture.
+        ready: whether it can take another picture.
 
     Args:
-        seconds: how long either of the two may take.
+        seconds: how long each of the two may take.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -73,7 +72,7 @@ class DecoderProcess:
         self._from.readline()  # starting up does not count as decoding
 
     def measure(self, data: bytes, most: int) -> int:
-        """Return how many pixels it takes to decode a picture, from its header.
+        """Return how many pixels a picture takes to decode, from its header.
 
         Args:
             data: the file's bytes.
@@ -83,7 +82,7 @@ class DecoderProcess:
             DecodingError: it is not a picture, or has more pixels.
         """
         answer = self._ask(_HEAD.pack(len(data), most, self._seconds), data)
-        self.ready = False  # it waits for the word to go on
+        self.ready = False  # not before `decode`, for which it waits
         return int(answer["pixels"])
 
     def decode(self) -> Image.Image:
@@ -122,7 +121,10 @@ class DecoderProcess:
             answer: dict[str, Any] = parse_json(self._from.readline())
             if pixels and "error" not in answer:
                 answer["data"] = self._from.read(answer["bytes"])
-        except (OSError, ValueError) as error:  # it ended: too late, by the system's own limits, or by a crash
+        except (
+            OSError,
+            ValueError,
+        ) as error:  # it has ended: by the timer, by the system's limits or by a crash
             self.ready = False
             raise DecodingError("time" if late.is_set() else "damaged", "the picture is damaged") from error
         finally:
@@ -148,7 +150,7 @@ def kill_all() -> None:
 def _end(popen: subprocess.Popen[bytes]) -> None:
     popen.kill()
     for pipe in (popen.stdin, popen.stdout):
-        with suppress(OSError):  # bytes that it has not read
+        with suppress(OSError):  # closing sends bytes that nobody reads any more
             if pipe is not None:
                 pipe.close()
     popen.wait()
@@ -197,10 +199,10 @@ def _bound(pixels: int, seconds: float) -> None:
     import resource
 
     used = resource.getrusage(resource.RUSAGE_SELF)
-    until = int(used.ru_utime + used.ru_stime + seconds) + 2  # the parent ends it sooner, if the parent is still there
+    until = int(used.ru_utime + used.ru_stime + seconds) + 2  # the parent ends it sooner, if it is still there
     _, hard = resource.getrlimit(resource.RLIMIT_CPU)
     resource.setrlimit(resource.RLIMIT_CPU, (until if hard < 0 else min(until, hard), hard))
-    with suppress(OSError):  # only Linux has it, and enforces the limit
+    with suppress(OSError):  # only Linux has this file and enforces the limit
         mapped = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
         most = mapped + _SPARE_BYTES + _PIXEL_BYTES * pixels
         _, hard = resource.getrlimit(resource.RLIMIT_AS)
@@ -208,6 +210,6 @@ def _bound(pixels: int, seconds: float) -> None:
 
 
 if __name__ == "__main__":
-    Image.MAX_IMAGE_PIXELS = None  # the server says how many
+    Image.MAX_IMAGE_PIXELS = None  # the server sets the limit
     AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # each thread would reserve memory that no picture needs
     main()

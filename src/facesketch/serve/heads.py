@@ -1,4 +1,4 @@
-"""Request heads: a limit on their time, and a refusal of those that another server may read differently.
+"""Request heads: limit how long they take, and refuse those that another server may read differently.
 
 If a proxy and a server disagree on where a request ends, one client can smuggle text into the request of the next. So
 anything ambiguous gets a 400, and the connection is closed.
@@ -18,8 +18,8 @@ from facesketch.serve.middleware import SECURITY
 from facesketch.serve.problems import ProblemError
 
 HEAD_BYTES = 16 << 10
-"""Most bytes of a request line with its headers."""
-_LINGER = 2.0  # seconds in which a refused client may go on sending, so that it reads the answer before a reset
+"""The most bytes that a request line and its headers may have."""
+_LINGER = 2.0  # seconds that a refused client may go on sending, so that it reads the answer before a reset
 _END = re.compile(rb"\n\r?\n")
 # a line that does not end in CR LF, one that goes on in the next, and a header that comes twice
 _AMBIGUOUS = re.compile(
@@ -70,7 +70,7 @@ def _check_framing(request: h11.Request) -> None:
 
 
 def protocol(silence: float) -> type[H11Protocol]:
-    """Return a stricter form of uvicorn's protocol, with a limit on the seconds that the head of a request may take."""
+    """Return a stricter form of uvicorn's protocol, in which the head of a request may take `silence` seconds."""
 
     class Protocol(H11Protocol):
         conn: _Connection
@@ -99,10 +99,10 @@ def protocol(silence: float) -> type[H11Protocol]:
             super().connection_lost(exc)
 
         def send_400_response(self, msg: str) -> None:
-            """Answer what is not a request, unless an answer is on its way already, and close the connection."""
+            """Answer an invalid request, unless an answer is already on its way, and close the connection."""
             self._refused = True
             if self.cycle is not None:
-                self.cycle.disconnected = True  # nobody waits for what was started
+                self.cycle.disconnected = True  # nobody waits for this answer any more
                 self.cycle.message_event.set()
             if self.conn.our_state not in {h11.IDLE, h11.SEND_RESPONSE} or not self.transport.can_write_eof():
                 self.transport.close()

@@ -29,13 +29,13 @@ class Problem(BaseModel):
 
 
 class ProblemError(Exception):
-    """A request that gets a problem as its answer.
+    """A failure that is answered with a `Problem`.
 
     Args:
         status: the HTTP status.
         seen: what was wrong.
         hint: how to fix it.
-        headers: further headers.
+        headers: more headers of the answer.
         field: the form field that fixes it.
     """
 
@@ -47,7 +47,7 @@ class ProblemError(Exception):
         self.headers = dict(headers or {})
 
     def response(self) -> JSONResponse:
-        """Return it as an answer."""
+        """Return the answer."""
         return JSONResponse(self.problem.model_dump(exclude_none=True), self.status, self.headers, media_type=MEDIA)
 
 
@@ -103,12 +103,12 @@ def invalid(error: ValidationError, model: type[BaseModel]) -> ProblemError:
 
 
 def unexpected() -> ProblemError:
-    """Return the answer to a request that met a mistake of ours."""
+    """Return the answer to a request that met a bug."""
     return ProblemError(500, "Something went wrong on the server.", "Try again, or tell the person who runs it.")
 
 
 def stopping() -> ProblemError:
-    """Return the answer to a request that comes, or is still being worked on, when the server stops."""
+    """Return the answer to a request that arrives or is still running when the server stops."""
     headers = {"Retry-After": "5", "Connection": "close"}
     return ProblemError(503, "The server is stopping.", "Try again in a moment.", headers)
 
@@ -119,7 +119,7 @@ def _sentence(text: str) -> str:
 
 
 def answer_problems(app: FastAPI) -> None:
-    """Make every failure of an application a `Problem`."""
+    """Answer every failure of an application with a `Problem`."""
 
     @app.exception_handler(ProblemError)
     async def _refused(_: Request, error: ProblemError) -> JSONResponse:
@@ -144,5 +144,5 @@ def answer_problems(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def _plain(_: Request, error: HTTPException) -> JSONResponse:
-        hint = "See /v1/openapi.json for what there is." if error.status_code in {404, 405} else "Try again."
+        hint = "See /v1/openapi.json for what you can ask." if error.status_code in {404, 405} else "Try again."
         return ProblemError(error.status_code, _sentence(str(error.detail)), hint, error.headers).response()

@@ -21,10 +21,10 @@ _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
 class Metrics:
-    """All that one server counts, in a registry of its own."""
+    """Everything that one server counts, in a registry of its own."""
 
     def __init__(self) -> None:
-        disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each counter, which nobody reads
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # they would be a second series for each counter
         self._registry = every = CollectorRegistry()
         self.requests = Counter(
             "facesketch_requests_total", "Requests by route, method and status.", ("route", "method", "status"),
@@ -41,13 +41,13 @@ class Metrics:
             "facesketch_batch_pictures", "Pictures in one batch of a network.", buckets=(1, 2, 4, 8, 16), registry=every
         )
         self._network = Counter("facesketch_network_seconds_total", "Time inside the networks.", registry=every)
-        self.crashes = Counter("facesketch_crashes_total", "Requests that met a mistake of ours.", registry=every)
+        self.crashes = Counter("facesketch_crashes_total", "Requests that failed because of a bug.", registry=every)
         started = time.monotonic()
         self.gauge("facesketch_up_seconds", "Time since the start.", lambda: time.monotonic() - started)
         ProcessCollector(registry=every)  # memory, processor time and open files; Linux only
 
     def gauge(self, name: str, text: str, value: Callable[[], float]) -> None:
-        """Add a number that is asked for whenever the metrics are read."""
+        """Add a number; `value` is called whenever the metrics are read."""
         Gauge(name, text, registry=self._registry).set_function(value)
 
     def batch(self, count: int, seconds: float) -> None:

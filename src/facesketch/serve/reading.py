@@ -1,4 +1,4 @@
-"""Reading below a folder that others write into: no links are followed, and no more is read than asked for."""
+"""Reading below a folder that others write to: follow no link, and read no more than asked for."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _STEPWISE = os.open in os.supports_dir_fd  # not on Windows
 
 
 class NoFileError(OSError):
-    """Not an ordinary file or folder that may be read."""
+    """There is no ordinary file or folder that may be read."""
 
 
 class Root:
-    """A folder, itself perhaps a link, below which no link is followed, even one that appears at this moment.
+    """A folder below which no link is followed, even one that appears meanwhile; the folder itself may be a link.
 
     Args:
         path: the folder.
@@ -34,7 +34,7 @@ class Root:
         """Return the content of a file.
 
         Args:
-            parts: its folders and its name.
+            parts: the folders that lead to it, and its name.
             most: the most bytes it may have.
 
         Raises:
@@ -125,12 +125,12 @@ def _step(part: str, flags: int, folder: int) -> int:
 
 def is_locked(file: BinaryIO) -> bool:
     """Return whether a process holds a lock on a file."""
-    if time.time() - os.fstat(file.fileno()).st_mtime < _FRESH:  # trying it now might keep its holder from taking it
+    if time.time() - os.fstat(file.fileno()).st_mtime < _FRESH:  # trying it now could keep its owner from taking it
         return True
     try:
         import fcntl
 
         fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except (ImportError, OSError):
-        return True  # or the system cannot say, and the file exists only while it is locked
+        return True  # locked; or the system cannot say, and there the file exists only while it is locked
     return False  # closing the file releases the lock

@@ -1,4 +1,4 @@
-"""Trainings as their run folders show them: read each time, and only files that a listing has found."""
+"""Trainings as their run folders show them, read again at each request."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from facesketch.serve.schemas import Run, RunDetails
 from facesketch.training.lock import LOCK
 from facesketch.training.log import Course
 
-# As training/run.py names them; that module needs torch, and a server does not.
+# Named as in training/run.py, which imports torch; a server does not need it.
 CONFIG, LOG, SAMPLES = "config.toml", "log.jsonl", "samples"
 _DEPTH, _MOST = 3, 500
 _POINTS = 300
 _CONFIG_BYTES, _SAMPLE_BYTES = 1 << 20, 64 << 20
-_LARGEST = 2**53  # beyond, a browser counts wrong
+_LARGEST = 2**53  # a browser cannot count beyond it
 _LONGEST, _DEEPEST = 300, 8  # what is shown: characters of a text, entries of a list, levels of lists
 _log = logging.getLogger("facesketch.serve")
 
@@ -46,7 +46,7 @@ class RunStore:
         self._root = Root(folder)
 
     def runs(self) -> list[Run]:
-        """Return all trainings, the latest to write first; one that cannot be read says why."""
+        """Return all trainings, the one that wrote last comes first; one that cannot be read says why."""
         found = self._found().items()
         runs = [(self._touched(place), self._run(name, place)) for name, place in found]
         return [run for _, run in sorted(runs, key=lambda each: -each[0])]
@@ -88,7 +88,7 @@ class RunStore:
         try:
             config = self._config(place)
             return Run(**self._summary(name, place, config, self._course(place)))
-        except Exception as error:  # whatever one folder holds, the others are shown
+        except Exception as error:  # whatever is in one folder, show the others
             return Run(**_unreadable(name, error))
 
     def _summary(self, name: str, place: Place, config: RunConfig, course: Course) -> dict[str, Any]:
@@ -160,7 +160,7 @@ class RunStore:
         return found
 
     def _found(self) -> dict[str, Place]:
-        """Return the trainings by their ids: their folders below the root, joined by `~`."""
+        """Return where each training lies; its id is the folders below the root, joined by `~`."""
         found: dict[str, Place] = {}
         for path in _folders(self._root.path, _DEPTH):
             if len(found) < _MOST and os.path.lexists(path / CONFIG):
@@ -203,12 +203,9 @@ def _unreadable(name: str, error: Exception) -> dict[str, Any]:
 def _public(config: RunConfig) -> dict[str, Any]:
     """Return the settings with paths reduced to names, so that they reveal no folders of this machine."""
     value = config.model_dump(mode="json", exclude_none=True)
+    # which options of a method are paths, only its class knows, and that needs torch
     options = [("method", name) for name, given in value["method"].items() if isinstance(given, str)]
-    for section, name in (
-        ("data", "folder"),
-        ("train", "start_from"),
-        *options,
-    ):  # only torch knows which of these are paths
+    for section, name in [("data", "folder"), ("train", "start_from"), *options]:
         if name in value[section]:
             value[section][name] = value[section][name].replace("\\", "/").rpartition("/")[2]
     shown: dict[str, Any] = _shown(value)
@@ -255,7 +252,7 @@ def _curves(lines: Iterable[tuple[str, Iterable[tuple[int, float]]]]) -> dict[st
 
 
 def thinned(points: list[tuple[int, float]], most: int = _POINTS) -> list[tuple[int, float]]:
-    """Return at most so many points, evenly spaced, with the first and the last."""
+    """Return at most `most` points, evenly spaced, with the first and the last."""
     if len(points) <= most:
         return points
     return [points[round(place * (len(points) - 1) / (most - 1))] for place in range(most)]

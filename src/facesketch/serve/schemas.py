@@ -13,7 +13,7 @@ _Name = Annotated[str, Field(min_length=1, max_length=100)]
 
 
 class _Form(Frozen):
-    """Fields beside the picture; unknown ones are refused."""
+    """The fields that come with a picture; unknown ones are refused."""
 
     model_config = ConfigDict(use_attribute_docstrings=True, extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -22,7 +22,7 @@ class TranslateForm(_Form):
     """How to translate a picture."""
 
     direction: Direction | None = None
-    """What to draw; by default the server looks whether the picture is a photo or a sketch."""
+    """What to draw; by default the server tells whether the picture is a photo or a sketch."""
     model: _Name | None = None
     """An id from `/v1/models`; by default the package's own model."""
     style: _Name | None = None
@@ -61,7 +61,7 @@ class SearchForm(_Form):
     face: Annotated[int, Field(ge=1, le=1000)] | None = None
     """Which face of the sketch to search with; 1 is the largest. Needed if the sketch shows several."""
     where: str = ""
-    """Search only photos for which the gallery's table of people has these `column=value`s, separated by commas."""
+    """Search only photos with these `column=value` in the gallery's table of people; separate several by commas."""
 
 
 class _Answer(BaseModel):
@@ -81,7 +81,7 @@ class Translated(_Answer):
     direction: Direction
     model: str
     style: str | None
-    """None if the model has only one."""
+    """null if the model has only one."""
     width: int
     height: int
     faces: int
@@ -90,7 +90,7 @@ class Translated(_Answer):
     turned: Literal[0, 90, 180, 270]
     """How many degrees clockwise the upload was turned to show the face upright."""
     source: str
-    """What was translated, as a `data:` URL of a JPEG that is as large as the result, or one of its `variants`."""
+    """What was translated, as a `data:` URL of a JPEG of the same size as the result or one of its `variants`."""
     result: str
     """The translation, as a `data:` URL of a PNG."""
     notice: str
@@ -106,7 +106,7 @@ class Model(_Answer):
     styles: dict[Direction, list[str]]
     """The styles of each direction; none if it has only one."""
     sizes: dict[Direction, list[str]]
-    """The sizes at which the model draws a framed face, in each direction; none if it looks for no faces."""
+    """The sizes at which the model draws a framed face, in each direction; none if it does not look for faces."""
     colours: list[Part]
     """The colours that the model takes as hints when it draws a photo."""
     faces: bool
@@ -114,7 +114,7 @@ class Model(_Answer):
     native: bool
     """Whether the model can work at the picture's own size."""
     size: int | None
-    """Pixels of the longer side that the model works at; None for the picture's own size."""
+    """Pixels of the longer side that the model works at; null for the picture's own size."""
     default: bool
 
 
@@ -132,11 +132,11 @@ class Health(_Answer):
     version: str
     models: list[str]
     gallery: int | None
-    """Photos in the gallery; None without one."""
+    """Photos in the gallery; null without one."""
     runs: bool
     """Whether the server shows trainings."""
     queue: int
-    """Requests that are being received, waiting or worked on."""
+    """Requests that are arriving, waiting or running."""
     limits: Bounds
 
 
@@ -186,7 +186,7 @@ class Hits(_Answer):
     absent: float | None
     """The chance that the person is not in this gallery; null if the gallery has too few people to tell."""
     elsewhere: float | None
-    """The chance that the person is in the gallery but not among the hits; null in the same case."""
+    """The chance that the person is in the gallery but not among the hits; null if `absent` is."""
     verdict: str
     """The answer in one sentence."""
     lead: str
@@ -205,7 +205,7 @@ class Run(_Answer):
 
     id: str
     method: str | None
-    """None if the folder cannot be read; then `direction` is None too."""
+    """null if the folder cannot be read; then `direction` is null too."""
     direction: Direction | None
     state: Literal["waiting", "running", "stopped", "ended", "unreadable"]
     """`running` and `waiting` (not begun yet) mean that a process has the folder open."""

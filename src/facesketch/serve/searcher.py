@@ -1,4 +1,4 @@
-"""Searches in one gallery, one at a time, with pictures under names that do not reveal their paths."""
+"""Searches in one gallery, one at a time; pictures have names that do not reveal their paths."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Searcher:
 
     Attributes:
         count: how many photos it had at the last request.
-        thread: where to call its methods: one thread, as a search runs two networks and the index on all processors.
+        thread: call its methods here: in one thread, as a search runs two networks and the index on all processors.
 
     Args:
         gallery: where to search.
@@ -45,7 +45,7 @@ class Searcher:
         self.count = gallery.info().count
 
     def search(self, pictures: list[bytes], form: SearchForm) -> Hits:
-        """Return what resembles a sketch, or several pictures of one person.
+        """Return the photos that resemble a sketch, or several pictures of one person.
 
         Raises:
             ProblemError: the upload or a field cannot be used.
@@ -65,7 +65,7 @@ class Searcher:
         self.count = answer.size
         hits = []
         for hit in answer.hits:
-            person = hit.label if hit.person == hit.key else hit.person  # of a photo without a person: its path
+            person = hit.label if hit.person == hit.key else hit.person  # the person of a photo without one is its path
             picture = f"/v1/gallery/pictures/{self._names.name(hit.key)}"
             hits.append(_filled(Hit, hit, person=person, picture=picture))
         return _filled(
@@ -85,7 +85,7 @@ class Searcher:
         )
 
     def _opened(self, data: bytes) -> Image.Image:
-        """Decode a picture, and shrink it as photos of a gallery are, so that several can be held at once."""
+        """Decode a picture and shrink it like the photos of a gallery, so that several fit into memory."""
         from facesketch.search.storage.indexing import LONGEST
 
         with self._decoder.open(data) as image:
@@ -111,7 +111,7 @@ class Searcher:
         key = self._names.key(name)
         picture = b"" if key is None else self._gallery.thumbnail(key)
         if not picture:
-            raise ProblemError(404, "There is no such picture, or its search is too long ago.", "Search again.")
+            raise ProblemError(404, "There is no such picture, or its search was too long ago.", "Search again.")
         return picture
 
     def close(self) -> None:
@@ -120,7 +120,7 @@ class Searcher:
 
 
 def _filled(model: type[Shown], thing: object, **told: Any) -> Shown:
-    """Return an answer whose fields are those given and, of the others, the attributes of a thing."""
+    """Return an answer with the fields `told`; it takes the others from the attributes of `thing`."""
     own = {name: getattr(thing, name) for name in model.model_fields.keys() - told.keys()}
     return model.model_validate(own | told)
 
@@ -128,7 +128,7 @@ def _filled(model: type[Shown], thing: object, **told: Any) -> Shown:
 class PictureNames:
     """Names for the pictures of the latest hits: keyed digests, valid until the server ends.
 
-    Other pictures have none, so that a gallery cannot be read from end to end by guessing.
+    Other pictures have no name, so that nobody can read a whole gallery by guessing.
     """
 
     def __init__(self) -> None:
@@ -146,6 +146,6 @@ class PictureNames:
         return name
 
     def key(self, name: str) -> str | None:
-        """Return the key of a picture that was named."""
+        """Return the key of the picture with this name."""
         with self._lock:
             return self._keys.get(name)

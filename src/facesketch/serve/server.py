@@ -1,4 +1,4 @@
-"""The server process: a socket, uvicorn on it, and a graceful end in which every request gets an answer."""
+"""The server process: a socket, uvicorn on it, and a shutdown in which every request gets an answer."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Server(uvicorn.Server):
 
     Args:
         app: the application.
-        limits: how long running requests may take when it is stopped.
+        limits: on its connections, and on the time that running requests get when it is stopped.
     """
 
     def __init__(self, app: OuterMiddleware, limits: Limits) -> None:
@@ -52,7 +52,7 @@ class Server(uvicorn.Server):
         self._until: float | None = None
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to stop; a second signal ends the process at once, whatever its threads do."""
+        """Begin to stop; at a second signal, end the process at once, whatever its threads do."""
         if self._until is not None:
             try:
                 kill_all()
@@ -62,7 +62,7 @@ class Server(uvicorn.Server):
         self._until = time.monotonic() + self._limits.grace
 
     async def on_tick(self, counter: int) -> bool:
-        """Stop once nothing runs any more, or the grace period is over."""
+        """Stop once no request is running or the grace period is over."""
         if self._until is not None and (self._app.running == 0 or time.monotonic() > self._until):
             self.should_exit = True
         return await super().on_tick(counter)
@@ -72,7 +72,7 @@ def listen(settings: Settings) -> socket.socket:
     """Return a socket that listens where the settings say.
 
     Raises:
-        ConfigError: the address is not one of this machine, or the port is taken.
+        ConfigError: this machine does not have the address, or the port is taken.
     """
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
@@ -85,7 +85,7 @@ def listen(settings: Settings) -> socket.socket:
             f"`host` {settings.host} `port` {settings.port}: cannot listen there ({reason})",
             "give another `port` or `host`",
         ) from error
-    # connections inherit it, and asyncio does not set it: the body of an answer would wait 40 ms after its head
+    # connections inherit this; asyncio does not set it, and without it a body arrives 40 ms after its head
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listening
 
@@ -98,12 +98,12 @@ def address(settings: Settings, listening: socket.socket) -> str:
 
 
 def serve(app: OuterMiddleware, settings: Settings, listening: socket.socket) -> None:
-    """Serve until a signal; a stuck thread does not keep the process from ending."""
+    """Serve until a signal arrives; a stuck thread does not keep the process from ending."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     Server(app, settings.limits).run(sockets=[listening])
     until = time.monotonic() + _FAREWELL
     for each in threading.enumerate():
-        if each is not threading.main_thread() and not each.daemon:  # Python would wait for it without end
+        if each is not threading.main_thread() and not each.daemon:  # Python would wait for it forever
             each.join(max(0.0, until - time.monotonic()))
             if each.is_alive():
                 os._exit(0)
