@@ -26,7 +26,7 @@ let asking = null;
 /** @type {(refused: boolean) => Promise<string | null>} */
 let askToken = async () => null;
 
-/** Set what asks the user for a token; it gets whether one was refused, and returns a token or null. */
+/** Set the function that asks the user for a token: it is told whether one was refused, and returns a token or null. */
 export function onTokenNeeded(asker) {
   askToken = asker;
 }
@@ -110,12 +110,12 @@ export async function request(path, options = {}) {
 export const getJson = async (path, options) => (await request(path, options)).json();
 
 /** A picture from the server; an `img` could not send the token. */
-async function pictureBlob(path, options = {}) {
-  return (await request(path, { ...options, accept: "image/*" })).blob();
+async function pictureBlob(path) {
+  return (await request(path, { accept: "image/*" })).blob();
 }
 
 /** The same as an object URL. */
-export const pictureUrl = async (path, options) => URL.createObjectURL(await pictureBlob(path, options));
+export const pictureUrl = async (path) => URL.createObjectURL(await pictureBlob(path));
 
 /** The example: Eileen Collins, photographed by NASA, in the public domain. */
 export async function example() {
@@ -143,9 +143,9 @@ export async function translate(file, values = {}, options = {}) {
   return getJson("v1/translate", { ...options, method: "POST", body: form(file, values) });
 }
 
-/** Search the gallery for the person of a sketch; `values` are top, route, prior, face. */
-export async function searchGallery(file, values = {}, options = {}) {
-  return getJson("v1/search", { ...options, method: "POST", body: form(file, values) });
+/** Search the gallery for the person in a sketch; `values` are top, route, prior, face. */
+export async function searchGallery(file, values) {
+  return getJson("v1/search", { method: "POST", body: form(file, values) });
 }
 
 /** What the server offers; without a gallery or runs, `gallery` is null and `runs` false. */

@@ -3,7 +3,7 @@
 import { button, blobOf, download, el, errorBox, icon, say } from "./dom.js";
 import { zip } from "./zip.js";
 
-const STATES = { waiting: "waiting", working: "at work", done: "ready", failed: "not translated" };
+const STATES = { waiting: "waiting", working: "in progress", done: "ready", failed: "not translated" };
 
 function film(job, chosen, select) {
   const result = job.state === "done" ? el("img", { src: job.answer.result, alt: "", loading: "lazy" }) : el("span", { class: "blank" });
@@ -21,7 +21,7 @@ function progressWords({ done, failed }, total) {
   return done + failed === total ? `All ${total} finished: ${done} ready${left}` : `${done} of ${total} ready${left}`;
 }
 
-/** Keep a strip in `root`; `select(job)` is called when one is chosen. */
+/** Keep a strip of jobs in `root`; `select(job)` is called when one is chosen. */
 export function films(root, { select, resultName }) {
   const bar = el("progress", { max: 1, value: 0, "aria-label": "Pictures translated" });
   const words = el("p", { class: "fine", id: "films-words" });
@@ -34,18 +34,17 @@ export function films(root, { select, resultName }) {
       download(await zip(done.map((job) => ({ name: resultName(job), blob: blobOf(job.answer.result) }))), "facesketch.zip");
       say(`${done.length} pictures in facesketch.zip.`);
     } catch {
-      root.append(errorBox({ message: "The zip could not be made.", hint: "Memory may be short; download the pictures one by one." }));
+      root.append(errorBox({ message: "The zip could not be made.", hint: "The browser may be short of memory; download the pictures one by one." }));
     }
   };
   const save = button("Download all as a zip", { symbol: "download", onclick: pack, id: "save-zip" });
   root.replaceChildren(el("div", { class: "films-head" }, el("div", {}, words, bar), save), list);
 
-  /** Show jobs as they are now; only films that changed are replaced, so that the focus stays where it is. */
-  function update(now, current) {
-    jobs = now;
+  /** Show the jobs of a queue as they are now; only films that changed are replaced, so that the focus stays. */
+  function update(queue, current) {
+    jobs = queue.jobs;
     root.hidden = jobs.length < 2;
-    const counts = { done: 0, failed: 0 };
-    for (const job of jobs) if (job.state in counts) counts[job.state] += 1;
+    const { counts } = queue;
     words.textContent = progressWords(counts, jobs.length);
     bar.max = Math.max(1, jobs.length);
     bar.value = counts.done + counts.failed;

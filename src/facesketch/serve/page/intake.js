@@ -1,17 +1,9 @@
-// How pictures come in: chosen, dropped, pasted, photographed. Folders that are dropped are read through.
+// How pictures come in: chosen, dropped, pasted or photographed. All pictures of a dropped folder are read.
 
 import { photograph } from "./camera.js";
 import { button, byId, el, icon, say } from "./dom.js";
 
 const ACCEPT = "image/png,image/jpeg,image/webp,image/avif,image/bmp,image/tiff,image/gif";
-
-/** Keep what may be a picture; the server decides by the content. */
-function pictures(files) {
-  const kept = files.filter((file) => !file.type || file.type.startsWith("image/"));
-  const dropped = files.length - kept.length;
-  if (dropped) say(`${dropped === 1 ? "One file is" : `${dropped} files are`} left out: not a picture.`);
-  return { kept, dropped };
-}
 
 /** Read an entry of a drop: a file, or all files of a folder. */
 async function filesOf(entry) {
@@ -85,9 +77,12 @@ function buttons(onFiles, several, primary) {
 export function intake(root, { several = false, compact = false, words = "", onFiles }) {
   const note = el("p", { class: "fine left-out", hidden: true });
   const receive = (files) => {
-    const { kept, dropped: left } = pictures(files);
+    // keep what may be a picture; the server decides by the content
+    const kept = files.filter((file) => !file.type || file.type.startsWith("image/"));
+    const left = files.length - kept.length;
     note.hidden = left === 0;
-    note.textContent = left ? `${left === 1 ? "One file was" : `${left} files were`} left out: not a picture.` : "";
+    note.textContent = left === 1 ? "One file was left out, as it is not a picture." : `${left} files were left out, as they are not pictures.`;
+    if (left) say(note.textContent);
     if (kept.length) onFiles(several ? kept : kept.slice(0, 1));
   };
   const row = buttons(receive, several, compact ? "" : "primary");
@@ -97,5 +92,4 @@ export function intake(root, { several = false, compact = false, words = "", onF
     ...(compact ? [row, el("p", { class: "fine" }, more)] : [icon("picture"), el("p", { class: "invite" }, words), el("p", { class: "fine" }, more), row]),
     note,
   );
-  return receive;
 }

@@ -3,7 +3,7 @@
 import { el } from "./dom.js";
 
 /** Compare `before` and `after` ({url, label, alt}); `size` is [width, height] in pixels. */
-export function slider(before, after, size, start = 50) {
+export function slider(before, after, size, start) {
   const range = el("input", { type: "range", min: 0, max: 100, step: 1, value: start, "aria-label": `How much of the ${before.label.toLowerCase()} is shown` });
   const frame = el(
     "div",
@@ -36,7 +36,7 @@ export function pair(before, after, size) {
   return frame;
 }
 
-/** Tell the style sheet a picture's proportions, so that nothing moves when it has been read. */
+/** Tell the style sheet a picture's proportions, so that nothing moves when it has loaded. */
 export function proportion(node, [width, height]) {
   node.style.setProperty("--ratio", String(width / height));
   node.style.setProperty("--across", `${width}px`);

@@ -40,7 +40,7 @@ function work(job, signal) {
 
 function onchange(job) {
   if (job === view.current) show(job);
-  strip.update(queue.jobs, view.current);
+  strip.update(queue, view.current);
   if (!queue.busy && view.current?.state === "done") asked.answered(view.current.answer);
   if (queue.busy || !["done", "failed"].includes(job.state)) return;
   const { done, failed } = queue.counts;
@@ -48,9 +48,9 @@ function onchange(job) {
   else if (done) say(`Ready: a ${RESULT[job.answer.direction]} made from ${job.name}.`);
 }
 
-function add(files, face) {
+function add(files) {
   const first = queue.jobs.length;
-  for (const file of files) queue.add({ file, name: file.name || "picture.png", preview: URL.createObjectURL(file), face });
+  for (const file of files) queue.add({ file, name: file.name || "picture.png", preview: URL.createObjectURL(file) });
   byId("translate-welcome").hidden = true;
   byId("translate-work").hidden = false;
   byId("translate").classList.add("at-work");
@@ -60,7 +60,7 @@ function add(files, face) {
 function select(job) {
   view.current = job;
   show(job);
-  strip.update(queue.jobs, job);
+  strip.update(queue, job);
   if (!queue.busy && job.state === "done") asked.answered(job.answer);
 }
 
@@ -74,7 +74,7 @@ function clear() {
   byId("translate-title").focus();
 }
 
-/** Replace what is there by new files, unless several are being collected. */
+/** Let one new file replace a single picture; add files to several pictures. */
 function receive(files) {
   if (queue.jobs.length === 1 && files.length === 1) {
     URL.revokeObjectURL(queue.jobs[0].preview);
@@ -109,7 +109,7 @@ function waitingPicture(job) {
 
 function failure(job) {
   const again = button("Try again", { onclick: () => queue.restart(job) });
-  const asIs = button("Take it as it is", {
+  const asIs = button("Use the picture as it is", {
     onclick: () => {
       job.asIs = true;
       queue.restart(job);
@@ -127,7 +127,7 @@ function show(job) {
   else stage.replaceChildren(job.state === "failed" ? failure(job) : waitingPicture(job));
   const title = done ? `${targetName(job.answer.direction)} from a ${sourceName(job.answer.direction).toLowerCase()}` : job.name;
   const style = done && job.answer.style ? ` · ${styleName(job.answer.style)}` : "";
-  const facts = done ? `${job.name}${style} · ${job.answer.seconds.toFixed(1)} s` : { failed: "Not translated", waiting: "Waiting" }[job.state] ?? "At work";
+  const facts = done ? `${job.name}${style} · ${job.answer.seconds.toFixed(1)} s` : { failed: "Not translated", waiting: "Waiting" }[job.state] ?? "In progress";
   headline.replaceChildren(el("h2", {}, title), el("p", { class: "fine" }, facts));
   if (done && job.answer.notice) headline.append(el("p", { class: "notice" }, job.answer.notice));
   for (const control of actions.querySelectorAll("button")) control.disabled = !done;
@@ -169,7 +169,7 @@ function drawEveryFace() {
   everyFace.hidden = true;
 }
 
-/** Original and result in one picture, as large as both are. */
+/** Download original and result side by side in one picture. */
 async function downloadBoth() {
   const { source, result, width, height } = view.current.answer;
   const canvas = el("canvas", { width: 2 * width, height });
@@ -218,7 +218,7 @@ async function tryExample() {
   }
 }
 
-/** Build the view; gives what is done with pictures that are dropped or pasted. */
+/** Build the view; returns what the page calls when the server is known and when pictures are dropped or pasted. */
 export function startTranslate() {
   buildSide();
   strip = films(byId("films"), { select, resultName });

@@ -7,7 +7,7 @@ const TABLE = Uint32Array.from({ length: 256 }, (_, index) => {
 });
 
 /** The CRC-32 of bytes, as zip and PNG know it. */
-export function crc32(bytes) {
+function crc32(bytes) {
   let value = 0xffffffff;
   for (const byte of bytes) value = TABLE[(value ^ byte) & 0xff] ^ (value >>> 8);
   return (value ^ 0xffffffff) >>> 0;
@@ -40,7 +40,7 @@ function facts(name, bytes, date) {
 }
 
 /** Names that differ: `a.png` twice becomes `a.png` and `a-2.png`, also where only capitals differ. */
-export function distinct(names) {
+function distinct(names) {
   const taken = new Set();
   return names.map((name) => {
     const [, front, ending] = /^(.*?)(\.[^.]*)?$/s.exec(name);
@@ -52,7 +52,8 @@ export function distinct(names) {
 }
 
 /** Pack `[{name, blob}, …]` into one zip Blob. */
-export async function zip(files, date = new Date()) {
+export async function zip(files) {
+  const date = new Date();
   const parts = [];
   const directory = [];
   const names = distinct(files.map((file) => file.name));
