@@ -35,7 +35,7 @@ function nextTheme() {
   try {
     localStorage.setItem("facesketch-theme", chosen);
   } catch {
-    // Storage may be forbidden; the choice then holds until the page is left.
+    // Storage may be forbidden; the choice then lasts until the page is closed.
   }
   paintThemeButton();
 }

@@ -22,7 +22,7 @@ async function snap(video) {
 }
 
 const WORDS = {
-  NotAllowedError: ["The browser may not use the camera.", "Allow it next to this page's address, or choose a picture instead."],
+  NotAllowedError: ["The browser may not use the camera.", "Allow it in the browser's address bar, or choose a picture instead."],
   NotFoundError: ["No camera was found.", "Plug one in, or choose a picture instead."],
   NotReadableError: ["Another program is using the camera.", "Close that program, or choose a picture instead."],
 };

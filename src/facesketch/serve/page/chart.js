@@ -11,7 +11,7 @@ const figure = (value) => (Number.isFinite(value) ? String(Number(value.toPrecis
 
 const steps = (value) => (value >= 10_000 ? `${figure(value / 1000)}k` : String(value));
 
-/** Round values between which an axis may have its marks: about three of them. */
+/** Round values for the marks of an axis, about three of them. */
 function marks(low, high) {
   const span = high - low || Math.abs(high) || 1;
   const power = 10 ** Math.floor(Math.log10(span / 2));

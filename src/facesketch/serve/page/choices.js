@@ -1,4 +1,4 @@
-// The choices for a translation: direction, model, style, colours. The lists come from the server, their words from here.
+// The choices for a translation: direction, model, style, colours. The lists come from the server, the words for them from here.
 
 import { server } from "./api.js";
 import { el, field, fill, segments } from "./dom.js";
@@ -55,7 +55,7 @@ export function choices(name, onchange) {
   const colours = palette(name, () => changed());
   let answer = null;
   const refresh = () => {
-    const own = [["", "The server’s own"]];
+    const own = [["", "The server’s default"]];
     fill(model, own.concat(modelsFor(chosen.direction).map((each) => [each.id, each.title])), model.value);
     const used = server.models.find((each) => each.id === model.value) ?? defaultModel(chosen.direction);
     const direction = chosen.direction || answer?.direction;
@@ -70,7 +70,7 @@ export function choices(name, onchange) {
     // a network of one size draws its frame and no more
     fill(extent, EXTENTS.filter(([value]) => used?.native || value === "face" || value === "as-is"), extent.value);
     const sizes = used?.sizes[direction ?? "photo2sketch"] ?? [];
-    fill(size, [["", "By the face in the picture"], ...sizes.map((each) => [each, each.replace("x", " × ")])], size.value);
+    fill(size, [["", "Near the face’s own size"], ...sizes.map((each) => [each, each.replace("x", " × ")])], size.value);
     sizeField.hidden = sizes.length < 2 || extentField.hidden || extent.value !== "face";
     fineField.hidden = !used?.native;
   };

@@ -19,7 +19,7 @@ const nameOf = (job) => `${stem(file.name)}-${job.model.id}${job.style ? `-${job
 
 async function work(job, signal) {
   const began = performance.now();
-  // a model that knows no faces gets the one that was framed for the others, so that all can be compared
+  // a model that does not look for faces gets the one framed for the others, so that all can be compared
   const picture = job.model.faces ? file : parts.framed;
   const answer = await translate(picture, { direction: job.direction, model: job.model.id, style: job.style, align: job.model.faces }, { signal });
   return { ...answer, seconds: (performance.now() - began) / 1000 };
@@ -64,7 +64,7 @@ function showOriginal(answer) {
   parts.grid.replaceChildren(node);
 }
 
-/** Let the server tell the direction with its own model, then go through all that serve it. */
+/** Let the server choose the direction with its own model, then go through all models that serve it. */
 async function compare(picture) {
   const mine = (run += 1);
   queue.clear();

@@ -34,7 +34,7 @@ const VALIDATION = [
   ["All losses, weighted", "The same sum, on people left out of training. If it rises while the training loss falls, the model memorises.", ["loss", "generator", "generators", "autoencoder"]],
   ["The judge", "The errors of the second network, on people left out of training.", ["discriminator", "discriminators"]],
 ];
-const OTHER = "A measure of this method's own.";
+const OTHER = "A measure that only this method has.";
 
 /** The lines of one chart: the second run's are dashed, in the colours of the first. */
 function linesOf(names, runs) {

@@ -63,7 +63,7 @@ export function segments(legend, name, choices, chosen, onchange) {
   return el("fieldset", { class: "segments" }, el("legend", {}, legend), el("div", { class: "bar" }, ...inputs));
 }
 
-/** Options for a select, of which the first is chosen where no other is; the same ones stay, as a list may be open. */
+/** Offer options in a select, the first one unless another is chosen; equal options stay, as the list may be open. */
 export function fill(select, choices, chosen = "") {
   const shown = choices.map(([value, words]) => `${value}: ${words}`).join();
   if (select.dataset.shown !== shown) select.replaceChildren(...choices.map(([value, words]) => el("option", { value }, words)));

@@ -75,7 +75,7 @@ async function drawing() {
   return { file, ink: 1 - light / (255 * small.width * small.height) };
 }
 
-/** What to do where there is too little on the paper. */
+/** What to do if there is too little on the paper. */
 function hintForMore() {
   const under = paper.start ? " Draw more, or raise the strength of the face under the drawing." : "";
   return `The photo appears once the paper shows enough of a face.${under}`;
@@ -254,7 +254,7 @@ export function startDraw({ goTo, searchFor }) {
   const shown = () => {
     if (begun || !server.health) return;
     begun = true;
-    // a face may have been given before the server had answered
+    // the user may have given a face before the server answered
     if (!choice) startWithExample();
   };
   return { ready, shown, receive: ([file]) => startWith(file, "own") };

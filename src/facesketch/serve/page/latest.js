@@ -2,7 +2,7 @@
 
 /**
  * Call `touch()` whenever something has changed; `work()` runs when it has been quiet for `quiet` milliseconds, or
- * `most` after the first change; never twice at once. What changes meanwhile is done afterwards, once.
+ * `most` after the first change; never twice at once. After changes meanwhile it runs once more.
  */
 export function latest(work, { quiet = 250, most = 1000 } = {}) {
   let timer = 0;

@@ -1,4 +1,4 @@
-// One face drawn several times side by side, as buttons with which one of the pictures is chosen.
+// One face drawn several times side by side, as buttons that each choose one of the pictures.
 
 import { translate } from "./api.js";
 import { el } from "./dom.js";

@@ -1,4 +1,4 @@
-// The colours that a sketch does not tell: swatches of skin, hair and background, and a face in three tones.
+// The colours that a sketch does not show: swatches of skin, hair and background, and a face in three tones.
 
 import { button, el } from "./dom.js";
 import { looks } from "./looks.js";
@@ -66,7 +66,7 @@ export function palette(name, onchange) {
     if (!taken.includes("skin")) tones.node.hidden = true;
   }
 
-  /** A photo was drawn, from a source and with other fields than the colours. */
+  /** Take note of a photo that was drawn: its source, and its fields other than the colours. */
   function drawn(source, fields) {
     last = { source, fields };
     draw();

@@ -2,7 +2,7 @@
 
 const MOUSE_PRESSURE = 0.45;
 
-/** Let a canvas be drawn on; `tool()` gives {name, size}, `changed()` is called after every mark. */
+/** Let the user draw on a canvas; `tool()` gives {name, size}, `changed()` is called after every mark. */
 export function pen(canvas, paper, tool, changed) {
   let penSeen = false;
   const at = (event) => {

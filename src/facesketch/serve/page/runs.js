@@ -113,7 +113,7 @@ async function refresh() {
 }
 
 async function showDetail(id) {
-  parts.title.textContent = nameOf(id);  // at once, as a heading without text is a fault
+  parts.title.textContent = nameOf(id);  // at once, as an empty heading would confuse screen readers
   const asked = [id, other].filter(Boolean);
   const details = await Promise.all(asked.map((each) => getJson(`v1/runs/${encoded(each)}`)));
   const [detail] = details;
@@ -165,7 +165,7 @@ function ready() {
   byId("runs-body").replaceChildren(el("p", {}, "Start the server with such a folder. The documentation explains how under “Serve”."));
 }
 
-/** Build the view; it asks the server only while it is looked at. */
+/** Build the view; it asks the server only while it is shown. */
 export function startRuns() {
   document.addEventListener("visibilitychange", () => !document.hidden && refresh());
   return {

@@ -44,7 +44,7 @@ function card(hit, ids) {
   return el("li", { class: "hit" }, el("div", { class: "mat" }, image, el("span", { class: "place" }, el("span", { class: "visually-hidden" }, "Place "), String(hit.place))), el("h3", {}, name), person, told ? bar(hit.chance, "one") : "", facts);
 }
 
-/** The three cases and their chances, which add up to one; nothing if there are none. */
+/** The three cases and their chances, which add up to one; nothing if the server gives none. */
 function chances(answer) {
   if (answer.absent === null) return "";
   const among = Math.max(0, 1 - answer.absent - answer.elsewhere);
@@ -59,8 +59,8 @@ function chances(answer) {
 function probeFigures(answer) {
   const one = (url, words) => el("figure", {}, el("div", { class: "mat" }, el("img", { src: url, alt: words })), el("figcaption", {}, words));
   const [{ framed, translated }] = answer.probes;
-  const words = translated ? "Your sketch, as searched with" : "Your photo, as searched with";
-  return el("div", { class: "probe" }, one(framed, words), translated ? one(translated, "The photo a model made from it") : "");
+  const words = translated ? "Your sketch, framed for the search" : "Your photo, framed for the search";
+  return el("div", { class: "probe" }, one(framed, words), translated ? one(translated, "The photo that a model made from it") : "");
 }
 
 function show(answer) {
@@ -149,7 +149,7 @@ function ready() {
   }
   const { count, people } = server.gallery;
   const of = people && people !== count ? ` of ${people.toLocaleString("en-GB")} people` : "";
-  byId("search-lede").textContent = `The gallery holds ${count.toLocaleString("en-GB")} photos${of}. The hits are the most similar ones, whether or not the person is among them.`;
+  byId("search-lede").textContent = `The gallery holds ${count.toLocaleString("en-GB")} photos${of}. The hits are the most similar photos, whether or not the person is among them.`;
   if (!parts.result) build();
 }
 

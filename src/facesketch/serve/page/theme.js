@@ -1,10 +1,10 @@
-// Sets the colours that were chosen earlier before anything is painted, so that nothing flashes.
+// Sets the colours that the user chose earlier before the page is painted, so that it does not flash.
 (() => {
   let chosen = null;
   try {
     chosen = localStorage.getItem("facesketch-theme");
   } catch {
-    // Storage may be forbidden; then the system's colours hold.
+    // Storage may be forbidden; then the page keeps the system's colours.
   }
   if (chosen === "light" || chosen === "dark") document.documentElement.dataset.theme = chosen;
 })();
