@@ -50,7 +50,7 @@ MONK = (
 )
 """The Monk Skin Tone scale, 1 to 10 (Monk, 2019; skintone.google)."""
 PLAIN = "#d7dada"
-"""The light grey that a photo drawn from a sketch stands before if nobody chooses a background."""
+"""The light grey background of a photo drawn from a sketch, unless you choose another."""
 VARIANTS = ("4", "6", "8")
 """The steps of the scale that show a face in three tones."""
 NUMBERS = 4
@@ -75,7 +75,7 @@ def named(part: Part, colour: str) -> Lab | None:
     [100, 0, 0]
 
     Args:
-        part: what has this colour; only skin can be a step of the Monk scale. Its lightness is kept within that of
+        part: what has this colour; only skin can be a step of the Monk scale. Its lightness stays within that of
             skin in photos.
         colour: `auto`, a CSS colour (`peru`, `#c68642`, `rgb(198, 134, 66)`) or, for skin, `1` (lightest) to `10`.
 
@@ -101,10 +101,10 @@ def named(part: Part, colour: str) -> Lab | None:
 
 
 def measure(photo: NDArray[np.uint8]) -> Colours:
-    """Return the colours of a photo of the default frame, those that can be told.
+    """Return the colours that can be measured in a photo of the default frame.
 
-    Skin is the median of both cheeks. Hair is what above the forehead differs from skin and background; a shaven head
-    has none. A background has a colour only where it is plain.
+    Skin is the median of both cheeks. Hair is what differs from skin and background above the forehead; a shaven head
+    has none. A background has a colour only if it is plain.
 
     Args:
         photo: (H, W, 3), a face as `align` frames it, in any size.
@@ -129,7 +129,7 @@ def measure(photo: NDArray[np.uint8]) -> Colours:
 
 
 def numbers(colours: Colours, parts: Sequence[Part]) -> NDArray[np.float32]:
-    """Return what tells a network these colours: (4 * len(parts),), of each part 1 and L, a, b near [-2, 2], or 0s."""
+    """Return colours as a network takes them: (4 * len(parts),), for each part 1 and L, a, b near [-2, 2], or 0s."""
     told = np.zeros((len(parts), NUMBERS), np.float32)
     for row, part in enumerate(parts):
         colour: Lab | None = getattr(colours, part)
@@ -144,7 +144,7 @@ def _triple(values: NDArray[np.float32]) -> Lab:
 
 
 def _lab(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return sRGB (IEC 61966-2-1) as CIELAB, its white being (100, 0, 0)."""
+    """Return sRGB (IEC 61966-2-1) as CIELAB, with white at (100, 0, 0)."""
     shares = rgb / np.float32(255)
     linear = np.where(shares > 0.04045, ((shares + 0.055) / 1.055) ** 2.4, shares / 12.92)
     xyz = linear @ _TO_XYZ.T

@@ -1,7 +1,7 @@
 """SFace describes a face by 128 numbers that are similar for pictures of one person (Zhong et al. 2021).
 
-Five points bring the face to SFace's 112x112. They come from YuNet. Where YuNet finds no face, a picture of the
-aligned frame's 4:5 shape is taken to have the eyes, the nose and the mouth where that frame has them.
+Five points bring the face to SFace's 112x112. They come from YuNet. If YuNet finds no face in a picture of the aligned
+frame's 4:5 shape, the points are those where that frame has the eyes, the nose and the mouth.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from facesketch.weights.session import open_published
 DIMENSION = 128
 # Where YuNet puts the eyes, the nose and the corners of the mouth on average, over CUHK's photos and sketches
 _POINTS = ((71.5, 127.0), (124.5, 127.0), (97.5, 156.0), (75.0, 177.5), (121.0, 179.0))
-# Where SFace has them, with a pixel's centre at whole numbers
+# Where SFace has them; pixel centres are whole numbers
 _SIZE = (112, 112)
 _ALIGNED = ((38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041))
 
 
 class SFace:
-    """Describes faces; one may serve several threads.
+    """Describes faces; several threads may share one.
 
     Args:
         model: SFace (`sface` of the fetched weights).
         detector: YuNet, or None.
 
     Raises:
-        CheckpointError: a file is not there, ONNX Runtime cannot read it, or it is another network.
+        CheckpointError: a file is missing, ONNX Runtime cannot read it, or it is another network.
     """
 
     def __init__(self, model: Path, detector: Path | None = None) -> None:
@@ -43,7 +43,7 @@ class SFace:
         picture, *unused = self._network.get_inputs()
         if picture.shape != [1, 3, *_SIZE] or self._network.get_outputs()[0].shape != [1, DIMENSION]:
             raise CheckpointError(f"{model}: not SFace", "type `facesketch models fetch sface`")
-        # the Zoo's file of 8 bits lists the weights that it replaced as inputs
+        # the Zoo's 8-bit file lists the weights that it replaced as further inputs
         self._picture, self._unused = picture.name, {each.name: np.zeros(each.shape, np.float32) for each in unused}
         self._detector = None if detector is None else YuNet(detector)
 

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageFilter
 
 Matrix = NDArray[np.float64]
-"""2x3: takes (x, y, 1) to a place in another picture. A pixel's centre lies at half numbers."""
+"""2x3: takes (x, y, 1) to a place in another picture. Pixel centres lie at half numbers."""
 
 Array = NDArray[np.float32]
 
@@ -17,12 +17,12 @@ _TINY = np.float32(1e-6)
 _ANY = [0] + [255] * 255
 _RIM = 8
 _PAPER, _TINT = 150, 12  # of 255: paper is at least so light, and its channels differ by at most so much
-_HEAD = 0.6  # share of the frame's width in its middle that hair may fill at the top
-_BAND = 0.03  # share of the shorter side: how much of the picture along its border is continued beyond it
+_HEAD = 0.6  # share of the frame's width, in its middle, that hair may fill at the top
+_BAND = 0.03  # width of the border that is continued, as a share of the shorter side
 
 
 def similarity(source: ArrayLike, target: ArrayLike) -> Matrix:
-    """Return the rotation, scale and shift that brings (N, 2) points nearest to others; two meet them."""
+    """Return the rotation, scale and shift that brings (N, 2) points nearest to others; two points fit exactly."""
     start, goal = (np.asarray(points, np.float64) @ (1, 1j) for points in (source, target))
     centred = start - start.mean()
     turn = np.vdot(centred, goal) / np.vdot(centred, centred)
@@ -37,7 +37,7 @@ def inverse(matrix: Matrix) -> Matrix:
 
 
 def scaled(matrix: Matrix, across: float, down: float | None = None) -> Matrix:
-    """Return the matrix followed by a stretch of the picture it leads to."""
+    """Return the matrix followed by a stretch of the picture that it leads to."""
     return np.asarray(matrix * np.array([[across], [across if down is None else down]]))
 
 
@@ -51,7 +51,7 @@ def warp(
 ) -> tuple[Image.Image, NDArray[np.bool_]]:
     """Return a picture seen through a window, and which of the window's pixels it covers.
 
-    Where the picture is shrunk, it is first brought near its new size by averaging, so that nothing flickers.
+    If the picture gets smaller, averaging first brings it near its new size, so that nothing flickers.
 
     Args:
         image: `L` or `RGB`.
@@ -107,7 +107,7 @@ def _near(image: Image.Image, matrix: Matrix, zoom: float, window: tuple[int, in
 
 
 def continued(image: Image.Image, inside: NDArray[np.bool_]) -> Image.Image:
-    """Fill what the picture does not cover with the colours of its border, the softer the farther away.
+    """Fill what the picture does not cover with the colours of its border, softer the farther away.
 
     The background beside the head continues, not hair that the border cuts, and a drawing continues as paper without
     strokes, so a model sees nothing there that it should draw.
@@ -135,7 +135,7 @@ def continued(image: Image.Image, inside: NDArray[np.bool_]) -> Image.Image:
 
 
 def near_outside(inside: NDArray[np.bool_], reach: int) -> NDArray[np.bool_]:
-    """Return the pixels within so many rows and columns of one that is not covered."""
+    """Return the pixels within `reach` rows and columns of one that is not covered."""
     outside = Image.fromarray(np.where(inside, 0, 255).astype(np.uint8))
     for radius in ((reach, 0), (0, reach)):
         outside = outside.filter(ImageFilter.BoxBlur(radius)).point(_ANY)

@@ -21,42 +21,42 @@ Array = NDArray[np.float32]
 Points = NDArray[np.float64]
 
 _SCORE = 0.6
-_OVERLAP = 0.3  # share of both boxes' area; beyond it the less sure one is the same face
-_MOST = 5000  # boxes, the surest, that are compared with each other
+_OVERLAP = 0.3  # share of both boxes' area; beyond it they are one face, and the surer box stays
+_MOST = 5000  # the surest boxes; only these are compared with each other
 _STRIDES = (8, 16, 32)
 _HEADS = [f"{head}_{stride}" for head in ("cls", "obj", "bbox", "kps") for stride in _STRIDES]
-# What ONNX Runtime does not take of the published files, and the same in as many bytes: pictures with sides of 640
-# pixels, where names stand for any side, and biases of 8 bits whose only block holds all 64 of them.
+# ONNX Runtime rejects two things in the published files. Each gets a replacement of as many bytes: names, which stand
+# for any length, in place of sides of 640 pixels; and no block size for the 8-bit biases, whose one block holds all 64.
 _READABLE = {
     b"\n\x03\x08\x80\x05" * 2: b"\n\x03\x12\x01h\n\x03\x12\x01w",
     b"block_size\x18\x40\xa0\x01\x02*\x0b\n\x04axis\x18\x00": b"block_size\x18\x00\xa0\x01\x02*\x0b\n\x04axis\x18\x00",
 }
 _FIRST, _FARTHER = 320, 1280  # pixels of the longer side
 _OTHERS = (160, 224, 640)
-_LEAST = 64  # pixels of a side; thinner pictures get a black border, as larger ones do up to the next multiple of 32
-_SMALL = 0.12  # a largest face of less than this share of the longer side means a crowd
+_LEAST = 64  # pixels; black fills up a shorter side to this, and a longer one to the next multiple of 32
+_SMALL = 0.12  # if the largest face is below this share of the longer side, the picture shows a crowd
 
-# The close look: the eyes so many pixels apart, amid such a window. Measured on CUHK's crops turned and scaled at
-# random, YuNet's eyes scatter by 3.5 of 50 pixels of eye distance in a quick look, by 1.1 in such a close one, and by
-# 0.7 when the mirrored window is looked at too.
+# The close look puts the eyes this many pixels apart, in the middle of a window of this size. On CUHK's crops, turned
+# and scaled at random, YuNet's eyes scatter by 3.5 pixels in a quick look, where they are 50 pixels apart; by 1.1 in a
+# close one; and by 0.7 with a look at the mirrored window too.
 _APART = 100.0
 _WINDOW = (320, 380)
 _EYES: tuple[Point, Point] = ((110.0, 171.0), (210.0, 171.0))
-_LOOKS, _SETTLED = 4, 0.1  # look again when the eyes were off by more than this share of their distance
-_TURNED = 0.7  # least ratio of the eyes' distance to that between eyes and mouth; it is 0.94 in CUHK's crops
+_LOOKS, _SETTLED = 4, 0.1  # look up to 4 times, until the eyes move by less than this share of their distance
+_TURNED = 0.7  # least ratio of the eyes' distance to that of eyes and mouth; in CUHK's crops it is 0.94
 # Measured on the 376 published crops, whose eyes are 50 pixels apart: YuNet sees them 51.3 apart and 0.6 lower.
 _WIDE, _LOW = 1.027, 0.011
 _MIRRORED = [1, 0, 2, 4, 3]
 
 
 class YuNet:
-    """Finds faces from about 20 pixels, tilted by up to 45°, on photos and on sketches.
+    """Finds faces of about 20 pixels or more, tilted by up to 45°, in photos and sketches.
 
     Args:
         model: the ONNX file.
 
     Raises:
-        CheckpointError: it is not there, ONNX Runtime cannot read it, or it is not YuNet of 2023.
+        CheckpointError: the file is missing, ONNX Runtime cannot read it, or it is not YuNet of 2023.
     """
 
     def __init__(self, model: Path) -> None:
@@ -76,7 +76,7 @@ class YuNet:
         return _distinct(np.concatenate(levels))
 
     def detect(self, image: Image.Image) -> list[Face]:
-        """Return the faces in any order; the eyes off by a twelfth of their distance, more on tilted heads."""
+        """Return the faces in any order; their eyes are off by a twelfth of their distance, or more on tilted heads."""
         faces = self._at(image, _FIRST)
         largest = max((max(face.box[2:]) for face in faces), default=0.0)
         if max(image.size) > 2 * _FIRST and largest < _SMALL * max(image.size):
@@ -98,7 +98,7 @@ class YuNet:
         return faces
 
     def refine(self, image: Image.Image, face: Face) -> Face:
-        """Return the face with the points that a close and level look gives; the same face where it shows none."""
+        """Return the face with the points from a close, level look, or unchanged if that look finds no face."""
         points = face.points
         assert points is not None, "YuNet's faces have points"
         for _ in range(_LOOKS):
@@ -112,7 +112,7 @@ class YuNet:
         return replace(face, points=points, eyes=_pupils(points))
 
     def _closely(self, image: Image.Image, points: Points) -> Points | None:
-        """Return the five points by a look at the levelled face, and another at its mirror image."""
+        """Return the mean of the five points in the levelled face and in its mirror image."""
         matrix = similarity(_pupils(points), _EYES)
         window, _ = warp(image, matrix, _WINDOW, quick=True)
         mirrored = window.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
@@ -131,7 +131,7 @@ class YuNet:
 
 
 def _decoded(heads: list[Array], stride: int, across: int) -> Array:
-    """Return (N, 15) the faces of one grid of `across` cells a row; sizes are logarithms, places are within cells."""
+    """Return the (N, 15) faces of a grid of `across` cells a row; sizes come as logarithms, places within cells."""
     face, there, box, points = (head[0] for head in heads)
     score = np.sqrt(face.clip(0, 1) * there.clip(0, 1))[:, 0]
     sure = np.flatnonzero(score >= _SCORE)
@@ -162,8 +162,8 @@ def _points(row: Array) -> Points:
 def _pupils(points: Points) -> tuple[Point, Point]:
     """Return where the published crops would have the eyes of a face with these points.
 
-    Where the head is turned away, the eyes draw together; they are taken apart again so that a profile does not fill
-    the frame.
+    If the head is turned away, the eyes lie close together; they are moved apart, so that a profile does not fill the
+    frame.
     """
     middle, apart = points[:2].mean(axis=0), points[1] - points[0]
     length = max(float(np.hypot(*apart)), 1e-6)

@@ -1,8 +1,8 @@
 """Tell a photo of a face from a sketch of one.
 
 A sketch is dark strokes on paper of one colour. Once the light is evened out, most of it is as bright as the paper,
-dark areas are thin, and colour follows from darkness. A logistic rule weighs ten such features of the middle of the
-picture, shrunk, so neither its size nor a white border matters.
+dark areas are thin, and colour follows from darkness. A logistic rule weighs ten such features of the picture's middle
+at a small size, so neither the size nor a white border matters.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from facesketch.images.io import LUMA, flatten
 Array = NDArray[np.float64]
 
 SIDE = 128
-"""Pixels of the longer side that a picture is looked at with."""
-_CUT = 0.1  # of each side: borders and frames do not matter
+"""Pixels of the longer side of the small picture that is judged."""
+_CUT = 0.1  # share that is cut off at each side, so that borders and frames do not matter
 _WHITE = 220  # the level that paper gets
 _FLOOR = 8.0  # added to greys before the light is divided out, so that black does not blow up
 _GRID = 24
 
-# Fitted by maximum likelihood, both kinds weighing the same, with a penalty of 0.0001 on the squares of the
-# standardised coefficients, on 1,300 pictures in nine states: two thirds of one side of a division by name of CUHK's
-# people (crops and originals) and FS2K's training side (as published and aligned), each photo and sketch as it is,
-# grey, sepia, brown on cream, on dark paper, grey under a shadow's edge, grey as JPEG of quality 30, grey at 128
-# pixels, and in a white border; and, weighing 0.6, 160 synthetic faces, photos in colour and sketches on white. Right
-# on the division's other side, 540 photos and 541 sketches, which was seen while the features were chosen: photos
-# 100 %, made grey 98.1 %, sepia 99.6 %; sketches 100 %, on dark paper 99.8 %, with half the sheet in a shadow taking
-# 35 to 60 % of the light 94.5 %.
+# A logistic regression with equal weights for photos and sketches, and a penalty of 0.0001 on the squares of the
+# standardised coefficients. It was fitted to 1,300 pictures: two thirds of one side of a split of CUHK's people by name
+# (crops and originals) and FS2K's training side (as published and aligned). Each picture came in nine states: as it is,
+# grey, sepia, brown on cream, on dark paper, grey under a shadow's edge, grey as JPEG of quality 30, grey at 128 pixels
+# and in a white border. 160 synthetic faces, photos in colour and sketches on white, joined with a weight of 0.6.
+# The other side of the split, 540 photos and 541 sketches, was seen while the features were chosen. There the rule is
+# right about 100 % of the photos, 98.1 % made grey and 99.6 % made sepia; and about 100 % of the sketches, 99.8 % on
+# dark paper, and 94.5 % with half the sheet in a shadow that takes 35 to 60 % of the light.
 _BIAS = -44.79
 _WEIGHTS = {
     "bright": 56.84,
@@ -63,7 +63,7 @@ def likeness(image: Image.Image) -> float:
     """Return how likely a picture of a face is a sketch, from 0 to 1; near 0.5 the rule is guessing.
 
     Args:
-        image: any mode and size; what is transparent counts as white.
+        image: any mode and size; transparent pixels count as white.
     """
     found = features(image)
     total = _BIAS + sum(weight * found[name] for name, weight in _WEIGHTS.items())
@@ -74,15 +74,15 @@ def features(image: Image.Image) -> dict[str, float]:
     """Return the ten numbers that the rule weighs.
 
     Returns:
-        `bright`: the brightness that three quarters of the picture do not reach, 1 being paper;
+        `bright`: the brightness that three quarters of the picture do not reach; paper is 1;
         `paper`: the share that is at least 0.88 as bright as paper;
         `white`: whether the paper itself is white: 0 where its darkest channel is at most 0.88, 1 from 0.96 on;
         `common`: the share within 8 levels of the commonest grey;
-        `strokes`: how much darker than what is around them narrow places are, log of the mean;
-        `thin`, `thick`: how much more of that there is than of narrow bright places, at widths of 3 and 9, log;
+        `strokes`: how much darker narrow places are than what surrounds them, log of the mean;
+        `thin`, `thick`: narrow dark places in proportion to narrow bright ones, at widths of 3 and 9, log;
         `edges`: how strong the strongest fine detail is, log of the 97th percentile;
         `tails`: the kurtosis of fine detail, log;
-        `colour`: colour that does not follow from how dark a place is, log, from what tinted paper has to 1.
+        `colour`: colour that does not follow from darkness, log; 0 up to that of tinted paper, at most 1.
     """
     rgb = _middle(image)
     grey = rgb @ np.array(LUMA)
@@ -110,10 +110,10 @@ def features(image: Image.Image) -> dict[str, float]:
 
 
 def _middle(image: Image.Image) -> Array:
-    """Return the middle of a picture at the size it is looked at, (H, W, 3) in [0, 255]."""
+    """Return the middle of the small picture that is judged, (H, W, 3) in [0, 255]."""
     scale = SIDE / max(image.size)
     width, height = (max(8, round(side * scale)) for side in image.size)
-    # shrunk before anything else is done to it, which is what keeps large pictures cheap; Pillow shrinks no 16 bits
+    # shrink first, which keeps large pictures cheap; Pillow cannot shrink pictures of 16 bits
     image = flatten(image) if image.mode.startswith("I;") else image
     small = flatten(image.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=2.0)).convert("RGB")
     across, down = round(small.width * _CUT), round(small.height * _CUT)
@@ -122,10 +122,10 @@ def _middle(image: Image.Image) -> Array:
 
 
 def _light(grey: Array) -> Array:
-    """Return how bright white paper would be at each place: a smooth surface over the brightest of the picture.
+    """Return how bright white paper would be at each place: a smooth surface over the brightest places.
 
-    The logarithm of the brightest greys nearby is fitted by a polynomial of second degree, what lies above it weighing
-    much more than what lies below, so that a shadow across a sheet is found and what is drawn on it is not.
+    A polynomial of second degree is fitted to the logarithm of the brightest greys nearby. What lies above it weighs
+    much more than what lies below, so the surface follows a shadow across the sheet, but not the drawing.
     """
     brightest = Image.fromarray(_spread(grey.astype(np.uint8), 5, np.maximum))
     values = np.log(np.asarray(brightest.resize((_GRID, _GRID), Image.Resampling.BOX), np.float64).ravel() + _FLOOR)
@@ -145,14 +145,14 @@ def _polynomial(height: int, width: int) -> Array:
 
 
 def _hats(levels: NDArray[np.uint8], width: int) -> tuple[float, float]:
-    """Return the mean of what closing fills, which is narrow and dark, and of what opening takes away, the bright."""
+    """Return the mean of what closing fills, narrow dark places, and of what opening removes, narrow bright ones."""
     closed = _spread(_spread(levels, width, np.maximum), width, np.minimum)
     opened = _spread(_spread(levels, width, np.minimum), width, np.maximum)
     return float((closed - levels).mean()), float((levels - opened).mean())
 
 
 def _spread(levels: NDArray[np.uint8], width: int, extreme: np.ufunc) -> NDArray[np.uint8]:
-    """Return the largest or the smallest level of the square around each place, of an odd width."""
+    """Return the largest or smallest level in the square of an odd width around each place."""
     for _ in range(2):  # down, then across
         padded = np.pad(levels, ((width // 2, width // 2), (0, 0)), "edge")
         levels = extreme.reduce([padded[start : start + len(levels)] for start in range(width)]).T
@@ -160,7 +160,7 @@ def _spread(levels: NDArray[np.uint8], width: int, extreme: np.ufunc) -> NDArray
 
 
 def _colourfulness(rgb: Array, grey: Array) -> float:
-    """Return the spread of red and blue less grey that no cubic in grey explains, as it does sepia and tinted paper."""
+    """Return the spread of red and blue less grey that no cubic in grey explains, as one explains sepia."""
     chroma = (rgb[..., ::2] - grey[..., None]).reshape(-1, 2)
     shade = grey.ravel() / 255
     powers = np.stack([np.ones_like(shade), shade, shade**2, shade**3], axis=1)

@@ -51,13 +51,13 @@ def open_session(model: bytes, name: str, device: str = "cpu", *, published: boo
 
 
 def open_published(path: Path, readable: Mapping[bytes, bytes] = {}) -> InferenceSession:
-    """Return a session over a file of the OpenCV Zoo; `readable` has bytes for those that ONNX Runtime does not take.
+    """Return a session over a file of the OpenCV Zoo; `readable` replaces bytes that ONNX Runtime rejects.
 
     Raises:
-        CheckpointError: it is not there, or ONNX Runtime cannot read it.
+        CheckpointError: the file is missing, or ONNX Runtime cannot read it.
     """
     if not path.is_file():
-        raise CheckpointError(f"{path}: no such file", "expected an ONNX model, as `facesketch models fetch` brings")
+        raise CheckpointError(f"{path}: no such file", "type `facesketch models fetch`, or give an ONNX model")
     model = path.read_bytes()
     for old, new in readable.items():
         model = model.replace(old, new)

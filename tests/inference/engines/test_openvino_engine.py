@@ -25,7 +25,7 @@ def test_where_it_is_not_installed_one_line_says_what_to_type(exported: Write, m
 
 
 def test_it_computes_on_the_processor_only(exported: Write) -> None:
-    with pytest.raises(ResourceError, match="`device` cuda: OpenVINO computes on the processor here"):
+    with pytest.raises(ResourceError, match="`device` cuda: OpenVINO runs only on the processor here"):
         load(exported(), engine="openvino", device="cuda")
 
 

@@ -36,10 +36,10 @@ class Engine(Protocol):
         """Translate (N, C, H, W) in [-1, 1] into (N, C', H, W) in [-1, 1]; may be called from several threads.
 
         Args:
-            images: sides multiples of `preprocessing.multiple`, or `preprocessing.frame` square where there is one.
+            images: their sides are multiples of `preprocessing.multiple`, or `preprocessing.frame` if there is one.
             direction: one of `preprocessing.directions`.
             style: one of `preprocessing.styles`, or None for the first.
-            colours: hints, only such as `preprocessing.colours` names.
+            colours: hints, only for the parts in `preprocessing.colours`.
 
         Raises:
             ConfigError: the model has no such style, or takes no such colour.
@@ -50,7 +50,7 @@ class Engine(Protocol):
 def conditions(
     preprocessing: Preprocessing, style: str | None, colours: Colours, count: int
 ) -> NDArray[np.float32] | None:
-    """Return what a network with styles or colours takes beside pictures; None for any other.
+    """Return what a network with styles or colours takes in addition to pictures; None for any other.
 
     Raises:
         ConfigError: the model has no such style, or takes no such colour.
@@ -62,7 +62,7 @@ def conditions(
 def graph_inputs(
     preprocessing: Preprocessing, images: NDArray[np.float32], style: str | None, colours: Colours
 ) -> dict[str, NDArray[np.float32]]:
-    """Return what an exported graph takes.
+    """Return the inputs of an exported graph.
 
     Raises:
         ConfigError: the model has no such style, or takes no such colour.

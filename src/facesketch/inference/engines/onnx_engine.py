@@ -20,7 +20,7 @@ class OnnxEngine:
 
     Args:
         path: the file.
-        device: `auto` and `cpu` take the processor; `cuda` needs the package `onnxruntime-gpu`.
+        device: `auto` and `cpu` use the processor; `cuda` needs the package `onnxruntime-gpu`.
 
     Raises:
         CheckpointError: the file is missing, damaged or not a facesketch model.

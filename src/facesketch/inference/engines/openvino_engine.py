@@ -28,12 +28,12 @@ class OpenVinoEngine:
     Raises:
         CheckpointError: the file is missing, damaged or not a facesketch model.
         MissingExtraError: OpenVINO is not installed.
-        ResourceError: another device than the processor.
+        ResourceError: the device is not the processor.
     """
 
     def __init__(self, path: Path, precision: Literal["f32", "bf16"] = "f32", device: str = "cpu") -> None:
         if device not in {"auto", "cpu"}:
-            raise ResourceError(f"`device` {device}: OpenVINO computes on the processor here", "expected auto or cpu")
+            raise ResourceError(f"`device` {device}: OpenVINO runs only on the processor here", "expected auto or cpu")
         self._name = str(path)
         header = read_header(path)
         require_finite(path)
@@ -56,7 +56,7 @@ class OpenVinoEngine:
         colours: Colours = AUTO,
     ) -> NDArray[np.float32]:
         """Translate (N, C, H, W) in [-1, 1], as every engine does."""
-        request = self._model.create_infer_request()  # one a call: a request serves one thread at a time
+        request = self._model.create_infer_request()  # one per call: a request serves one thread at a time
         inputs = graph_inputs(self.preprocessing, images, style, colours)
         try:
             outputs = request.infer(inputs)

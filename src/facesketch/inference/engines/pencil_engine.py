@@ -35,11 +35,11 @@ class PencilEngine:
         colours: Colours = AUTO,
     ) -> NDArray[np.float32]:
         """Draw (N, 3, H, W) photos in [-1, 1] as grey sketches (N, 1, H, W), as every engine does."""
-        self.preprocessing.conditions(style, colours, len(images))  # it has none
+        self.preprocessing.conditions(style, colours, len(images))  # refuses both, as it has none
         grey = np.einsum("nchw,c->nhw", (images + 1) / 2, np.array(LUMA, np.float32))
         sigma = self._sigma * max(grey.shape[1:]) / 256
         blurred = [_blurred(each, sigma) for each in grey]
-        sketch = (grey / np.maximum(blurred, 1e-3)).clip(0, 1)  # the blurred negative is one minus the blurred
+        sketch = (grey / np.maximum(blurred, 1e-3)).clip(0, 1)  # the blurred negative is one minus the blurred picture
         return np.asarray(2 * sketch - 1, dtype=np.float32)[:, None]
 
 
@@ -47,7 +47,7 @@ def _blurred(grey: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
     """Return a grey picture blurred by a Gaussian of at most 3 sigma; the border's pixels repeat beyond it."""
     reach = max(1, int(3 * sigma + 0.5))
     curve = np.exp(-(np.arange(-reach, reach + 1) ** 2) / (2 * sigma**2))
-    block = 2 * reach  # rows at a time, as products of matrices are what NumPy is quickest at
+    block = 2 * reach  # rows at a time: NumPy is quickest with products of matrices
     weights = np.array([np.pad(curve / curve.sum(), (row, block - 1 - row)) for row in range(block)], np.float32)
     for _ in range(2):  # down, then across
         padded = np.pad(grey, ((reach, reach + block), (0, 0)), "edge")

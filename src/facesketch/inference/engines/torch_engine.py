@@ -20,7 +20,7 @@ class TorchEngine:
     """Runs a method on a processor or a GPU.
 
     Args:
-        method: it is put in evaluation mode and moved to the device.
+        method: put in evaluation mode and moved to the device.
         config: its settings.
         device: `auto`, `cpu`, `cuda` or `mps`.
 
@@ -35,7 +35,7 @@ class TorchEngine:
 
     @classmethod
     def open(cls, path: str, weights: str = "best", device: str = "auto") -> TorchEngine:
-        """Return what translates with a run folder or a `.safetensors` file.
+        """Return the engine of a run folder or a `.safetensors` file.
 
         Raises:
             CheckpointError: the file is missing, damaged or not a facesketch model.
