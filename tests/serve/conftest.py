@@ -1,4 +1,4 @@
-"""Servers to ask: in this process around a network that answers at once, in a thread, and as a process of their own."""
+"""Servers for the tests: in this process around a network that answers at once, in a thread, and in another process."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def catalogue(network: Network, name: str = "negative") -> Catalogue:
 
 
 class Client:
-    """Asks an application in this process, from any thread; its event loop has a thread of its own."""
+    """Sends requests to an application in this process, from any thread; its event loop has a thread of its own."""
 
     def __init__(self, app: OuterMiddleware, url: str = "http://localhost:8000") -> None:
         self.app, self._loop = app, asyncio.new_event_loop()
@@ -153,7 +153,7 @@ Ask = Callable[..., Client]
 
 @pytest.fixture
 def serve(network: Network) -> Iterator[Ask]:
-    """Return what makes a client of a server in this process: `serve(token="…", gallery=…)`, with settings."""
+    """Return a function that gives a client of a server in this process: `serve(token="…", gallery=…)` and settings."""
     with ExitStack() as stack:
         stack.callback(network.go.set)
 
@@ -208,12 +208,12 @@ def running_in_thread(models: Catalogue, network: Network, **given: Any) -> Iter
 
 @pytest.fixture
 def threaded(network: Network) -> Callable[..., AbstractContextManager[Running]]:
-    """Return what runs uvicorn in a thread, on a free loopback port: `with threaded(limits=…) as running`."""
+    """Return a function that runs uvicorn in a thread, on a free port: `with threaded(limits=…) as running`."""
     return lambda **given: running_in_thread(catalogue(network), network, **given)
 
 
 _ROOT = Path(__file__).parents[2]
-"""From where a program of a test's own imports `tests`."""
+"""The folder from which a test's own program imports `tests`."""
 _COMMAND = ("-m", "facesketch", "serve", "--port", "0")
 
 
@@ -273,7 +273,7 @@ def _wait_for(url: str) -> None:
 
 
 def children(pid: int) -> list[int]:
-    """Return the numbers of the processes that a process has started."""
+    """Return the ids of the processes that a process has started."""
     found: list[int] = []
     for task in Path(f"/proc/{pid}/task").iterdir():
         with suppress(OSError):  # a thread that has ended meanwhile
@@ -298,7 +298,7 @@ def pixels(content: bytes) -> NDArray[np.uint8]:
 
 
 def problem(response: httpx.Response, status: int) -> str:
-    """Return what a problem says was wrong, once its shape has been checked."""
+    """Check the shape of a problem, and return what it says was wrong."""
     assert response.status_code == status, response.text
     assert response.headers["content-type"] == "application/problem+json"
     told = response.json()

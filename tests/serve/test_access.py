@@ -1,4 +1,4 @@
-"""Who may come in, and what every answer says."""
+"""Who gets in, and which headers every answer has."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _ROUTES = [
         {"Authorization": "Bearer ä".encode("latin-1")},
     ],
 )
-def test_without_the_token_nothing_of_the_api_is_told(serve: Ask, headers: dict[str, str]) -> None:
+def test_without_the_token_the_api_tells_nothing(serve: Ask, headers: dict[str, str]) -> None:
     client = serve(token=_TOKEN)
     for path in _ROUTES:
         answer = client.get(path, headers=headers)
@@ -51,7 +51,7 @@ def test_without_the_token_nothing_of_the_api_is_told(serve: Ask, headers: dict[
     assert client.get("/", headers=headers).status_code in {200, 404}, "the page asks for it"
 
 
-def test_with_the_token_it_is(serve: Ask) -> None:
+def test_with_the_token_it_answers(serve: Ask) -> None:
     client = serve(token=_TOKEN)
     assert client.get("/v1/health", headers=_RIGHT).json()["status"] == "ok"
     assert client.get("/v1/health", headers={"Authorization": f"bearer  {_TOKEN}"}).status_code == 200
@@ -104,7 +104,7 @@ def test_a_page_of_another_site_cannot_send_pictures(serve: Ask, origin: str) ->
     assert "access-control-allow-origin" not in answer.headers
 
 
-def test_its_own_page_and_allowed_ones_can(serve: Ask) -> None:
+def test_its_own_page_and_allowed_ones_can_send_pictures(serve: Ask) -> None:
     client = serve(cors=("https://friend.example",), hosts=("Faces.example.org",))
     for origin in (
         "http://localhost:8000",
@@ -198,7 +198,7 @@ def test_the_page_is_the_files_that_come_with_the_package(serve: Ask) -> None:
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.9", "example.org"])
-def test_other_machines_are_let_in_only_when_somebody_says_so(host: str) -> None:
+def test_other_machines_get_in_only_with_a_token_or_no_auth(host: str) -> None:
     with pytest.raises(ConfigError, match=r"lets other machines in without a token; give a `token` .* or `no_auth`"):
         check(Settings(host=host))
     check(Settings(host=host, token=_TOKEN))
@@ -211,7 +211,7 @@ def test_this_machine_needs_no_token(host: str) -> None:
 
 
 @pytest.mark.parametrize("token", ["short", "seven77", "with a space", "with\nline", "schlüssel-lang-genug"])
-def test_a_token_that_is_none(token: str) -> None:
+def test_a_token_that_cannot_be_sent(token: str) -> None:
     with pytest.raises(ConfigError) as caught:
         check(Settings(token=token))
     assert token not in str(caught.value), "it may end in a log"
@@ -219,6 +219,6 @@ def test_a_token_that_is_none(token: str) -> None:
 
 
 @pytest.mark.parametrize("origin", ["*", "example.org", "https://", "https://*.example.org", "https://example.org/"])
-def test_an_origin_that_is_none(origin: str) -> None:
+def test_an_origin_that_is_not_one(origin: str) -> None:
     with pytest.raises(ConfigError, match="expected an origin"):
         check(Settings(cors=(origin,)))

@@ -1,4 +1,4 @@
-"""`facesketch serve`, as it is typed."""
+"""`facesketch serve`, as you type it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ Refused = Callable[..., str]
         (["--host", "203.0.113.7", "--no-auth"], "--host 203.0.113.7 --port 8000: cannot listen there"),
     ],
 )
-def test_mistakes_are_told_in_one_line(refused: Refused, words: list[str], said: str) -> None:
+def test_a_mistake_gets_one_line(refused: Refused, words: list[str], said: str) -> None:
     assert refused("serve", *words).startswith(said)
 
 
@@ -84,7 +84,7 @@ def test_answers_do_not_wait_for_the_client_to_confirm_their_heads() -> None:
 
 
 @pytest.mark.parametrize(("host", "shown"), [("127.0.0.1", "127.0.0.1"), ("localhost", "localhost"), ("::1", "[::1]")])
-def test_the_address_that_is_told_leads_there(host: str, shown: str) -> None:
+def test_the_printed_address_leads_to_the_server(host: str, shown: str) -> None:
     settings = Settings(host=host, port=0)
     with listen(settings) as listening:
         port = listening.getsockname()[1]

@@ -55,7 +55,7 @@ def _until(true: Callable[[], object]) -> None:
 
 
 def _hang(process: Process) -> list[int]:
-    """Make every decoder of a server stand still, as one does that is busy with a bomb, and return their numbers."""
+    """Make every decoder of a server hang, as if a bomb kept it busy, and return their process ids."""
     assert httpx.post(f"{process.url}/v1/translate", files={"file": grey(1, (64, 64))}, timeout=30).status_code == 400
     stuck = children(process.popen.pid)
     assert stuck
@@ -117,7 +117,7 @@ def test_what_is_stuck_when_the_grace_is_over_is_answered_and_does_not_delay_the
         process.popen.send_signal(signal.SIGTERM)
         assert process.popen.wait(20) == 0
         assert problem(sent.result(), 503) == "The server is stopping."
-        for each in filter(_lives, stopped):  # one that stands still does not see that its server is gone
+        for each in filter(_lives, stopped):  # a decoder that hangs does not see that its server is gone
             os.kill(each, signal.SIGKILL)
 
 

@@ -1,4 +1,4 @@
-"""Requests that two servers could read in two ways, and what is no request at all: refused, and hung up on."""
+"""Requests that two servers could read differently, and invalid ones: refused, and the connection is closed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def running() -> Iterator[Running]:
 
 
 def _said(running: Running, sent: bytes) -> tuple[bytes, bytes]:
-    """Send something with a sound request behind it; return all that comes until the server hangs up."""
+    """Send something with a valid request behind it; return what comes until the server closes the connection."""
     with socket.create_connection(("127.0.0.1", running.port), timeout=8) as connection:
         # its own thread, as an answer may come while there still is something to send
         sending = threading.Thread(target=_send, args=(connection, sent + _NEXT))
@@ -43,7 +43,7 @@ def _said(running: Running, sent: bytes) -> tuple[bytes, bytes]:
 
 
 def _send(connection: socket.socket, sent: bytes) -> None:
-    with suppress(OSError):  # it was hung up on meanwhile
+    with suppress(OSError):  # the server closed the connection meanwhile
         connection.sendall(sent)
 
 
@@ -96,14 +96,14 @@ def _send(connection: socket.socket, sent: bytes) -> None:
         pytest.param(_GET + b"X-One: a\r\n" * 100_000 + b"\r\n", id="many-headers"),
     ],
 )
-def test_what_can_be_read_in_two_ways_is_refused_and_hung_up_on(running: Running, sent: bytes) -> None:
+def test_an_ambiguous_request_is_refused_and_its_connection_closed(running: Running, sent: bytes) -> None:
     began = time.monotonic()
     head, body = _said(running, sent)
     status, *lines = head.lower().split(b"\r\n")
     assert status.startswith(b"http/1.1 4"), head
     assert (len(sent) > 200_000) == status.startswith(b"http/1.1 431 "), status
     assert b"connection: close" in lines
-    assert json.loads(body).keys() == {"seen", "hint"}, "one answer, and none to what came behind"
+    assert json.loads(body).keys() == {"seen", "hint"}, "one answer, and none to the request behind"
     assert b"x-content-type-options: nosniff" in lines
     assert time.monotonic() - began < 6
 
@@ -116,7 +116,7 @@ def test_a_body_in_chunks_is_the_last_of_its_connection(running: Running, body: 
     assert json.loads(told).keys() == {"seen", "hint"}
 
 
-def test_sound_requests_follow_each_other_on_one_connection(running: Running) -> None:
+def test_valid_requests_follow_each_other_on_one_connection(running: Running) -> None:
     post = _POST + b"Content-Length: 7\r\n\r\nno form"
     with socket.create_connection(("127.0.0.1", running.port), timeout=8) as connection:
         connection.sendall(_NEXT + post + _GET + b"Connection: close\r\n\r\n")

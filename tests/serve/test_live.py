@@ -55,7 +55,7 @@ def _empty(running: Running) -> None:
         time.sleep(0.05)
 
 
-def test_an_upload_that_stands_still_is_ended(threaded: Threaded) -> None:
+def test_an_upload_that_stalls_is_ended(threaded: Threaded) -> None:
     body = _body(grey(1))
     with threaded(limits=_HASTY) as running, socket.create_connection(("127.0.0.1", running.port)) as connection:
         connection.sendall(_head(len(body)) + body[:40])
@@ -70,7 +70,7 @@ def test_an_upload_that_trickles_is_ended(threaded: Threaded) -> None:
     with threaded(limits=_HASTY) as running, socket.create_connection(("127.0.0.1", running.port)) as connection:
         connection.sendall(_head(len(body)))
         began = time.monotonic()
-        with suppress(OSError):  # reset or broken pipe, as it comes
+        with suppress(OSError):  # reset or broken pipe
             for place in range(len(body)):
                 connection.sendall(body[place : place + 1])
                 time.sleep(0.05)
@@ -79,7 +79,7 @@ def test_an_upload_that_trickles_is_ended(threaded: Threaded) -> None:
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET / HT", b"GET /v1/health HTTP/1.1\r\nHost: local", b"X"])
-def test_a_head_that_never_ends_is_hung_up_on(threaded: Threaded, sent: bytes) -> None:
+def test_a_head_that_never_ends_closes_the_connection(threaded: Threaded, sent: bytes) -> None:
     with threaded(limits=_HASTY) as running, socket.create_connection(("127.0.0.1", running.port)) as connection:
         connection.sendall(sent)
         began = time.monotonic()
@@ -87,7 +87,7 @@ def test_a_head_that_never_ends_is_hung_up_on(threaded: Threaded, sent: bytes) -
         assert time.monotonic() - began < 5
 
 
-def test_a_second_head_on_one_connection_is_awaited_no_longer(threaded: Threaded) -> None:
+def test_a_second_head_on_one_connection_has_no_more_time(threaded: Threaded) -> None:
     with threaded(limits=_HASTY) as running, socket.create_connection(("127.0.0.1", running.port)) as connection:
         connection.sendall(b"GET /v1/models HTTP/1.1\r\nHost: localhost\r\n\r\n")
         time.sleep(0.3)
@@ -97,7 +97,7 @@ def test_a_second_head_on_one_connection_is_awaited_no_longer(threaded: Threaded
         assert time.monotonic() - began < 5
 
 
-def test_an_upload_that_is_cut_off_hurts_nobody(threaded: Threaded) -> None:
+def test_an_upload_that_is_cut_off_disturbs_no_other(threaded: Threaded) -> None:
     body = _body(grey(1))
     with threaded() as running:
         for place in (0, 20, len(body) // 2, len(body) - 1):
@@ -108,14 +108,14 @@ def test_an_upload_that_is_cut_off_hurts_nobody(threaded: Threaded) -> None:
         assert pixels(answer.content)[0, 0] == 248
 
 
-def test_one_who_sends_too_much_hears_why(threaded: Threaded) -> None:
+def test_a_client_that_sends_too_much_learns_why(threaded: Threaded) -> None:
     with threaded(limits={"upload": 1 << 20}) as running:
         for attempt in range(3):
             answer = httpx.post(f"{running.url}/v1/translate", files={"file": bytes(3 << 20)})
             assert problem(answer, 413) == "The upload is larger than 1 MiB.", attempt
 
 
-def test_when_the_server_is_full_one_hears_it_at_once(threaded: Threaded, network: Network) -> None:
+def test_a_full_server_says_so_at_once(threaded: Threaded, network: Network) -> None:
     with threaded(limits={"queue": 1}) as running, httpx.Client(base_url=running.url) as client:
         with socket.create_connection(("127.0.0.1", running.port)) as connection:
             connection.sendall(_head(100))
@@ -187,13 +187,13 @@ def test_a_signal_lets_running_requests_end_and_refuses_new_ones(tmp_path: Path,
         assert process.popen.poll() is None
         connection.sendall(body[50:])
         status, _, content = _answer(connection).partition(b"\r\n\r\n")
-        assert status.startswith(b"HTTP/1.1 400 "), "it was worked on: there is no face in it"
+        assert status.startswith(b"HTTP/1.1 400 "), "it was finished: there is no face in it"
         assert b"No face was found in this picture." in content
         assert process.popen.wait(20) == 0
         assert process.popen.stderr is not None
         assert all(line.startswith("note: faces are") for line in process.popen.stderr), "nothing went wrong"
 
 
-def test_a_taken_port_is_told_of_in_one_line(process: Process, refused: Callable[..., str]) -> None:
+def test_a_taken_port_gets_one_line(process: Process, refused: Callable[..., str]) -> None:
     said = refused("serve", "--port", process.port)
     assert "cannot listen there (address already in use); give another --port" in said

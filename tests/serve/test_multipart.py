@@ -59,7 +59,7 @@ def test_the_content_decides_not_its_name_or_type(serve: Ask, name: str, media: 
         assert answer.status_code == status, answer.text
 
 
-def test_an_archive_is_no_picture(serve: Ask) -> None:
+def test_an_archive_is_not_a_picture(serve: Ask) -> None:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("bomb.png", bytes(8 << 20))
@@ -116,10 +116,10 @@ def test_a_picture_that_takes_too_long(serve: Ask) -> None:
 
 
 def _orders() -> dict[str, bytes]:
-    """Return pictures of 90x120 and more pixels, in every format and in what formats hide."""
+    """Return pictures of 90x120 and more pixels, in every format, and hidden where formats allow it."""
     image, small, exif = Image.new("RGB", (120, 90), "red"), Image.new("RGB", (8, 8)), Image.Exif()
     exif[0x0112] = 6  # lies on its side
-    exif.get_ifd(0x8769)[0xA002] = 8  # the width, it says
+    exif.get_ifd(0x8769)[0xA002] = 8  # what it says is the width
     kinds: dict[str, dict[str, Any]] = {
         "JPEG": {"exif": exif},
         "MPO": {"save_all": True, "append_images": [small.copy()]},
@@ -235,11 +235,11 @@ def test_damaged_and_odd_forms(serve: Ask, body: bytes, status: int, said: str) 
         "multipart/mixed; a=b",
     ],
 )
-def test_a_body_that_is_no_form(serve: Ask, media: str) -> None:
+def test_a_body_that_is_not_a_form(serve: Ask, media: str) -> None:
     problem(serve().post("/v1/translate", content=grey(9), headers={"Content-Type": media}), 415)
 
 
-def test_a_boundary_beyond_all_bounds(serve: Ask) -> None:
+def test_a_boundary_that_is_too_long(serve: Ask) -> None:
     headers = {"Content-Type": "multipart/form-data; boundary=" + "x" * 3000}
     problem(serve().post("/v1/translate", content=b"x", headers=headers), 400)
 
@@ -253,7 +253,7 @@ def test_all_uploads_together_have_a_limit(serve: Ask) -> None:
     assert client.send(grey(9)).status_code == 200, "what was refused is not counted any more"
 
 
-def test_a_desk_forgets_what_has_left() -> None:
+def test_admission_forgets_requests_that_have_left() -> None:
     admission = Admission(requests=1, size=10)
     with admission.admit() as ticket:
         ticket.reserve(7)

@@ -1,4 +1,4 @@
-"""Many at once: places, time limits, batches, and crashes that stay where they are."""
+"""Many requests at once: places, time limits, batches, and crashes that end only their own request."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from facesketch.serve.codec import ImageDecoder
 from facesketch.serve.problems import ProblemError
 
 
-def test_when_all_places_are_taken_one_is_told_when_to_come_again(serve: Ask, network: Network) -> None:
+def test_when_all_places_are_taken_the_answer_says_when_to_try_again(serve: Ask, network: Network) -> None:
     client = serve(limits={"queue": 3})
     network.go.clear()
     with ThreadPoolExecutor(3) as pool:
@@ -40,14 +40,14 @@ def test_what_takes_too_long_ends_and_keeps_its_place_until_its_thread_is_free(s
     client = serve(limits={"queue": 1, "seconds": 0.3})
     network.go.clear()
     assert problem(client.send(grey(1)), 504) == "This took longer than 0.3 s."
-    assert client.get("/v1/health").json()["queue"] == 1, "the network is still at it"
+    assert client.get("/v1/health").json()["queue"] == 1, "the network is still busy with it"
     problem(client.send(grey(1)), 429)
     network.go.set()
     _until(lambda: client.get("/v1/health").json()["queue"] == 0)
     assert client.send(grey(1)).status_code == 200
 
 
-def test_one_whose_client_has_gone_is_taken_out_of_the_line(serve: Ask, network: Network) -> None:
+def test_a_request_whose_client_has_gone_leaves_the_line(serve: Ask, network: Network) -> None:
     client = serve()
     network.go.clear()
     with ThreadPoolExecutor(1) as pool:
@@ -57,7 +57,7 @@ def test_one_whose_client_has_gone_is_taken_out_of_the_line(serve: Ask, network:
         _until(lambda: client.get("/v1/health").json()["queue"] == 1)
         network.go.set()
         assert first.result().status_code == 200
-    assert sum(network.batches) == 1, "nobody worked for the one who had gone"
+    assert sum(network.batches) == 1, "the network did not work for the client that had gone"
 
 
 def _leave_early(app: object, file: bytes) -> None:
@@ -100,7 +100,7 @@ def test_what_waits_goes_through_the_network_together(serve: Ask, network: Netwo
     assert network.batches == [1, 8]
 
 
-def test_a_picture_that_cannot_be_worked_on_ends_its_own_request_only(
+def test_a_picture_on_which_the_network_fails_ends_only_its_own_request(
     serve: Ask, network: Network, caplog: pytest.LogCaptureFixture
 ) -> None:
     client = serve()
@@ -138,7 +138,7 @@ def test_batches_hold_one_shape_and_the_first_kind_goes_first(network: Network) 
     batcher.close()
 
 
-def test_what_is_cancelled_is_not_worked_on(network: Network) -> None:
+def test_a_cancelled_picture_does_not_reach_the_network(network: Network) -> None:
     batcher, translator = Batcher(3), Translator(network)
     network.go.clear()
     _line_up(batcher, translator, _prepared(0))
@@ -165,7 +165,7 @@ def test_a_batcher_that_is_closed_finishes_what_waits(network: Network) -> None:
         _line_up(batcher, translator, _prepared(1))
 
 
-def test_no_more_pixels_are_decoded_at_once_than_may_be_and_none_is_overtaken() -> None:
+def test_the_limit_on_pixels_decoded_at_once_holds_and_none_is_overtaken() -> None:
     decoder, names = ImageDecoder(300, 10), ("small", "large", "late")
     sizes = {"small": (8, 8), "large": (16, 16), "late": (8, 9)}
     inside, leave = ({name: threading.Event() for name in names} for _ in range(2))
@@ -190,7 +190,7 @@ def test_no_more_pixels_are_decoded_at_once_than_may_be_and_none_is_overtaken() 
         leave["late"].set()
 
 
-def test_the_wait_that_is_told_grows_with_the_line() -> None:
+def test_retry_after_grows_with_the_line() -> None:
     told = []
     for requests in (1, 100, 100_000):
         admission = Admission(requests, 10)

@@ -117,7 +117,7 @@ def test_a_training_shows_its_settings_curves_and_samples(serve: Ask, tmp_path: 
     client = serve(runs=tmp_path)
     told = client.get("/v1/runs/one").json()
     assert told["config"]["method"] == {"name": "pix2pix", "width": 8, "encoder_weights": "vgg16.safetensors"}
-    assert "secret" not in json.dumps(told), "where things lie is nobody's business"
+    assert "secret" not in json.dumps(told), "paths stay private"
     points = told["losses"]["generator"]
     assert len(points) == 300
     assert (points[0], points[-1]) == ([1, 1.0], [900, pytest.approx(1 / 900)])
@@ -162,15 +162,15 @@ def test_a_training_runs_as_long_as_its_process_holds_the_folder(serve: Ask, tmp
     with locked(folder) as holder:
         assert state() == "running"
         os.utime(folder / LOG, (1, 1))
-        assert state() == "running", "an epoch may take for ever"
+        assert state() == "running", "an epoch may take forever"
         holder.kill()
         holder.wait()
         assert (folder / LOCK).exists()
         assert state() == "stopped", "its process is gone"
 
 
-def test_to_look_at_a_training_does_not_keep_it_from_starting(tmp_path: Path) -> None:
-    """A lock that was made a moment ago is left alone: to try it might keep its maker from taking it."""
+def test_looking_at_a_training_does_not_keep_it_from_starting(tmp_path: Path) -> None:
+    """A lock that was made a moment ago is left alone: trying it could keep its owner from taking it."""
     folder = write_run(tmp_path / "one", _steps(3))
     (folder / LOCK).touch()
     assert [run.state for run in RunStore(tmp_path).runs()] == ["running"]
@@ -269,7 +269,7 @@ def _check_shown(folder: Path) -> Run:
         (CONFIG, b'method.name = "x"\ndirection = "sideways"', "config.toml: direction"),
     ],
 )
-def test_what_no_training_writes_is_told(tmp_path: Path, name: str, content: bytes, reason: str) -> None:
+def test_the_reason_says_what_no_training_writes(tmp_path: Path, name: str, content: bytes, reason: str) -> None:
     write_run(tmp_path / "good", _steps(3))
     (write_run(tmp_path / "bad", _steps(3)) / name).write_bytes(content)
     shown = _check_shown(tmp_path)
@@ -286,7 +286,7 @@ def test_a_pipe_in_place_of_a_file_is_not_waited_for(tmp_path: Path) -> None:
     assert [run.state for run in RunStore(tmp_path).runs()].count("unreadable") == 2, "a lock can be left out"
 
 
-def test_a_folder_whose_name_is_no_text(serve: Ask, tmp_path: Path) -> None:
+def test_a_folder_whose_name_is_not_text(serve: Ask, tmp_path: Path) -> None:
     odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
     try:
         odd.mkdir()
@@ -320,8 +320,8 @@ def test_no_link_in_a_run_folder_is_followed(serve: Ask, tmp_path: Path, linked:
 
 
 @pytest.mark.parametrize("part", ["one", SAMPLES, "epoch-0001.png"])
-def test_a_link_that_is_put_there_between_two_looks_is_not_followed(tmp_path: Path, part: str) -> None:
-    """Change places between a folder and a link all the while; what lies outside is never read."""
+def test_a_link_that_appears_between_two_looks_is_not_followed(tmp_path: Path, part: str) -> None:
+    """Swap a folder and a link again and again; what lies outside is never read."""
     inside, outside = tmp_path / "runs", tmp_path / "outside"
     for root, content in ((inside, b"inside"), (outside, b"outside")):
         (root / "one" / SAMPLES).mkdir(parents=True)

@@ -33,7 +33,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> BaseSchema:
     )
 
     async def endless(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":  # schemathesis ends an application's life after each test
+        if scope["type"] == "http":  # schemathesis shuts an application down after each test
             await guard(scope, receive, send)
 
     return schemathesis.openapi.from_asgi("/v1/openapi.json", endless, config=config)
@@ -53,7 +53,7 @@ _OPERATIONS = [
 ]
 
 
-# only what takes something can be given something wrong
+# only an operation that takes something can get something wrong
 _CASES = [
     (operation, mode)
     for operation in _OPERATIONS
@@ -73,7 +73,7 @@ def test_the_api_does_as_its_document_says(api: BaseSchema, operation: str, mode
     @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck))
     @given(case=api[path][method].as_strategy(generation_mode=mode))
     def holds(case: Any) -> None:
-        # a form says nothing for an empty list, and a number in it is a text, so neither breaks a rule
+        # a form leaves an empty list out and sends a number as text, so neither breaks a rule
         sent = case.body.items() if isinstance(case.body, dict) else ()
         assume(
             not any(value in ([], {}) or (name in texts and isinstance(value, (int, float))) for name, value in sent)

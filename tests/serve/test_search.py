@@ -86,7 +86,7 @@ def _search(client: Client, **fields: str) -> Any:
     return client.send(grey(250, (30, 40)), accept="application/json", path="/v1/search", **fields)
 
 
-def test_a_gallery_of_too_few_tells_no_chance(client: Client, gallery: Shown) -> None:
+def test_a_gallery_of_too_few_people_gives_no_chance(client: Client, gallery: Shown) -> None:
     gallery.few = True
     told = _search(client).json()
     assert (told["absent"], told["elsewhere"], {hit["chance"] for hit in told["hits"]}) == (None, None, {None})
@@ -125,13 +125,13 @@ def test_several_pictures_are_asked_at_once(client: Client, gallery: Shown) -> N
     assert "More than 8 pictures" in answer.text
 
 
-def test_what_is_left_out_is_the_gallerys_own_default(client: Client, gallery: Shown) -> None:
+def test_a_field_that_is_left_out_has_the_gallerys_default(client: Client, gallery: Shown) -> None:
     _search(client)
     assert gallery.asked == [((30, 40), 10, "fused", None, 0.5)]
 
 
-def test_a_hit_says_nothing_of_where_its_photo_lies(client: Client, gallery: Shown) -> None:
-    gallery.named = False  # without a list of people a photo is its own person, by its place on the disk
+def test_a_hit_does_not_reveal_the_path_of_its_photo(client: Client, gallery: Shown) -> None:
+    gallery.named = False  # without a list of people a photo is its own person, by its path
     answer = _search(client)
     assert "secret" not in answer.text
     assert [hit["person"] for hit in answer.json()["hits"]] == ["Person 1", "Person 2"]
@@ -199,7 +199,7 @@ def test_searches_wait_for_each_other(client: Client, gallery: Shown) -> None:
     assert gallery.most_at_once == 1
 
 
-def test_what_is_no_picture_is_not_searched_for(client: Client, gallery: Shown) -> None:
+def test_an_upload_that_is_not_a_picture_is_not_searched_for(client: Client, gallery: Shown) -> None:
     problem(client.send(b"nothing", path="/v1/search"), 415)
     assert gallery.asked == []
 
@@ -227,11 +227,11 @@ def test_a_gallery_that_is_not_there(refused: Callable[..., str], tmp_path: Path
 
 
 @pytest.mark.parametrize("kind", [OutputError, GalleryError, MissingExtraError])
-def test_what_is_amiss_with_the_gallery_is_the_servers_fault_and_names_no_place(
+def test_a_fault_of_the_gallery_is_the_servers_and_names_no_path(
     client: Client, gallery: Shown, kind: type[Exception], caplog: pytest.LogCaptureFixture
 ) -> None:
     gallery.error = kind("the query cannot be noted", "leave out `query_log`", "/secret/cases/queries.jsonl")
     answer = _search(client)
     assert problem(answer, 500) == "Something went wrong on the server."
     assert "secret" not in answer.text
-    assert "queries.jsonl" in caplog.text, "whoever runs it reads of it"
+    assert "queries.jsonl" in caplog.text, "the person who runs it can read why"

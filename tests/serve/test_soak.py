@@ -1,4 +1,4 @@
-"""Fifty clients at once, good and bad: the good get their own pictures, and the server keeps its size."""
+"""Fifty clients at once, good and bad: the good get their own pictures, and the server does not grow."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def right_pictures() -> list[np.ndarray]:
 
 
 async def storm(process: Process, seconds: float, clients: int = 50) -> tuple[Counter[str], list[tuple[int, bytes]]]:
-    """Let clients of all kinds send what they send for so long; return what came, and the good answers by picture."""
+    """Let clients of all kinds send for some seconds; return what came, and the good answers by picture."""
     seen, answers, numbers = Counter[str](), list[tuple[int, bytes]](), count()
     until = time.monotonic() + seconds
     large, bomb = png(Image.new("RGB", (2500, 2500))), png(Image.new("1", (9000, 9000)))
@@ -67,7 +67,7 @@ async def storm(process: Process, seconds: float, clients: int = 50) -> tuple[Co
 
 
 async def _dawdle(port: int, kind: str) -> None:
-    """Send an upload byte by byte, or hang up in its midst."""
+    """Send an upload byte by byte, or close the connection in the middle of it."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     head = "POST /v1/translate HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=edge\r\n"
     writer.write(f"{head}Content-Length: 5000\r\n\r\n--edge\r\n".encode())

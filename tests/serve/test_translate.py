@@ -54,7 +54,7 @@ def test_the_whole_answer_shows_what_was_framed_and_made(own: Client, face: byte
     assert (told["turned"], told["notice"]) == (0, "")
 
 
-def test_a_face_on_its_side_is_drawn_upright_and_it_is_said(own: Client, face: bytes) -> None:
+def test_a_face_on_its_side_is_drawn_upright_and_the_answer_says_so(own: Client, face: bytes) -> None:
     lying = png(open_image(face).transpose(Image.Transpose.ROTATE_90))
     answer, upright = own.send(lying), own.send(face)
     assert (pixels(answer.content) == pixels(upright.content)).all()
@@ -112,7 +112,7 @@ def test_a_face_that_is_not_there(own: Client, face: bytes) -> None:
         ("text/html, image/png;q=0.2", "PNG"),
     ],
 )
-def test_the_answer_is_of_the_kind_that_is_preferred(serve: Ask, accept: str, kind: str) -> None:
+def test_the_answer_has_the_format_that_is_preferred(serve: Ask, accept: str, kind: str) -> None:
     answer = serve().send(grey(30), accept=accept)
     assert answer.headers["content-type"] == f"image/{kind.lower()}"
     with Image.open(io.BytesIO(answer.content)) as image:
@@ -121,7 +121,7 @@ def test_the_answer_is_of_the_kind_that_is_preferred(serve: Ask, accept: str, ki
 
 
 @pytest.mark.parametrize("accept", ["text/html", "image/png;q=0", "application/xml;q=0.9"])
-def test_a_kind_that_there_is_not(serve: Ask, accept: str) -> None:
+def test_an_answer_that_the_server_cannot_give(serve: Ask, accept: str) -> None:
     problem(serve().send(grey(30), accept=accept), 406)
 
 
@@ -232,7 +232,7 @@ def test_models_are_listed_with_what_they_do(own: Client) -> None:
     ]
 
 
-def test_a_model_of_ones_own_is_offered_without_its_place(tmp_path: Path, serve: Ask) -> None:
+def test_your_own_model_is_offered_without_its_path(tmp_path: Path, serve: Ask) -> None:
     for folder in ("one", "two"):
         (tmp_path / folder).mkdir()
         shutil.copyfile(shipped.path("photo2sketch"), tmp_path / folder / "My Model.onnx")
@@ -247,7 +247,7 @@ def test_a_model_of_ones_own_is_offered_without_its_place(tmp_path: Path, serve:
     assert str(tmp_path) not in said
 
 
-def test_the_style_of_any_name_goes_into_a_header() -> None:
+def test_a_style_of_any_name_fits_into_a_header() -> None:
     framed, model = (
         SimpleNamespace(direction="photo2sketch", face=None, style="鉛筆"),
         SimpleNamespace(about=SimpleNamespace(id="m")),

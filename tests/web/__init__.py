@@ -1,1 +1,1 @@
-"""The tests of the page. They are a package, so that the browser ends with them."""
+"""The tests of the page. They are a package, so that the browser closes when they end."""

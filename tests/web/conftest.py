@@ -54,7 +54,7 @@ def complaints() -> Iterator[list[str]]:
 
 @pytest.fixture
 def new_page(chromium: Browser, complaints: list[str]) -> Iterator[NewPage]:
-    """Return what opens a page with a context of its own: `new_page(url, **options)`; without `url`, a blank one."""
+    """Return a function that opens a page in a new context: `new_page(url, **options)`; without `url`, a blank one."""
     with ExitStack() as stack:
 
         def new(url: str = "", **options: Any) -> Page:
@@ -95,7 +95,7 @@ class Held:
         page.route(address, hold)
 
     def wait(self, count: int) -> None:
-        """Wait until so many requests have been made."""
+        """Wait until the page has made `count` requests."""
         for _ in range(1500):
             if len(self.routes) >= count:
                 break
@@ -111,7 +111,7 @@ class Held:
 
 @pytest.fixture
 def saved(tmp_path: Path) -> Save:
-    """Return what clicks a button that downloads a file, and returns the file, which keeps its name."""
+    """Return a function that clicks a button that downloads a file, and returns the file under its own name."""
 
     def save(button: Locator) -> Path:
         with button.page.expect_download() as coming:
@@ -179,7 +179,7 @@ def portraits(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def serving(portraits: Path) -> Iterator[Serve]:
-    """Return what starts a server with the package's own models and gives its address: `serving(gallery=…, …)`."""
+    """Return a function that serves the package's own models and returns the address: `serving(gallery=…, …)`."""
     from facesketch.serve.app import build
     from facesketch.serve.server import Server, listen
     from facesketch.serve.settings import Settings
@@ -194,7 +194,7 @@ def serving(portraits: Path) -> Iterator[Serve]:
             thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
             thread.start()
             try:
-                with urllib.request.urlopen(url, timeout=30):  # it listens already, and answers once it has begun
+                with urllib.request.urlopen(url, timeout=30):  # it listens already, and answers once it has started
                     yield url
             finally:
                 server.should_exit = True
@@ -213,7 +213,7 @@ def shelved(portraits: Path) -> Shelved:
 
 @pytest.fixture(scope="session")
 def runs(portraits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with one training that goes on; a test may let it go further."""
+    """Return a folder with one training that goes on; a test may continue it."""
     folder = tmp_path_factory.mktemp("runs")
     (folder / "first" / "samples").mkdir(parents=True)
     (folder / "first" / "config.toml").write_text('direction = "photo2sketch"\n[method]\nname = "pix2pix"\n')

@@ -1,4 +1,4 @@
-"""The page where one draws: strokes, what takes them back, and the photo that follows them."""
+"""The page where you draw: strokes, undoing them, and the photo that follows them."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_too_little_to_be_a_face_gives_a_hint_instead_of_a_mask(page: Page) -> N
     expect(hint).to_be_visible()
 
 
-def test_strokes_are_taken_back_and_made_again(board: Page) -> None:
+def test_strokes_are_undone_and_redone(board: Page) -> None:
     undo, redo, clear = (board.get_by_label(name) for name in ("Undo", "Redo", "Clear all strokes"))
     _stroke(board, 0.3)
     one = _ink(board)
@@ -123,7 +123,7 @@ def test_strokes_are_taken_back_and_made_again(board: Page) -> None:
     assert _ink(board) == two
 
 
-def test_the_eraser_takes_away_what_it_passes_over(board: Page) -> None:
+def test_the_eraser_removes_what_it_passes_over(board: Page) -> None:
     _stroke(board, 0.5)
     drawn = _ink(board)
     board.keyboard.press("e")
@@ -146,7 +146,7 @@ def test_a_pen_that_is_pressed_harder_draws_wider_and_darker(board: Page) -> Non
     assert black > grey + 40
 
 
-def test_it_can_be_drawn_with_keys_alone(board: Page) -> None:
+def test_you_can_draw_with_keys_alone(board: Page) -> None:
     board.locator("#paper").focus()
     for _ in range(5):
         board.keyboard.press("Shift+ArrowRight")
@@ -163,7 +163,7 @@ def test_it_can_be_drawn_with_keys_alone(board: Page) -> None:
     assert _ink(board) == 0
 
 
-def test_one_request_flies_at_a_time_and_the_last_stroke_is_seen(board: Page) -> None:
+def test_one_request_runs_at_a_time_and_the_last_one_has_every_stroke(board: Page) -> None:
     held = Held(board, "**/v1/translate")
     board.get_by_label("Width").fill("30")
     for height in (0.2, 0.3, 0.4):
@@ -186,7 +186,7 @@ def test_one_request_flies_at_a_time_and_the_last_stroke_is_seen(board: Page) ->
     held.wait(3)
 
 
-def test_a_picture_of_ones_own_is_traced(board: Page, portraits: Path) -> None:
+def test_your_own_picture_is_traced(board: Page, portraits: Path) -> None:
     board.set_input_files(_INPUT, portraits / "photos" / "face-0001.png")
     expect(board.get_by_label("Start from")).to_have_value("own")
     _settled(board)
@@ -194,7 +194,7 @@ def test_a_picture_of_ones_own_is_traced(board: Page, portraits: Path) -> None:
 
 
 @pytest.mark.parametrize("chosen", ["own", "blank"])
-def test_an_example_that_comes_late_leaves_what_was_chosen_meanwhile(page: Page, portraits: Path, chosen: str) -> None:
+def test_an_example_that_comes_late_does_not_replace_a_later_choice(page: Page, portraits: Path, chosen: str) -> None:
     held, start = Held(page, "**/v1/translate", "astronaut.jpg"), page.get_by_label("Start from")
     _open(page)
     held.wait(1)
@@ -227,7 +227,7 @@ def test_a_face_that_is_given_before_the_server_answers_stays(
     assert example.routes == []
 
 
-def test_a_stroke_under_way_is_whole_though_a_face_arrives(board: Page) -> None:
+def test_a_stroke_stays_whole_when_a_face_arrives_meanwhile(board: Page) -> None:
     held = Held(board, "**/v1/translate", "astronaut.jpg")
     board.get_by_label("Start from").select_option("example")
     held.wait(1)

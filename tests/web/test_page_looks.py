@@ -1,4 +1,4 @@
-"""How the page looks and is used: any width, light and dark, by keys alone, by those who do not see it."""
+"""How the page looks and works: at any width, in light and dark, with keys alone and with a screen reader."""
 
 from __future__ import annotations
 

@@ -92,7 +92,7 @@ def test_the_slider_follows_the_mouse_and_the_keys(page: Page, portraits: Path) 
     expect(slider).to_have_attribute("aria-valuetext", f"{value + 1} % photo, {99 - value} % sketch")
 
 
-def test_other_models_and_styles_draw_otherwise(page: Page, portraits: Path) -> None:
+def test_other_models_and_styles_draw_differently(page: Page, portraits: Path) -> None:
     page.set_input_files(_INPUT, portraits / "photos" / "face-0002.png")
     extent = page.get_by_label("What to draw")
     results = [_changed(page, None)]
@@ -215,7 +215,7 @@ def test_a_token_is_asked_for_until_it_is_right(new_page: NewPage, serving: Serv
     complaints.clear()
 
 
-def test_a_zip_is_made_as_others_read_it(page: Page, tmp_path: Path) -> None:
+def test_other_programs_can_read_the_zip(page: Page, tmp_path: Path) -> None:
     code = """async () => {
         const {zip} = await import("./page/zip.js");
         const file = (name, text) => ({name, blob: new Blob([text])});

@@ -58,7 +58,7 @@ def test_a_sketch_is_searched_for(page: Page, shelved: Shelved, portraits: Path)
     assert shelved.routes[-1] == ("to-photo", 5, 0.5)
 
 
-def test_a_gallery_of_too_few_shows_no_chance(
+def test_a_gallery_of_too_few_people_shows_no_chance(
     page: Page, shelved: Shelved, portraits: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shelved, "few", True)

@@ -1,4 +1,4 @@
-"""The report in a real browser: it fits a phone, follows the dark scheme, and asks nobody for anything."""
+"""The report in a real browser: it fits a phone, follows the dark scheme, and loads nothing from elsewhere."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_tables_are_copied_as_csv_and_latex(new_page: NewPage, report: str) -> N
     assert r"baseline & pencil filter & 0.500 & 0.500 & 0.500 & 0.400 to 0.600 \\" in lines
 
 
-def test_it_is_dark_where_the_reader_wants_it(new_page: NewPage, report: str) -> None:
+def test_it_is_dark_where_the_reader_prefers_that(new_page: NewPage, report: str) -> None:
     page = new_page()
     page.goto(report)
     shots = {}
