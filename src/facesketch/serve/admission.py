@@ -1,4 +1,4 @@
-"""Admission control: limits on the requests at once and on the bytes of their uploads; any beyond get a 429."""
+"""Admission control: limits on requests at once and on the bytes of their uploads; requests beyond get a 429."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading below a folder that others write to: follow no link, and read no more than asked for."""
+"""Reading below a folder that others write to: it follows no link and reads no more than it was asked for."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ class Searcher:
 
     Attributes:
         count: how many photos it had at the last request.
-        thread: call its methods here: in one thread, as a search runs two networks and the index on all processors.
+        thread: the one to call its methods in, as a search runs two networks and the index on all processors.
 
     Args:
         gallery: where to search.

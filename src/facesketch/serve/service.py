@@ -28,7 +28,7 @@ AnyForm = TypeVar("AnyForm", TranslateForm, SearchForm)
 
 
 class Service:
-    """Holds what translates and, where there is a gallery or a folder of trainings, what searches and shows them."""
+    """Holds the translator, the searcher (None without a gallery) and the run store (None without a folder of runs)."""
 
     def __init__(self, settings: Settings, catalogue: Catalogue, gallery: Gallery | None) -> None:
         limits = settings.limits
