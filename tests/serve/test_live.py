@@ -143,7 +143,7 @@ def test_sixty_four_at_once_each_get_the_answer_to_their_own_picture(process: Pr
         right = np.asarray(model(open_image(sent[number]), align=False)).astype(int)
         distances = [np.abs(pixels(each.content).astype(int) - right).mean() for each in answers]
         assert int(np.argmin(distances)) == number
-        assert distances[number] < 0.5, "batches round differently, no more"
+        assert distances[number] < 0.5, "only rounding differs between batches"
 
 
 def _striped(number: int) -> bytes:

@@ -97,7 +97,7 @@ def wrong(answers: list[tuple[int, bytes]]) -> Iterator[int]:
     for number, content in answers:
         made = pixels(content).astype(int)
         distances = [np.abs(made - each).mean() for each in right]
-        if int(np.argmin(distances)) != number or distances[number] > 0.5:  # batches round differently, no more
+        if int(np.argmin(distances)) != number or distances[number] > 0.5:  # only rounding differs between batches
             yield number
 
 
