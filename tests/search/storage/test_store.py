@@ -185,6 +185,21 @@ def test_an_index_is_refreshed_and_then_rebuilt(tmp_path: Path, monkeypatch: pyt
     assert pieces == [1, 2, 3, 1, 1], "one more each time, rebuilt above two and when it has more than doubled"
 
 
+@pytest.mark.parametrize("dimension", [1, 12])
+def test_an_index_is_built_for_vectors_of_any_length(
+    dimension: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "INDEX_FROM", 300)
+    made = Store.create(tmp_path, "hog-1", dimension)
+    vectors = _clustered(300, dimension)
+    made.upsert([_row(str(number), vector) for number, vector in enumerate(vectors)])
+    made.optimise()
+    built = made.version
+    made.optimise()
+    assert (made.indexed, made.version) == (300, built), "one that fits is not built again"
+    assert made.nearest(vectors[7], 1)[0].score == pytest.approx(1, abs=1e-5)
+
+
 def test_an_index_of_another_sort_finds_everything_until_it_is_rebuilt(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -32,7 +32,7 @@ _NUMBERS = 25_600_000  # the same for long vectors: numbers in all vectors, from
 _TABLE, _FOLDER = "photos", "photos.lance"
 _KEPT = timedelta(minutes=10)  # how long old versions are kept for their readers
 _AT_ONCE = 500  # keys in one condition
-_INDEX, _SORT = "by_vector", "IvfRq"
+_INDEX = "by_vector"
 _PIECES = 8  # every refresh adds a piece to the index; with more than these it is rebuilt
 _CELL = 32_768  # photos in a cell of the index
 _ALL = 1_000_000  # cells that a query visits at most: all, as a sketch is too far from its photo to leave any out
@@ -205,8 +205,8 @@ class Store:
         With `where` only photos that meet this condition are looked at.
 
         Without an index the result is exact. With one, short codes of all photos are compared (RabitQ, Gao and Long,
-        SIGMOD 2024), and the whole vectors of the nearest: at least 98 % of the ten nearest are found on average, with
-        exact scores.
+        SIGMOD 2024; one byte a number where the length is no multiple of 8), and the whole vectors of the nearest: at
+        least 98 % of the ten nearest are found on average, with exact scores.
         """
         assert vector.shape == (self.dimension,), "the table's dimension"
         with _reading(self.uri):
@@ -230,10 +230,11 @@ class Store:
             try:
                 self._table.optimize(cleanup_older_than=_KEPT)
                 if outgrown:
-                    from lancedb.index import BTree, IvfRq
+                    from lancedb.index import BTree, IvfRq, IvfSq
 
                     self._table.create_index("key", config=BTree())  # finds a key without reading all keys
-                    config = IvfRq(distance_type="dot", num_partitions=cells_of(count), num_bits=_BITS)
+                    how: Any = {"distance_type": "dot", "num_partitions": cells_of(count)}
+                    config = IvfRq(**how, num_bits=_BITS) if self._sort == "IvfRq" else IvfSq(**how)
                     self._table.create_index("vector", config=config, name=_INDEX)
             except (OSError, RuntimeError) as error:
                 if "conflict" not in str(error).lower():
@@ -242,10 +243,15 @@ class Store:
     def _index(self) -> Any | None:
         return next((each for each in self._table.list_indices() if each.name == _INDEX), None)
 
+    @property
+    def _sort(self) -> str:
+        """The sort of index to build: LanceDB has RabitQ only for vectors whose length is a multiple of 8."""
+        return "IvfSq" if self.dimension % 8 else "IvfRq"
+
     def _index_is_outgrown(self) -> bool:
         """Return whether there is no index, or one of another sort, for far fewer photos or in too many pieces."""
         index = self._index()
-        if index is None or index.index_type != _SORT:
+        if index is None or index.index_type != self._sort:
             return True
         return bool(index.num_unindexed_rows > index.num_indexed_rows or index.num_segments > _PIECES)
 
