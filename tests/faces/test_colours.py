@@ -59,6 +59,7 @@ def test_colours_are_read_as_people_write_them() -> None:
     assert named("skin", "auto") is None
     assert named("hair", " Black ") == (0.0, 0.0, 0.0)
     assert named("background", "rgb(0, 0, 255)") == named("background", "#00f") == named("background", "blue")
+    assert named("hair", "rgb(300, 0, 0)") == named("hair", "hsl(0, 200%, 50%)") == named("hair", "red")
     steps = [named("skin", str(step + 1)) for step in range(len(MONK))]
     lightness = [step[0] for step in steps if step is not None]
     assert len(lightness) == 10
@@ -73,7 +74,8 @@ def test_colours_are_in_cielab() -> None:
 
 
 @pytest.mark.parametrize(
-    ("part", "colour"), [("skin", "0"), ("skin", "11"), ("hair", "3"), ("hair", "blackk"), ("skin", "")]
+    ("part", "colour"),
+    [("skin", "0"), ("skin", "11"), ("skin", "1" * 5000), ("hair", "3"), ("hair", "blackk"), ("skin", "")],
 )
 def test_what_is_no_colour_is_refused(part: Part, colour: str) -> None:
     with pytest.raises(ConfigError) as refused:

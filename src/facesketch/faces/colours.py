@@ -85,10 +85,10 @@ def named(part: Part, colour: str) -> Lab | None:
     text = colour.strip().lower()
     if text == "auto":
         return None
-    if part == "skin" and text.isdecimal() and 1 <= int(text) <= len(MONK):
-        text = MONK[int(text) - 1]
+    if part == "skin":
+        text = {str(step): shade for step, shade in enumerate(MONK, 1)}.get(text, text)
     try:
-        rgb = ImageColor.getrgb(text)[:3]
+        rgb = [min(max(level, 0), 255) for level in ImageColor.getrgb(text)[:3]]  # as browsers do
     except ValueError as error:
         scale = ", 1 to 10 on the Monk scale" if part == "skin" else ""
         raise ConfigError(
