@@ -12,6 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -161,9 +162,22 @@ def test_a_damaged_file_is_reported(tmp_path: Path) -> None:
         FaceFinder(tmp_path / "damaged.onnx")
 
 
-def test_another_network_is_told() -> None:
+def test_another_network_is_told(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"photo2sketch\.onnx: not YuNet .*face_detection_yunet"):
         FaceFinder(shipped.path("photo2sketch"))
+    other = onnx.load(shipped.YUNET)
+    for each in (node.input for node in other.graph.node if "input" in node.input):
+        each[list(each).index("input")] = "picture"
+    other.graph.input[0].name = "picture"
+    onnx.save(other, tmp_path / "other.onnx")
+    with pytest.raises(CheckpointError, match=r"other\.onnx: not YuNet"):
+        FaceFinder(tmp_path / "other.onnx")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a file that nobody can read from its start")
+def test_a_file_that_cannot_be_read_is_reported() -> None:
+    with pytest.raises(CheckpointError, match=r"/proc/self/mem: cannot be read"):
+        FaceFinder(Path("/proc/self/mem"))
 
 
 FACE = np.array([(0.30, 0.40), (0.70, 0.40), (0.5, 0.6), (0.34, 0.8253), (0.66, 0.8253)])

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import onnx
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
@@ -19,6 +20,9 @@ from facesketch.weights import shipped
 from facesketch.weights.catalogue import locate
 
 Pictures = list[NDArray[np.uint8]]
+CONSTANT = onnx.parser.parse_model(
+    '<ir_version: 8, opset_import: ["": 17]> no_input () => (float y) { y = Constant <value_float = 1.0> () }'
+)
 
 
 def test_files_that_are_no_models_are_named(tmp_path: Path) -> None:
@@ -29,6 +33,9 @@ def test_files_that_are_no_models_are_named(tmp_path: Path) -> None:
         SFace(tmp_path / "sface.onnx")
     with pytest.raises(CheckpointError, match=r"yunet.*: not SFace"):
         SFace(shipped.YUNET)
+    onnx.save(CONSTANT, tmp_path / "sface.onnx")
+    with pytest.raises(CheckpointError, match=r"sface.*: not SFace"):
+        SFace(tmp_path / "sface.onnx")
 
 
 @pytest.fixture

@@ -40,11 +40,12 @@ class SFace:
 
     def __init__(self, model: Path, detector: Path | None = None) -> None:
         self._network = open_published(model)
-        picture, *unused = self._network.get_inputs()
-        if picture.shape != [1, 3, *_SIZE] or self._network.get_outputs()[0].shape != [1, DIMENSION]:
+        pictures, found = self._network.get_inputs(), self._network.get_outputs()
+        if [each.shape for each in (*pictures[:1], *found[:1])] != [[1, 3, *_SIZE], [1, DIMENSION]]:
             raise CheckpointError(f"{model}: not SFace", "type `facesketch models fetch sface`")
         # the Zoo's 8-bit file lists the weights that it replaced as further inputs
-        self._picture, self._unused = picture.name, {each.name: np.zeros(each.shape, np.float32) for each in unused}
+        self._picture = pictures[0].name
+        self._unused = {each.name: np.zeros(each.shape, np.float32) for each in pictures[1:]}
         self._detector = None if detector is None else YuNet(detector)
 
     def describe(self, pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:

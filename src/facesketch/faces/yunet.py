@@ -61,8 +61,10 @@ class YuNet:
 
     def __init__(self, model: Path) -> None:
         self._net = open_published(model, _READABLE)
-        sides, heads = self._net.get_inputs()[0].shape[2:], {head.name for head in self._net.get_outputs()}
-        if not heads.issuperset(_HEADS) or any(isinstance(side, int) for side in sides):
+        pictures, heads = self._net.get_inputs(), {head.name for head in self._net.get_outputs()}
+        sides = [side for picture in pictures for side in picture.shape[2:]]
+        named = [picture.name for picture in pictures] == ["input"] and heads.issuperset(_HEADS)
+        if not named or any(isinstance(side, int) for side in sides):
             raise CheckpointError(f"{model}: not YuNet of 2023", "give face_detection_yunet_2023mar.onnx or its int8bq")
 
     def found(self, picture: NDArray[np.uint8]) -> Array:

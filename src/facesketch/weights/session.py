@@ -58,7 +58,10 @@ def open_published(path: Path, readable: Mapping[bytes, bytes] = {}) -> Inferenc
     """
     if not path.is_file():
         raise CheckpointError(f"{path}: no such file", "type `facesketch models fetch`, or give an ONNX model")
-    model = path.read_bytes()
+    try:
+        model = path.read_bytes()
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read ({(error.strerror or 'error').lower()})") from error
     for old, new in readable.items():
         model = model.replace(old, new)
     return open_session(model, str(path), published=True)
