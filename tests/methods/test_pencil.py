@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -39,6 +41,15 @@ def _draw(photo: NDArray[np.float64], sigma: float = 5.0) -> NDArray[np.float32]
 def test_it_is_the_colour_dodge(height: int, width: int, sigma: float) -> None:
     photo = _smooth(height, width)
     np.testing.assert_allclose(_draw(photo, sigma), _dodge(photo, sigma * max(height, width) / 256), atol=2e-5)
+
+
+def test_a_long_strip_takes_little_memory() -> None:
+    photo = np.full((3, 20, 6000), 0.5)
+    tracemalloc.start()
+    _draw(photo)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 40 << 20
 
 
 def test_each_picture_of_a_batch_is_drawn_by_itself() -> None:

@@ -47,10 +47,10 @@ def _blurred(grey: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
     """Return a grey picture blurred by a Gaussian of at most 3 sigma; the border's pixels repeat beyond it."""
     reach = max(1, int(3 * sigma + 0.5))
     curve = np.exp(-(np.arange(-reach, reach + 1) ** 2) / (2 * sigma**2))
-    block = 2 * reach  # rows at a time: NumPy is quickest with products of matrices
-    weights = np.array([np.pad(curve / curve.sum(), (row, block - 1 - row)) for row in range(block)], np.float32)
     for _ in range(2):  # down, then across
+        block = min(2 * reach, len(grey))  # rows at a time: NumPy is quickest with products of matrices
+        weights = np.array([np.pad(curve / curve.sum(), (row, block - 1 - row)) for row in range(block)], np.float32)
         padded = np.pad(grey, ((reach, reach + block), (0, 0)), "edge")
-        rows = [weights @ padded[start : start + 2 * block] for start in range(0, len(grey), block)]
+        rows = [weights @ padded[start : start + 2 * reach + block] for start in range(0, len(grey), block)]
         grey = np.concatenate(rows)[: len(grey)].T
     return grey
