@@ -86,7 +86,7 @@ export function intake(root, { several = false, compact = false, words = "", onF
     if (kept.length) onFiles(several ? kept : kept.slice(0, 1));
   };
   const row = buttons(receive, several, compact ? "" : "primary");
-  const more = compact ? "or drop, or paste" : "or paste it, or use the camera";
+  const more = compact ? "or drop or paste them" : "or paste it, or use the camera";
   root.classList.toggle("compact", compact);
   root.replaceChildren(
     ...(compact ? [row, el("p", { class: "fine" }, more)] : [icon("picture"), el("p", { class: "invite" }, words), el("p", { class: "fine" }, more), row]),
