@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from concurrent.futures import Executor
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from fastapi import Depends, Request
@@ -57,15 +58,15 @@ class Service:
         except ValidationError as error:
             raise invalid(error, form) from error
 
-    async def in_thread(self, request: Request, work: Callable[..., Result], *given: Any) -> Result:
-        """Admit a request without an upload, do its work in a thread, and return the result.
+    async def in_thread(self, request: Request, pool: Executor, work: Callable[..., Result], *given: Any) -> Result:
+        """Admit a request without an upload, do its work in a thread of the pool, and return the result.
 
         Raises:
             GoneError: the client has disconnected.
             ProblemError: 429, there are too many requests; 504, it takes too long.
         """
         with self.admission.admit() as ticket:
-            return await self.within(request, ticket.run(self.translator.threads, work, *given))
+            return await self.within(request, ticket.run(pool, work, *given))
 
     async def within(self, request: Request, work: Coroutine[Any, Any, Result]) -> Result:
         """Return the result of `work`, unless it takes too long or the client disconnects.

@@ -32,13 +32,13 @@ _Name = Annotated[str, Path(min_length=1, max_length=4096)]
 @router.get("/v1/runs", operation_id="runs", summary="List the trainings", responses=documented(404, 429, 504))
 async def runs(request: Request, service: ServiceOf, store: _Store) -> list[Run]:
     """Return the trainings; the one that wrote last comes first."""
-    return await service.in_thread(request, store.runs)
+    return await service.in_thread(request, service.translator.threads, store.runs)
 
 
 @router.get("/v1/runs/{name}", operation_id="run", summary="One training", responses=documented(404, 422, 429, 504))
 async def run(request: Request, name: _Name, service: ServiceOf, store: _Store) -> RunDetails:
     """Return a training's settings, curves and samples."""
-    return await service.in_thread(request, store.details, name)
+    return await service.in_thread(request, service.translator.threads, store.details, name)
 
 
 @router.get(
@@ -52,4 +52,5 @@ async def sample(
     request: Request, name: _Name, epoch: Annotated[int, Path(ge=0, le=10**9)], service: ServiceOf, store: _Store
 ) -> Response:
     """Return the sample sheet of an epoch."""
-    return Response(await service.in_thread(request, store.sample, name, epoch), media_type="image/png")
+    content = await service.in_thread(request, service.translator.threads, store.sample, name, epoch)
+    return Response(content, media_type="image/png")

@@ -48,8 +48,7 @@ async def search(request: Request, service: ServiceOf, searcher: _Searcher) -> H
 )
 async def gallery(request: Request, service: ServiceOf, searcher: _Searcher) -> GalleryInfo:
     """Return what the gallery holds."""
-    with service.admission.admit() as ticket:
-        return await service.within(request, ticket.run(searcher.thread, searcher.info))
+    return await service.in_thread(request, searcher.thread, searcher.info)
 
 
 @router.get(
@@ -63,6 +62,5 @@ async def picture(
     request: Request, name: Annotated[str, Path(pattern="^[0-9a-f]{32}$")], service: ServiceOf, searcher: _Searcher
 ) -> Response:
     """Return the small JPEG of a hit from a recent search."""
-    with service.admission.admit() as ticket:
-        content = await service.within(request, ticket.run(searcher.thread, searcher.picture, name))
+    content = await service.in_thread(request, searcher.thread, searcher.picture, name)
     return Response(content, media_type="image/jpeg")
