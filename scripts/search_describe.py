@@ -54,7 +54,7 @@ def main() -> None:
                 sets[name].append((row["stem"], folder / row["photo"], folder / row["sketch"]))
     for row in table(given.faces / "faces.csv"):
         sets["faces"].append((row["file"], given.faces / "photos" / row["file"], None))
-    to_sketch, to_photo = (load(str(shipped.path(each, search=True))) for each in ("photo2sketch", "sketch2photo"))
+    to_sketch, to_photo = (load(str(shipped.path(each))) for each in ("photo2sketch", "sketch2photo"))
     parts = {name: EMBEDDERS[name]() for name in ("hog", "sface")}
     for name, every in sets.items():
         for view in given.views:

@@ -36,8 +36,9 @@ class Seen:
 class Colours:
     """Describes a picture by its colour; black shows no face, and `SIDEWAYS` lies on its side."""
 
-    def __init__(self, fingerprint: str = "hog-1+photo2sketch-2+sketch2photo-3") -> None:
+    def __init__(self, fingerprint: str = "hog-1+photo2sketch-2") -> None:
         self.fingerprint, self.embedder, self.dimension, self.notice = fingerprint, "hog", 6, ""
+        self.query_fingerprint = f"{fingerprint}+sketch2photo-3"
         self.described: list[Colour] = []
         self.hold: Callable[[], object] = lambda: None
 

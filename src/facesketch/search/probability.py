@@ -53,21 +53,21 @@ class Calibration:
 
 CALIBRATIONS: dict[tuple[str, Route], Calibration] = {
     ("learned", "direct"): Calibration(61.1, -9.36, 1.37),
-    ("learned", "to-photo"): Calibration(49.2, -5.95, 1.1),
+    ("learned", "to-photo"): Calibration(53.5, -6.39, 1.15),
     ("learned", "to-sketch"): Calibration(61.4, -10.22, 1.44),
-    ("learned", "fused"): Calibration(63.8, -9.45, 1.35),
+    ("learned", "fused"): Calibration(66.2, -9.76, 1.38),
     ("lite", "direct"): Calibration(42.5, -7.47, 1.27),
-    ("lite", "to-photo"): Calibration(33.8, -5.37, 1.15),
+    ("lite", "to-photo"): Calibration(37.1, -5.62, 1.16),
     ("lite", "to-sketch"): Calibration(43.7, -8.58, 1.39),
-    ("lite", "fused"): Calibration(44.2, -7.78, 1.29),
+    ("lite", "fused"): Calibration(45.2, -7.91, 1.31),
     ("sface", "direct"): Calibration(37.7, -4.27, 1.13),
-    ("sface", "to-photo"): Calibration(32.5, -3.37, 1.0),
+    ("sface", "to-photo"): Calibration(28.6, -2.89, 0.98),
     ("sface", "to-sketch"): Calibration(45.0, -4.79, 1.13),
-    ("sface", "fused"): Calibration(47.3, -4.94, 1.17),
+    ("sface", "fused"): Calibration(47.2, -4.88, 1.19),
     ("hog", "direct"): Calibration(132.3, -5.25, 1.17),
-    ("hog", "to-photo"): Calibration(99.1, -3.84, 1.01),
+    ("hog", "to-photo"): Calibration(119.0, -4.47, 1.1),
     ("hog", "to-sketch"): Calibration(168.4, -8.06, 1.38),
-    ("hog", "fused"): Calibration(146.0, -5.96, 1.2),
+    ("hog", "fused"): Calibration(155.9, -6.36, 1.24),
 }
 
 

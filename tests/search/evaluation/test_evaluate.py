@@ -37,7 +37,7 @@ def _unit(values: NDArray[np.float32]) -> NDArray[np.float32]:
 class Thumbs:
     """Compares thumbnails; a picture of one grey shows no face. Its translation to a photo is the wrong way round."""
 
-    fingerprint, embedder, notice, dimension = "thumbs-1", "hog", "", 2 * SIDE * SIDE
+    query_fingerprint, embedder, notice, dimension = "thumbs-1", "hog", "", 2 * SIDE * SIDE
 
     def __init__(self) -> None:
         self.seen: list[str] = []

@@ -99,8 +99,12 @@ class Describer:
         embedder: describes framed faces.
         photo2sketch: makes sketches of framed photos.
         sketch2photo: makes photos of framed sketches.
-        models: the names of the two in the fingerprint.
+        models: the names of the two in the fingerprints.
         finder: finds faces.
+
+    Attributes:
+        fingerprint: of all that makes a photo's vector; a gallery holds vectors of one fingerprint.
+        query_fingerprint: of all that makes a query's vector; it also names the model that makes photos of sketches.
     """
 
     def __init__(
@@ -114,7 +118,8 @@ class Describer:
         self._embedder, self._finder, self._workers = embedder, finder, processors()
         self._translators: dict[Direction, Translator] = {"photo2sketch": photo2sketch, "sketch2photo": sketch2photo}
         self.embedder = embedder.name
-        self.fingerprint = f"{embedder.id}+photo2sketch-{models[0]}+sketch2photo-{models[1]}"
+        self.fingerprint = f"{embedder.id}+photo2sketch-{models[0]}"
+        self.query_fingerprint = f"{self.fingerprint}+sketch2photo-{models[1]}"
         self.dimension = 2 * embedder.dimension
         self.notice = embedder.notice
 
@@ -221,7 +226,7 @@ def describer(
 
 def _load(direction: Direction, given: str | Path | None) -> tuple[Translator, str]:
     """Return a translator and the first digits of its file's sha256, by which the fingerprint names it."""
-    path = shipped.path(direction, search=True) if given is None else Path(given)
+    path = shipped.path(direction) if given is None else Path(given)
     translator = load(str(path))
     translator.choose(direction)
     return translator, hashlib.sha256(model_file(path).read_bytes()).hexdigest()[:12]

@@ -169,7 +169,7 @@ def evaluate_search(
         galleries = run.measure(scores, meter, distractors)
     return SearchResults(
         embedder=describer.embedder,
-        fingerprint=describer.fingerprint,
+        fingerprint=describer.query_fingerprint,
         notice=describer.notice,
         data=task.folder.resolve().name,
         protocol=task.protocol,

@@ -110,7 +110,7 @@ def described(uri: str, found: pa.Schema) -> tuple[str, int]:
         if column.name not in found.names or found.field(column.name).type != column.type:
             seen = f"{uri}: no column '{column.name}' of {column.type} in it"
             raise GalleryError(seen, "index the photos into a new gallery")
-    return fingerprint, dimension
+    return fingerprint.partition("+sketch2photo-")[0], dimension  # version 0.1 named what only queries use, too
 
 
 def columns(rows: Sequence[Row], schema: pa.Schema) -> pa.Table:

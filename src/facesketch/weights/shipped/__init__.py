@@ -11,18 +11,16 @@ from pathlib import Path
 from facesketch.errors import CheckpointError
 
 MODELS = {"photo2sketch": "photo2sketch.onnx", "sketch2photo": "sketch2photo.onnx"}
-SEARCH = MODELS | {"sketch2photo": "sketch2photo_search.onnx"}
-"""The models of `facesketch.search`: its chances were measured with an earlier sketch2photo."""
 YUNET = Path(__file__).with_name("face_detection_yunet_2023mar_int8bq.onnx")
 
 
-def path(direction: str, *, search: bool = False) -> Path:
-    """Return the model file of a direction, for translating or for searching.
+def path(direction: str) -> Path:
+    """Return the model file of a direction.
 
     Raises:
         CheckpointError: the package was installed without it.
     """
-    file = Path(__file__).with_name((SEARCH if search else MODELS)[direction])
+    file = Path(__file__).with_name(MODELS[direction])
     if not file.is_file():
         raise CheckpointError(
             f"{file}: the model that comes with the package is not there", "install facesketch again, or give a `model`"
