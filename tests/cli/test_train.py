@@ -240,11 +240,11 @@ def test_resuming_takes_no_other_settings(
     run = tmp_path / "run"
     assert command("train", *DENSE, "--data", pairs, "--out", run, "--quiet").code == 0
     for words, name in (
-        (["--batch-size", "2"], "batch_size"),
-        (["--size", "64"], "size"),
-        (["--hidden", "3"], "hidden"),
-        (["--out", "x"], "out"),
-        (["--direction", "sketch2photo"], "direction"),
+        (["--batch-size", "2"], "--batch-size"),
+        (["--size", "64"], "--size"),
+        (["--hidden", "3"], "--hidden"),
+        (["--out", "x"], "--out"),
+        (["--direction", "sketch2photo"], "--direction"),
     ):
         line = refused("train", "--resume", run, *words)
         assert line == f"--resume uses the run's own settings; leave out {name}"

@@ -52,7 +52,8 @@ def train(
         extra = [name for name in (*given, *options) if name not in _CHANGEABLE]
         extra += [name for name, value in others.items() if value is not None]
         if extra:
-            raise ConfigError("--resume uses the run's own settings", f"leave out {', '.join(extra)}")
+            flags = ", ".join(f"`{name}`" for name in extra)
+            raise ConfigError("--resume uses the run's own settings", f"leave out {flags}")
         run = trainer.resume(resume, data=data, quiet=quiet, **given)
     elif out is None:
         raise ConfigError("no folder for the run", "give one with --out")
