@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 import pytest
@@ -60,6 +62,7 @@ def test_colours_are_read_as_people_write_them() -> None:
     assert named("hair", " Black ") == (0.0, 0.0, 0.0)
     assert named("background", "rgb(0, 0, 255)") == named("background", "#00f") == named("background", "blue")
     assert named("hair", "rgb(300, 0, 0)") == named("hair", "hsl(0, 200%, 50%)") == named("hair", "red")
+    assert named("skin", 4) == named("skin", "4")  # type: ignore[arg-type]
     steps = [named("skin", str(step + 1)) for step in range(len(MONK))]
     lightness = [step[0] for step in steps if step is not None]
     assert len(lightness) == 10
@@ -75,9 +78,19 @@ def test_colours_are_in_cielab() -> None:
 
 @pytest.mark.parametrize(
     ("part", "colour"),
-    [("skin", "0"), ("skin", "11"), ("skin", "1" * 5000), ("hair", "3"), ("hair", "blackk"), ("skin", "")],
+    [
+        ("skin", 12),
+        ("hair", (1, 2, 3)),
+        ("skin", b"red"),
+        ("skin", "0"),
+        ("skin", "11"),
+        ("skin", "1" * 5000),
+        ("hair", "3"),
+        ("hair", "blackk"),
+        ("skin", ""),
+    ],
 )
-def test_what_is_no_colour_is_refused(part: Part, colour: str) -> None:
+def test_what_is_no_colour_is_refused(part: Part, colour: Any) -> None:
     with pytest.raises(ConfigError) as refused:
         named(part, colour)
     assert f"`{part}`" in refused.value.seen

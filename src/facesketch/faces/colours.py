@@ -82,7 +82,7 @@ def named(part: Part, colour: str) -> Lab | None:
     Raises:
         ConfigError: none of these.
     """
-    text = colour.strip().lower()
+    text = str(colour).strip().lower()  # a step may come as a number
     if text == "auto":
         return None
     if part == "skin":
