@@ -342,6 +342,14 @@ def test_a_model_without_colours_refuses_them(faces: Path, tmp_path: Path, refus
         assert "takes no colours" in refused("translate", photo, *words, "--out", tmp_path / "x.png", *given)
 
 
+def test_what_is_no_colour_is_refused_whatever_the_picture_shows(
+    faces: Path, tmp_path: Path, refused: Callable[..., str]
+) -> None:
+    for side in ("photos", "sketches"):
+        picture, out = next((faces / side).iterdir()), tmp_path / "x.png"
+        assert "--hair 'blakc': not a colour" in refused("translate", picture, "--out", out, "--hair", "blakc")
+
+
 def test_the_packages_own_photos_have_the_colours_asked_for(
     faces: Path, tmp_path: Path, command: Callable[..., Any]
 ) -> None:

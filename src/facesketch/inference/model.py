@@ -361,6 +361,7 @@ class Model:
             raise ConfigError(seen, "leave out one of them")
         if asked.whole and (asked.margin or asked.faces == "all"):
             raise ConfigError(f"`whole` draws one picture, without `{needing[0]}`", "leave out one of them")
+        _ = asked.hints  # refuses what is no colour, whatever a picture shows
         if self._own is None and asked.direction is None:
             return  # each model checks its own pictures
         translator = self.translator(asked.direction or self.directions[0])
