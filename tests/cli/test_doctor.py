@@ -50,7 +50,7 @@ def test_damaged_weights_are_broken(command: Callable[..., Any], models: Path) -
     (models / WEIGHTS["sface"].file).write_bytes(b"damaged")
     found = _found(command, code=1)
     assert found["weights", "sface"]["state"] == "broken"
-    assert "4 bytes" in found["weights", "sface"]["said"]
+    assert "7 bytes" in found["weights", "sface"]["said"]
     assert "1 thing broken" in command("doctor").err
 
 
