@@ -38,6 +38,7 @@ def run_script(
     """Return a function that runs a script with arguments and returns what it printed."""
 
     def run(name: str, *arguments: object) -> str:
+        monkeypatch.syspath_prepend(_SCRIPTS)  # as Python does: a script may import those beside it
         monkeypatch.setattr("sys.argv", [f"{name}.py", *(str(word) for word in arguments)])
         capsys.readouterr()
         script(name).main()

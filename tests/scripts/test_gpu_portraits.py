@@ -16,7 +16,6 @@ from facesketch.data.synthetic.draw import write_sample
 from facesketch.images.io import open_image
 
 Pack = Callable[[float], Path]
-_SCRIPTS = Path(__file__).parents[2] / "scripts"
 
 
 @pytest.fixture
@@ -39,9 +38,8 @@ def people(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def packed(people: Path, run_script: Run, monkeypatch: pytest.MonkeyPatch) -> Pack:
+def packed(people: Path, run_script: Run) -> Pack:
     """Return a function that packs the people into so many megabytes."""
-    monkeypatch.syspath_prepend(str(_SCRIPTS))
 
     def pack(megabytes: float) -> Path:
         out = people.parent / "pack.zip"
