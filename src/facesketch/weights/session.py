@@ -22,7 +22,8 @@ def open_session(model: bytes, name: str, device: str = "cpu", *, published: boo
         model: the file's content.
         name: what to call it in an error.
         device: `auto`, `cpu` or `cuda`.
-        published: someone else's model; its 8-bit weights become float32 when the session starts, not at each run.
+        published: someone else's model, which finds or describes faces. Its 8-bit weights become float32 when the
+            session starts, not at each run. It computes in one thread, since several threads use it together.
 
     Raises:
         CheckpointError: ONNX Runtime cannot read the graph.
@@ -37,7 +38,7 @@ def open_session(model: bytes, name: str, device: str = "cpu", *, published: boo
         raise ResourceError(f"`device` {device}: ONNX Runtime has no such device here", f"expected auto or {known}")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors only
-    options.intra_op_num_threads = threads()
+    options.intra_op_num_threads = 1 if published else threads()
     options.enable_mem_pattern = False  # it plans for one shape, and pictures come in many
     # a thread that waits by spinning takes the processor from those that read and write pictures meanwhile
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
