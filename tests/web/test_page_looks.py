@@ -20,6 +20,7 @@ _VIOLATIONS = """axe.run({resultTypes: ['violations']}).then(found => found.viol
 
 def _show(page: Page, view: str) -> None:
     page.locator(f"nav a[href='#{view}']").click()
+    expect(page.locator(f"#{view}")).to_be_visible()  # the page answers to the new address a moment later
 
 
 def _fill(page: Page, view: str, portraits: Path) -> None:
