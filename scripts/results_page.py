@@ -122,8 +122,8 @@ def main() -> None:
         return
     print(f"### What it cost\n\n{training(study)}\n\n## The study's claims\n")
     for claim in ledger(study, found):
-        rested = f"What the study rested it on: {claim.rested_on}"
-        print(f"**{claim.number}. {claim.text}** {claim.verdict.capitalize()}. {claim.why} {rested}\n")
+        flaws = f"In the study: {claim.flaws}"
+        print(f"**{claim.number}. {claim.text}** {claim.verdict.capitalize()}. {claim.why} {flaws}\n")
     print(f"## The notebooks' losses\n\n{losses(study, arguments.notebooks)}")
 
 

@@ -18,7 +18,7 @@ from facesketch.config import Direction, MethodConfig, RunConfig
 from facesketch.data.synthetic.draw import draw_pair
 from facesketch.errors import ConfigError, FaceError
 from facesketch.faces import Face, FaceFrame, align
-from facesketch.faces.colours import AUTO, PARTS, PLAIN, Colours, named
+from facesketch.faces.colours import AUTO, LIGHT_GREY, PARTS, Colours, named
 from facesketch.faces.turns import turned
 from facesketch.images.io import open_image
 from facesketch.inference.model import Model, Portrait, Request, useful_scale
@@ -378,7 +378,7 @@ def test_a_photo_stands_before_light_grey_unless_asked_otherwise(picture: Image.
     model = Model(Translator(engine))
     for asked in ({}, {"background": "auto"}, {"background": "navy"}):
         model(picture, **asked)
-    backgrounds = [named("background", colour) for colour in (PLAIN, "auto", "navy")]
+    backgrounds = [named("background", colour) for colour in (LIGHT_GREY, "auto", "navy")]
     assert engine.told == [Colours(background=each) for each in backgrounds]
 
 

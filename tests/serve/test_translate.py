@@ -15,7 +15,7 @@ from PIL import Image
 from tests.serve.conftest import Ask, Client, Network, catalogue, grey, pixels, png, problem
 
 from facesketch.data.synthetic.draw import draw_pair
-from facesketch.faces.colours import PLAIN, Colours, named
+from facesketch.faces.colours import LIGHT_GREY, Colours, named
 from facesketch.images.io import open_image
 from facesketch.inference.model import load
 from facesketch.serve.app import build
@@ -144,7 +144,7 @@ def test_the_colours_of_a_photo_reach_the_network() -> None:
         client.send(grey(30), direction="sketch2photo")
         for asked in ({"hair": "black"}, {"skin": "eleven"}):
             problem(client.send(grey(30), direction="sketch2photo", **asked), 400)
-    assert network.told == [Colours(skin=named("skin", "5")), Colours(background=named("background", PLAIN))]
+    assert network.told == [Colours(skin=named("skin", "5")), Colours(background=named("background", LIGHT_GREY))]
 
 
 def test_colours_apply_to_photos_unless_the_direction_is_named(own: Client, face: bytes) -> None:

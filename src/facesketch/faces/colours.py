@@ -49,7 +49,7 @@ MONK = (
     "#292420",
 )
 """The Monk Skin Tone scale, 1 to 10 (Monk, 2019; skintone.google)."""
-PLAIN = "#d7dada"
+LIGHT_GREY = "#d7dada"
 """The light grey background of a photo drawn from a sketch, unless you choose another."""
 VARIANTS = ("4", "6", "8")
 """The steps of the scale that show a face in three tones."""

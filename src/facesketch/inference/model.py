@@ -21,7 +21,7 @@ from PIL import Image
 from facesketch.config import DIRECTIONS, Direction
 from facesketch.errors import ConfigError, FaceError, require_known
 from facesketch.faces import Face, FaceFinder, FaceFrame, align, choose
-from facesketch.faces.colours import AUTO, PARTS, PLAIN, VARIANTS, Colours, Part, named
+from facesketch.faces.colours import AUTO, LIGHT_GREY, PARTS, VARIANTS, Colours, Part, named
 from facesketch.faces.finder import Which, upright_in
 from facesketch.faces.turns import Turn, turned
 from facesketch.images.photo_or_sketch import kind_of
@@ -392,7 +392,7 @@ class Model:
             return (AUTO,)
         needs = self.translator(direction).preprocessing
         if asked.background is None and "background" in needs.colours:
-            asked = replace(asked, background=PLAIN)
+            asked = replace(asked, background=LIGHT_GREY)
         for hints in asked.hints:
             needs.conditions(None, hints, 1)
         return asked.hints

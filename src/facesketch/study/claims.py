@@ -55,7 +55,7 @@ class Claim:
     Attributes:
         number: its place in the study's list.
         text: what the study says.
-        rested_on: what the study's own evidence was, and its flaws.
+        flaws: what was wrong with the study's own evidence.
         compared: what was compared here.
         parts: every comparison.
         verdict: what the comparisons show together.
@@ -64,7 +64,7 @@ class Claim:
 
     number: int
     text: str
-    rested_on: str
+    flaws: str
     compared: str
     parts: tuple[Part, ...]
     verdict: Verdict
@@ -81,7 +81,7 @@ def ledger(study: Study, found: Mapping[str, VariantResult] | None = None) -> li
     return [_judge(number, *claim) for number, claim in enumerate(_claims(evidence), start=1)]
 
 
-def _judge(number: int, text: str, rested_on: str, compared: str, parts: Sequence[Part]) -> Claim:
+def _judge(number: int, text: str, flaws: str, compared: str, parts: Sequence[Part]) -> Claim:
     verdicts = {part.verdict for part in parts}
     verdict: Verdict = "holds" if verdicts == {"holds"} else "not shown"
     if "does not hold" in verdicts:
@@ -102,7 +102,7 @@ def _judge(number: int, text: str, rested_on: str, compared: str, parts: Sequenc
         why = f"{share} {show} the opposite. The largest difference: {describe(largest)}."
     else:
         why = f"{share} {show} no difference. For example: {describe(deciding[0])}."
-    return Claim(number, text, rested_on, compared, tuple(parts), verdict, why)
+    return Claim(number, text, flaws, compared, tuple(parts), verdict, why)
 
 
 def describe(part: Part) -> str:
@@ -119,7 +119,7 @@ def in_numbers(difference: Difference) -> str:
 
 
 def _claims(evidence: _Evidence) -> Iterator[tuple[str, str, str, list[Part]]]:
-    """Yield each claim, what the study rested it on, what is compared here, and the comparisons."""
+    """Yield each claim, the flaws of the study's evidence, what is compared here, and the comparisons."""
     cells, compare = evidence.cells, evidence.compare
     yield (
         "For the CAE, MSE gives better sketches than MAE, and BCE the worst.",
@@ -132,14 +132,14 @@ def _claims(evidence: _Evidence) -> Iterator[tuple[str, str, str, list[Part]]]:
     yield (
         "From sketch to photo, MSE is best for the CAE, and BCE better than MAE.",
         "The MAE run continued from the MSE weights, and the BCE run from the MAE weights. The losses, which are "
-        "of different kinds, were compared with each other, after the last epoch, although validation was best "
-        "much earlier.",
+        "of different kinds, were compared with each other, after the last epoch, although validation loss had "
+        "been lower before.",
         "the CAE's three losses",
         evidence.losses("sketch2photo", ("mse", "bce", "mae")),
     )
     yield (
         "A larger latent makes the CVAE better.",
-        "The CVAE's own loss, on test pictures that were turned and mirrored as the training pictures were.",
+        "The CVAE was judged by its own loss, on test pictures that were turned and mirrored as in training.",
         "each latent of the CVAE with the next smaller one",
         evidence.growing("conv-vae", "latent"),
     )
@@ -148,16 +148,16 @@ def _claims(evidence: _Evidence) -> Iterator[tuple[str, str, str, list[Part]]]:
     over = [compare(one, other, each) for each in DIRECTIONS for one in longest[each] for other in autoencoders[each]]
     yield (
         "Pix2Pix improves with epochs and beats the autoencoders.",
-        "Losses of different kinds, and a look at the pictures. Pix2Pix learned from pictures in [0, 1] and "
-        "translated pictures in [-1, 1]. The last epoch was kept, not the best one on people held out.",
+        "No image metric was reported, and losses of different kinds were compared with each other. Pix2Pix "
+        "learned from pictures in [0, 1] and translated pictures in [-1, 1]. The last epoch was kept, not the "
+        "best one on people held out.",
         "each length of Pix2Pix with the next shorter one, and the longest with every autoencoder",
         [*evidence.growing("pix2pix", "epochs"), *over],
     )
     epochs = {str(cell.settings.get("epochs", "its own")) for cell in evidence.built if cell.method == "cyclegan"}
     yield (
         "CycleGAN is the best even with few epochs.",
-        "A look at the pictures: no image metric was reported. CycleGAN learned from pictures in [0, 1] and "
-        "translated pictures in [-1, 1].",
+        "No image metric was reported. CycleGAN learned from pictures in [0, 1] and translated pictures in [-1, 1].",
         f"CycleGAN after {' or '.join(sorted(epochs))} epochs with every other trained variant",
         [
             compare(cell, other, each)
@@ -168,15 +168,15 @@ def _claims(evidence: _Evidence) -> Iterator[tuple[str, str, str, list[Part]]]:
     )
     yield (
         "CycleGAN cannot give back the exact colours.",
-        "A look at the pictures, whose red and blue were swapped: OpenCV's order was shown as RGB.",
+        "The pictures were shown with red and blue swapped, as OpenCV orders them, and no image metric was reported.",
         "what colour costs CycleGAN's photos (FSIM less FSIMc, zero for exact colours) with zero, and with the "
         "same of the longest Pix2Pix",
         list(_colours(evidence)),
     )
     yield (
         "With little compute, prefer the CVAE.",
-        "A session that ran out of memory with the dense autoencoder, and no comparison with a baseline that "
-        "needs no training.",
+        "No image metric was reported, so the families could not be compared. The dense autoencoder crashed the "
+        "session.",
         "the CVAE of the largest latent with every baseline and with every variant of another "
         f"family; one that trained more than {CHEAP:g} times as long is beyond little compute, however good",
         [part for each in DIRECTIONS for part in _cheap(evidence, each)],
