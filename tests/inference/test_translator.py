@@ -20,9 +20,10 @@ from facesketch.config import DIRECTIONS, AugmentConfig, DataConfig, Direction, 
 from facesketch.data.datasets import Batch, PairDataset, batches, epoch_keys
 from facesketch.data.pairs import Pair, Source
 from facesketch.errors import CheckpointError, ConfigError, ImageError
+from facesketch.images.io import encoded
 from facesketch.images.tensors import to_image
 from facesketch.inference.engines.torch_engine import TorchEngine
-from facesketch.inference.translator import Translator, load, png
+from facesketch.inference.translator import Translator, load
 from facesketch.methods.base import Method, Phase
 from facesketch.methods.families import Family
 from facesketch.training.trainer import train
@@ -284,7 +285,7 @@ def test_a_translator_puts_its_method_to_work_not_to_learn() -> None:
 
 def test_png_bytes_are_a_png_of_the_picture() -> None:
     image = Image.fromarray(_noise(9, 5))
-    with Image.open(io.BytesIO(png(image))) as again:
+    with Image.open(io.BytesIO(encoded(image, "PNG"))) as again:
         assert (again.format, again.size) == ("PNG", (9, 5))
         assert np.array_equal(np.asarray(again), np.asarray(image))
 

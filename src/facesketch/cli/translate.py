@@ -197,11 +197,10 @@ def _through_pipes(
         raise ConfigError(seen, "give one, or a folder with --out")
     if out == Path("-") and (sheet or every):
         raise ConfigError("a pipe takes one picture", "leave out --sheet and --faces all, or name a file with --out")
-    from facesketch.images.io import open_image
+    from facesketch.images.io import encoded, open_image
     from facesketch.inference.folders.pipeline import write
     from facesketch.inference.folders.plan import named
     from facesketch.inference.model import load
-    from facesketch.inference.translator import png
 
     model = load(**loading)
     piped = paths[0] == Path("-")
@@ -211,6 +210,6 @@ def _through_pipes(
     if portraits[0].turned and not quiet:
         note(_turn("picture" if piped else str(paths[0]), portraits[0].turned))
     if out == Path("-"):
-        sys.stdout.buffer.write(png(portraits[0].picture))
+        sys.stdout.buffer.write(encoded(portraits[0].picture, "PNG"))
     else:
         write(named(out, numbered=every, sheet=sheet), portraits)

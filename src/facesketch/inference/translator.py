@@ -5,7 +5,6 @@ PyTorch, ONNX Runtime or OpenVINO are imported when a model is loaded for them.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -23,7 +22,7 @@ from facesketch.errors import CheckpointError, ConfigError, ImageError, require,
 from facesketch.faces import fill_corners
 from facesketch.faces.colours import AUTO, Colours
 from facesketch.images.fit import Placement, fit
-from facesketch.images.io import flatten, open_image
+from facesketch.images.io import encoded, flatten, open_image
 from facesketch.inference.engines.base import Engine
 from facesketch.methods.registry import untrained
 from facesketch.weights import hub, shipped
@@ -359,15 +358,8 @@ def _from_array(array: NDArray[Any]) -> Image.Image:
 def like(picture: Any, result: Image.Image) -> Any:
     """Return a result as the kind of thing that a picture came as: PNG bytes, an array of its type, or a PIL image."""
     if isinstance(picture, bytes):
-        return png(result)
+        return encoded(result, "PNG")
     if isinstance(picture, np.ndarray):
         array = np.array(result)  # a copy, because a view of Pillow's is read-only
         return array if picture.dtype == np.uint8 else (array / 255.0).astype(picture.dtype)
     return result
-
-
-def png(image: Image.Image) -> bytes:
-    """Return a picture as the bytes of a PNG file."""
-    buffer = io.BytesIO()
-    image.save(buffer, format="PNG")
-    return buffer.getvalue()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import io
 import threading
 from collections import deque
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from PIL import Image
 
 from facesketch.errors import ImageError
 from facesketch.images.fit import content_size
+from facesketch.images.io import encoded
 from facesketch.serve.decoding import DecoderProcess, DecodingError
 from facesketch.serve.problems import ProblemError, stopping, user_problem
 
@@ -24,7 +24,7 @@ MEDIA: dict[Kind, str] = {
     "webp": "image/webp",
     "json": "application/json",
 }
-_QUALITY = 92
+QUALITY = 92
 
 
 class ImageDecoder:
@@ -125,19 +125,9 @@ class ImageDecoder:
                 return user_problem(ImageError(error.text, error.hint))
 
 
-def encoded(image: Image.Image, kind: Literal["png", "jpeg", "webp"]) -> bytes:
-    """Return an `L` or `RGB` picture as the bytes of a file."""
-    buffer = io.BytesIO()
-    if kind == "png":
-        image.save(buffer, "PNG")
-    else:
-        image.save(buffer, kind.upper(), quality=_QUALITY)
-    return buffer.getvalue()
-
-
 def data_url(image: Image.Image, kind: Literal["png", "jpeg"]) -> str:
     """Return a picture as a `data:` URL."""
-    return f"data:{MEDIA[kind]};base64,{base64.b64encode(encoded(image, kind)).decode()}"
+    return f"data:{MEDIA[kind]};base64,{base64.b64encode(encoded(image, kind.upper(), QUALITY)).decode()}"
 
 
 def shrunk(image: Image.Image, side: int) -> Image.Image:

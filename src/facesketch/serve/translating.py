@@ -17,12 +17,13 @@ from PIL import Image
 from facesketch.config import Direction
 from facesketch.devices import processors
 from facesketch.errors import FaceError
+from facesketch.images.io import encoded
 from facesketch.images.photo_or_sketch import kind_of
 from facesketch.inference.model import FramedFace, Model, Request
 from facesketch.serve.admission import Admission, Ticket
 from facesketch.serve.batching import Batcher, Pixels
 from facesketch.serve.catalogue import Catalogue, ServedModel
-from facesketch.serve.codec import ImageDecoder, Kind, data_url, encoded, shrunk
+from facesketch.serve.codec import QUALITY, ImageDecoder, Kind, data_url, shrunk
 from facesketch.serve.problems import ProblemError
 from facesketch.serve.prometheus import Metrics
 from facesketch.serve.schemas import FaceFound, Translated, TranslateForm
@@ -197,7 +198,7 @@ def _face_problem(count: int, number: int) -> ProblemError:
 def _finish(drawn: Sequence[Pixels], job: Job, kind: Kind) -> bytes | Translated:
     portrait = job.pipeline.restore(np.concatenate(drawn, axis=1), job.framed)
     if kind != "json":
-        return encoded(portrait.picture, kind)
+        return encoded(portrait.picture, kind.upper(), QUALITY)
     assert portrait.source is not None, "kept for this answer"
     source, face, turned = portrait.source, portrait.face, portrait.turned
     box: Any = None if face is None else tuple(round(float(value), 1) for value in face.box)

@@ -7,7 +7,6 @@ only what was read or described and not yet written.
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -19,7 +18,7 @@ from PIL import Image
 
 from facesketch.devices import ThreadedMap, processors
 from facesketch.errors import FaceError, ImageError
-from facesketch.images.io import EXPECTED, irregular, open_image, why_no_picture, why_passed_over
+from facesketch.images.io import EXPECTED, encoded, irregular, open_image, why_no_picture, why_passed_over
 from facesketch.search.storage.people import Person
 from facesketch.search.storage.rows import Known, Row
 from facesketch.search.storage.store import Store
@@ -286,6 +285,4 @@ def _read(photo: Photo) -> _Read:
 def _thumbnail(picture: Image.Image) -> bytes:
     small = picture.copy()
     small.thumbnail((_SMALL, _SMALL), reducing_gap=2.0)
-    encoded = io.BytesIO()
-    small.save(encoded, "JPEG", quality=85)
-    return encoded.getvalue()
+    return encoded(small, "JPEG", 85)
