@@ -437,11 +437,15 @@ class Model:
             whole = turned(image, face.turn) if asked.whole else None
             seen = partial(_whole, frame=frame) if asked.whole else partial(_framed, frame=wide)
             # by default the network sees a face in the very frame that it learned from
-            given = seen(image, face, scale=scale if asked.resolution == "native" else 1)
             resolution = asked.resolution if wide == frame and not whole else "native"
             detailed = math.dist(*face.eyes) >= _DETAILED * frame.eye_distance if asked.size is None else scale > 1
             detailed &= len(translator.sizes) > 1 and asked.resolution == "trained"
             finer = seen(image, face, scale=2) if detailed else None
+            if finer is None:
+                given = seen(image, face, scale=scale if asked.resolution == "native" else 1)
+            else:  # halved rather than seen again, which takes as long as reading the picture
+                half = max(1, finer.width // 2), max(1, finer.height // 2)
+                given = finer.resize(half, Image.Resampling.LANCZOS)
             prepared = translator.prepare(given, direction, resolution, finer)
             source = (whole or seen(image, face, scale=scale)) if keep_source else None
             size = whole.size if whole else (wide.width * scale, wide.height * scale)
