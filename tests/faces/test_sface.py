@@ -9,12 +9,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
 from facesketch.errors import CheckpointError, ImageError
-from facesketch.faces.sface import SFace
+from facesketch.faces.sface import SFace, without_prelu
 from facesketch.metrics.retrieval import cmc, cosine_distances
 from facesketch.weights import shipped
 from facesketch.weights.catalogue import locate
@@ -29,13 +30,26 @@ def test_files_that_are_no_models_are_named(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"sface\.onnx: no such file"):
         SFace(tmp_path / "sface.onnx")
     (tmp_path / "sface.onnx").write_bytes(b"no model")
-    with pytest.raises(CheckpointError, match=r"sface\.onnx: ONNX Runtime cannot read .*; fetch it again"):
+    with pytest.raises(CheckpointError, match=r"sface\.onnx: damaged, or not a model file .*; fetch it again"):
         SFace(tmp_path / "sface.onnx")
     with pytest.raises(CheckpointError, match=r"yunet.*: not SFace"):
         SFace(shipped.YUNET)
     onnx.save(CONSTANT, tmp_path / "sface.onnx")
     with pytest.raises(CheckpointError, match=r"sface.*: not SFace"):
         SFace(tmp_path / "sface.onnx")
+
+
+def test_a_prelu_taken_apart_gives_the_same_to_the_bit() -> None:
+    model = onnx.parser.parse_model("""
+        <ir_version: 8, opset_import: ["": 17]> faces (float[1, 3, 8, 8] x) => (float[1, 3, 8, 8] y)
+        <float[3, 1, 1] slope = {-0.4, 0.3, 1.2}> { bent = PRelu(x, slope) y = Abs(bent) }
+    """).SerializeToString()
+    apart = without_prelu(model)
+    assert [node.op_type for node in onnx.load_from_string(apart).graph.node] == ["Relu", "Sub", "Mul", "Add", "Abs"]
+    onnx.checker.check_model(onnx.load_from_string(apart), full_check=True)
+    pictures = {"x": np.random.default_rng(0).normal(0, 50, (1, 3, 8, 8)).astype(np.float32)}
+    one, other = (onnxruntime.InferenceSession(each).run(None, pictures)[0] for each in (model, apart))
+    assert np.array_equal(one, other)
 
 
 @pytest.fixture

@@ -9,9 +9,8 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
-from io import BytesIO
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import safetensors
@@ -22,6 +21,7 @@ from facesketch.checkpoints.preprocessing import Preprocessing
 from facesketch.config import DIRECTIONS, RunConfig
 from facesketch.errors import CheckpointError, FaceError, nearest
 from facesketch.files import parse_json, require_regular
+from facesketch.weights.protobuf import content, fields, varints
 
 FORMAT = "facesketch 1"
 WEIGHTS, BEST = "weights.safetensors", "best.safetensors"
@@ -59,8 +59,8 @@ def read_header(path: Path) -> Header:
         require_regular(path)
         if path.suffix.lower() == ONNX_SUFFIX:
             with path.open("rb") as file:  # the graph, nearly all of the file, is stepped over
-                metadata = [*_fields(file, os.fstat(file.fileno()).st_size, _METADATA)]
-            entries = {_field(entry, _KEY).decode(): _field(entry, _VALUE).decode() for entry in metadata}
+                metadata = [*fields(file, os.fstat(file.fileno()).st_size, _METADATA)]
+            entries = {_joined(entry, _KEY).decode(): _joined(entry, _VALUE).decode() for entry in metadata}
         else:
             with safetensors.safe_open(path, framework="np") as weights:
                 entries = dict(weights.metadata() or {})
@@ -90,8 +90,6 @@ _GRAPH, _METADATA = 7, 14
 _KEY, _VALUE = 1, 2
 _INITIALIZER = 5
 _DIMS, _TYPE, _NAME, _RAW = 1, 2, 8, 9
-_VARINT, _BYTES = 0, 2  # wire types
-_FIXED = {1: 8, 5: 4}  # bytes of the others
 
 # By their number in TensorProto.DataType; NumPy knows no bfloat16.
 _DTYPES: dict[int, np.dtype[Any]] = {1: np.dtype("f4"), 10: np.dtype("f2"), 11: np.dtype("f8"), 16: np.dtype("u2")}
@@ -134,61 +132,18 @@ def _weights(path: Path) -> Iterator[tuple[str, NDArray[Any]]]:
     """Yield the name and the values of each floating-point weight in an ONNX file; bfloat16 comes as its bits."""
     try:
         with path.open("rb") as file:
-            for tensor in _fields(file, os.fstat(file.fileno()).st_size, _GRAPH, _INITIALIZER):
-                name, shape, kind, content = (_field(tensor, number) for number in (_NAME, _DIMS, _TYPE, _RAW))
-                dtype = _DTYPES.get(next(_varints(kind), 0))
-                if dtype and content:
-                    yield name.decode(), np.frombuffer(content, dtype).reshape([*_varints(shape)])
+            for tensor in fields(file, os.fstat(file.fileno()).st_size, _GRAPH, _INITIALIZER):
+                name, shape, kind, raw = (_joined(tensor, number) for number in (_NAME, _DIMS, _TYPE, _RAW))
+                dtype = _DTYPES.get(next(varints(kind), 0))
+                if dtype and raw:
+                    yield name.decode(), np.frombuffer(raw, dtype).reshape([*varints(shape)])
     except ValueError as error:
         seen = f"{path}: damaged, incomplete or not a model file ({error})"
         raise CheckpointError(seen, "export it again") from error
 
 
-def _field(message: bytes, number: int) -> bytes:
-    return b"".join(_fields(BytesIO(message), len(message), number))
-
-
-def _fields(file: IO[bytes], end: int, number: int, *inner: int) -> Iterator[bytes]:
-    """Yield the content of each field that a path of field numbers leads to, in a protobuf message that ends at `end`.
-
-    Raises:
-        ValueError: the message ends before a field does, or holds what no message holds.
-    """
-    while file.tell() < end:
-        tag = _varint(file)
-        wire_type, place = tag & 7, file.tell()
-        if tag >> 3 == 0 or wire_type not in {_VARINT, _BYTES, *_FIXED}:
-            raise ValueError("no ONNX model")
-        length = _FIXED[wire_type] if wire_type in _FIXED else _varint(file)
-        if wire_type == _VARINT:
-            length = file.tell() - place
-        else:
-            place = file.tell()  # behind the length
-        stop = place + length
-        if stop > end:
-            raise ValueError("it ends too early")
-        if tag >> 3 == number:
-            file.seek(place)
-            yield from _fields(file, stop, *inner) if inner else [file.read(stop - place)]
-        file.seek(stop)
-
-
-def _varints(content: bytes) -> Iterator[int]:
-    file = BytesIO(content)
-    while file.tell() < len(content):
-        yield _varint(file)
-
-
-def _varint(file: IO[bytes]) -> int:
-    value = 0
-    for shift in range(0, 64, 7):
-        byte = file.read(1)
-        if not byte:
-            raise ValueError("it ends too early")
-        value |= (byte[0] & 0x7F) << shift
-        if byte[0] < 0x80:
-            return value
-    raise ValueError("no ONNX model")
+def _joined(message: bytes, number: int) -> bytes:
+    return b"".join(content(message, number))
 
 
 def model_file(path: Path, weights: str = "best") -> Path:

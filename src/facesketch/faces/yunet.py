@@ -60,7 +60,7 @@ class YuNet:
     """
 
     def __init__(self, model: Path) -> None:
-        self._net = open_published(model, _READABLE)
+        self._net = open_published(model, _readable)
         pictures, heads = self._net.get_inputs(), {head.name for head in self._net.get_outputs()}
         sides = [side for picture in pictures for side in picture.shape[2:]]
         named = [picture.name for picture in pictures] == ["input"] and heads.issuperset(_HEADS)
@@ -130,6 +130,12 @@ class YuNet:
             if np.abs(points[:2].mean(axis=0) - middle).max() < _APART / 2:
                 yield points
                 return
+
+
+def _readable(model: bytes) -> bytes:
+    for old, new in _READABLE.items():
+        model = model.replace(old, new)
+    return model
 
 
 def _decoded(heads: list[Array], stride: int, across: int) -> Array:
