@@ -66,6 +66,8 @@ def index(*, photos: Path | None = None, embedder: str | None = None, count: int
         else:
             paths = sorted(path for path in photos.rglob("*") if is_picture(path))[:count]
             what = f"photos of {photos}"
+            if not paths:
+                raise SystemExit(f"{photos}: no photos")
         describe = describer(embedder)
         Gallery(Path(scratch, "warm"), describe).add(paths[:4])
         gallery = Gallery(Path(scratch, "gallery"), describe)

@@ -144,7 +144,7 @@ def test_a_sheet_stands_beside_the_picture(tmp_path: Path, command: Callable[...
 
 def test_faces_are_asked_for_in_words_that_are_understood(tmp_path: Path, refused: Callable[..., str]) -> None:
     words = ["translate", _picture(tmp_path / "a.png"), *PENCIL, "--out", tmp_path / "out.png"]
-    for wrong in ("both", "0", "-1", "1.5", ""):
+    for wrong in ("both", "0", "-1", "1.5", "", "9" * 5000):
         assert "expected largest, all, or a number, 1 for the largest" in refused(*words, f"--faces={wrong}")
     assert "without finding faces" in refused(*words, "--faces", "all")
     assert "leave out one of them" in refused(*words, "--faces", "all", "--no-align")

@@ -174,6 +174,20 @@ def test_another_network_is_told(tmp_path: Path) -> None:
         FaceFinder(tmp_path / "other.onnx")
 
 
+def test_a_network_with_yunet_s_names_and_other_numbers_is_told(tmp_path: Path) -> None:
+    heads = [f"{head}_{stride}" for head in ("cls", "obj", "bbox", "kps") for stride in (8, 16, 32)]
+    outputs, nodes = (
+        ", ".join(f"float[1, 3, n] {head}" for head in heads),
+        " ".join(f"{head} = Identity(m)" for head in heads),
+    )
+    graph = (
+        f"ones (float[1, 3, h, w] input) => ({outputs}) {{ m = ReduceMax <axes = [3], keepdims = 0> (input) {nodes} }}"
+    )
+    onnx.save(onnx.parser.parse_model(f'<ir_version: 8, opset_import: ["": 13]> {graph}'), tmp_path / "ones.onnx")
+    with pytest.raises(CheckpointError, match=r"ones\.onnx: not YuNet"):
+        FaceFinder(tmp_path / "ones.onnx")
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a file that nobody can read from its start")
 def test_a_file_that_cannot_be_read_is_reported() -> None:
     with pytest.raises(CheckpointError, match=r"/proc/self/mem: cannot be read"):
@@ -220,7 +234,8 @@ class Net:
         return [SimpleNamespace(name="input", shape=[1, 3, "h", "w"])]
 
     def get_outputs(self) -> list[SimpleNamespace]:
-        return [SimpleNamespace(name=f"{head}_{stride}") for head in HEADS for stride in (8, 16, 32)]
+        shapes = {f"{head}_{stride}": [1, "n", HEADS[head]] for head in HEADS for stride in (8, 16, 32)}
+        return [SimpleNamespace(name=name, shape=shape) for name, shape in shapes.items()]
 
     def run(self, names: list[str], inputs: dict[str, NDArray[np.float32]]) -> list[NDArray[np.float32]]:
         picture = inputs["input"][0, ::-1].transpose(1, 2, 0)

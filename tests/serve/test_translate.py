@@ -151,6 +151,7 @@ def test_colours_apply_to_photos_unless_the_direction_is_named(own: Client, face
     drawn = own.send(face, skin="5")
     assert (drawn.status_code, drawn.headers["x-facesketch-direction"]) == (200, "photo2sketch")
     problem(own.send(face, skin="5", direction="photo2sketch"), 400)
+    problem(own.send(face, hair="brwon"), 400)
 
 
 def test_a_photo_is_drawn_in_three_tones_of_skin(own: Client, face: bytes) -> None:

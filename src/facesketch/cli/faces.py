@@ -47,7 +47,7 @@ def align(
     suffix = suffix if suffix.startswith(".") else f".{suffix}"
     if suffix.lower() not in WRITABLE - {".gif"}:
         raise ConfigError(f"--suffix {suffix}", "expected .png or .jpg")
-    if faces != "largest" and not (faces.isdecimal() and int(faces) > 0):
+    if faces != "largest" and not (faces.isdecimal() and len(faces) < 10 and int(faces) > 0):
         raise ConfigError(f"--faces {faces}", "expected largest, or 2 for the next largest: one face of each picture")
     number = 1 if faces == "largest" else int(faces)
     with Bar("aligning faces") as bar:

@@ -24,7 +24,8 @@ _SCORE = 0.6
 _OVERLAP = 0.3  # share of both boxes' area; beyond it they are one face, and the surer box stays
 _MOST = 5000  # the surest boxes; only these are compared with each other
 _STRIDES = (8, 16, 32)
-_HEADS = [f"{head}_{stride}" for head in ("cls", "obj", "bbox", "kps") for stride in _STRIDES]
+_NUMBERS = {"cls": 1, "obj": 1, "bbox": 4, "kps": 10}  # of a cell: face, there, box, points
+_HEADS = {f"{head}_{stride}": numbers for head, numbers in _NUMBERS.items() for stride in _STRIDES}
 # ONNX Runtime rejects two things in the published files. Each gets a replacement of as many bytes: names, which stand
 # for any length, in place of sides of 640 pixels; and no block size for the 8-bit biases, whose one block holds all 64.
 _READABLE = {
@@ -61,9 +62,10 @@ class YuNet:
 
     def __init__(self, model: Path) -> None:
         self._net = open_published(model, _readable)
-        pictures, heads = self._net.get_inputs(), {head.name for head in self._net.get_outputs()}
+        pictures, heads = self._net.get_inputs(), {head.name: head.shape[-1:] for head in self._net.get_outputs()}
         sides = [side for picture in pictures for side in picture.shape[2:]]
-        named = [picture.name for picture in pictures] == ["input"] and heads.issuperset(_HEADS)
+        named = [picture.name for picture in pictures] == ["input"]
+        named &= all(heads.get(name) == [numbers] for name, numbers in _HEADS.items())
         if not named or any(isinstance(side, int) for side in sides):
             raise CheckpointError(f"{model}: not YuNet of 2023", "give face_detection_yunet_2023mar.onnx or its int8bq")
 
@@ -73,7 +75,7 @@ class YuNet:
         down, across = (max(_LEAST, 32 * math.ceil(side / 32)) for side in (height, width))
         whole = np.zeros((1, 3, down, across), dtype=np.float32)  # black beyond the picture
         whole[0, :, :height, :width] = picture[..., ::-1].transpose(2, 0, 1)  # blue first
-        heads = self._net.run(_HEADS, {"input": whole})
+        heads = self._net.run([*_HEADS], {"input": whole})
         levels = [_decoded(heads[level::3], stride, across // stride) for level, stride in enumerate(_STRIDES)]
         return _distinct(np.concatenate(levels))
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from facesketch.faces import Face, FaceFinder
 
 _MOST_THREADS = 8
+_COLOURS = {"skin", "hair", "background", "variants"}
 _PATIENCE = 1.0  # seconds for the thread of the networks to end
 
 
@@ -129,6 +130,7 @@ class UploadTranslator:
 
     def _prepare(self, data: bytes, form: TranslateForm, keep: bool) -> Job:
         model = self.catalogue[form.model]
+        _ = Request(**form.model_dump(include=_COLOURS)).hints  # refuses what is no colour, whatever the picture shows
         with self.decoder.open(data) as image:
             direction = _decided(model, form) or ("photo2sketch" if kind_of(image) == "photo" else "sketch2photo")
             translator, style = model.translator(direction), _style(model, direction, form)
@@ -140,7 +142,7 @@ class UploadTranslator:
                 image = shrunk(image, self._limits.native if form.resolution == "native" else self._limits.side)
             fields = {"margin", "whole", "resolution"}
             if direction == "sketch2photo" or _decided(model, form):  # colours apply to photos only
-                fields |= {"skin", "hair", "background", "variants"}
+                fields |= _COLOURS
             request = Request(
                 direction,
                 form.face if align else None,
