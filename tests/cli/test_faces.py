@@ -67,7 +67,7 @@ def test_what_is_left_out_is_named(command: Callable[..., Any], arrange: Callabl
     [
         (["--faces", "all"], "--faces all; expected largest, or 2 for the next largest"),
         (["--faces", "0"], "--faces 0; expected largest"),
-        (["--faces", "9" * 5000], "expected largest"),
+        (["--faces", "9" * 5000], "--faces " + "9" * 40 + "; expected largest"),
         (["--scale", "0"], "--scale 0.0; expected 0.1 to 10"),
         (["--suffix", "txt"], "--suffix .txt; expected .png or .jpg"),
         (["--model", "none.onnx"], "none.onnx: no such file"),

@@ -48,7 +48,8 @@ def align(
     if suffix.lower() not in WRITABLE - {".gif"}:
         raise ConfigError(f"--suffix {suffix}", "expected .png or .jpg")
     if faces != "largest" and not (faces.isdecimal() and len(faces) < 10 and int(faces) > 0):
-        raise ConfigError(f"--faces {faces}", "expected largest, or 2 for the next largest: one face of each picture")
+        hint = "expected largest, or 2 for the next largest: one face of each picture"
+        raise ConfigError(f"--faces {faces[:40]}", hint)
     number = 1 if faces == "largest" else int(faces)
     with Bar("aligning faces") as bar:
         done = align_folders(folders, out, FaceFinder(model), number=number, scale=scale, suffix=suffix, progress=bar)

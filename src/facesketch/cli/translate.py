@@ -150,7 +150,7 @@ def _request(model: ModelOptions, faces: FaceOptions, colours: ColourOptions) ->
     which: Any = faces.faces
     if which not in {None, "largest", "all"}:
         if not (which.isdecimal() and len(which) < 10 and int(which) > 0):
-            raise ConfigError(f"--faces {which}", "expected largest, all, or a number, 1 for the largest face")
+            raise ConfigError(f"--faces {which[:40]}", "expected largest, all, or a number, 1 for the largest face")
         which = int(which)
     rest = asdict(faces) | asdict(colours) | {"faces": which}
     return Request(model.direction, resolution=model.resolution, style=model.style, **rest)
