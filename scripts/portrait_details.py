@@ -1,16 +1,21 @@
-"""Train the network that draws sketches at 400x500, from the photo and from what the package's model drew of it.
+"""Train the networks that draw at 400x500, from the picture and from what the package's model drew of it.
 
     .venv/bin/python scripts/portrait_details.py pairs --cuhk CUHK --originals ORIGINALS --fs2k FS2K --out large
-    .venv/bin/python scripts/portrait_details.py train large --out RUN --steps 2000
+    .venv/bin/python scripts/portrait_details.py people PEOPLE --faces FACES --out large-people
+    .venv/bin/python scripts/portrait_details.py train large --out RUN --steps 1950
+    .venv/bin/python scripts/portrait_details.py train large large-people --out RUN --direction sketch2photo
     .venv/bin/python scripts/portrait_details.py export RUN --out photo2sketch-400x500.onnx
 
 `pairs` finds each published crop of CUHK, 200x250, in the picture from which it was cut, and cuts it again at 400x500.
 FS2K's faces are levelled at 240x300, which is all they have; people of its held-out pairs and small faces are left out.
 Test people are there with the split `test` and are not learned from.
 
-`train` draws each photo with the package's model at half of its size, once, and moves the artist's sketch so that its
-lines lie where the drawing has them: what is to be learned is how an artist's lines look, not where they lie. Type it
-again with more steps to go on.
+`people` takes the training photos of what `scripts/portrait_people.py` wrote that are in FACES at 400x500, and draws
+each in one of the package's styles. The training pairs of FS2K come as they are, at 200x250.
+
+`train` draws each picture with the package's model at half of its size, once, and moves the true one so that its lines
+lie where the drawing has them: what is to be learned is how they look, not where they lie. A true photo also takes the
+colours of the drawn one, apart from its details. Type it again with more steps to go on.
 """
 
 from __future__ import annotations
@@ -32,16 +37,18 @@ from portrait_data import read, strangers
 from torch import Tensor, nn
 
 from facesketch.checkpoints.header import read_header, write_header
+from facesketch.config import DIRECTIONS, Direction
 from facesketch.faces import FaceFinder, FaceFrame, align
 from facesketch.faces.black_corners import black_corners
+from facesketch.faces.colours import AUTO, Colours, measure
 from facesketch.faces.warp import continued, inverse, moved, scaled, similarity, warp
 from facesketch.files import atomic
-from facesketch.images.io import open_image
+from facesketch.images.io import is_picture, open_image
 from facesketch.inference.engines.base import IMAGE, STYLE, TRANSLATION
 from facesketch.inference.export.quantise import halve, quiet
 from facesketch.inference.export.subpixel import fuse
 from facesketch.inference.export.trace import with_header
-from facesketch.inference.translator import load
+from facesketch.inference.translator import Translator, load
 from facesketch.methods.losses import edges, l1
 from facesketch.methods.networks.blocks import frozen
 from facesketch.methods.networks.feature_critic import FeatureCritic, fooling, hinge
@@ -52,10 +59,31 @@ from facesketch.weights.catalogue import locate
 Pixels = NDArray[np.uint8]
 SIZE, SMALL, OWN_SCALE, CLOSEST = (400, 500), (200, 250), 1.2, 52.0
 FRAME = FaceFrame()
-BATCH, PATCH, BORDER, SHIFT = 4, 128, 10, 12  # pixels; scans of drawings end in a line, which BORDER leaves out
+BATCH, BORDER, SHIFT = 4, 10, 12  # pixels; scans of drawings end in a line, which BORDER leaves out
 RATE, BETAS, AVERAGE, SAVED = 6e-4, (0.5, 0.99), 0.995, 100
-ABSOLUTE, EDGES, PERCEPTUAL, ADVERSARIAL = 6.0, 6.0, 4.0, 0.3
-OTHER_STYLES = 0.3  # share of patches in FS2K's styles
+ABSOLUTE, PERCEPTUAL = 6.0, 4.0
+TINT = 12.0  # pixels of 400: what is wider than that is colour and light, which a true photo takes from the drawn one
+TOLD, REDUCED = 0.8, 3  # share of photos drawn in the true colours; one in so many is also learned from at 240x300
+
+
+class Recipe(NamedTuple):
+    """What differs between the directions."""
+
+    channels: tuple[int, int]  # of the picture, and of what is drawn
+    widths: tuple[int, int, int, int]  # of the network: fine, coarse, blocks; and of the critic
+    keeps: bool  # whether what half of the sides can hold stays as it was drawn
+    patch: int
+    edges: float
+    adversarial: float
+    shares: dict[str, float]  # of patches, by kind of pair
+
+
+RECIPES: dict[Direction, Recipe] = {
+    "photo2sketch": Recipe((3, 1), (24, 48, 4, 20), True, 128, 6.0, 0.3, {"cuhk": 0.7, "fs2k": 0.3}),
+    "sketch2photo": Recipe(
+        *((1, 3), (32, 96, 6, 28), False, 160, 2.0, 0.4), {"faces": 0.45, "cuhk": 0.15, "reduced": 0.1, "fs2k": 0.3}
+    ),
+}
 
 
 class _Styled(nn.Module):
@@ -87,8 +115,7 @@ class _Residual(nn.Module):
 class Details(nn.Module):
     """Adds details to an enlarged drawing: (N, source + target, H, W) in [-1, 1], (N, S) -> (N, target, H, W).
 
-    H and W are multiples of 4. It works at half the sides, where it keeps what is fine, and at a quarter. In evaluation
-    mode it adds nothing that half of the sides can hold: there the first network knows the person better.
+    H and W are multiples of 4. It works at half the sides, where it keeps what is fine, and at a quarter.
 
     Args:
         source: channels of the picture.
@@ -97,13 +124,15 @@ class Details(nn.Module):
         coarse: channels at a quarter.
         blocks: residual blocks there.
         styles: how many styles it draws in.
+        keeps: in evaluation mode, add nothing that half of the sides can hold: there the first network knows the person
+            better.
     """
 
     def __init__(
-        self, source: int, target: int, styles: int, fine: int = 24, coarse: int = 48, blocks: int = 4
+        self, source: int, target: int, styles: int, fine: int = 24, coarse: int = 48, blocks: int = 4, *, keeps: bool
     ) -> None:
         super().__init__()
-        self.target = target
+        self.target, self.keeps = target, keeps
         self.first = _Styled(4 * (source + target), fine, styles)
         self.down = _Styled(fine, coarse, styles, kernel=4, stride=2)
         self.blocks = nn.ModuleList(_Residual(coarse, styles) for _ in range(blocks))
@@ -117,8 +146,9 @@ class Details(nn.Module):
                 weight.data.mul_(0.3 if "second" in name else 1.0)
         nn.init.normal_(self.out.weight, 0, 0.005)  # it begins with the enlarged drawing
 
-    def forward(self, pictures: Tensor, style: Tensor) -> Tensor:
-        """Return the drawing with details."""
+    def forward(self, pictures: Tensor, style: Tensor | None = None) -> Tensor:
+        """Return the drawing with details; without a style, that of a network of one."""
+        style = pictures.new_ones(1, 1) if style is None else style
         fine = F.leaky_relu(self.first(F.pixel_unshuffle(pictures, 2), style), 0.2)  # (N, fine, H / 2, W / 2)
         x = F.leaky_relu(self.down(fine, style), 0.2)  # (N, coarse, H / 4, W / 4)
         for block in self.blocks:
@@ -128,7 +158,7 @@ class Details(nn.Module):
         x = F.leaky_relu(self.touch(x, style), 0.2)
         given = pictures[:, -self.target :]
         drawn: Tensor = given + F.pixel_shuffle(self.out(x), 2)
-        if self.training:
+        if self.training or not self.keeps:
             return drawn
         off = F.avg_pool2d(given - drawn, 2)
         return drawn + F.interpolate(off, scale_factor=2.0, mode="bilinear", align_corners=False)
@@ -176,33 +206,80 @@ def pairs(given: argparse.Namespace) -> None:
         if near and row["stem"] not in kept_out:
             framed = [align(image, found[0], scale=OWN_SCALE).image for image, found in zip(images, faces, strict=True)]
             write(row | {"split": "train", "style": f"fs2k-{row['style']}"}, framed[0], framed[1])
-    with (given.out / "pairs.csv").open("w", encoding="utf-8", newline="") as file:
+    write_table(given.out, rows)
+
+
+def people(given: argparse.Namespace) -> None:
+    """Draw the large photos of people, and copy FS2K's pairs."""
+    drawer, rows = load("photo2sketch"), list[dict[str, str]]()
+    styles, large = (
+        drawer.preprocessing.styles,
+        {path.stem: path for path in given.faces.rglob("*") if is_picture(path)},
+    )
+    for kind in ("photo", "sketche"):
+        (given.out / f"{kind}s").mkdir(parents=True, exist_ok=True)
+    seen: set[str] = set()
+    for row in read(given.folder):
+        stem = Path(row["photo"]).stem
+        if row["split"] != "train" or stem in seen or not (stem in large or row["set"] == "fs2k"):
+            continue
+        seen.add(stem)
+        places = {"photo": f"photos/{stem}.png", "sketch": f"sketches/{stem}.png"}
+        if stem in large:
+            photo, style = open_image(large[stem]).convert("RGB").resize(SIZE, Image.Resampling.LANCZOS), "faces"
+            small = photo.resize(SMALL, Image.Resampling.LANCZOS)
+            prepared = drawer.prepare(small, "photo2sketch", larger=photo)
+            of_style = styles[len(rows) % len(styles)]
+            sketch = drawer.restore(drawer.run([prepared], "photo2sketch", of_style)[0], prepared)
+        else:
+            photo, sketch = (open_image(given.folder / row[kind]) for kind in ("photo", "sketch"))
+            style = row["style"] if row["style"].startswith("fs2k") else "fs2k"
+        photo.convert("RGB").save(given.out / places["photo"])
+        sketch.convert("L").save(given.out / places["sketch"])
+        rows.append({"stem": stem, "split": "train", "style": style, **places})
+    write_table(given.out, rows)
+
+
+def write_table(folder: Path, rows: list[dict[str, str]]) -> None:
+    """Write `pairs.csv`."""
+    with (folder / "pairs.csv").open("w", encoding="utf-8", newline="") as file:
         table = csv.DictWriter(file, list(rows[0]))
         table.writeheader()
         table.writerows(rows)
-    print(f"{len(rows)} pairs in {given.out}")
+    print(f"{len(rows)} pairs in {folder}")
 
 
 class Lesson(NamedTuple):
-    """A photo and some jittered ones, what was drawn of each, (V, H, W, C), and the sketch, (H, W), moved to it."""
+    """A picture and some jittered ones, what was drawn of each, (V, H, W, C), and the true one, moved to it."""
 
-    photos: Pixels
+    sources: Pixels
     drawn: Pixels
-    sketch: Pixels
+    target: Pixels
     style: int
 
 
-def to_drawing(sketch: Pixels, drawn: Pixels) -> Pixels:
-    """Move a sketch smoothly so that its lines lie where those of a drawing lie, by at most 7 pixels of the frame."""
-    zoom = SMALL[0] / sketch.shape[1]
-    small = [cv2.resize(each, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_AREA) for each in (drawn, sketch)]
+def to_drawing(truth: Pixels, drawn: Pixels) -> Pixels:
+    """Move a picture smoothly so that its lines lie where those of a drawing lie, by at most 7 pixels of the frame."""
+    zoom = SMALL[0] / truth.shape[1]
+    grey = [each if each.ndim == 2 else cv2.cvtColor(each, cv2.COLOR_RGB2GRAY) for each in (drawn, truth)]
+    if truth.ndim == 3:  # a photo in the light of the drawn one
+        like = (grey[1] - grey[1].mean()) * (grey[0].std() / max(1.0, grey[1].std())) + grey[0].mean()
+        grey[1] = like.clip(0, 255).astype(np.uint8)
+    small = [cv2.resize(each, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_AREA) for each in grey]
     seen = [cv2.GaussianBlur(each, (0, 0), 1.5) for each in small]
     finder: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     flow = finder.calc(seen[0], seen[1], None)
-    flow = cv2.resize(cv2.GaussianBlur(flow.clip(-7, 7), (0, 0), 7), sketch.shape[::-1]) / zoom
-    rows, columns = np.mgrid[: sketch.shape[0], : sketch.shape[1]].astype(np.float32)
+    flow = cv2.resize(cv2.GaussianBlur(flow.clip(-7, 7), (0, 0), 7), truth.shape[1::-1]) / zoom
+    rows, columns = np.mgrid[: truth.shape[0], : truth.shape[1]].astype(np.float32)
     across, down = columns + flow[..., 0], rows + flow[..., 1]
-    return np.asarray(cv2.remap(sketch, across, down, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE), np.uint8)
+    return np.asarray(cv2.remap(truth, across, down, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE), np.uint8)
+
+
+def tinted(truth: Pixels, drawn: Pixels) -> Pixels:
+    """Return a true photo with the colours and the light of a drawn one."""
+    reach = TINT * truth.shape[1] / SIZE[0]
+    wide = [cv2.GaussianBlur(each.astype(np.float32), (0, 0), reach) for each in (truth, drawn)]
+    return np.asarray((truth - wide[0] + wide[1]).clip(0, 255), np.uint8)
 
 
 def jittered(photo: Image.Image, rng: np.random.Generator) -> Image.Image:
@@ -213,53 +290,109 @@ def jittered(photo: Image.Image, rng: np.random.Generator) -> Image.Image:
     return Image.fromarray((pixels.clip(0, 1) * 255).astype(np.uint8))
 
 
-def lessons(folder: Path) -> Iterator[Lesson]:
-    """Draw the training pairs of a folder with the package's model."""
-    drawer = load("photo2sketch")
-    styles = drawer.preprocessing.styles
-    for number, row in enumerate(each for each in read(folder) if each["split"] == "train"):
-        photo, sketch = open_image(folder / row["photo"]).convert("RGB"), open_image(folder / row["sketch"])
-        rng = np.random.default_rng(number)
-        photos = [photo, *(jittered(photo, rng) for _ in range(2 if row["style"] == styles[0] else 0))]
-        half = (photo.width // 2, photo.height // 2)
-        small = [each.resize(SMALL, Image.Resampling.LANCZOS) for each in photos]
-        made = [each.resize(half, Image.Resampling.LANCZOS) for each in drawer.translate(small, style=row["style"])]
-        drawn = np.stack([np.asarray(each.resize(photo.size, Image.Resampling.BICUBIC)) for each in made])
-        target = to_drawing(np.asarray(sketch.convert("L")), drawn[0])
-        yield Lesson(
-            np.stack([np.asarray(each) for each in photos]), drawn[..., None], target, styles.index(row["style"])
+def lessons(folders: list[Path], direction: Direction) -> Iterator[tuple[str, Lesson]]:
+    """Draw the training pairs of folders with the package's model; yields the kind of each, a key of the shares."""
+    drawer = load(direction)
+    rows = [(folder, row) for folder in folders for row in read(folder) if row["split"] == "train"]
+    for number, (folder, row) in enumerate(rows):
+        photo, sketch = (
+            open_image(folder / row["photo"]).convert("RGB"),
+            open_image(folder / row["sketch"]).convert("L"),
         )
+        rng, kind = np.random.default_rng(number), row["style"].partition("-")[0]
+        if direction == "photo2sketch":
+            styles = drawer.preprocessing.styles
+            sources = [photo, *(jittered(photo, rng) for _ in range(2 if kind == "cuhk" else 0))]
+            drawn, style = enlarged(drawer, sources, row["style"]), styles.index(row["style"])
+            target = to_drawing(np.asarray(sketch), drawn[0])[..., None]
+            yield kind, Lesson(np.stack([np.asarray(each) for each in sources]), drawn[..., None], target, style)
+            continue
+        small = np.asarray(photo.resize(SMALL, Image.Resampling.LANCZOS))
+        colours = measure(small) if rng.random() < TOLD else AUTO
+        (drawn,) = enlarged(drawer, [sketch], None, colours)
+        target = tinted(to_drawing(np.asarray(photo), drawn), drawn)
+        lesson = Lesson(np.asarray(sketch)[None, ..., None], drawn[None], target, 0)
+        yield kind, lesson
+        if kind != "fs2k" and number % REDUCED == 0:
+            yield "reduced", reduced(lesson)
 
 
-def patches(known: dict[bool, list[Lesson]], step: int, styles: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Return what a step sees: (N, 4, P, P) photos and drawings, (N, 1, P, P) sketches, (N, S) styles.
+def enlarged(drawer: Translator, sources: list[Image.Image], style: str | None, colours: Colours = AUTO) -> Pixels:
+    """Return what a model draws of pictures at half of their size, enlarged: (N, H, W) or (N, H, W, 3)."""
+    size, half = sources[0].size, (sources[0].width // 2, sources[0].height // 2)
+    small = [each.resize(SMALL, Image.Resampling.LANCZOS) for each in sources]
+    made = drawer.translate(small, style=style, colours=colours)
+    halved = [each.resize(half, Image.Resampling.LANCZOS) for each in made]
+    return np.stack([np.asarray(each.resize(size, Image.Resampling.BICUBIC)) for each in halved])
 
-    Half of the patches lie near the features. The drawings' contrast varies, as that of another first stage would.
+
+def reduced(lesson: Lesson) -> Lesson:
+    """Return a lesson at 240x300, where the drawn picture is as soft as it is at 400x500."""
+    size = (round(OWN_SCALE * SMALL[0]), round(OWN_SCALE * SMALL[1]))
+    source, drawn, target = (Image.fromarray(each.squeeze()) for each in lesson[:3])
+    soft = drawn.resize((size[0] // 2, size[1] // 2), Image.Resampling.LANCZOS).resize(size, Image.Resampling.BICUBIC)
+    smaller = [np.asarray(each.resize(size, Image.Resampling.LANCZOS)) for each in (source, target)]
+    return Lesson(smaller[0][None, ..., None], np.asarray(soft)[None], smaller[1], lesson.style)
+
+
+def rough(sketch: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
+    """Return a sketch, 0 to 255, as other hands and scanners would have made it, or often none at all."""
+    way = rng.random()
+    if way < 0.15:
+        sketch = np.reshape(cv2.GaussianBlur(sketch, (0, 0), rng.uniform(0.5, 2)), sketch.shape).astype(np.float64)
+    elif way < 0.3:
+        sketch = 255 - (255 - sketch) * rng.uniform(0.3, 1.6)
+    elif way < 0.4:
+        sketch = np.where(sketch < rng.uniform(110, 200), rng.uniform(0, 90), 255.0)
+    elif way < 0.5:
+        sketch = sketch * rng.uniform(0.75, 1) + rng.normal(0, rng.uniform(0, 12), sketch.shape)
+    return sketch if rng.random() < 0.5 else np.full_like(sketch, 255.0)
+
+
+def patches(known: dict[str, list[Lesson]], recipe: Recipe, step: int, styles: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Return what a step sees: (N, C + C', P, P) pictures and drawings, (N, C', P, P) true ones, (N, S) styles.
+
+    Half of the patches lie near the features. The drawings' contrast varies, as that of another first stage would, and
+    the sketches are roughened.
     """
-    rng, found = np.random.default_rng(step), []
+    rng, found, side = np.random.default_rng(step), [], recipe.patch
+    kinds = {kind: share for kind, share in recipe.shares.items() if known.get(kind)}
     for _ in range(BATCH):
-        of_style = known[bool(known[True]) and rng.random() < OTHER_STYLES]
-        lesson = of_style[rng.integers(len(of_style))]
-        which, sides = rng.integers(len(lesson.photos)), lesson.sketch.shape
-        least, most = BORDER, np.array(sides) - PATCH - BORDER
-        near = rng.normal((0.52, 0.5), (0.13, 0.15)) * sides - PATCH / 2
-        top, left = near.clip(least, most).astype(int) if rng.random() < 0.5 else rng.integers(least, most)
-        part = np.s_[top : top + PATCH, left : left + PATCH :]
-        both = np.concatenate(
-            [lesson.photos[which][part], lesson.drawn[which][part], lesson.sketch[part][..., None]], 2
+        of_kind = known[rng.choice([*kinds], p=np.array([*kinds.values()]) / sum(kinds.values()))]
+        lesson = of_kind[rng.integers(len(of_kind))]
+        which, sides = rng.integers(len(lesson.sources)), lesson.target.shape[:2]
+        least, most = BORDER, np.array(sides) - side - BORDER
+        near = rng.normal((0.52, 0.5), (0.13, 0.15)) * sides - side / 2
+        top, left = near.clip(least, most).astype(int) if rng.random() < 0.5 else rng.integers(least, most + 1)
+        part = np.s_[top : top + side, left : left + side]
+        source, drawn, target = (
+            each[part].astype(np.float64) for each in (lesson.sources[which], lesson.drawn[which], lesson.target)
         )
-        pixels = (both[:, ::-1] if rng.random() < 0.5 else both).astype(np.float32) / 127.5 - 1
-        pixels[..., 3] = (1 - rng.uniform(0.93, 1.07) * (1 - pixels[..., 3])).clip(-1, 1)
-        found.append((pixels.transpose(2, 0, 1), lesson.style))
+        if recipe.channels[1] == 1:
+            drawn = 255 - rng.uniform(0.93, 1.07) * (255 - drawn)
+        else:
+            source = rough(source, rng)
+        all_of_it = np.concatenate([source, drawn, target], 2).clip(0, 255) / 127.5 - 1
+        pixels = all_of_it[:, ::-1] if rng.random() < 0.5 else all_of_it
+        found.append((pixels.transpose(2, 0, 1).astype(np.float32), lesson.style))
     seen = torch.from_numpy(np.stack([each for each, _ in found])).to(memory_format=torch.channels_last)
-    return seen[:, :4], seen[:, 4:], F.one_hot(torch.tensor([style for _, style in found]), styles).float()
+    given = sum(recipe.channels)
+    return seen[:, :given], seen[:, given:], F.one_hot(torch.tensor([style for _, style in found]), styles).float()
+
+
+def build(direction: Direction) -> tuple[Details, int]:
+    """Return a direction's network, and how many styles it draws in."""
+    recipe, styles = RECIPES[direction], 1
+    if direction == "photo2sketch":
+        styles = len(load(direction).preprocessing.styles)
+    return Details(*recipe.channels, styles, *recipe.widths[:3], keeps=recipe.keeps), styles
 
 
 def train(given: argparse.Namespace) -> None:
     """Train the network and an average of its weights, beside a critic that judges patches at changing places."""
     torch.manual_seed(0)
-    styles = len(load("photo2sketch").preprocessing.styles)
-    network, critic = Details(3, 1, styles), FeatureCritic(5, CHANNELS["alex"], 20)
+    recipe, (network, styles) = RECIPES[given.direction], build(given.direction)
+    critic = FeatureCritic(sum(recipe.channels) + recipe.channels[1], CHANNELS["alex"], recipe.widths[3])
     average = deepcopy(network).requires_grad_(False)
     distance = PerceptualDistance("alex").load(locate("alexnet"), locate("lpips-alex"))
     optimisers = [torch.optim.Adam(each.parameters(), RATE, BETAS) for each in (network, critic)]
@@ -277,16 +410,15 @@ def train(given: argparse.Namespace) -> None:
         begun = kept["step"]
         for name, part in parts.items():
             part.load_state_dict(kept[name])
-    known: dict[bool, list[Lesson]] = {False: [], True: []}
-    for lesson in lessons(given.folder):
-        known[lesson.style > 0].append(lesson)
-    print(f"{len(known[False])} pairs of CUHK, {len(known[True])} of FS2K", flush=True)
+    known: dict[str, list[Lesson]] = {}
+    for kind, lesson in lessons(given.folders, given.direction):
+        known.setdefault(kind, []).append(lesson)
+    print(", ".join(f"{len(found)} of {kind}" for kind, found in known.items()), flush=True)
     for step in range(begun + 1, given.steps + 1):
         left = (given.steps - step) / (0.4 * given.steps)
         for optimiser, share in zip(optimisers, (1.0, 0.5), strict=True):
             optimiser.param_groups[0]["lr"] = RATE * share * min(1, step / 50, max(0.02, left))
-        source, target, style = patches(known, step, styles)
-        losses = learn(network, critic, distance, optimisers, (source, target, style), ADVERSARIAL * min(1, step / 200))
+        losses = learn(network, critic, distance, optimisers, patches(known, recipe, step, styles), recipe, step)
         for mean, new in zip(average.parameters(), network.parameters(), strict=True):
             mean.data.lerp_(new.data, 1 - min(AVERAGE, step / (step + 10)))
         if step % 20 == 0:
@@ -302,7 +434,8 @@ def learn(
     distance: PerceptualDistance,
     optimisers: list[torch.optim.Adam],
     seen: tuple[Tensor, Tensor, Tensor],
-    adversarial: float,
+    recipe: Recipe,
+    step: int,
 ) -> dict[str, float]:
     """Take one step of the critic and one of the network, and return the losses."""
     (source, target, style), half = seen, torch.autocast("cpu", torch.bfloat16)
@@ -310,7 +443,8 @@ def learn(
         fake = network(source, style)
     fake = fake.float()
     top, left = torch.randint(SHIFT, (2,)).tolist()
-    shown = [each[..., top : top + PATCH - SHIFT, left : left + PATCH - SHIFT] for each in (source, target, fake)]
+    side = recipe.patch - SHIFT
+    shown = [each[..., top : top + side, left : left + side] for each in (source, target, fake)]
     with half:
         with torch.no_grad():
             maps = distance.maps(shown[1])
@@ -325,7 +459,8 @@ def learn(
         fooled = fooling(critic(made, fake_maps))
     losses = {"l1": l1(fake, target), "edges": edges(fake, target)}
     losses["perceptual"] = distance.between(fake_maps, maps).mean()
-    total = ABSOLUTE * losses["l1"] + EDGES * losses["edges"] + PERCEPTUAL * losses["perceptual"] + adversarial * fooled
+    total = ABSOLUTE * losses["l1"] + recipe.edges * losses["edges"] + PERCEPTUAL * losses["perceptual"]
+    total = total + recipe.adversarial * min(1, step / 200) * fooled
     optimisers[0].zero_grad()
     total.backward()
     torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
@@ -338,17 +473,18 @@ def export(given: argparse.Namespace) -> None:
     import onnx
     import onnxruntime
 
-    header = read_header(shipped.path("photo2sketch"))
-    styles = len(header.preprocessing.styles)
-    network = Details(3, 1, styles)
+    header, (network, styles) = read_header(shipped.path(given.direction)), build(given.direction)
     network.load_state_dict(torch.load(given.folder / "state.pt", weights_only=True)["average"])
     batch, *sides = (torch.export.Dim(name, min=1) for name in ("batch", "rows", "columns"))
     shapes: Any = {IMAGE: {0: batch, 2: 4 * sides[0], 3: 4 * sides[1]}, STYLE: {0: batch}}
-    program = (torch.zeros(2, 4, 64, 96), torch.zeros(2, styles))
+    pictures, told = torch.rand(2, 4, 100, 80) * 2 - 1, torch.eye(styles)[[0, int(styles > 1)]]
+    program = {IMAGE: pictures, STYLE: told}
+    if styles == 1:
+        del shapes[STYLE], program[STYLE]
     with quiet(), torch.no_grad():
         traced = torch.onnx.export(
             network.eval(),
-            program,
+            tuple(program.values()),
             dynamic_shapes=tuple(shapes.values()),
             input_names=list(shapes),
             output_names=[TRANSLATION],
@@ -362,11 +498,12 @@ def export(given: argparse.Namespace) -> None:
     model = halve(model)
     frame = FaceFrame(*SIZE, (150.0, 250.0), (250.0, 250.0))
     needs = header.preprocessing.model_copy(update={"longest_side": SIZE[1], "multiple": 4, "faces": frame})
+    if styles == 1:
+        needs = needs.model_copy(update={"styles": (), "colours": ()})
     content = with_header(model, write_header(header.config, needs, {"details": True}))
-    pictures, told = torch.rand(2, 4, 100, 80) * 2 - 1, torch.eye(styles)[:2]
     with torch.inference_mode():
-        expected = network(pictures, told).numpy()
-    feed = {IMAGE: pictures.numpy(), STYLE: told.numpy()}
+        expected = network(*program.values()).numpy()
+    feed = {name: each.numpy() for name, each in program.items()}
     (result,) = onnxruntime.InferenceSession(content).run(None, feed)
     off = float(np.abs(result - expected).max()) * 127.5
     assert off < 2, f"the graph differs from PyTorch by {off}/255"
@@ -379,17 +516,22 @@ def main() -> None:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     verbs = parser.add_subparsers(required=True)
-    for verb in (pairs, train, export):
+    for verb in (pairs, people, train, export):
         words = verbs.add_parser(verb.__name__)
         words.set_defaults(verb=verb)
         words.add_argument("--out", type=Path, required=True)
         if verb is pairs:
             for name in ("--cuhk", "--originals", "--fs2k"):
                 words.add_argument(name, type=Path, required=True)
+        elif verb is train:
+            words.add_argument("folders", type=Path, nargs="+")
+            words.add_argument("--steps", type=int, default=2400)
         else:
             words.add_argument("folder", type=Path)
-        if verb is train:
-            words.add_argument("--steps", type=int, default=2000)
+        if verb is people:
+            words.add_argument("--faces", type=Path, required=True)
+        elif verb is not pairs:
+            words.add_argument("--direction", choices=DIRECTIONS, default=DIRECTIONS[0])
     given = parser.parse_args()
     given.verb(given)
 

@@ -39,8 +39,9 @@ def picture(photos: list[Path]) -> Image.Image:
         source = portraits[0].source
         assert source is not None, "portraits keep it"
         face, sketch = (each.resize((FRAME.width, FRAME.height)) for each in (source, sketches[0]))
-        (drawn,) = photographer.translate([sketch], colours=measure(np.asarray(face)))
-        rows.append([face, *sketches, drawn])
+        prepared = photographer.prepare(sketch, "sketch2photo", larger=sketches[0].resize((400, 500)))
+        (array,) = photographer.run([prepared], "sketch2photo", colours=measure(np.asarray(face)))
+        rows.append([face, *sketches, photographer.restore(array, prepared)])
     return sheet(rows, ["a photo", *STYLES.values(), "back to a photo"], cell=(200, 250))
 
 

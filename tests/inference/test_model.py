@@ -217,6 +217,16 @@ def test_details_are_drawn_where_the_face_has_them_or_on_request(
     assert np.abs(off).mean() < 0.5, "the picture is smooth, so enlarging loses next to nothing"
 
 
+def test_a_photo_gets_details_however_small_the_sketch(found: list[Face], picture: Image.Image) -> None:
+    found.append(_face(450, 350, 30))
+    finer = Detailing(directions=BOTH[1:])
+    model = Model(Translator(Unchanging(directions=BOTH[1:]), finer=lambda: finer))
+    assert model(picture).size == (400, 500)
+    assert len(finer.seen) == 1
+    model(picture, size="200x250")
+    assert len(finer.seen) == 1
+
+
 def test_a_size_that_a_model_does_not_draw_is_refused(found: list[Face], picture: Image.Image) -> None:
     found.append(_face(450, 350, 100))
     model = Model(Translator(Unchanging()))

@@ -14,9 +14,11 @@ from PIL import Image
 from tests.scripts.conftest import Run
 
 from facesketch.checkpoints.header import read_header
+from facesketch.config import DIRECTIONS, Direction
 from facesketch.data.synthetic.draw import draw_pair
 from facesketch.faces import FaceFinder
 from facesketch.faces.warp import scaled, similarity, warp
+from facesketch.images.io import open_image
 from facesketch.inference.engines.onnx_engine import OnnxEngine
 from facesketch.weights import shipped
 
@@ -82,32 +84,71 @@ def test_a_sketch_is_moved_to_the_drawing(details: ModuleType) -> None:
 
 def test_details_begin_with_the_enlarged_drawing(details: ModuleType) -> None:
     torch.manual_seed(0)
-    network = details.Details(3, 1, 4)
+    network = details.Details(3, 1, 4, keeps=True)
     pictures = torch.rand(2, 4, 48, 36) * 2 - 1
     drawn = network(pictures, torch.eye(4)[:2])
     assert drawn.shape == (2, 1, 48, 36)
     assert (drawn - pictures[:, 3:]).abs().mean() < 0.15
 
 
-def test_an_exported_network_is_one_that_the_package_runs(details: ModuleType, tmp_path: Path, run_script: Run) -> None:
+@pytest.mark.parametrize("direction", DIRECTIONS)
+def test_an_exported_network_is_one_that_the_package_runs(
+    details: ModuleType, tmp_path: Path, run_script: Run, direction: Direction
+) -> None:
     torch.manual_seed(0)
-    network = details.Details(3, 1, 4).eval()
-    torch.save({"average": network.state_dict()}, tmp_path / "state.pt")
-    run_script("portrait_details", "export", tmp_path, "--out", tmp_path / "photo2sketch-400x500.onnx")
-    header = read_header(tmp_path / "photo2sketch-400x500.onnx")
-    assert (header.preprocessing.longest_side, header.preprocessing.multiple) == (500, 4)
-    assert header.preprocessing.styles == read_header(shipped.path("photo2sketch")).preprocessing.styles
-    pictures = np.random.default_rng(0).uniform(-1, 1, (2, 4, 500, 400)).astype(np.float32)
+    network, styles = details.build(direction)
+    torch.save({"average": network.eval().state_dict()}, tmp_path / "state.pt")
+    file = tmp_path / f"{direction}-400x500.onnx"
+    run_script("portrait_details", "export", tmp_path, "--direction", direction, "--out", file)
+    needs, own = read_header(file).preprocessing, read_header(shipped.path(direction)).preprocessing
+    assert (needs.longest_side, needs.multiple) == (500, 4)
+    assert needs.styles == (own.styles if direction == "photo2sketch" else ())
+    pictures = np.random.default_rng(0).uniform(-1, 1, (3, 4, 500, 400)).astype(np.float32)
     with torch.inference_mode():
-        expected = network(torch.from_numpy(pictures), torch.eye(4)[[1, 1]]).numpy()
-    engine = OnnxEngine(tmp_path / "photo2sketch-400x500.onnx")
-    made = engine.run(pictures, "photo2sketch", header.preprocessing.styles[1])
+        expected = network(torch.from_numpy(pictures), torch.eye(styles)[[int(styles > 1)] * 3]).numpy()
+    made = OnnxEngine(file).run(pictures, direction, needs.styles[1] if needs.styles else None)
     assert np.abs(made - expected).max() < 0.02
 
 
+def test_a_true_photo_takes_the_light_of_the_drawn_one(details: ModuleType) -> None:
+    rng = np.random.default_rng(0)
+    truth, drawn = np.full((250, 200, 3), 180, np.uint8), np.full((250, 200, 3), (90, 120, 60), np.uint8)
+    truth[100:102, 60:140] = 20
+    made = details.tinted(truth, drawn)
+    assert np.abs(made[:60].astype(int) - drawn[:60]).max() <= 1
+    assert made[100:102, 60:140].mean() < drawn[100:102, 60:140].mean() - 40, "a line stays"
+    source = np.full((1, 500, 400, 1), 255, np.uint8)
+    large = rng.integers(0, 255, (500, 400, 3), np.uint8)
+    small = details.reduced(details.Lesson(source, large[None], large, 0))
+    assert [each.shape for each in small[:3]] == [(1, 300, 240, 1), (1, 300, 240, 3), (300, 240, 3)]
+    assert small.drawn.std() < 0.7 * small.target.std(), "what was drawn at half of the size is softer"
+
+
+def test_large_photos_of_people_are_drawn(tmp_path: Path, run_script: Run) -> None:
+    for folder in ("faces", "people"):
+        (tmp_path / folder).mkdir()
+    rows = [("a", "train", "set", "natural"), ("b", "train", "fs2k", "fs2k-1"), ("c", "test", "fs2k", "fs2k-1")]
+    for number, (name, *_) in enumerate(rows):
+        photo, sketch = draw_pair(np.random.default_rng(number), 256)
+        photo.crop((28, 0, 228, 250)).save(tmp_path / "people" / f"{name}.png")
+        sketch.crop((28, 0, 228, 250)).save(tmp_path / "people" / f"{name}-sketch.png")
+    draw_pair(np.random.default_rng(0), 512)[0].crop((56, 0, 456, 500)).save(tmp_path / "faces" / "a.png")
+    with (tmp_path / "people" / "pairs.csv").open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["stem", "split", "set", "style", "photo", "sketch"])
+        table.writerows([name, *rest, f"{name}.png", f"{name}-sketch.png"] for name, *rest in rows)
+    given = ("--faces", tmp_path / "faces", "--out", tmp_path / "out")
+    assert run_script("portrait_details", "people", tmp_path / "people", *given).startswith("2 pairs")
+    with (tmp_path / "out" / "pairs.csv").open(newline="") as file:
+        written = {row["stem"]: row for row in csv.DictReader(file)}
+    assert {stem: row["style"] for stem, row in written.items()} == {"a": "faces", "b": "fs2k-1"}
+    assert [open_image(tmp_path / "out" / written[stem]["sketch"]).size for stem in "ab"] == [(400, 500), (200, 250)]
+
+
 @pytest.mark.shared
+@pytest.mark.parametrize("direction", DIRECTIONS)
 def test_training_goes_on_from_where_it_stopped(
-    details: ModuleType, tmp_path: Path, run_script: Run, shared: Path, monkeypatch: pytest.MonkeyPatch
+    details: ModuleType, tmp_path: Path, run_script: Run, shared: Path, monkeypatch: pytest.MonkeyPatch, direction: str
 ) -> None:
     monkeypatch.setenv("FACESKETCH_MODELS", str(shared / "models"))
     for kind in ("photos", "sketches"):
@@ -123,7 +164,8 @@ def test_training_goes_on_from_where_it_stopped(
     weights = []
     for run, lengths in (("whole", (2,)), ("halves", (1, 2))):
         for steps in lengths:
-            run_script("portrait_details", "train", tmp_path / "large", "--out", tmp_path / run, "--steps", steps)
+            words = ("--out", tmp_path / run, "--steps", steps, "--direction", direction)
+            run_script("portrait_details", "train", tmp_path / "large", *words)
         weights.append(torch.load(tmp_path / run / "state.pt", weights_only=True))
     assert weights[0]["step"] == weights[1]["step"] == 2
     assert not torch.equal(weights[0]["network"]["out.weight"], weights[0]["average"]["out.weight"])

@@ -66,7 +66,7 @@ class FaceOptions:
     whole: Annotated[bool, Parameter(negative=())] = False
     """Draw the whole picture at its own size instead of the frame."""
     size: str | None = None
-    """Size of the portrait, `200x250` or `400x500`; by default near the face's own size, and at least 200x250."""
+    """Size at which to draw, `200x250` or `400x500`; by default 400x500 for photos and for sketches of large faces."""
 
 
 def translate(

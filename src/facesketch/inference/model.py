@@ -43,7 +43,8 @@ USEFUL_SIZE = (400, 500)
 """Least pixels across and down of a portrait, unless that is more than four times its frame."""
 _MOST_SCALE = 4
 _DETAILED = 1.5
-"""From how many times the frame's eye distance on a face shows details that the frame does not."""
+"""From how many times the frame's eye distance on a photo shows details that the frame does not. A sketch of any size
+lacks those of a photo."""
 _MOST_MARGIN = 2.0
 _WHOLE = 1024  # pixels of the longer side at which a whole picture is drawn at most
 
@@ -308,8 +309,8 @@ class Model:
             align: look for faces; False takes the picture as it is.
             margin: draw more than the frame: add this share of it on each side, 0 to 2.
             whole: draw the whole picture at its own size instead of the frame.
-            size: size of the portrait, `200x250` or `400x500`; by default near the face's own size, and at least
-                `200x250`.
+            size: size at which to draw the portrait, `200x250` or `400x500`; by default `400x500` for photos and for
+                sketches of large faces.
             resolution: `trained`, or `native` for the picture's own pixels.
             style: one of the model's styles.
             skin: the colour of the skin in a photo drawn from a sketch: `1` (lightest) to `10` on the Monk scale, a CSS
@@ -438,7 +439,8 @@ class Model:
             seen = partial(_whole, frame=frame) if asked.whole else partial(_framed, frame=wide)
             # by default the network sees a face in the very frame that it learned from
             resolution = asked.resolution if wide == frame and not whole else "native"
-            detailed = math.dist(*face.eyes) >= _DETAILED * frame.eye_distance if asked.size is None else scale > 1
+            near = direction == "sketch2photo" or math.dist(*face.eyes) >= _DETAILED * frame.eye_distance
+            detailed = near if asked.size is None else scale > 1
             detailed &= len(translator.sizes) > 1 and asked.resolution == "trained"
             finer = seen(image, face, scale=2) if detailed else None
             if finer is None:

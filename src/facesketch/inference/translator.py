@@ -295,7 +295,7 @@ class Translator:
             enlarged = drawn.resize(each.finer.placement.original, Image.Resampling.BICUBIC)
             fitted = fit(enlarged, array.shape[2], longest=None, multiple=self.finer.preprocessing.multiple)[0]
             both.append(np.concatenate([each.finer.array, fitted], axis=2))
-        return self._run(self.finer, both, direction, style)
+        return self._run(self.finer, both, direction, style if self.finer.preprocessing.styles else None)
 
     def _run(
         self,

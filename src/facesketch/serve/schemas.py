@@ -44,7 +44,7 @@ class TranslateForm(_Form):
     whole: bool = False
     """Draw the whole picture instead of the frame."""
     size: _Name | None = None
-    """Size of the result, 200x250 or 400x500; by default near the face's own size, and at least 200x250."""
+    """Size at which to draw, 200x250 or 400x500; by default 400x500 for photos and for sketches of large faces."""
     resolution: Literal["trained", "native"] = "trained"
     """Work at the size that the model was trained at, or at the picture's own size."""
 

@@ -70,7 +70,7 @@ export function choices(name, onchange) {
     // a network of one size draws its frame and no more
     fill(extent, EXTENTS.filter(([value]) => used?.native || value === "face" || value === "as-is"), extent.value);
     const sizes = used?.sizes[direction ?? "photo2sketch"] ?? [];
-    fill(size, [["", "Near the face’s own size"], ...sizes.map((each) => [each, each.replace("x", " × ")])], size.value);
+    fill(size, [["", "Automatic"], ...sizes.map((each) => [each, each.replace("x", " × ")])], size.value);
     sizeField.hidden = sizes.length < 2 || extentField.hidden || extent.value !== "face";
     fineField.hidden = !used?.native;
   };
