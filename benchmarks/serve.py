@@ -34,9 +34,8 @@ from cyclopts import Parameter
 from facesketch.config import Direction
 from facesketch.data.synthetic.draw import draw_pair
 from facesketch.devices import processors
-from facesketch.images.io import is_picture, open_image
+from facesketch.images.io import encoded, is_picture, open_image
 from facesketch.inference.model import Model, load
-from facesketch.inference.translator import png
 
 Timing = tuple[float, float]
 """Pictures per second, and the 95th percentile of the seconds per picture."""
@@ -63,7 +62,7 @@ def bare(model: Model, align: bool, files: Sequence[bytes]) -> Timing:
     seconds, start = [], time.perf_counter()
     for file in files:
         begun = time.perf_counter()
-        png(model(open_image(file), align=align))
+        encoded(model(open_image(file), align=align), "PNG")
         seconds.append(time.perf_counter() - begun)
     return summary(seconds, time.perf_counter() - start)
 
