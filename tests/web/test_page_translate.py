@@ -278,7 +278,10 @@ def test_the_size_is_chosen_where_there_are_several(page: Page, portraits: Path)
     page.get_by_label("What to draw").select_option("face")
     page.get_by_label("To photo").check()
     _heading(page, "Photo from a sketch")
-    expect(size).to_be_hidden()  # photos are drawn at one size
+    before = _result(page).get_attribute("src")
+    size.select_option("400x500")
+    _changed(page, before)
+    assert _pixels(_result(page))[:2] == [400, 500]
 
 
 def test_every_face_of_a_group_is_drawn(page: Page, portraits: Path, tmp_path: Path) -> None:
