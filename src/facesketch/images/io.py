@@ -240,7 +240,7 @@ def to_array(image: Image.Image, channels: int) -> NDArray[np.uint8]:
 def encoded(image: Image.Image, kind: str, quality: int = 95) -> bytes:
     """Return a picture as the bytes of a file in one of Pillow's formats."""
     options = {"quality": quality} if kind in {"JPEG", "WEBP", "AVIF"} else {}
-    if kind == "PNG":  # faces hardly repeat: looking only for runs takes a quarter of the time, for sizes within 10 %
+    if kind == "PNG":  # faces hardly repeat: looking only for runs takes a quarter of the time
         options = {"compress_type": zlib.Z_RLE}
     content = io.BytesIO()
     image.save(content, format=kind, **options)

@@ -43,8 +43,7 @@ USEFUL_SIZE = (400, 500)
 """Least pixels across and down of a portrait, unless that is more than four times its frame."""
 _MOST_SCALE = 4
 _DETAILED = 1.5
-"""From how many times the frame's eye distance on a photo shows details that the frame does not. A sketch of any size
-lacks those of a photo."""
+"""How many times as far apart as in the frame the eyes of a photo must be for it to be drawn with more details."""
 _MOST_MARGIN = 2.0
 _WHOLE = 1024  # pixels of the longer side at which a whole picture is drawn at most
 
@@ -445,7 +444,7 @@ class Model:
             finer = seen(image, face, scale=2) if detailed else None
             if finer is None:
                 given = seen(image, face, scale=scale if asked.resolution == "native" else 1)
-            else:  # halved rather than seen again, which takes as long as reading the picture
+            else:  # cutting it out of the picture again would take as long as reading the picture
                 half = max(1, finer.width // 2), max(1, finer.height // 2)
                 given = finer.resize(half, Image.Resampling.LANCZOS)
             prepared = translator.prepare(given, direction, resolution, finer)
