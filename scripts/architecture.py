@@ -12,11 +12,11 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "architecture.md"
 PACKAGE = ROOT / "src" / "facesketch"
 START, END = "<!-- files: scripts/architecture.py writes this part -->\n", "<!-- end of files -->\n"
-ROOMS = (
+SUBPACKAGES = (
     *("cli", "serve", "study", "search", "evaluation", "training", "inference", "metrics"),
     *("checkpoints", "methods", "data", "faces", "images", "weights"),
 )
-"""The fourteen rooms, highest layer first."""
+"""The fourteen subpackages, highest layer first."""
 
 
 def first_line(path: Path) -> str:
@@ -27,17 +27,17 @@ def first_line(path: Path) -> str:
 
 
 def listing() -> str:
-    """Return the files of each room as Markdown tables, the lowest layers' own files last."""
+    """Return the files of each subpackage as Markdown tables, the lowest layers' own files last."""
     parts = []
-    for room in (*ROOMS, ""):
-        folder = PACKAGE / room
-        found = sorted(folder.rglob("*.py") if room else folder.glob("*.py"))
+    for name in (*SUBPACKAGES, ""):
+        folder = PACKAGE / name
+        found = sorted(folder.rglob("*.py") if name else folder.glob("*.py"))
         rows = [
             f"| `{path.relative_to(folder)}` | {first_line(path)} |"
             for path in found
             if path.name not in {"__init__.py", "__main__.py"}
         ]
-        heading = f"### `{room}/`\n\n{first_line(folder / '__init__.py')}." if room else "### Below the rooms"
+        heading = f"### `{name}/`\n\n{first_line(folder / '__init__.py')}." if name else "### Below the subpackages"
         parts.append("\n".join([heading, "", "| file | what it does |", "|---|---|", *rows, ""]))
     return "\n".join(parts)
 

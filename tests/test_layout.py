@@ -78,7 +78,7 @@ def test_there_are_sources_to_look_at() -> None:
     assert len(_PYTHON) > len(_SOURCES) > 10
 
 
-ROOMS = {
+SUBPACKAGES = {
     *("checkpoints", "cli", "data", "evaluation", "faces", "images", "inference", "methods", "metrics", "search"),
     *("serve", "study", "training", "weights"),
 }
@@ -95,9 +95,9 @@ FILES = {
 }
 
 
-def test_the_package_holds_its_rooms_and_nothing_else() -> None:
+def test_the_package_holds_its_subpackages_and_nothing_else() -> None:
     there = {path.name for path in (_ROOT / "src/facesketch").iterdir() if path.name != "__pycache__"}
-    assert there == ROOMS | FILES
+    assert there == SUBPACKAGES | FILES
 
 
 def _modules() -> dict[str, Path]:

@@ -51,7 +51,7 @@ def test_damaged_weights_are_broken(command: Callable[..., Any], models: Path) -
     found = _found(command, code=1)
     assert found["weights", "sface"]["state"] == "broken"
     assert "7 bytes" in found["weights", "sface"]["said"]
-    assert "1 thing broken" in command("doctor").err
+    assert "1 problem found" in command("doctor").err
 
 
 def test_models_of_the_package_that_are_gone_are_broken(

@@ -112,7 +112,7 @@ def test_translated_pictures_are_kept(sample: Path, tmp_path: Path, capsys: pyte
         (("--images", "x", "--direction", "photo2sketch", "--pictures", "y"), "leave it out with `images`"),
         (("pencil", "--seed", "-1"), "seed = -1"),
         (("pencil", "--out", "table.csv"), r"such as table\.json"),
-        (("pencil", "--metrics", ","), "--metrics names none"),
+        (("pencil", "--metrics", ","), "--metrics is empty"),
         (("pencil", "--metrics", "simm"), "did you mean 'ssim'"),
         (("pencil", "--direction", "sketch2photo"), "not sketch2photo"),
         (("pencil", "--protocol", "cuffs"), "did you mean 'cufs'"),

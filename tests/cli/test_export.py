@@ -32,7 +32,7 @@ def test_a_run_becomes_a_file_that_translates(run: Path, tmp_path: Path, command
     assert re.fullmatch(rf"{re.escape(str(model))}: photo2sketch, fp16, \d+\.\d\d MB", made)
     found = re.fullmatch(
         r"difference from PyTorch: largest (\d+\.\d{4})/255, mean (\d+\.\d{4})/255, "
-        r"over 3 batches of pictures it learned from up to 32 pixels",
+        r"over 3 batches of training pictures up to 32 pixels",
         agrees,
     )
     assert found is not None, agrees
@@ -48,7 +48,7 @@ def test_mistakes_are_one_line(run: Path, tmp_path: Path, refused: Callable[...,
     out = ["--out", tmp_path / "model.onnx"]
     assert "fp16" in refused("export", run, *out, "--precision", "half")
     assert "no such model file; give a run folder" in refused("export", tmp_path / "none", *out)
-    assert "learns nothing and needs no file" in refused("export", "pencil", *out)
+    assert "is not trained, so there is nothing to export" in refused("export", "pencil", *out)
     assert "expected a name that ends in .onnx" in refused("export", run, "--out", tmp_path / "model")
     assert refused("export", run, "--out", ".") == ".: is a folder; give the name of a file in it"
     assert "not sketch2photo" in refused("export", run, *out, "--direction", "sketch2photo")

@@ -25,7 +25,7 @@ NAMED = {
     "device.png": "a pipe, a socket or a device",
     "anna.heic": "HEIC is not read; convert it to JPEG",
     "scan.pdf": "PDF is not read",
-    "notes.txt": "no picture by its name",
+    "notes.txt": "not a picture, judging by its name",
 }
 
 
@@ -94,7 +94,7 @@ def test_data_check_counts_them(command: Run, arrange: Callable[..., Path], tmp_
     found = json.loads(answer.out)["passed_over"]
     assert found["count"] == len(NAMED)
     answer = command("data", "check", folder)
-    assert "no pictures, passed over" in answer.out
+    assert "not pictures, skipped" in answer.out
     assert "photos/anna.heic: HEIC is not read; convert it" in " ".join(answer.out.split())
 
 

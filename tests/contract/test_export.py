@@ -133,7 +133,7 @@ def test_method_without_network_is_refused_in_one_line(
 
 @pytest.mark.parametrize("name", [name for name, kind in FAMILIES.items() if not kind.learned])
 def test_method_without_training_is_refused(name: str, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=f"{name}: learns nothing and needs no file"):
+    with pytest.raises(ConfigError, match=f"{name}: is not trained, so there is nothing to export"):
         export(Path(name), tmp_path / "model.onnx")
 
 

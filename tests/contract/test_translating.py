@@ -96,6 +96,6 @@ def test_method_without_training_translates_without_a_model(name: str, tmp_path:
         train(name, tmp_path / "run", data=data)
     with pytest.raises(ConfigError, match="not sketch2photo"):
         translator(_picture((40, 40), "RGB"), "sketch2photo")
-    with pytest.raises(ConfigError, match=f"{name} cannot do sketch2photo; it does photo2sketch"):
+    with pytest.raises(ConfigError, match=f"{name} does not support sketch2photo; it supports photo2sketch"):
         resolve(translator.config.model_copy(update={"direction": "sketch2photo"}))
     assert not list(tmp_path.iterdir())

@@ -155,7 +155,7 @@ def test_pictures_of_another_size_and_doubles_are_refused(sample: Path, drawn: E
     with pytest.raises(DataError, match=rf"{stem}.png: 40x36, the true picture 32x32"):
         drawn.of_images(folder)
     Image.new("L", (32, 32)).save(folder / f"{stem}.bmp")
-    with pytest.raises(DataError, match=f"both answer to '{stem}'"):
+    with pytest.raises(DataError, match=f"both match '{stem}'"):
         drawn.of_images(folder)
 
 

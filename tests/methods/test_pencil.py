@@ -80,5 +80,5 @@ def test_it_does_one_direction_in_one_hand() -> None:
     assert translator.config.method.options == {"sigma": 5.0}
     with pytest.raises(ConfigError, match="style 'ink'; this model has one style"):
         facesketch.load("pencil", style="ink")
-    with pytest.raises(ConfigError, match="pencil cannot do sketch2photo"):
+    with pytest.raises(ConfigError, match="pencil does not support sketch2photo"):
         resolve(translator.config.model_copy(update={"direction": "sketch2photo"}))

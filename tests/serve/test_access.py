@@ -83,7 +83,7 @@ def test_names_of_this_machine(serve: Ask, host: str) -> None:
 def test_a_name_that_another_site_points_here_is_refused(serve: Ask, host: str) -> None:
     for client in (serve(), serve(token=_TOKEN)):
         answer = client.get("/v1/health", headers={"Host": host, **_RIGHT})
-        assert problem(answer, 400) == "This server does not go by that name."
+        assert problem(answer, 400) == "This server does not accept requests for that host name."
         problem(client.get("/", headers={"Host": host}), 400)
 
 

@@ -121,7 +121,7 @@ def test_a_run_cannot_be_made_shorter(pairs: Path, tmp_path: Path) -> None:
     run = train("dense-ae", tmp_path / "run", data=pairs, epochs=2, **SMALL)
     before = {path.name: path.read_bytes() for path in run.iterdir() if path.is_file()}
     for longer, said in (({"steps": 3}, "`steps` 3: .* 4 steps"), ({"epochs": 1}, "`epochs` 1: .* 2 epochs")):
-        with pytest.raises(ConfigError, match=f"{said} behind it; give more, or none"):
+        with pytest.raises(ConfigError, match=f"{said}; give more, or none"):
             resume(run, quiet=True, **longer)
     assert {path.name: path.read_bytes() for path in run.iterdir() if path.is_file()} == before
 

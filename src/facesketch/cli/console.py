@@ -82,7 +82,7 @@ def comma_list(flag: str, *texts: str) -> list[str]:
     """
     names = [part.strip() for text in texts for part in text.split(",") if part.strip()]
     if texts and not names:
-        raise ConfigError(f"{flag} names none", "separate several with commas, or leave it out for all")
+        raise ConfigError(f"{flag} is empty", "give one or more names, separated by commas, or leave it out for all")
     return names
 
 
@@ -112,7 +112,7 @@ def note_some(lines: Sequence[str], rest: str = "") -> None:
 def say_passed_over(files: Sequence[tuple[Path, str]]) -> None:
     """Name on standard error the files that were not read as pictures, unknown kinds of pictures first."""
     ranked = sorted(files, key=lambda each: each[1].startswith("no "))
-    note_some([f"passed over {path}: {reason}" for path, reason in ranked])
+    note_some([f"skipped {path}: {reason}" for path, reason in ranked])
 
 
 def print_json(value: Any) -> None:

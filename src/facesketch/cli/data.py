@@ -31,7 +31,7 @@ def check(
     layout: str = "auto",
     validation: float = 0.12,
 ) -> None:
-    """Read every picture in a folder, and report which ones form pairs and which pairs train, validate and test.
+    """Read every picture in a folder, and report which ones form pairs and how the pairs are split.
 
     The exit code is 0 if there are pairs to use, 1 if there are none, and 2 if the folder is missing or its list is
     wrong.
@@ -40,7 +40,7 @@ def check(
         folder: The folder of pairs.
         json: Print one JSON object instead of a table.
         layout: How the folder is laid out; `auto` tries all known layouts.
-        validation: Share of the training subjects to keep for validation, if the data names none.
+        validation: Share of the training subjects to keep for validation, if the data has none of its own.
     """
     from facesketch.data.index import check as read
     from facesketch.data.pairs import NoPairsError
@@ -126,7 +126,7 @@ def _misfits(report: Report) -> dict[str, tuple[str, Sequence[str]]]:
         "identical": ("same bytes under several names", [" = ".join(group) for group in report.identical]),
         "unreadable": ("cannot be read", report.unreadable),
         "odd_sized": ("odd sizes", report.odd_sized),
-        "passed_over": ("no pictures, passed over", index.passed_over),
+        "passed_over": ("not pictures, skipped", index.passed_over),
     }
 
 

@@ -53,7 +53,7 @@ def doctor(*, json: Annotated[bool, Parameter(negative="")] = False) -> None:
         if not out.is_terminal:
             out.width = 200  # one line each
         out.print(listed)
-        note(f"{count(len(broken), 'thing')} broken" if broken else "everything that is installed works")
+        note(f"{count(len(broken), 'problem')} found" if broken else "everything that is installed works")
     if broken:
         raise SystemExit(1)
 
@@ -138,7 +138,7 @@ def _weights() -> Iterator[Finding]:
         except (FacesketchError, RuntimeError) as error:
             yield Finding("weights", direction, "broken", str(error), "install facesketch again")
         else:
-            yield Finding("weights", direction, "ok", "comes with the package, and draws")
+            yield Finding("weights", direction, "ok", "comes with the package, and works")
     for entry in WEIGHTS.values():
         try:
             path = locate(entry.name)

@@ -34,7 +34,7 @@ def export(
     from facesketch.inference.export.export import export as write
 
     for made in write(run, out, direction=direction, weights=weights, precision=precision):
-        shown = "drawn faces" if made.drawn else "pictures it learned from"
+        shown = "synthetic faces" if made.drawn else "training pictures"
         say(
             f"{made.path}: {made.direction}, {made.precision}, {made.size / 1e6:.2f} MB",
             f"difference from PyTorch: largest {made.largest:.4f}/255, mean {made.mean:.4f}/255, "

@@ -59,7 +59,7 @@ def versions() -> None:
 
 @app.command
 def completion(shell: Literal["bash", "zsh", "fish", "powershell"], /) -> None:
-    """Print a script with which a shell completes the commands and options of facesketch.
+    """Print a script that lets your shell complete the commands and options of facesketch.
 
     For bash, type `facesketch completion bash > ~/.local/share/bash-completion/completions/facesketch`.
 

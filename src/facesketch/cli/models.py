@@ -13,7 +13,7 @@ app = cyclopts.App(name="models", help="List and fetch the third-party weights t
 
 @app.command(name="list")
 def list_() -> None:
-    """List the weights: what they are for, their licence and download size, and where they lie if you have them."""
+    """List the weights: what they are for, their licence and download size, and where they are stored."""
     from facesketch.errors import CheckpointError, MissingExtraError
     from facesketch.weights.catalogue import WEIGHTS, cache_folder, locate, verify
 

@@ -57,7 +57,7 @@ def serve(
 ) -> None:
     """Serve a page and an HTTP API for translating, searching and watching trainings.
 
-    By default the server listens on 127.0.0.1 only. It keeps nothing that you send.
+    By default the server listens on 127.0.0.1 only. It stores nothing that you send, except with --query-log.
 
     Args:
         host: Address to listen on; 0.0.0.0 stands for all, and needs --token or --no-auth.

@@ -35,7 +35,7 @@ def study(
         out: The study's folder.
         preset: quick (minutes), standard (an hour or two without a GPU) or study (the study's own sizes and epochs).
         only: Run only these methods, directions or starts of cell names, such as `--only pix2pix conv-ae-mse`.
-        seeds: How often to train each cell, each time from another seed; by default as often as the preset says.
+        seeds: Number of seeds to train each cell from; by default the preset's number.
         metrics: Metrics separated by commas, such as ssim,fsim,lpips-alex; by default the preset's. `quick` leaves out
             metrics that need fetched weights.
     """

@@ -36,9 +36,9 @@ def train(
         method: A method's name, from `facesketch methods`.
         data: The folder of pairs. With --resume you need it only if the folder has moved.
         out: The run folder to make.
-        direction: What to learn: photo2sketch (default) or sketch2photo.
+        direction: Direction to train: photo2sketch (default) or sketch2photo.
         config: A TOML file of settings; options on the command line override it.
-        resume: A run folder to go on with; no other option is needed. --epochs or --steps make a finished run longer;
+        resume: A run folder to resume; no other option is needed. --epochs or --steps make a finished run longer;
             --precision, --workers, --threads, --devices and --compile change how the rest is computed.
     """
     sections = [part for part in (pictures, augmentation, training) if part is not None]

@@ -282,7 +282,7 @@ class Evaluation:
         for stem, key in keys.items():
             if len(files[key]) > 1:
                 both = f"{files[key][0].name} and {files[key][1].name}"
-                raise DataError(f"{folder}: {both} both answer to '{stem}'", "keep one")
+                raise DataError(f"{folder}: {both} both match '{stem}'", "keep one")
         paths = [files[key][0] for key in keys.values()]
         pictures = [open_image(path) for path in paths]
         for path, picture, truth in zip(paths, pictures, self.truth, strict=True):

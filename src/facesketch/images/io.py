@@ -51,7 +51,7 @@ _OTHERS = re.compile(
     r"\.(jp2|j2k|jpx|jxl|jxr|dng|cr2|cr3|nef|arw|orf|rw2|raf|pef|dib|psd"
     r"|xcf|tga|ico|icns|pcx|exr|hdr|qoi|svg|pdf|eps|wmf|emf)"
 )
-NO_PICTURE = "no picture by its name"
+NO_PICTURE = "not a picture, judging by its name"
 MAX_PIXELS = 100_000_000
 MIN_SIDE = 8
 LUMA = (0.299, 0.587, 0.114)

@@ -310,7 +310,7 @@ class Translator:
         images -= 1.0
         results = engine.run(images, direction, style, colours)
         if not np.isfinite(results).all():
-            raise CheckpointError(f"{self.name}: draws NaN or infinity", "its weights are damaged")
+            raise CheckpointError(f"{self.name}: outputs NaN or infinity", "its weights are damaged")
         rounded = np.rint((results + 1.0) * 127.5).clip(0, 255).astype(np.uint8)
         return list(np.ascontiguousarray(rounded.transpose(0, 2, 3, 1)))
 

@@ -1,6 +1,6 @@
 """CoGAN: two GANs that share the layers of meaning, so that one code is a face as a photo and as a sketch.
 
-Liu and Tuzel, "Coupled generative adversarial networks", NIPS 2016, which the study names and does not build.
+Liu and Tuzel, "Coupled generative adversarial networks", NIPS 2016, which the study mentions but does not use.
 Layer counts, kernels and widths are those of the authors' networks for faces of 128 pixels; other sizes have one layer
 more or less per doubling.
 """

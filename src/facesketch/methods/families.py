@@ -87,7 +87,7 @@ class ConvVAEOptions(Family):
     defaults = Defaults(epochs=500, batch_size=16, learning_rate=1e-3, channels_last=True)
 
     latent: Annotated[int, Field(ge=1)] = 12
-    """How many numbers a face is squeezed into; the study tried 2, 4 and 12."""
+    """Size of the latent code; the study tried 2, 4 and 12."""
     reconstruction: Literal["bce", "mse"] = "bce"
     """Reconstruction loss; the study's notebooks use BCE, its text says MSE."""
     beta: Annotated[float, Field(ge=0)] = 1.0
@@ -119,9 +119,9 @@ class CycleGANOptions(Family):
     defaults = Defaults(epochs=100, batch_size=1, learning_rate=2e-4, betas=(0.5, 0.999))
 
     cycle_weight: Annotated[float, Field(ge=0)] = 10.0
-    """Weight of coming back to where one started."""
+    """Weight of the cycle-consistency loss."""
     identity_weight: Annotated[float, Field(ge=0)] = 5.0
-    """Weight of leaving a picture unchanged if it already is of the target domain."""
+    """Weight of the identity loss, which keeps a picture of the target domain unchanged."""
     width: Annotated[int, Field(ge=1)] = 64
     """Channels of the first layer of all four networks."""
     blocks: Annotated[int, Field(ge=1)] = 9
@@ -188,7 +188,7 @@ class UNITOptions(Family):
     reconstruction_weight: Annotated[float, Field(ge=0)] = 100.0
     """Weight of reconstructing an encoded picture, lambda 2."""
     cycle_weight: Annotated[float, Field(ge=0)] = 100.0
-    """Weight of coming back to where one started, lambda 4."""
+    """Weight of the cycle-consistency loss, lambda 4."""
     width: Annotated[int, Field(ge=1)] = 64
     """Channels of the first layer of all networks."""
     blocks: Annotated[int, Field(ge=0)] = 3

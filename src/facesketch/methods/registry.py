@@ -89,7 +89,7 @@ def resolve(config: RunConfig) -> RunConfig:
     except ValidationError as error:
         raise ConfigError(f"{name}: {explain(error, kind)}") from error
     if config.direction not in kind.directions:
-        raise ConfigError(f"{name} cannot do {config.direction}", f"it does {', '.join(kind.directions)}")
+        raise ConfigError(f"{name} does not support {config.direction}", f"it supports {', '.join(kind.directions)}")
     if kind.exemplars and train.best_by == "loss":
         raise ConfigError(f"best_by = 'loss': {name} has no loss", "give ssim or mae")
     filled = {

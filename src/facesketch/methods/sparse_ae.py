@@ -1,7 +1,7 @@
 """Sparse autoencoder with tied weights: few units answer to each face.
 
-Le et al., "On optimization methods for deep learning", ICML 2011; the study's equation 1, which it names and does not
-build.
+Le et al., "On optimization methods for deep learning", ICML 2011; the study's equation 1, which it
+mentions but does not use.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """UNIT: photo and sketch of a face have one code, which either encoder finds and either generator draws.
 
-Liu, Breuel and Kautz, "Unsupervised image-to-image translation networks", NIPS 2017, which the study names and does not
-build.
+Liu, Breuel and Kautz, "Unsupervised image-to-image translation networks", NIPS 2017, which the study
+mentions but does not use.
 """
 
 from __future__ import annotations

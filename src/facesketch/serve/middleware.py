@@ -145,7 +145,7 @@ class AccessMiddleware:
             return  # another site does not know the token, and a public server may have any name
         if not _is_known(host, {*self._names, self._settings.host.lower()}):
             hint = "The person who runs the server can allow this name."
-            raise ProblemError(400, "This server does not go by that name.", hint)
+            raise ProblemError(400, "This server does not accept requests for that host name.", hint)
 
     def _check_origin(self, headers: Headers) -> None:
         """Refuse what a page of another site sends: a browser sends it without asking and hides only the answer."""

@@ -169,8 +169,8 @@ def _claims(evidence: _Evidence) -> Iterator[tuple[str, str, str, list[Part]]]:
     yield (
         "CycleGAN cannot give back the exact colours.",
         "The pictures were shown with red and blue swapped, as OpenCV orders them, and no image metric was reported.",
-        "what colour costs CycleGAN's photos (FSIM less FSIMc, zero for exact colours) with zero, and with the "
-        "same of the longest Pix2Pix",
+        "the colour loss of CycleGAN's photos (FSIM minus FSIMc, zero for exact colours) with zero, and with the "
+        "colour loss of the longest Pix2Pix",
         list(_colours(evidence)),
     )
     yield (
@@ -178,7 +178,7 @@ def _claims(evidence: _Evidence) -> Iterator[tuple[str, str, str, list[Part]]]:
         "No image metric was reported, so the families could not be compared. The dense autoencoder crashed the "
         "session.",
         "the CVAE of the largest latent with every baseline and with every variant of another "
-        f"family; one that trained more than {CHEAP:g} times as long is beyond little compute, however good",
+        f"family; one that trained more than {CHEAP:g} times as long takes more than little compute, however good",
         [part for each in DIRECTIONS for part in _cheap(evidence, each)],
     )
 

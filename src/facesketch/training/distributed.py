@@ -36,9 +36,9 @@ def launch(settings: TrainConfig) -> Fabric:
     device = pick_device(settings.device)
     there = {"cuda": torch.cuda.device_count(), "mps": 1}.get(device, local)
     if local > there:
-        raise ResourceError(f"`devices` {local}: this machine has {there} of {device}", f"give `devices` {there}")
+        raise ResourceError(f"`devices` {local}: this machine has {there} {device} devices", f"give `devices` {there}")
     if local > 1 and not torchrun and hasattr(sys, "ps1"):  # each process runs the command or the script
-        raise ResourceError(f"`devices` {local}: not from a prompt or a notebook", "train from a script or a shell")
+        raise ResourceError(f"`devices` {local}: not from a prompt or notebook", "train from a script or a shell")
     fabric = Fabric(
         accelerator=device,
         devices=local,

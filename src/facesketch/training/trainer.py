@@ -120,7 +120,7 @@ def resume(out: str | Path, *, data: str | Path | None = None, quiet: bool = Fal
         for name, count in done.items():
             asked = getattr(config.train, name)
             if asked is not None and asked < count:
-                raise ConfigError(f"`{name}` {asked}: {folder} has {count} {name} behind it", "give more, or none")
+                raise ConfigError(f"`{name}` {asked}: {folder} has already done {count} {name}", "give more, or none")
         if data is None and run_folder.finished(folder) and not {"epochs", "steps"} & changes.keys():
             return folder
         return _run(config, folder, quiet, fresh=False)

@@ -79,4 +79,4 @@ def test_bad_options_are_refused_before_a_model_is_loaded(refused: Run, faces: P
 def test_fit_on_no_part_is_refused(faces: Path, tmp_path: Path, refused: Callable[..., str]) -> None:
     for parts in ("", ","):
         line = refused("search", "fit", "--data", faces, "--out", tmp_path / "map.safetensors", "--parts", parts)
-        assert line.startswith("--parts names none")
+        assert line.startswith("--parts is empty")

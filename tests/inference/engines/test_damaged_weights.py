@@ -90,5 +90,5 @@ class Nothing:
 def test_a_picture_that_is_none_is_refused(value: float, config: RunConfig) -> None:
     picture = Image.new("RGB", (32, 32))
     assert Translator(Nothing(config, 0.5))(picture).size == (32, 32)
-    with pytest.raises(CheckpointError, match=r"^mine: draws NaN or infinity"):
+    with pytest.raises(CheckpointError, match=r"^mine: outputs NaN or infinity"):
         Translator(Nothing(config, value), name="mine")(picture)

@@ -82,7 +82,7 @@ def test_unusable_files_are_skipped_with_a_reason(gallery: Gallery, photos: Path
     assert (report.added, gallery.store.count) == (4, 4)
     reasons = {path.name: reason for path, reason in report.skipped}
     assert reasons.keys() == {"text.jpg", "empty.png", "damaged.png", "wall.png"}, (
-        "what is no picture by its name is passed over"
+        "what is not a picture, judging by its name is passed over"
     )
     assert reasons["text.jpg"].startswith("not a picture that can be read")
     assert reasons["empty.png"].startswith("the file is empty")

@@ -90,7 +90,7 @@ def export(
     require_known(weights, ("best", "last"), "weights")
     require_known(precision, get_args(Precision), "precision")
     if untrained(str(source)):
-        raise ConfigError(f"{source}: learns nothing and needs no file", "translate with it by its name")
+        raise ConfigError(f"{source}: is not trained, so there is nothing to export", "translate with it by its name")
     if source.suffix.lower() == ONNX_SUFFIX:
         raise ConfigError(f"{source}: is exported already", "give the run folder or its .safetensors file")
     require_name(out)
