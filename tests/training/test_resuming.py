@@ -19,7 +19,7 @@ import torch
 
 from facesketch import train
 from facesketch.config import configure
-from facesketch.errors import DataError, OutputError
+from facesketch.errors import ConfigError, DataError, OutputError
 from facesketch.methods.registry import resolve
 from facesketch.study.study import Study, carry_out
 from facesketch.training import state, trainer
@@ -154,6 +154,15 @@ def test_a_finished_run_keeps_one_state_and_can_be_made_longer_bit_for_bit(pairs
     assert not (run / PREVIOUS).exists()
     resume(run, epochs=4, quiet=True)
     assert all(torch.equal(_weights(run)[name], tensor) for name, tensor in _weights(whole).items())
+
+
+def test_a_setting_that_a_run_cannot_change_leaves_it_alone(pairs: Path, tmp_path: Path) -> None:
+    run = train("dense-ae", tmp_path / "run", data=pairs, steps=2, **SMALL)
+    before = (run / "config.toml").read_bytes()
+    for changed in ({"size": 64}, {"seed": 5}, {"folder": "elsewhere"}):
+        with pytest.raises(ConfigError, match=f"cannot change: '{next(iter(changed))}'"):
+            resume(run, quiet=True, **changed)
+    assert (run / "config.toml").read_bytes() == before
 
 
 def test_a_resumed_run_takes_as_many_threads_as_before(

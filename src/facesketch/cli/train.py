@@ -12,8 +12,6 @@ from facesketch.config import AugmentConfig, DataConfig, Direction, TrainConfig,
 from facesketch.devices import is_first_process
 from facesketch.errors import ConfigError, nearest, require
 
-_CHANGEABLE = {"epochs", "steps", "precision", "workers", "threads", "devices", "compile"}
-
 
 def train(
     method: str | None = None,
@@ -49,7 +47,7 @@ def train(
 
     if resume is not None:
         others = {"out": out, "method": method, "direction": direction, "config": config}
-        extra = [name for name in (*given, *options) if name not in _CHANGEABLE]
+        extra = [name for name in (*given, *options) if name not in trainer.CHANGEABLE]
         extra += [name for name, value in others.items() if value is not None]
         if extra:
             flags = ", ".join(f"`{name}`" for name in extra)

@@ -19,7 +19,7 @@ from facesketch.checkpoints.header import BEST, WEIGHTS
 from facesketch.config import DataConfig, RunConfig, TrainConfig, configure, explain
 from facesketch.data.datasets import Batch, batches, epoch_keys
 from facesketch.devices import is_first_process
-from facesketch.errors import EXTRAS, ConfigError, DataError, require
+from facesketch.errors import EXTRAS, ConfigError, DataError, require, require_known
 from facesketch.files import require_folder_name
 from facesketch.images.io import save_image
 from facesketch.methods.registry import method_class
@@ -42,6 +42,9 @@ from facesketch.training.signals import end_by, held_back
 from facesketch.training.state import PREVIOUS, Training, keep, load_state, prepare
 from facesketch.training.validation import is_better, sample_sheet, validate
 from facesketch.weights.catalogue import locate
+
+CHANGEABLE = ("epochs", "steps", "precision", "workers", "threads", "devices", "compile")
+"""What `resume` may change: how long a run is, and how the rest is computed."""
 
 
 def train(
@@ -91,12 +94,12 @@ def resume(out: str | Path, *, data: str | Path | None = None, quiet: bool = Fal
         out: the run folder.
         data: where the pictures are now, if they have moved.
         quiet: show no progress.
-        **changes: `epochs`, `steps`, `precision`, `workers`, `threads`, `devices` or `compile`.
+        **changes: any of `CHANGEABLE`.
 
     Raises:
         CheckpointError: there is no run, or its state is damaged.
         DataError: the pictures are missing or have changed since the run began.
-        ConfigError: an unknown length or precision, or a length that the run has passed.
+        ConfigError: another setting, an unknown precision, or a length that the run has passed.
         OutputError: another process is writing into the run folder.
     """
     folder = Path(out)
@@ -107,6 +110,7 @@ def resume(out: str | Path, *, data: str | Path | None = None, quiet: bool = Fal
         if {"epochs", "steps"} & changes.keys():  # either replaces the other
             settings |= {"epochs": None, "steps": None}
         for name, value in changes.items():
+            require_known(name, CHANGEABLE, "a setting that a run cannot change:")
             (pictures if name in DataConfig.model_fields else settings)[name] = value
         if data is not None:
             pictures["folder"] = Path(data).resolve()
