@@ -19,6 +19,10 @@ from torch import nn
 from facesketch import train
 from facesketch.checkpoints.checkpoint import load_method
 from facesketch.checkpoints.header import read_header
+from facesketch.config import DIRECTIONS, Direction
+from facesketch.data.index import index
+from facesketch.data.pairs import Source
+from facesketch.data.split import split
 from facesketch.errors import ConfigError, MissingExtraError
 from facesketch.inference.export import export as exporting
 from facesketch.inference.export import trace as graph
@@ -128,6 +132,25 @@ def test_without_the_pictures_faces_are_drawn(run: Path, tmp_path: Path) -> None
     assert made.drawn
     assert not export(run, tmp_path / "again.onnx")[0].drawn
     assert str(tmp_path).encode() not in made.path.read_bytes()
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS)
+def test_calibration_never_opens_a_test_picture(
+    run: Path, direction: Direction, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = load_method(run)[1]
+    assert config.data.folder is not None
+    train, opened = split(index(config.data.folder).pairs).train, list[Source]()
+
+    def open_one(source: Source) -> Image.Image:
+        opened.append(source)
+        return Image.new("RGB", (32, 32))
+
+    monkeypatch.setattr(Source, "open", open_one)
+    exporting._pictures(config, direction, 32)
+    assert opened == [pair.photo if direction == "photo2sketch" else pair.sketch for pair in train]
+    gone = config.model_copy(update={"data": config.data.model_copy(update={"folder": None})})
+    assert len(exporting._pictures(gone, direction, 12)[0]) == 12
 
 
 @pytest.mark.usefixtures("quick")

@@ -16,6 +16,7 @@ from facesketch.checkpoints.checkpoint import load_method, preprocessing
 from facesketch.checkpoints.header import ONNX_SUFFIX, model_file, read_header, write_header
 from facesketch.config import Direction, RunConfig
 from facesketch.data.index import index
+from facesketch.data.split import split
 from facesketch.data.synthetic.draw import draw_pair
 from facesketch.errors import ConfigError, FacesketchError, require_known
 from facesketch.files import atomic, require_name
@@ -152,14 +153,15 @@ def _pictures(config: RunConfig, direction: Direction, count: int) -> tuple[list
     kind = 0 if direction == "photo2sketch" else 1
     folder = config.data.folder
     try:
-        pairs = index(folder, config.data.layout).pairs if folder is not None else []
+        every = index(folder, config.data.layout).pairs if folder is not None else []
+        pairs = split(every, validation=config.data.validation).train
         chosen = pairs[:: max(1, len(pairs) // count)][:count]
         found = [(pair.photo, pair.sketch)[kind].open() for pair in chosen]
     except FacesketchError:  # the folder has gone, which is no mistake here
         found = []
     if found:
         return found, False
-    return [draw_pair(np.random.default_rng(number), 128)[kind] for number in range(_PICTURES)], True
+    return [draw_pair(np.random.default_rng(number), 128)[kind] for number in range(count)], True
 
 
 def _inputs(
