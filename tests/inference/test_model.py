@@ -348,6 +348,9 @@ def test_models_of_each_direction_are_loaded_when_they_are_needed(
     assert (loaded, asked[-1]) == (["photo2sketch", "sketch2photo"], ("photo2sketch", "hard"))
     with pytest.raises(ConfigError, match="one style"):
         model(picture, "sketch2photo")
+    told("sketch")
+    with pytest.raises(ConfigError, match="charcoal"):
+        model(picture, style="charcoal")
     with pytest.raises(ConfigError, match="did you mean 'soft'"):
         model(picture, style="sofft")
 

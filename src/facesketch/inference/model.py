@@ -362,8 +362,10 @@ class Model:
         if asked.whole and (asked.margin or asked.faces == "all"):
             raise ConfigError(f"`whole` draws one picture, without `{needing[0]}`", "leave out one of them")
         _ = asked.hints  # refuses what is no colour, whatever a picture shows
-        if self._own is None and asked.direction is None:
-            return  # each model checks its own pictures
+        if self._own is None and asked.direction is None:  # each model checks its own pictures
+            if asked.style is not None:
+                self._chosen_style(asked, "photo2sketch")
+            return
         translator = self.translator(asked.direction or self.directions[0])
         needs, name = translator.preprocessing, translator.name
         if asked.direction is not None:
