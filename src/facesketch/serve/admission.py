@@ -46,7 +46,7 @@ class Admission:
         return Ticket(self)
 
     def record(self, seconds: float) -> None:
-        """Record how long the work on one request took; `Retry-After` is estimated from it."""
+        """Record by how many seconds a request delayed the next; `Retry-After` is estimated from it."""
         with self._lock:
             self._pace += 0.05 * (seconds - self._pace)
 

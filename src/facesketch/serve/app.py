@@ -21,11 +21,11 @@ from facesketch.serve.routes import runs, search, status, translate
 from facesketch.serve.routes.page import page
 from facesketch.serve.service import Service
 from facesketch.serve.settings import Settings, check
+from facesketch.serve.translating import HEADERS
 
 if TYPE_CHECKING:
     from facesketch.search.gallery import Gallery
 
-_EXPOSED = [f"X-Facesketch-{name}" for name in ("Direction", "Model", "Style", "Kind")] + ["Retry-After"]
 # environment variables can make FastAPI report to a collector, but nothing may leave this machine
 _NO_TELEMETRY: Any = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
 
@@ -59,7 +59,7 @@ def build(settings: Settings, catalogue: Catalogue | None = None, gallery: Galle
             allow_origins=settings.cors,
             allow_methods=["GET", "POST"],
             allow_headers=["Authorization"],
-            expose_headers=_EXPOSED,
+            expose_headers=[*HEADERS, "Retry-After"],
         )
     return OuterMiddleware(inner, service.metrics)
 

@@ -76,13 +76,17 @@ class Job:
         return {f"X-Facesketch-{name}": value for name, value in values.items()}
 
 
+HEADERS = tuple(f"X-Facesketch-{name}" for name in ("Direction", "Model", "Kind", "Turned", "Style"))
+"""What the answer says beside the picture; the style is missing if the model has only one."""
+
+
 class UploadTranslator:
     """Translates uploads.
 
     Args:
         catalogue: the models.
         limits: on pictures and batches.
-        admission: told how long the work on a picture took.
+        admission: told by how much a picture delayed the next request.
         metrics: count the pictures and batches.
 
     Attributes:

@@ -9,14 +9,14 @@ from facesketch.serve.codec import MEDIA, acceptable
 from facesketch.serve.problems import documented, file_answer
 from facesketch.serve.schemas import Model, Translated, TranslateForm, multipart
 from facesketch.serve.service import ServiceOf
+from facesketch.serve.translating import HEADERS
 
 router = APIRouter()
-_NAMES = ("X-Facesketch-Direction", "X-Facesketch-Model", "X-Facesketch-Kind")
-_HEADERS = {name: {"schema": {"type": "string"}, "required": True} for name in _NAMES}
+_HEADERS = {name: {"schema": {"type": "string"}, "required": not name.endswith("Style")} for name in HEADERS}
 _ANSWERS = file_answer(
     "The translation, in the format that `Accept` prefers.", MEDIA["png"], MEDIA["jpeg"], MEDIA["webp"]
 )
-_ANSWERS[200] |= {"model": Translated, "headers": _HEADERS | {"X-Facesketch-Style": {"schema": {"type": "string"}}}}
+_ANSWERS[200] |= {"model": Translated, "headers": _HEADERS}
 
 
 @router.post(
