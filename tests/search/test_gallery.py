@@ -166,6 +166,12 @@ def test_the_verdict_is_one_plain_sentence(chance: float, absent: float, said: s
     assert Answer(hits, absent, 0.0, "fused", 1, 1, ()).verdict == said
 
 
+def test_the_verdict_of_a_narrowed_search_says_nothing_of_the_gallery() -> None:
+    hits = [Hit(1, "a", "7", "Ann", 0.9, 0.05)]
+    said = [Answer(found, 0.92, 0.0, "fused", 1, 1, (), where=("gender=f",)).verdict for found in (hits, [])]
+    assert said == ["Probably not among the photos searched (chance 92 %).", "No photo fits."]
+
+
 def test_a_lead_is_not_an_identification() -> None:
     assert LEAD.startswith("A hit is a lead, not an identification. ")
 
@@ -227,7 +233,7 @@ def test_facts_narrow_the_gallery(gallery: Gallery, photos: Path, sketch: Path) 
     gallery.add(photos, table)
     said = gallery.search(sketch, where=["gender=F"])
     assert set(_names(said)) == {"red.png", "blue.png", "dark.png"}, "dark's gender is not known"
-    assert said.size == 3
+    assert (said.size, said.where) == (3, ("gender=f",))
     assert "witnesses err" in said.notice
     both = gallery.search(sketch, where=[" gender = f", "glasses=yes"])
     assert set(_names(both)) == {"red.png", "blue.png", "dark.png"}, "whether red has glasses is not known"

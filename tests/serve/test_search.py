@@ -54,7 +54,7 @@ class Shown:
         probe = SimpleNamespace(
             framed=Image.new("L", (20, 25), 9), translated=Image.new("RGB", (20, 25), (200, 9, 9)), turn=90
         )
-        told: Any = (route, 7, 3, (probe,) * len(pictures), _NOTICE, True, ("turned by 90°",))
+        told: Any = (route, 2 if where else 7, 3, (probe,) * len(pictures), _NOTICE, True, ("turned by 90°",))
         with self.lock:
             self.at_once -= 1
         if self.few:
@@ -119,7 +119,8 @@ def test_several_pictures_are_asked_at_once(client: Client, gallery: Shown) -> N
     answer = client.post("/v1/search", files=parts, data={"where": "gender=f, glasses=yes"})
     assert answer.status_code == 200
     assert gallery.asked == [((30, 40), (20, 30), 10, "fused", None, 0.5, "gender=f", " glasses=yes")]
-    assert len(answer.json()["probes"]) == 2
+    assert (len(answer.json()["probes"]), answer.json()["size"]) == (2, 2)
+    assert client.get("/v1/health").json()["gallery"] == 7, "the photos of the gallery, not those compared"
     answer = client.post("/v1/search", files=9 * parts[:1])
     assert answer.status_code == 422
     assert "More than 8 pictures" in answer.text

@@ -53,12 +53,13 @@ class Answer:
         absent: the chance that the person is not in this gallery.
         elsewhere: the chance that the person is in it, but not among the hits.
         route: what was compared with what.
-        size: photos in the gallery.
+        size: photos that were compared: all of the gallery's, or those that fit `where`.
         version: of the gallery; it grows with every change.
         probes: the pictures as they were compared.
         notice: one line for the user if the search could be better, otherwise empty.
-        notes: what was done to the pictures and the gallery, one line each; they are part of the notice.
         calibrated: whether anyone measured how often scores of this embedder are right.
+        notes: what was done to the pictures and the gallery, one line each; they are part of the notice.
+        where: the facts that narrowed the search, such as `gender=female`.
     """
 
     hits: list[Hit]
@@ -71,29 +72,29 @@ class Answer:
     notice: str = ""
     calibrated: bool = True
     notes: tuple[str, ...] = ()
+    where: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> str:
         """The answer in one plain sentence."""
-        if not self.size:
-            return "There is nobody in this gallery."
-        best = self.hits[0]
+        if not self.hits:
+            return "No photo fits." if self.where else "There is nobody in this gallery."
+        best, there = self.hits[0], "among the photos searched" if self.where else "in this gallery"
         if not self.calibrated:
             return f"There are no chances: they were not measured for this embedder. {best.label} is nearest."
         if self.absent is None or best.chance is None:
-            return f"Too few people in the gallery for chances: at least {FEWEST} are needed. {best.label} is nearest."
+            few = f"Too few people {'searched' if self.where else 'in the gallery'} for chances"
+            return f"{few}: at least {FEWEST} are needed. {best.label} is nearest."
         if self.absent >= _SURE:
-            return f"Probably not in this gallery (chance {percent(self.absent)})."
+            return f"Probably not {there} (chance {percent(self.absent)})."
         if best.chance >= 0.5:
             return f"Perhaps {best.label} (chance {percent(best.chance)})."
         return (
             f"No clear lead: {best.label} is nearest (chance {percent(best.chance)}); "
-            f"not in this gallery: chance {percent(self.absent)}."
+            f"not {there}: chance {percent(self.absent)}."
         )
 
-    def to_json(
-        self, *, pictures: Sequence[str], gallery: str, prior: float, where: Sequence[str] = ()
-    ) -> dict[str, Any]:
+    def to_json(self, *, pictures: Sequence[str], gallery: str, prior: float) -> dict[str, Any]:
         """Return the answer and the question as JSON values, the warning first; `pictures` are names."""
         asked = [
             {"name": _text(name), "taken_for": "photo" if probe.sketch is None else "sketch", "turned": probe.turn}
@@ -108,7 +109,7 @@ class Answer:
             "size": self.size,
             "route": self.route,
             "prior": prior,
-            "where": list(where),
+            "where": list(self.where),
             "hits": [asdict(hit) for hit in self.hits],
             "elsewhere": self.elsewhere,
             "absent": self.absent,

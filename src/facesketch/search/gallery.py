@@ -345,7 +345,9 @@ class Gallery:
             notes.append(f"only {size:,} of {every:,} photos searched; witnesses err, so search them all too")
         no_log = "object storage has no query log" if self.query_log and not is_local(self.uri) else ""
         notice = "; ".join(filter(None, (*notes, self.describer.notice, no_log)))
-        return Answer(hits, absent, elsewhere, route, size, version, probes, notice, calibrated, tuple(notes))
+        return Answer(
+            hits, absent, elsewhere, route, size, version, probes, notice, calibrated, tuple(notes), tuple(facts)
+        )
 
     def _count_people(self, version: int) -> int:
         """Return how many people there are, counted once per version of the gallery."""

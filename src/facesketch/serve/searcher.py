@@ -62,7 +62,8 @@ class Searcher:
             raise ProblemError(400, "The sketch shows several faces.", hint, field="face") from error
         except (FaceError, ConfigError) as error:
             raise user_problem(error) from error
-        self.count = answer.size
+        if not where:
+            self.count = answer.size
         hits = []
         for hit in answer.hits:
             person = hit.label if hit.person == hit.key else hit.person  # the person of a photo without one is its path
@@ -89,9 +90,8 @@ class Searcher:
         from facesketch.search.storage.indexing import LONGEST
 
         with self._decoder.open(data) as image:
-            small = image.copy()
-        small.thumbnail((LONGEST, LONGEST), reducing_gap=2.0)
-        return small
+            image.thumbnail((LONGEST, LONGEST), reducing_gap=2.0)
+            return image
 
     def info(self) -> GalleryInfo:
         """Return what the gallery holds."""

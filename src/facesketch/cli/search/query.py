@@ -90,9 +90,7 @@ def query(
     if json is not None:
         from facesketch.files import write_json
 
-        said = answer.to_json(
-            pictures=[str(each) for each in pictures], gallery=gallery, prior=prior, where=where or ()
-        )
+        said = answer.to_json(pictures=[str(each) for each in pictures], gallery=gallery, prior=prior)
         with _written_by("--json"):
             print_json(said) if json == _PIPE else write_json(json, said)
     if json != _PIPE:
