@@ -23,11 +23,12 @@ from tests.serve.conftest import Ask, grey, problem
 
 from facesketch.config import DataConfig, MethodConfig, RunConfig, TrainConfig, to_toml
 from facesketch.serve.reading import Root
-from facesketch.serve.runs import CONFIG, LOG, SAMPLES, RunStore, thinned
+from facesketch.serve.runs import CONFIG, SAMPLES, RunStore, thinned
 from facesketch.serve.schemas import Run
 from facesketch.training import log, run_folder
 from facesketch.training import log as logs
 from facesketch.training.lock import LOCK, hold
+from facesketch.training.log import LOG
 
 
 def write_run(folder: Path, lines: list[dict[str, object]], **train: object) -> Path:

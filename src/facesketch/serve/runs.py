@@ -16,10 +16,9 @@ from facesketch.serve.problems import ProblemError
 from facesketch.serve.reading import NoFileError, Root, is_locked
 from facesketch.serve.schemas import Run, RunDetails
 from facesketch.training.lock import LOCK
-from facesketch.training.log import Course
+from facesketch.training.log import LOG, Course
 
-# Named as in training/run.py, which imports torch; a server does not need it.
-CONFIG, LOG, SAMPLES = "config.toml", "log.jsonl", "samples"
+CONFIG, SAMPLES = "config.toml", "samples"  # as in training/run_folder.py, which imports torch
 _DEPTH, _MOST = 3, 500
 _POINTS = 300
 _CONFIG_BYTES, _SAMPLE_BYTES = 1 << 20, 64 << 20
