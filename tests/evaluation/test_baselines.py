@@ -155,6 +155,24 @@ def test_pairs_of_several_sizes_have_no_mean(tmp_path: Path) -> None:
     assert "facesketch faces align" in found.without_baselines["nearest"]
 
 
+def test_one_training_person_still_has_a_mean(tmp_path: Path) -> None:
+    write_sample(tmp_path, pairs=4, size=32)
+    names = sorted(path.name for path in (tmp_path / "photos").iterdir())
+    rows = [f"photos/{name},sketches/{name},one,train" for name in names]
+    (tmp_path / "pairs.csv").write_text("\n".join(["photo,sketch,subject,split", *rows]))
+    found = Evaluation(tmp_path, direction="sketch2photo", split="train", metrics=("psnr",))
+    assert list(found.baselines) == ["copy", "mean"]
+    assert list(found.without_baselines) == ["nearest"]
+
+
+def test_a_folder_called_pencil_does_not_hide_the_baseline(
+    sample: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "pencil").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert "pencil" in Evaluation(sample, direction="photo2sketch", metrics=("psnr",)).baselines
+
+
 def test_a_pair_of_two_sizes_is_refused(tmp_path: Path) -> None:
     write_sample(tmp_path, pairs=8, size=32)
     stem = Evaluation(tmp_path, direction="photo2sketch").stems[0]

@@ -16,7 +16,8 @@ from PIL import Image
 from facesketch.config import Direction
 from facesketch.data.pairs import Pair
 from facesketch.errors import DataError
-from facesketch.inference.translator import load
+from facesketch.inference.engines.pencil_engine import PencilEngine
+from facesketch.inference.translator import Translator
 
 TITLES = {
     "copy": "copy the input",
@@ -60,13 +61,13 @@ def baselines(
             such = ", ".join(f"{width}x{height}" for width, height in sizes[:_EXAMPLES])
             such += ", …" if len(sizes) > _EXAMPLES else ""
             raise DataError(f"pictures of {such}", "this baseline needs one size, so type: facesketch faces align")
-        nearest = _nearest(inputs, subjects, known, [pair.subject for pair in references])
         answers["mean"] = [_mean(targets)] * len(inputs)
+        nearest = _nearest(inputs, subjects, known, [pair.subject for pair in references])
         answers["nearest"] = [targets[place] for place in nearest]
     except DataError as error:
-        left_out = {name: str(error) for name in ("mean", "nearest")}
+        left_out = {name: str(error) for name in ("mean", "nearest") if name not in answers}
     if direction == "photo2sketch":
-        pencil = load("pencil", device="cpu")
+        pencil = Translator(PencilEngine(), name="pencil")
         answers["pencil"] = [pencil.translate([picture])[0] for picture in inputs]
     return answers, left_out
 

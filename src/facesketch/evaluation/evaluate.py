@@ -13,7 +13,7 @@ from typing import Literal
 import torch
 from PIL import Image
 
-from facesketch.checkpoints.header import BEST, WEIGHTS, model_file, read_header
+from facesketch.checkpoints.header import BEST, WEIGHTS, read_header
 from facesketch.config import DIRECTIONS, DataConfig, Direction
 from facesketch.data.index import index
 from facesketch.data.layouts.tree import stem_of
@@ -129,7 +129,7 @@ def evaluate(
         progress=progress,
     )
     if translator is not None:
-        results = evaluation.of(translator, name=name, weights=weights, pictures=pictures)
+        results = evaluation.of(translator, name=name, pictures=pictures)
     else:
         assert images is not None, "one of both was given"
         results = evaluation.of_images(images, name=name)
@@ -234,7 +234,6 @@ class Evaluation:
         translator: Translator,
         *,
         name: str | None = None,
-        weights: Literal["best", "last"] = "best",
         pictures: str | Path | None = None,
     ) -> Results:
         """Translate the inputs with a model, and measure every result. Arguments are as in `evaluate`.
@@ -253,7 +252,7 @@ class Evaluation:
         seconds = time.perf_counter() - started
         place = Path(translator.name).resolve()
         name = name or (place.parent.name if place.name in {BEST, WEIGHTS} else place.name.removesuffix(".safetensors"))
-        results = self._results(name, model_info(translator, weights), made, seconds)
+        results = self._results(name, model_info(translator), made, seconds)
         if pictures is not None:
             for stem, picture in zip(self.stems, made, strict=True):
                 save_image(picture, pictures / f"{file_name(stem)}.png")
@@ -349,14 +348,12 @@ def file_name(stem: str) -> str:
     return re.sub(r"[/\\:]", "-", stem)
 
 
-def model_info(translator: Translator, weights: Literal["best", "last"] = "best") -> ModelInfo:
+def model_info(translator: Translator) -> ModelInfo:
     """Return what is known of a loaded model: its settings, its size, and its weights' hash if they are in a file."""
-    config, path = translator.config, Path(translator.name)
-    parameters = 0
+    config, file, parameters = translator.config, translator.file, 0
     if family(config.method.name).learned:
         with torch.device("meta"):
             parameters = count_parameters(build(config, fresh=False))
-    file = model_file(path, weights) if path.exists() else None
     epoch = read_header(file).notes.get("epoch") if file else None
     return ModelInfo(
         method=config.method.name,
@@ -364,7 +361,7 @@ def model_info(translator: Translator, weights: Literal["best", "last"] = "best"
         seed=config.train.seed if file else None,
         epochs=config.train.epochs if file else None,
         best_epoch=epoch if isinstance(epoch, int) else None,
-        size=config.data.size,
+        size=translator.preprocessing.longest_side,
         parameters=parameters,
         weights_sha256=hashlib.sha256(file.read_bytes()).hexdigest() if file else None,
         path=translator.name,

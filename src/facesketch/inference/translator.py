@@ -68,7 +68,9 @@ def load(
     file = hub.fetch(str(path)) if str(path).startswith(hub.PREFIX) else path
     details = shipped.details(file)
     finer = partial(_open, str(details), weights, device, engine) if details else None
-    return Translator(_open(str(file), weights, device, engine), name=str(path), finer=finer)
+    runs = _open(str(file), weights, device, engine)
+    kept = None if untrained(str(file)) else model_file(Path(file), weights)
+    return Translator(runs, name=str(path), file=kept, finer=finer)
 
 
 def require_options(weights: str, engine: str, device: str) -> None:
@@ -143,12 +145,20 @@ class Translator:
     Args:
         engine: what computes the network.
         name: what to call the model in errors.
+        file: the model file, if there is one.
         finer: loads the network that draws details. It gets the picture at twice the size and, as further channels,
             the enlarged drawing of the first network.
     """
 
-    def __init__(self, engine: Engine, *, name: str = "model", finer: Callable[[], Engine] | None = None) -> None:
-        self._engine, self.name, self._open_finer = engine, name, finer
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        name: str = "model",
+        file: Path | None = None,
+        finer: Callable[[], Engine] | None = None,
+    ) -> None:
+        self._engine, self.name, self.file, self._open_finer = engine, name, file, finer
 
     @cached_property
     def finer(self) -> Engine | None:

@@ -74,6 +74,7 @@ def test_bad_options_are_refused_before_a_model_is_loaded(refused: Run, faces: P
     assert "sideways" in said("--routes", "sideways")
     assert "--group-by gender: no column of that name; known: beard" in said("--group-by", "gender")
     assert "no such folder" in str(refused("search", "evaluate", "--data", tmp_path / "nowhere"))
+    assert "pencil: a method without a model file" in said("--photo2sketch", "pencil", "--routes", "to-sketch")
 
 
 def test_fit_on_no_part_is_refused(faces: Path, tmp_path: Path, refused: Callable[..., str]) -> None:

@@ -28,10 +28,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from facesketch.checkpoints.header import model_file
 from facesketch.config import Direction
 from facesketch.devices import processors
-from facesketch.errors import FaceError, SeveralFacesError, count, require_known
+from facesketch.errors import ConfigError, FaceError, SeveralFacesError, count, require_known
 from facesketch.faces import Face, FaceFinder, align
 from facesketch.faces.finder import upright_in
 from facesketch.faces.frame import FRAME
@@ -226,10 +225,11 @@ def describer(
 
 def _load(direction: Direction, given: str | Path | None) -> tuple[Translator, str]:
     """Return a translator and the first digits of its file's sha256, by which the fingerprint names it."""
-    path = shipped.path(direction) if given is None else Path(given)
-    translator = load(str(path))
+    translator = load(shipped.path(direction) if given is None else given)
     translator.choose(direction)
-    return translator, hashlib.sha256(model_file(path).read_bytes()).hexdigest()[:12]
+    if translator.file is None:
+        raise ConfigError(f"{given}: a method without a model file", "give a run folder or a model file")
+    return translator, hashlib.sha256(translator.file.read_bytes()).hexdigest()[:12]
 
 
 def choose_face(finder: FaceFinder, picture: Image.Image, number: int | None = None, *, only: bool = False) -> Face:
