@@ -12,6 +12,7 @@ from PIL import Image
 
 from facesketch.cli.study import study
 from facesketch.config import DIRECTIONS
+from facesketch.errors import DataError, ResourceError
 from facesketch.study.study import Study, _variants, carry_out, samples
 
 
@@ -167,6 +168,19 @@ def test_every_family_that_was_trained_is_shown(only: list[str], shown: list[str
     grid = _finished(Study.begin(faces, tmp_path, "quick", only=only))
     assert [cell.name.split(".")[0] for cell in _variants(grid, "photo2sketch")] == shown
     assert samples(grid).width > 3 * 8
+
+
+def test_a_study_in_which_everything_fails_says_why(
+    faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise ResourceError("not enough memory", "train with `batch_size` 1")
+
+    monkeypatch.setattr("facesketch.study.study.train", fail)
+    grid = Study.begin(faces, tmp_path, "quick", only=["pix2pix"])
+    with pytest.raises(DataError, match=r"no cell has finished.*not enough memory; train with"):
+        list(carry_out(grid, quiet=True))
+    assert {grid.failure(cell) for cell in grid.cells} == {"not enough memory; train with `batch_size` 1"}
 
 
 def test_the_sheet_is_of_all_that_the_folder_holds(

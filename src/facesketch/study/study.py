@@ -35,7 +35,8 @@ from facesketch.evaluation.evaluator import require_metrics
 from facesketch.files import read_json, write_json
 from facesketch.images.contact_sheet import sheet
 from facesketch.images.io import open_image, save_image
-from facesketch.inference.translator import load
+from facesketch.inference.engines.pencil_engine import PencilEngine
+from facesketch.inference.translator import Translator, load
 from facesketch.methods.families import FAMILIES
 from facesketch.study.grid import PRESETS, Cell, plan
 from facesketch.training import run_folder as run
@@ -187,10 +188,11 @@ def _train(study: Study, cell: Cell, *, quiet: bool) -> None:
     folder = study.run_folder(cell)
     if not cell.learned or run.finished(folder):
         return
-    if not (folder / run.CONFIG).exists() and cell.extends:
+    shorter = study.out / "runs" / cell.extends if cell.extends else None
+    if not (folder / run.CONFIG).exists() and shorter is not None and (shorter / run.CONFIG).exists():
         coming = folder.with_name(f".{cell.name}.part")
         shutil.rmtree(coming, ignore_errors=True)
-        shutil.copytree(study.out / "runs" / cell.extends, coming)
+        shutil.copytree(shorter, coming)
         run.write_config(cell.config(study.data), coming)
         coming.replace(folder)
     if (folder / run.CONFIG).exists():
@@ -201,7 +203,7 @@ def _train(study: Study, cell: Cell, *, quiet: bool) -> None:
 
 def _evaluate(study: Study, cell: Cell, evaluations: dict[Direction, Evaluation]) -> None:
     """Measure what is not measured yet, keeping the translated test pictures and the result."""
-    translator = load(study.run_folder(cell) if cell.learned else cell.method)
+    translator = load(study.run_folder(cell)) if cell.learned else Translator(PencilEngine(), name="pencil")
     for direction, name in cell.results.items():
         if study.result_file(name).exists():
             continue
@@ -223,7 +225,8 @@ def samples(study: Study) -> Image.Image:
         rows = [[open_image(file) if file.exists() else None for file in row] for row in files]
         pages += [sheet(rows, [textwrap.fill(title, 12) for title in columns], stems)] if shown else []
     if not pages:
-        raise DataError(f"{study.out}: no cell has finished, so there is nothing to show")
+        why = next(filter(None, map(study.failure, study.cells)), "")
+        raise DataError(f"{study.out}: no cell has finished, so there is nothing to show", why)
     whole = Image.new("RGB", (max(page.width for page in pages), sum(page.height for page in pages)), "white")
     for place, page in enumerate(pages):
         whole.paste(page, (0, sum(before.height for before in pages[:place])))

@@ -51,6 +51,13 @@ def test_models_are_ranked_with_the_baselines_between_them(found: dict[str, Vari
     assert numbers.interval(first["fsim"]) == "0.680 to 0.720"
 
 
+@pytest.mark.parametrize("seconds", [0.3, 3.0, 90.0, 25 * 3600.0])
+def test_the_time_axis_of_one_training_has_a_number(seconds: float) -> None:
+    dot = figures.Dot("CAE", seconds, 0.5, 0.4, 0.6, "one")
+    chart = figures.scatter("cost", [dot], {}, y="FSIM", alt="one training")
+    assert re.search(r">[\d.]+ (s|min|h)<", chart)
+
+
 def without(finding: VariantResult, metric: str) -> VariantResult:
     metrics = {name: measure for name, measure in finding.results.metrics.items() if name != metric}
     return replace(finding, results=finding.results.model_copy(update={"metrics": metrics}))

@@ -11,7 +11,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from facesketch import __version__
-from facesketch.errors import DataError
+from facesketch.errors import DataError, count
 from facesketch.evaluation.results import Results
 from facesketch.files import write_text
 from facesketch.study.aggregate import VariantResult, variant_results
@@ -69,7 +69,8 @@ def _context(study: Study, found: Mapping[str, VariantResult]) -> dict[str, Any]
     names = [name for cell in study.cells for name in cell.results.values()]
     results = {name: Results.load(study.result_file(name)) for name in names if study.result_file(name).exists()}
     families = {each.cell.method for each in found.values() if each.cell.learned}
-    trainings = f"{sum(cell.learned for cell in study.cells)} trainings of {len(families)} families"
+    trainings = f"{count(sum(cell.learned for cell in study.cells), 'training')} of "
+    trainings += count(len(families), "family", "families")
     measured = {family_of(name) for each in results.values() for name in (*each.metrics, *each.sets)}
     undone = [cell for cell in study.cells if not study.done(cell)]
     left_out: dict[str, str] = {}
@@ -118,7 +119,7 @@ def _facts(study: Study, found: Mapping[str, VariantResult]) -> dict[str, str]:
     told = next((environment.get("pairs") for environment, _ in tables.environments(study)), None)
     counts = told if isinstance(told, dict) else {}
     pairs = ", ".join(f"{counts[side]} {side}" for side in ("train", "validation", "test") if side in counts)
-    measured = f"{len(first.stems)} pairs of {len(set(first.subjects))} people"
+    measured = f"{count(len(first.stems), 'pair')} of {count(len(set(first.subjects)), 'person', 'people')}"
     return {
         "Data": study.data.name,
         "Protocol": first.protocol,
