@@ -98,13 +98,19 @@ class PictureSet:
         """(N, 512) VGG16 features."""
         return self._gathered([features(stack, self._extractors.vgg) for stack in self._stacks])
 
-    @cached_property
+    @property
     def faces(self) -> Array:
         """(N, 128) unit SFace embeddings, or zeros for a picture without a face.
 
         Raises:
             ImageError: no picture has a face.
         """
+        if not self._faces.any():
+            raise ImageError("no face was found in any picture", "expected faces, or aligned pictures of 200x250")
+        return self._faces
+
+    @cached_property
+    def _faces(self) -> Array:
         found = np.zeros((len(self.sizes), 128))
         for places, stack in zip(self._groups, self._stacks, strict=True):
             for place, image in zip(places, stack, strict=True):
@@ -113,8 +119,6 @@ class PictureSet:
                     found[place] = self._extractors.embedding.describe([picture])[0]
                 except ImageError:
                     self.faceless.add(place)
-        if len(self.faceless) == len(found):
-            raise ImageError("no face was found in any picture", "expected faces, or aligned pictures of 200x250")
         return found
 
     def searchable(self, route: str) -> Array:

@@ -64,7 +64,8 @@ def push(
     if measured is not None and (measured.model.method, measured.direction) not in {
         (method, each) for each in header.preprocessing.directions
     }:
-        raise ConfigError(f"{results}: results of {measured.model.method}", f"give those of this {method}")
+        seen = f"{results}: results of {measured.model.method}, {measured.direction}"
+        raise ConfigError(seen, f"give those of this {method}, {' and '.join(header.preprocessing.directions)}")
     config = without_paths(header.config)
     with hub.told(name), tempfile.TemporaryDirectory(prefix="facesketch-") as folder:
         from huggingface_hub import HfApi
