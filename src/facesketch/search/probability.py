@@ -15,7 +15,7 @@ no map was fitted to, in galleries of 5 to 6,000. The number of those that come 
 the map of that test was not fitted to.
 
 Too few other people do not show what is usual, so a gallery of fewer than `FEWEST` people has no chances.
-docs/search.md has the measurement.
+docs/search-results.md has the measurement.
 """
 
 from __future__ import annotations

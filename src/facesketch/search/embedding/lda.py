@@ -5,7 +5,7 @@ a person's photo and sketch as one class, then finds the directions in which the
 much. Its within-class scatter is shrunk towards the identity, as a description has more numbers than there are people;
 without shrinking it is null-space analysis (Chen et al., Pattern Recognition 2000). Photos of other people may add to
 how much people differ. Gradients and SFace have separate maps and count the same: in one map of both, one of them
-hardly corrects the mistakes of the other. docs/search.md compares these with small networks.
+hardly corrects the mistakes of the other. docs/search-results.md compares these with small networks.
 """
 
 from __future__ import annotations
