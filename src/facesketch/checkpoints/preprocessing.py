@@ -61,10 +61,6 @@ class Preprocessing(Frozen):
         """Return the channels of what goes in."""
         return self.photo_channels if direction == "photo2sketch" else self.sketch_channels
 
-    def target_channels(self, direction: Direction) -> int:
-        """Return the channels of what comes out."""
-        return self.sketch_channels if direction == "photo2sketch" else self.photo_channels
-
     def conditions(self, style: str | None, colours: Colours, count: int) -> NDArray[np.float32]:
         """Return what `count` pictures are drawn with: (count, S + T).
 

@@ -40,8 +40,12 @@ class Split:
 
     def hash(self, name: Side) -> str:
         """Return the sha256, in hex, of the side's sorted stems, one on each line: the fingerprint of a protocol."""
-        stems = "\n".join(sorted(pair.stem for pair in self.side(name)))
-        return hashlib.sha256(stems.encode()).hexdigest()
+        return stems_hash(self.side(name))
+
+
+def stems_hash(pairs: Sequence[Pair]) -> str:
+    """Return the sha256, in hex, of the sorted stems of pairs, one on each line."""
+    return hashlib.sha256("\n".join(sorted(pair.stem for pair in pairs)).encode()).hexdigest()
 
 
 def split(pairs: Sequence[Pair], *, validation: float = 0.12, test: float = 0.2) -> Split:

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Literal
 
 import torch
 from PIL import Image
@@ -29,7 +28,7 @@ from facesketch.evaluation.protocols import count_warnings, recognise, require_p
 from facesketch.evaluation.results import Baseline, Estimate, ModelInfo, Results
 from facesketch.files import require_name
 from facesketch.images.io import is_picture, open_image, save_image
-from facesketch.inference.translator import Translator, load
+from facesketch.inference.translator import Translator, Weights, load
 from facesketch.methods.networks.blocks import count_parameters
 from facesketch.methods.registry import build, family
 
@@ -53,7 +52,7 @@ def evaluate(
     pictures: str | Path | None = None,
     name: str | None = None,
     seed: int = 0,
-    weights: Literal["best", "last"] = "best",
+    weights: Weights = "best",
     device: str = "auto",
     progress: Progress | None = None,
 ) -> Results:

@@ -44,8 +44,8 @@ _TIE = 9
 
 LPIPS: dict[str, tuple[Net, str]] = {"lpips-alex": ("alex", "alexnet"), "lpips-vgg": ("vgg", "vgg16")}
 SETS = {"frechet-vgg16": (frechet, "Fréchet, VGG16"), "kernel-vgg16": (kernel_distance, "kernel, VGG16")}
-ROUTES = {"rank": "raw pixels", "rank-hog": "HOG", "rank-sface": "SFace"}
-NAMES: tuple[str, ...] = (*FIDELITY, *LPIPS, "identity", *SETS, *ROUTES, "nlda")
+DESCRIPTORS = {"rank": "raw pixels", "rank-hog": "HOG", "rank-sface": "SFace"}
+NAMES: tuple[str, ...] = (*FIDELITY, *LPIPS, "identity", *SETS, *DESCRIPTORS, "nlda")
 """All metrics of the package; a `rank` gives three rates and a curve, `nlda` gives two rates."""
 Tell = Callable[[str], None]
 
@@ -197,8 +197,8 @@ class Evaluator:
             if distance is frechet:
                 ends = ends.model_copy(update={"low": max(0.0, ends.low)})
             found.sets[name] = _measured(title, "lower", ends)
-        elif name in ROUTES:  # each person's photo is found from the sketch, whichever of them was translated
-            ours, theirs = pictures.searchable(ROUTES[name]), truth.searchable(ROUTES[name])
+        elif name in DESCRIPTORS:  # each person's photo is found from the sketch, whichever of them was translated
+            ours, theirs = pictures.searchable(DESCRIPTORS[name]), truth.searchable(DESCRIPTORS[name])
             probes, gallery = (theirs, ours) if self.direction == "photo2sketch" else (ours, theirs)
             distances = cosine_distances(probes, gallery).round(_TIE)  # equal pictures must tie, whatever the rounding
             mark = name.removeprefix("rank")
@@ -207,7 +207,9 @@ class Evaluator:
             places = match_ranks(distances, self._subjects, self._subjects)
             for k in RANKS:
                 if k < self.subject_count:
-                    found.sets[f"rank-{k}{mark}"] = _measured(f"rank-{k}, {ROUTES[name]}", "higher", mean(places <= k))
+                    found.sets[f"rank-{k}{mark}"] = _measured(
+                        f"rank-{k}, {DESCRIPTORS[name]}", "higher", mean(places <= k)
+                    )
         else:
             found.sets |= self._nlda(pictures)
 
@@ -231,8 +233,9 @@ class Evaluator:
 
 def require_metrics(metrics: Sequence[str]) -> None:
     """Raise a ConfigError, with the nearest name, if a metric does not exist."""
+    known = (*NAMES, *added("metrics", NAMES))
     for name in metrics:
-        require_known(name, (*NAMES, *added("metrics", NAMES)), "unknown metric")
+        require_known(name, known, "unknown metric")
 
 
 def require_some(metrics: Sequence[str] | None, measured: Collection[str], left_out: Mapping[str, str]) -> None:

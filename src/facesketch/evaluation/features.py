@@ -121,8 +121,9 @@ class PictureSet:
                     self.faceless.add(place)
         return found
 
-    def searchable(self, route: str) -> Array:
+    def searchable(self, descriptor: str) -> Array:
         """Return the rows to search by: `raw pixels`, `HOG` or `SFace`."""
-        if route not in self._rows:
-            self._rows[route] = self.faces if route == "SFace" else (hog if route == "HOG" else raw_pixels)(self._stack)
-        return self._rows[route]
+        if descriptor not in self._rows:
+            describe = hog if descriptor == "HOG" else raw_pixels
+            self._rows[descriptor] = self.faces if descriptor == "SFace" else describe(self._stack)
+        return self._rows[descriptor]

@@ -437,20 +437,20 @@ class Model:
         for face in faces:
             scale = useful_scale(frame, face) if asked.size is None else translator.sizes.index(asked.size) + 1
             whole = turned(image, face.turn) if asked.whole else None
-            seen = partial(_whole, frame=frame) if asked.whole else partial(_framed, frame=wide)
+            cut = partial(_whole, frame=frame) if asked.whole else partial(_framed, frame=wide)
             # by default the network sees a face in the very frame that it learned from
             resolution = asked.resolution if wide == frame and not whole else "native"
-            near = direction == "sketch2photo" or math.dist(*face.eyes) >= _DETAILED * frame.eye_distance
-            detailed = near if asked.size is None else scale > 1
+            close = direction == "sketch2photo" or math.dist(*face.eyes) >= _DETAILED * frame.eye_distance
+            detailed = close if asked.size is None else scale > 1
             detailed &= len(translator.sizes) > 1 and asked.resolution == "trained"
-            finer = seen(image, face, scale=2) if detailed else None
-            if finer is None:
-                given = seen(image, face, scale=scale if asked.resolution == "native" else 1)
+            larger = cut(image, face, scale=2) if detailed else None
+            if larger is None:
+                given = cut(image, face, scale=scale if asked.resolution == "native" else 1)
             else:  # cutting it out of the picture again would take as long as reading the picture
-                half = max(1, finer.width // 2), max(1, finer.height // 2)
-                given = finer.resize(half, Image.Resampling.LANCZOS)
-            prepared = translator.prepare(given, direction, resolution, finer)
-            source = (whole or seen(image, face, scale=scale)) if keep_source else None
+                half = max(1, larger.width // 2), max(1, larger.height // 2)
+                given = larger.resize(half, Image.Resampling.LANCZOS)
+            prepared = translator.prepare(given, direction, resolution, larger)
+            source = (whole or cut(image, face, scale=scale)) if keep_source else None
             size = whole.size if whole else (wide.width * scale, wide.height * scale)
             framed.append(FramedFace(prepared, direction, style, hints, size, face, source))
         return framed

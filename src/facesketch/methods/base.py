@@ -14,18 +14,12 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from facesketch.config import DataConfig, Direction, Domain, RunConfig
+from facesketch.config import ENDS, DataConfig, Direction, RunConfig
 from facesketch.data.datasets import Batch, PairDataset
 from facesketch.data.pairs import Pair
 from facesketch.errors import ConfigError
 from facesketch.faces.colours import NUMBERS, Part
 from facesketch.methods.families import Family
-
-ENDS: dict[Direction, tuple[Domain, Domain]] = {
-    "photo2sketch": ("photo", "sketch"),
-    "sketch2photo": ("sketch", "photo"),
-}
-"""For each direction, what goes in and what comes out."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""CoGAN: two GANs that share the layers of meaning, so that one code is a face as a photo and as a sketch.
+"""CoGAN: two GANs that share their deep layers, so that one code gives the same face as a photo and a sketch.
 
 Liu and Tuzel, "Coupled generative adversarial networks", NIPS 2016, which the study mentions but does not use.
 Layer counts, kernels and widths are those of the authors' networks for faces of 128 pixels; other sizes have one layer
@@ -14,9 +14,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from facesketch.config import DataConfig, Direction, Domain
+from facesketch.config import ENDS, DataConfig, Direction, Domain
 from facesketch.data.datasets import Batch
-from facesketch.methods.base import ENDS, Method, Phase
+from facesketch.methods.base import Method, Phase
 from facesketch.methods.families import CoGANOptions
 from facesketch.methods.losses import adversarial_bce, l1, mse
 from facesketch.methods.networks.blocks import Linear, Norm, frozen, initialise, initialise_glorot, normalisation

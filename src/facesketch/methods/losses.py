@@ -107,7 +107,7 @@ def kl_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
 def kl_of_means(mean: Tensor) -> Tensor:
     """Return the mean square of a code's means: twice KL(N(mean, 1) || N(0, 1)) for each of its numbers, any shape.
 
-    So the authors of UNIT take the divergence in their code, and their weights are for it (Liu et al. 2017).
+    UNIT's authors compute the divergence this way in their code, and their weights assume it (Liu et al. 2017).
     """
     return mean.float().square().mean()
 

@@ -1,4 +1,4 @@
-"""What methods share that translate with patches of their training pairs: the pairs, and the search among them."""
+"""What the patch methods share: the training pairs that they draw with, and the search among them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Grid:
 
     @classmethod
     def of(cls, options: PatchOptions, size: int) -> Grid:
-        """Return the grid of a picture of `size` pixels, which a few more may be needed to cover."""
+        """Return the grid for a picture of `size` pixels; it may be a few pixels larger."""
         patch = max(4, round(options.patch * size / 256))
         step = max(1, patch - round(options.overlap / options.patch * patch))
         radius = min(round(options.radius * size / 256), size - 1)
@@ -115,9 +115,10 @@ class PatchMethod(Method):
 def nearest(images: Tensor, sources: Tensor, grid: Grid, count: int) -> Iterator[Matches]:
     """Yield, row by row of the grid, the training patches most like each patch of some pictures.
 
-    Of each training picture the patch of the nearest place is taken, and of those the nearest `count`: else most would
-    be the same patch moved by a pixel. Squared differences are sums of squares less products, and the products of all
-    moves across come of one matrix product: training strips as wide as the window with queries moved inside zeros.
+    Of each training picture the patch of the nearest place is taken, and of those the nearest `count`: otherwise most
+    would be the same patch moved by a pixel. Squared differences are sums of squares minus products. The products of
+    all moves across come from one matrix product: training strips as wide as the window, with queries moved inside
+    zeros.
     """
     wide = F.pad(sources, (grid.radius,) * 4, mode="reflect")[:, 0]  # (T, S + 2R, S + 2R)
     squares = wide.square().unfold(1, grid.patch, 1).sum(-1).unfold(2, grid.patch, 1).sum(-1)

@@ -1,4 +1,4 @@
-"""Portrait: the small network behind the models that come with the package, and how to train your own.
+"""Portrait: the small network behind the models that come with the package, and the losses that train it.
 
 A U-Net of 3.8 million parameters that draws in several styles, an absolute, a perceptual and an edge loss, a
 least-squares patch discriminator, and sources corrupted as other cameras and lights would.
@@ -43,10 +43,11 @@ class Portrait(Method):
 
     Options = PortraitOptions
     phases: ClassVar = {"discriminator": ("discriminator",), "generator": ("generator",)}
+    options: PortraitOptions
 
     def __init__(self, options: PortraitOptions, data: DataConfig, direction: Direction) -> None:
         super().__init__(options, data, direction)
-        self.settings, self.styles = options, options.styles
+        self.styles = options.styles
         source, target, styles = self.source_channels, self.target_channels, max(len(options.styles), 1)
         if options.colours and not (direction == "sketch2photo" and data.faces and data.photo_channels == 3):
             raise ConfigError(
@@ -54,8 +55,8 @@ class Portrait(Method):
                 "set `direction` sketch2photo, `faces` and `photo_channels` 3, or leave out `colours`",
             )
         self.colours = tuple(part for part in PARTS if part in options.colours)
-        self._conditions = max(len(self.styles), 1) + NUMBERS * len(self.colours)
         told = NUMBERS * len(self.colours)
+        self._conditions = styles + told
         self.generator = PortraitUNet(
             source, target, options.width, options.blocks, styles, told, enlarge=options.enlarge
         )
@@ -80,7 +81,7 @@ class Portrait(Method):
 
     def training_step(self, batch: Batch) -> Iterator[Phase]:
         """Discriminator first, then the generator."""
-        settings, style = self.settings, self._style_weights(batch)
+        settings, style = self.options, self._style_weights(batch)
         left, right = batch.columns(self.multiple)
         source, target = batch.source[..., left:right], batch.target[..., left:right]
         seen = corrupt(source, settings.corrupt, settings.rough) if self.training else source
@@ -177,10 +178,10 @@ class Portrait(Method):
 
     def _maps(self, pictures: Tensor) -> list[Tensor]:
         """Return the perceptual network's feature maps; none without one."""
-        return [] if self.settings.perceptual == "none" else self._distance(pictures).maps(pictures)
+        return [] if self.options.perceptual == "none" else self._distance(pictures).maps(pictures)
 
     def _distance(self, like: Tensor) -> PerceptualDistance:
-        name = self.settings.perceptual
+        name = self.options.perceptual
         assert name != "none"
         if like.is_meta:
             with torch.device("meta"):
@@ -230,7 +231,7 @@ class Portrait(Method):
         Sketches come out `contrast` times as dark as the network draws them, which learns without it.
         """
         drawn: Tensor = self.generator(images, style).float()
-        contrast = self.settings.contrast
+        contrast = self.options.contrast
         if contrast == 1 or self.direction != "photo2sketch":
             return drawn
         return (1 - contrast * (1 - drawn)).clamp(min=-1.0)  # 1 is the paper

@@ -12,9 +12,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from facesketch.config import DataConfig, Direction, Domain
+from facesketch.config import ENDS, DataConfig, Direction, Domain
 from facesketch.data.datasets import Batch
-from facesketch.methods.base import ENDS, Method, Phase, check_patches
+from facesketch.methods.base import Method, Phase, check_patches
 from facesketch.methods.families import UNITOptions
 from facesketch.methods.losses import adversarial_bce, kl_of_means, l1
 from facesketch.methods.networks.blocks import frozen, initialise

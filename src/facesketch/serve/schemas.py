@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from facesketch.config import Direction, Frozen
 from facesketch.faces.colours import Part
+from facesketch.inference.translator import Resolution
 
 _Name = Annotated[str, Field(min_length=1, max_length=100)]
 
@@ -45,7 +46,7 @@ class TranslateForm(_Form):
     """Draw the whole picture instead of the frame."""
     size: _Name | None = None
     """Size at which to draw, 200x250 or 400x500; by default 400x500 for photos and for sketches of large faces."""
-    resolution: Literal["trained", "native"] = "trained"
+    resolution: Resolution = "trained"
     """Work at the size that the model was trained at, or at the picture's own size."""
 
 

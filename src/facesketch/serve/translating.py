@@ -14,7 +14,7 @@ from urllib.parse import quote
 import numpy as np
 from PIL import Image
 
-from facesketch.config import Direction
+from facesketch.config import ENDS, Direction
 from facesketch.devices import processors
 from facesketch.errors import FaceError
 from facesketch.images.io import encoded
@@ -69,7 +69,7 @@ class Job:
     def headers(self) -> dict[str, str]:
         """Return the headers of the answer."""
         direction, face = self.framed.direction, self.framed.face
-        values = {"Direction": direction, "Model": self.model.about.id, "Kind": direction.partition("2")[0]}
+        values = {"Direction": direction, "Model": self.model.about.id, "Kind": ENDS[direction][0]}
         values["Turned"] = str(0 if face is None else face.turn)
         if self.framed.style is not None:
             values["Style"] = quote(self.framed.style)  # a header holds ASCII

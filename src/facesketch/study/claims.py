@@ -83,9 +83,8 @@ def ledger(study: Study, found: Mapping[str, VariantResult] | None = None) -> li
 
 def _judge(number: int, text: str, flaws: str, compared: str, parts: Sequence[Part]) -> Claim:
     verdicts = {part.verdict for part in parts}
-    verdict: Verdict = "holds" if verdicts == {"holds"} else "not shown"
-    if "does not hold" in verdicts:
-        verdict = "does not hold"
+    holds: Verdict = "holds" if verdicts == {"holds"} else "not shown"
+    verdict: Verdict = "does not hold" if "does not hold" in verdicts else holds
     deciding = [part for part in parts if part.verdict == verdict]
     share, show = f"{len(deciding)} of {len(parts)} comparisons", "shows" if len(deciding) == 1 else "show"
     if not deciding:

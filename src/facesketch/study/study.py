@@ -25,7 +25,7 @@ from PIL import Image
 from pydantic import ConfigDict, field_validator
 from pydantic.dataclasses import dataclass
 
-from facesketch.config import DIRECTIONS, DataConfig, Direction
+from facesketch.config import DIRECTIONS, ENDS, DataConfig, Direction
 from facesketch.data.index import index
 from facesketch.data.split import split
 from facesketch.devices import computes_in_bf16, pick_device
@@ -218,7 +218,7 @@ def samples(study: Study) -> Image.Image:
     stems = sorted(path.stem for path in (study.out / "pictures" / "photo").glob("*.png"))
     pages = []
     for direction in DIRECTIONS:
-        source, target = direction.split("2")
+        source, target = ENDS[direction]
         shown = _variants(study, direction)
         columns = {source: source} | {cell.label: cell.results[direction] for cell in shown} | {target: target}
         files = [[study.out / "pictures" / folder / f"{stem}.png" for folder in columns.values()] for stem in stems]

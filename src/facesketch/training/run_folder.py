@@ -51,13 +51,6 @@ def begin(config: RunConfig, out: Path) -> RunConfig:
     return config.model_copy(update={"data": data, "train": settings})
 
 
-def open_folder(config: RunConfig, out: Path) -> None:
-    """Make the folder of a new run, and remove what a run that kept no weights may have left there."""
-    write_config(config, out)
-    for name in (LOG, ENVIRONMENT):
-        (out / name).unlink(missing_ok=True)
-
-
 def write_config(config: RunConfig, out: Path) -> None:
     """Write the settings of a run as `config.toml`."""
     write_text(out / CONFIG, to_toml(config))

@@ -70,11 +70,11 @@ class Training:
     log: Log
     total_steps: int
     position: Position
-    kept: float = field(default_factory=lambda: time.monotonic())
+    state_written: float = field(default_factory=lambda: time.monotonic())
     """When the last state was written, on the monotonic clock."""
-    written: float = field(default_factory=lambda: time.monotonic())
+    weights_written: float = field(default_factory=lambda: time.monotonic())
     """When the last weights were written. States are written within epochs too, so they have their own clock."""
-    writing: float = 0.0
+    state_seconds: float = 0.0
     """Seconds that writing the last state took."""
 
     @property
@@ -87,7 +87,7 @@ class Training:
         if self.fabric.world_size > 1:
             return True
         wait = self.settings.checkpoint_seconds
-        return time.monotonic() - since >= (max(wait, _WAITS * self.writing) if wait else 0.0)
+        return time.monotonic() - since >= (max(wait, _WAITS * self.state_seconds) if wait else 0.0)
 
     def note(self, losses: Mapping[str, Tensor], batches_done: int) -> None:
         """Count a step that was taken, and log its losses; raise a ConfigError if one is not finite."""
@@ -202,7 +202,7 @@ def running_average(method: Method, share: float) -> AveragedModel:
 def keep(training: Training) -> None:
     """Write a state to resume from; all processes of a training must call this."""
     fabric = training.fabric
-    training.kept = time.monotonic()
+    training.state_written = time.monotonic()
     random = gather(fabric, torch.get_rng_state())
     random_cuda = gather(fabric, torch.cuda.get_rng_state(fabric.device)) if fabric.device.type == "cuda" else None
     extra = gather_extra_states(fabric, training.method.extra_state())
@@ -220,7 +220,7 @@ def keep(training: Training) -> None:
         "position": asdict(training.position),
     }
     save_state(training.out, state)
-    training.writing = time.monotonic() - training.kept
+    training.state_seconds = time.monotonic() - training.state_written
 
 
 def save_state(folder: Path, state: Mapping[str, Any]) -> None:

@@ -36,6 +36,7 @@ from facesketch.training.distributed import (
     precision_name,
 )
 from facesketch.training.lock import hold
+from facesketch.training.log import LOG
 from facesketch.training.loggers import open_loggers
 from facesketch.training.progress import Teller, announce, bar
 from facesketch.training.signals import end_by, held_back
@@ -159,7 +160,8 @@ def _run(config: RunConfig, out: Path, quiet: bool, *, fresh: bool) -> Path:
     if fabric.is_global_zero:
         if fresh:
             require_room(out, cost)
-            run_folder.open_folder(config, out)
+            for name in (LOG, run_folder.ENVIRONMENT):  # of a run that kept no weights
+                (out / name).unlink(missing_ok=True)
         run_folder.record(out, config, run_folder.describe(parts, device_name(fabric.device), precision_name(fabric)))
         run_folder.write_config(config, out)
     with one_line_errors(config, out), crash_told(f"resume {out} with precision fp32"):
@@ -198,7 +200,7 @@ def fit(training: Training, teller: Teller, stopped: Callable[[], int] = lambda:
             position.seconds += time.monotonic() - started
             teller.step(losses)
             signalled = stopped()
-            if training.fabric.world_size == 1 and (signalled or training.due(training.kept)):
+            if training.fabric.world_size == 1 and (signalled or training.due(training.state_written)):
                 keep(training)
             if signalled:
                 done = f"stopped after step {position.step:,} of {total:,}"
@@ -207,8 +209,8 @@ def fit(training: Training, teller: Teller, stopped: Callable[[], int] = lambda:
         if training.writes:
             teller.epoch(_validate(training))
         position.sums, position.steps_in_epoch = {}, 0
-        if training.due(training.written) or position.step >= total:
-            training.written = time.monotonic()
+        if training.due(training.weights_written) or position.step >= total:
+            training.weights_written = time.monotonic()
             if training.writes:
                 notes = {"epoch": position.epoch, "step": position.step}
                 save_weights(training.out / WEIGHTS, training.model, training.config, notes)

@@ -7,7 +7,7 @@ import math
 import torch
 from PIL import Image
 
-from facesketch.config import TrainConfig
+from facesketch.config import ENDS, TrainConfig
 from facesketch.data.datasets import Batch
 from facesketch.images.contact_sheet import sheet
 from facesketch.images.tensors import to_image, with_channels
@@ -62,7 +62,7 @@ def sample_sheet(method: Method, batch: Batch) -> Image.Image:
     columns, cells = [], []
     for direction in method.translates:
         facing = batch.facing(direction)
-        columns += [direction.split("2")[0], "result", "target"]
+        columns += [ENDS[direction][0], "result", "target"]
         results = method.reproduce(facing)
         cells += [
             [to_image(place.cut(image)) for image, place in zip(images, batch.placements, strict=True)]

@@ -26,6 +26,7 @@ from facesketch.inference.engines.base import IMAGE, STYLE
 from facesketch.inference.export.quantise import halve, quantise
 from facesketch.inference.export.subpixel import fuse
 from facesketch.inference.export.trace import Graph, trace, with_header
+from facesketch.inference.translator import Weights
 from facesketch.methods.base import Method
 from facesketch.methods.registry import untrained, without_paths
 from facesketch.weights.session import open_session
@@ -69,7 +70,7 @@ def export(
     out: Path,
     *,
     direction: Direction | None = None,
-    weights: Literal["best", "last"] = "best",
+    weights: Weights = "best",
     precision: Precision = "fp32",
 ) -> list[Exported]:
     """Write a model as ONNX, one file a direction.

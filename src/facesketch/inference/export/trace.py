@@ -1,7 +1,7 @@
 """A trained network as an ONNX graph: traced from PyTorch for any batch and size, and written small.
 
-What is traced is a copy in which every instance norm is ONNX's own operator, where the exporter would make six nodes of
-the group norm that it is written as.
+The traced copy uses ONNX's own instance norm, where the exporter would make six nodes of the group norm that stands for
+one.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim
 
-from facesketch.config import Direction
+from facesketch.config import ENDS, Direction
 from facesketch.errors import require
 from facesketch.inference.engines.base import IMAGE, STYLE, TRANSLATION
 from facesketch.inference.export.quantise import quiet
@@ -27,7 +27,7 @@ _OPSET = 18
 
 
 class Graph(nn.Module):
-    """What of a method is exported: (N, C, H, W) and (N, S + T) styles and colours -> (N, C', H, W), in [-1, 1].
+    """What is exported of a method: (N, C, H, W) and (N, S + T) styles and colours -> (N, C', H, W), in [-1, 1].
 
     Args:
         method: a method in evaluation mode.
@@ -76,8 +76,8 @@ def trace(method: Method, direction: Direction) -> onnx.ModelProto:
 
 
 def _example(method: Method, direction: Direction) -> tuple[dict[str, Tensor], dict[str, dict[int, Any]]]:
-    """Return inputs to trace with, of sides that are nothing special, and what of their shapes is open."""
-    channels = method.data.channels("photo" if direction == "photo2sketch" else "sketch")
+    """Return example inputs of ordinary size, and which of their dimensions may vary."""
+    channels = method.data.channels(ENDS[direction][0])
     batch, step = Dim("batch", min=1), method.multiple
     height, width = (method.frame, method.frame) if method.fixed else (2 * step, 3 * step)
     example = {IMAGE: torch.zeros(2, channels, height, width)}
@@ -104,7 +104,7 @@ def _with_instance_norms(module: nn.Module) -> Any:
 
 
 def _bare(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Take out what the exporter remembers of this machine, stack traces and paths, and shapes that follow anyhow."""
+    """Remove what the exporter notes of this machine (stack traces, paths), and shapes that can be inferred."""
     model.doc_string = ""
     del model.metadata_props[:], model.graph.metadata_props[:], model.graph.value_info[:]
     model.graph.doc_string = ""

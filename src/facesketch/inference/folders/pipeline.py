@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from facesketch.config import ENDS
 from facesketch.devices import ThreadedMap, processors
 from facesketch.errors import FaceError, FacesketchError, ImageError
 from facesketch.faces.turns import Turn
@@ -153,5 +154,4 @@ def write(job: Job, portraits: list[Portrait]) -> None:
 
 def side_by_side(portraits: list[Portrait]) -> Image.Image:
     """Return one picture of what was translated beside its translation, a row for each face."""
-    names = {"photo2sketch": ("photo", "sketch"), "sketch2photo": ("sketch", "photo")}[portraits[0].direction]
-    return sheet([(each.source, each.picture) for each in portraits], names)
+    return sheet([(each.source, each.picture) for each in portraits], ENDS[portraits[0].direction])

@@ -49,7 +49,7 @@ def run(
 
     Raises:
         MissingExtraError: Ray is not installed.
-        FacesketchError: what stops all pictures: a model, a request or a place that will not do.
+        FacesketchError: what stops all pictures: a model, a request or an output that cannot be used.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is to leave the machine unasked
     require("bulk", "`runner` ray")

@@ -64,8 +64,8 @@ def initialise(module: nn.Module, std: float = 0.02) -> None:
 def initialise_glorot(module: nn.Module) -> None:
     """Draw weights uniformly so that signal and gradient keep their spread, and zero all biases (Glorot & Bengio 2010).
 
-    The autoencoders start from it: it is what their study's framework did by default, and their decoders have no norm
-    that would make up for smaller weights.
+    The autoencoders start from it, as the study's framework did by default: their decoders have no norm that would make
+    up for smaller weights.
     """
     for layer in module.modules():
         if isinstance(layer, _WEIGHTED):

@@ -6,7 +6,6 @@ not there. One threshold holds for all those galleries, as in use.
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ from PIL import Image
 from facesketch.data.index import index
 from facesketch.data.pairs import Pair, Source
 from facesketch.data.split import split as divide
+from facesketch.data.split import stems_hash
 from facesketch.errors import ConfigError, DataError, FaceError, FacesketchError, count, nearest, require_known
 from facesketch.evaluation.protocols import count_warnings, recognise, require_protocol
 from facesketch.images.io import to_array
@@ -116,8 +116,8 @@ def read_task(folder: Path, split: Split = "test", protocol: str | None = None) 
         raise DataError(f"{folder}: {seen}", "expected two or more; give `split` all")
     counts = (len(learned), len(parts.test))
     protocol = protocol or recognise([pair.stem for pair in (*learned, *parts.test)], counts)
-    digest = hashlib.sha256("\n".join(pair.stem for pair in pairs).encode()).hexdigest()
-    return Task(Path(folder), split, pairs, protocol, digest, tuple(_warnings(protocol, counts, split, people)))
+    warnings = tuple(_warnings(protocol, counts, split, people))
+    return Task(Path(folder), split, pairs, protocol, stems_hash(pairs), warnings)
 
 
 def _warnings(protocol: str, counts: tuple[int, int], split: Split, people: int) -> Iterator[str]:

@@ -19,7 +19,7 @@ _ROLES: dict[str, Role] = {
     **{"pencil": "six", "sparse-ae": "one", "cogan": "four", "unit": "five", "lle": "two", "mrf": "three"},
 }
 """What the study only names is drawn in dashes, in the colour of the family that it is nearest to."""
-_ROUTES = {"": "raw pixels", "-hog": "HOG", "-sface": "SFace"}
+_DESCRIPTORS = {"": "raw pixels", "-hog": "HOG", "-sface": "SFace"}
 _PHASES = {"autoencoder", "generator", "generators", "discriminator", "discriminators"}
 
 
@@ -106,10 +106,10 @@ def cost_charts(found: Mapping[str, VariantResult]) -> list[Chart]:
 
 
 def match_charts(found: Mapping[str, VariantResult]) -> list[Chart]:
-    """Return the cumulative match curves, one chart per direction and route; of a family the best at rank 1."""
+    """Return the cumulative match curves, one chart per direction and descriptor; of a family the best at rank 1."""
     charts = []
     for direction, words in IN_WORDS.items():
-        for ending, route in _ROUTES.items():
+        for ending, descriptor in _DESCRIPTORS.items():
             curve = f"cmc-translated{ending}"
             best: dict[str, VariantResult] = {}
             for each in found.values():
@@ -118,7 +118,7 @@ def match_charts(found: Mapping[str, VariantResult]) -> list[Chart]:
                     if rates[0] > leader.results.curves[curve][0]:
                         best[each.cell.method] = each
             if best:
-                charts.append(_match_chart(list(best.values()), ending, f"{words.capitalize()}, {route}"))
+                charts.append(_match_chart(list(best.values()), ending, f"{words.capitalize()}, {descriptor}"))
     return charts
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from facesketch import __version__
-from facesketch.config import Direction
+from facesketch.config import ENDS, Direction
 from facesketch.files import write_text
 from facesketch.study.grid import IN_WORDS, Cell
 from facesketch.study.report.build import environment
@@ -92,7 +92,7 @@ def _sheet(study: Study, cells: list[Cell], direction: Direction | None, title: 
         to_sketch, to_photo = (done[0].results[each] for each in IN_WORDS)
         columns = {"photo": "photo", "drawn sketch": to_sketch, "sketch": "sketch", "drawn photo": to_photo}
     else:
-        source, target = direction.split("2")
+        source, target = ENDS[direction]
         shown = {cell.label.partition(" (")[2].rstrip(")"): cell.results[direction] for cell in done}
         columns = {source: source} | shown | {f"true {target}": target}
     return people_sheet(study, columns, title, ", ".join(columns), most=_PEOPLE)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
+from facesketch.config import ENDS
 from facesketch.images.contact_sheet import sheet
 from facesketch.images.io import open_image
 from facesketch.study.aggregate import PRIMARY, VariantResult
@@ -49,7 +50,7 @@ def overview(study: Study, found: Mapping[str, VariantResult]) -> list[Picture]:
     """Return, for each direction, four people: the input, what the best variant of each family made, and the target."""
     pictures = []
     for direction, words in IN_WORDS.items():
-        source, target = direction.split("2")
+        source, target = ENDS[direction]
         cells = [each.cell for each in best_of_families(found, direction, PRIMARY)]
         said = f"the best variant of each family ({', '.join(cell.label for cell in cells)})"
         columns = {textwrap.fill(cell.label, 14): cell.results[direction] for cell in cells}
@@ -64,7 +65,7 @@ def result_sheets(study: Study) -> dict[str, list[Picture]]:
     """Return, by direction, a sheet per result: input, result and target of each person, a row each."""
     sheets: dict[str, list[Picture]] = {}
     for direction, words in IN_WORDS.items():
-        source, target = direction.split("2")
+        source, target = ENDS[direction]
         for cell in study.cells:
             if direction not in cell.results:
                 continue
