@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from facesketch.config import DIRECTIONS
 from facesketch.evaluation.evaluator import NAMES
 from facesketch.evaluation.results import Baseline
 from facesketch.study.aggregate import VariantResult, variant_results
@@ -116,6 +117,35 @@ def test_the_best_family_is_one_that_is_shown_to_be(found: dict[str, VariantResu
     level = verdict(found, "sketch2photo")
     assert level.heading == "Sketch to photo: no clear winner"
     assert "No difference from the next family" in level.lines[0]
+
+
+def test_a_baseline_that_is_ahead_in_another_measure_is_named(found: dict[str, VariantResult]) -> None:
+    closest = {}
+    for name, each in found.items():
+        metrics = each.results.metrics
+        values = {"values": (0.01,) * 12, "value": 0.01}
+        copy = {
+            metric: measure.model_copy(update={"value": 0.1, "values": (0.1,) * 12})
+            for metric, measure in metrics.items()
+        }
+        copy["lpips-alex"] = metrics["lpips-alex"].model_copy(update=values)
+        baseline = Baseline(title="copy the input", metrics=copy, sets={})
+        closest[name] = replace(each, results=each.results.model_copy(update={"baselines": {"copy": baseline}}))
+    for direction in DIRECTIONS:
+        assert "In LPIPS (alex), copying the input is ahead of every model." in verdict(closest, direction).lines[1]
+    assert not any(" ahead of every model" in line for line in verdict(found, "photo2sketch").lines)
+
+
+def test_trainings_that_keep_the_same_weights_share_a_place(found: dict[str, VariantResult]) -> None:
+    short, long = (found[f"pix2pix-{epochs}.photo2sketch"] for epochs in (4, 20))
+    metrics = {name: short.results.metrics[name] for name in long.results.metrics}
+    same = found | {long.name: replace(long, results=long.results.model_copy(update={"metrics": metrics}))}
+    line = "Pix2Pix (4 epochs) and Pix2Pix (20 epochs) keep the same weights, as no later epoch validated better."
+    assert verdict(same, "photo2sketch").lines[-1] == line
+    assert line not in verdict(found, "photo2sketch").lines
+    ranks = {row.label: row.rank for row in tables.ranked_table(same, "photo2sketch", main=True).rows}
+    assert ranks["Pix2Pix (4 epochs)"] == ranks["Pix2Pix (20 epochs)"]
+    assert sorted(rank for rank in ranks.values() if rank is not None)[-1] == 11
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from facesketch.study.aggregate import PRIMARY, VariantResult
 from facesketch.study.grid import IN_WORDS, Cell
 from facesketch.study.report.charts import Chart, Dot, Line, Role, line_chart, scatter, smoothed
 from facesketch.study.report.numbers import number
-from facesketch.study.report.tables import baseline_label, baselines_of, ranking
+from facesketch.study.report.tables import baseline_label, baselines_of, places, ranking
 from facesketch.study.study import Study
 from facesketch.training.log import Course
 
@@ -88,7 +88,7 @@ def cost_charts(found: Mapping[str, VariantResult]) -> list[Chart]:
     for direction, words in IN_WORDS.items():
         models = [each for each in ranking(found, direction) if PRIMARY in each.results.metrics]
         dots, key = [], {}
-        for place, each in enumerate(models, start=1):
+        for place, each in zip(places(models), models, strict=True):
             if each.seconds is not None:
                 ends, role = each.results.metrics[PRIMARY], _ROLES.get(each.cell.method, "six")
                 seconds, hollow = max(each.seconds, 0.1), not each.cell.built
@@ -98,7 +98,7 @@ def cost_charts(found: Mapping[str, VariantResult]) -> list[Chart]:
             continue
         baselines = [each for each in baselines_of(found, direction) if PRIMARY in each.metrics]
         rules = {baseline_label(found, each): each.metrics[PRIMARY].value for each in baselines}
-        said = "; ".join(f"{place} {each.cell.label}" for place, each in enumerate(models, start=1))
+        said = "; ".join(f"{place} {each.cell.label}" for place, each in zip(places(models), models, strict=True))
         alt = f"{words.capitalize()}: {PRIMARY.upper()} against training time. Best first: {said}."
         svg = scatter(f"cost-{direction}", dots, rules, y=PRIMARY.upper(), alt=alt)
         charts.append(Chart(svg, words.capitalize(), "", tuple(key.values())))

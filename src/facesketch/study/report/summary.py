@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from facesketch.config import Direction
-from facesketch.evaluation.results import paired_difference
+from facesketch.evaluation.results import Results, paired_difference
 from facesketch.study.aggregate import PRIMARY, VariantResult
 from facesketch.study.claims import in_numbers
 from facesketch.study.grid import IN_WORDS
 from facesketch.study.report.numbers import interval, listed, number
-from facesketch.study.report.tables import FIRST, baseline_label, baselines_of, ranking
+from facesketch.study.report.tables import FIRST, baseline_label, baselines_of, drawing, ranking
 from facesketch.study.study import Study
 
 _DOING = {
@@ -66,11 +66,12 @@ def verdict(found: Mapping[str, VariantResult], direction: Direction) -> Verdict
     difference = paired_difference(first.results, second.results, PRIMARY)
     if difference.verdict == "no difference shown":
         shown = f"No difference from the next family, {second.cell.label}, is shown: {in_numbers(difference)}."
-        return Verdict(f"{words}: no clear winner", (f"{reached}. {shown}", _count(found, direction)))
+        more = " ".join(filter(None, (_count(found, direction), *_behind(found, direction))))
+        return Verdict(f"{words}: no clear winner", (f"{reached}. {shown}", more, *_twins(found, direction)))
     line = f"{reached}, ahead of the next family, {second.cell.label}, by {in_numbers(difference)}."
     heading = f"{words}: {first.cell.family} is the best family"
-    more = " ".join(filter(None, (_others(found, direction, first), _count(found, direction))))
-    return Verdict(heading, (line, more))
+    said = (_others(found, direction, first), _count(found, direction), *_behind(found, direction))
+    return Verdict(heading, (line, " ".join(filter(None, said)), *_twins(found, direction)))
 
 
 def _others(found: Mapping[str, VariantResult], direction: Direction, leader: VariantResult) -> str:
@@ -92,11 +93,34 @@ def _count(found: Mapping[str, VariantResult], direction: Direction) -> str:
     baselines = [each for each in baselines_of(found, direction) if PRIMARY in each.metrics]
     if not baselines:
         return ""
-    ahead = sum(
-        all(paired_difference(each, other, PRIMARY).verdict == "first is better" for other in baselines)
-        for each in models
-    )
+    ahead = sum(all(_beats(each, other, PRIMARY) for other in baselines) for each in models)
     return f"{ahead} of {len(models)} models {'is' if ahead == 1 else 'are'} shown to beat every baseline."
+
+
+def _behind(found: Mapping[str, VariantResult], direction: Direction) -> Iterator[str]:
+    """Say in which of the main table's other measures a baseline is shown to beat every model."""
+    for metric in FIRST[1:]:
+        models = [each.results for each in ranking(found, direction, metric) if metric in each.results.metrics]
+        baselines = [each for each in baselines_of(found, direction) if metric in each.metrics]
+        better = [each for each in baselines if models and _beats(each, models[0], metric)]
+        if better:
+            title = models[0].metrics[metric].title
+            named = [_DOING.get(name, name) for name in (baseline_label(found, each) for each in better)]
+            yield f"In {title}, {listed(named)} {'is' if len(named) == 1 else 'are'} ahead of every model."
+
+
+def _beats(one: Results, other: Results, metric: str) -> bool:
+    return paired_difference(one, other, metric).verdict == "first is better"
+
+
+def _twins(found: Mapping[str, VariantResult], direction: Direction) -> Iterator[str]:
+    """Say which trainings of a family draw the very same: longer ones whose best epoch is that of a shorter one."""
+    alike: dict[object, list[str]] = {}
+    for each in ranking(found, direction):
+        alike.setdefault(drawing(each), []).append(each.cell.label)
+    for labels in alike.values():
+        if len(labels) > 1:
+            yield f"{listed(labels)} keep the same weights, as no later epoch validated better."
 
 
 def missing(study: Study) -> str:

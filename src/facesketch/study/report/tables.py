@@ -51,6 +51,18 @@ def ranking(found: Mapping[str, VariantResult], direction: Direction, metric: st
     return sorted(trained, key=lambda each: _merit(each.results, metric), reverse=True)
 
 
+def places(ranked: Sequence[VariantResult]) -> list[int]:
+    """Return the place of each of some ranked variants; those that draw the very same share it."""
+    drawn = list(map(drawing, ranked))
+    return [drawn.index(each) + 1 for each in drawn]
+
+
+def drawing(variant: VariantResult) -> object:
+    """Return what is equal only for trainings of one family that kept the same weights."""
+    measured = variant.results.metrics.get(PRIMARY)
+    return variant.cell.method, variant.name if measured is None else measured.values
+
+
 def _merit(results: Results, metric: str) -> float:
     measure = results.metrics.get(metric)
     if measure is None:
@@ -84,7 +96,7 @@ def ranked_table(found: Mapping[str, VariantResult], direction: Direction, *, ma
         measures = {**each.metrics, **each.sets, **measures}  # the first that has a measure names it
     first = [name for name in FIRST if name in measures][:3]
     names = first if main else [name for name in measures if name not in first]
-    best = {name: _clear_winner(found, direction, name) for name in names}
+    best = {name: _clear_winners(found, direction, name) for name in names}
     ends = [each.metrics[PRIMARY] for each in everything if PRIMARY in each.metrics]
     low, high = min((end.low for end in ends), default=0.0), max((end.high for end in ends), default=1.0)
 
@@ -94,12 +106,12 @@ def ranked_table(found: Mapping[str, VariantResult], direction: Direction, *, ma
             it = results.metrics[PRIMARY]
             left, width, place = ((end / span) * 100 for end in (it.low - low, it.high - it.low, it.value - low))
             bar = (round(left, 1), round(width, 1), round(place, 1))
-        bold = [name for name in names if best[name] == results.name]
+        bold = [name for name in names if results.name in best[name]]
         return Row(rank, label, {**results.sets, **results.metrics}, bold, named, bar)
 
     rows = [
         row(each.results, place if PRIMARY in each.results.metrics else UNRANKED, each.cell.label, not each.cell.built)
-        for place, each in enumerate(models, start=1)
+        for each, place in zip(models, places(models), strict=True)
     ]
     rows += [row(each, None, baseline_label(found, each)) for each in baselines]
     order = sorted(zip(everything, rows, strict=True), key=lambda pair: -_merit(pair[0], PRIMARY))
@@ -118,17 +130,17 @@ def how_ranked(found: Mapping[str, VariantResult]) -> str:
     return f"{name} was not measured, so models have no rank and follow the order of the plan."
 
 
-def _clear_winner(found: Mapping[str, VariantResult], direction: Direction, metric: str) -> str | None:
-    """Return the best model where it is shown to be better than the next model and every baseline.
+def _clear_winners(found: Mapping[str, VariantResult], direction: Direction, metric: str) -> set[str]:
+    """Return the best model, and what draws the same, if it is shown to beat the next model and every baseline.
 
     Numbers of whole sets have no such test.
     """
-    models = [each.results for each in ranking(found, direction, metric) if metric in each.results.metrics]
-    others = [*models[1:2], *(each for each in baselines_of(found, direction) if metric in each.metrics)]
-    if not models or not others:
-        return None
-    shown = (paired_difference(models[0], other, metric).verdict == "first is better" for other in others)
-    return models[0].name if all(shown) else None
+    models = [each for each in ranking(found, direction, metric) if metric in each.results.metrics]
+    first = [each for each in models if drawing(each) == drawing(models[0])]
+    others = [each.results for each in models if each not in first][:1]
+    others += [each for each in baselines_of(found, direction) if metric in each.metrics]
+    shown = (paired_difference(models[0].results, other, metric).verdict == "first is better" for other in others)
+    return {each.results.name for each in first} if others and all(shown) else set()
 
 
 def costs(study: Study, results: Mapping[str, Results]) -> list[dict[str, str]]:
