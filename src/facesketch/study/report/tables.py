@@ -140,7 +140,7 @@ def _clear_winners(found: Mapping[str, VariantResult], direction: Direction, met
     others = [each.results for each in models if each not in first][:1]
     others += [each for each in baselines_of(found, direction) if metric in each.metrics]
     shown = (paired_difference(models[0].results, other, metric).verdict == "first is better" for other in others)
-    return {each.results.name for each in first} if others and all(shown) else set()
+    return {each.results.name for each in first} if models and others and all(shown) else set()
 
 
 def costs(study: Study, results: Mapping[str, Results]) -> list[dict[str, str]]:
