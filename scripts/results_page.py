@@ -9,19 +9,24 @@ from __future__ import annotations
 
 import argparse
 import json
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from facesketch.config import DIRECTIONS
+from facesketch.errors import FacesketchError
 from facesketch.evaluation.results import Results
 from facesketch.metrics.bootstrap import Interval
 from facesketch.study.aggregate import variant_results
 from facesketch.study.claims import ledger
-from facesketch.study.grid import IN_WORDS
+from facesketch.study.grid import IN_WORDS, Cell
 from facesketch.study.report import tables
+from facesketch.study.report.summary import verdict
 from facesketch.study.study import Study
 
+WIDTH = 120
 PRINTED = {
     "conv-ae-mse.photo2sketch": "0.5709 → 0.1318, 0.1235 at 48",
     "conv-ae-mae.photo2sketch": "0.2241 → 0.2156, 0.2097 at 84",
@@ -72,28 +77,37 @@ def measures(ranked: tables.Table) -> str:
 
 def training(study: Study) -> str:
     """Return what each result took, one row per seed."""
-    names = [name for cell in study.cells for name in cell.results.values()]
-    done = {name: Results.load(path) for name in names if (path := study.result_file(name)).exists()}
-    columns = ("Result", "Seed", "Parameters", "Kept epoch", "Training", "Translating")
-    return table(columns, [[cost[column] for column in columns] for cost in tables.costs(study, done)])
+    directions = {name: words for cell in study.cells for name, words in named(cell)}
+    done = {name: Results.load(path) for name in directions if (path := study.result_file(name)).exists()}
+    columns = ("Seed", "Parameters", "Kept epoch", "Training")
+    rows = [
+        [f"{cost['Result']}, {directions[cost['Folder']]}", *(cost[column] for column in columns)]
+        for cost in tables.costs(study, done)
+    ]
+    return table(["Result", *columns], rows)
+
+
+def named(cell: Cell) -> list[tuple[str, str]]:
+    """Return the name of each of a cell's results, and its direction in words."""
+    return [(name, IN_WORDS[direction]) for direction, name in cell.results.items()]
 
 
 def losses(study: Study, notebooks: Path | None) -> str:
     """Return the losses that the notebooks printed beside those with their flaws put back and those of this study."""
-    cells = {name: cell for cell in study.cells for name in cell.results.values()}
+    cells = {name: (cell, words) for cell in study.cells for name, words in named(cell)}
     rows = []
     for name, printed in PRINTED.items():
         if name not in cells or not study.result_file(name).exists():
             continue
-        course = study.course(cells[name])
+        cell, words = cells[name]
+        course = study.course(cell)
         flawed = notebooks / f"{name.replace('conv-', 'c')}.json" if notebooks else None
         put_back = _course([each[1] for each in json.loads(flawed.read_text())]) if flawed and flawed.exists() else "–"
         if name.startswith("pix2pix"):
             here = f"{np.mean(course.losses['generator'][-100:]):.2f}"
         else:
             here = _course([epoch["validation"]["loss"] for epoch in course.epochs])
-        words = IN_WORDS["photo2sketch" if name.endswith("photo2sketch") else "sketch2photo"]
-        rows.append([f"{cells[name].label}, {words}", printed, put_back, here])
+        rows.append([f"{cell.label}, {words}", printed, put_back, here])
     return table(["loss", "the notebooks printed", "their flaws put back", "this study"], rows)
 
 
@@ -112,18 +126,25 @@ def main() -> None:
     parser.add_argument("--notebooks", type=Path)
     parser.add_argument("--brief", action="store_true")
     arguments = parser.parse_args()
-    study = Study.read(arguments.study)
+    try:
+        study = Study.read(arguments.study)
+    except FacesketchError as error:
+        parser.error(str(error))
     found = variant_results(study)
-    for direction, words in IN_WORDS.items():
-        print(f"### {words.capitalize()}\n\n{measures(tables.ranked_table(found, direction, main=True))}\n")
+    for direction in DIRECTIONS:
+        heading, lines = verdict(found, direction)
+        print(f"### {heading}\n")
+        if not arguments.brief:
+            print("".join(f"{textwrap.fill(line, WIDTH)}\n\n" for line in lines if line), end="")
+        print(f"{measures(tables.ranked_table(found, direction, main=True))}\n")
         if not arguments.brief:
             print(f"{measures(tables.ranked_table(found, direction, main=False))}\n")
     if arguments.brief:
         return
     print(f"### What it cost\n\n{training(study)}\n\n## The study's claims\n")
     for claim in ledger(study, found):
-        flaws = f"In the study: {claim.flaws}"
-        print(f"**{claim.number}. {claim.text}** {claim.verdict.capitalize()}. {claim.why} {flaws}\n")
+        text = f"**{claim.number}. {claim.text}** {claim.verdict.capitalize()}. {claim.why} In the study: {claim.flaws}"
+        print(f"{textwrap.fill(text, WIDTH, break_on_hyphens=False)}\n")
     print(f"## The notebooks' losses\n\n{losses(study, arguments.notebooks)}")
 
 

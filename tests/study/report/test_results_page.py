@@ -27,10 +27,19 @@ def test_page_has_every_table_and_claim(
     folder = fabricate(tmp_path / "study")
     page = _page(monkeypatch, capsys, folder)
     for claim in ledger(Study.read(folder)):
-        assert f"**{claim.number}. {claim.text}** {claim.verdict.capitalize()}. {claim.why}" in page
+        said = f"**{claim.number}. {claim.text}** {claim.verdict.capitalize()}. {claim.why}"
+        assert said in " ".join(page.split())
     widths = [[line.count("|") for line in part.splitlines()] for part in page.split("\n\n") if part.startswith("|")]
     assert len(widths) == 6, "main and other measures in both directions, costs, losses"
     assert all(len(set(each)) == 1 for each in widths)
+
+
+def test_a_folder_without_a_study_is_refused_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        _page(monkeypatch, capsys, tmp_path)
+    assert "holds no study" in capsys.readouterr().err.splitlines()[-1]
 
 
 def test_brief_page_has_only_the_main_measures(

@@ -99,14 +99,17 @@ def _count(found: Mapping[str, VariantResult], direction: Direction) -> str:
 
 def _behind(found: Mapping[str, VariantResult], direction: Direction) -> Iterator[str]:
     """Say in which of the main table's other measures a baseline is shown to beat every model."""
+    ahead: dict[str, list[str]] = {}
     for metric in FIRST[1:]:
         models = [each.results for each in ranking(found, direction, metric) if metric in each.results.metrics]
         baselines = [each for each in baselines_of(found, direction) if metric in each.metrics]
         better = [each for each in baselines if models and _beats(each, models[0], metric)]
         if better:
-            title = models[0].metrics[metric].title
             named = [_DOING.get(name, name) for name in (baseline_label(found, each) for each in better)]
-            yield f"In {title}, {listed(named)} {'is' if len(named) == 1 else 'are'} ahead of every model."
+            said = f"{listed(named)} {'is' if len(named) == 1 else 'are'} ahead of every model."
+            ahead.setdefault(said, []).append(models[0].metrics[metric].title)
+    for said, titles in ahead.items():
+        yield f"In {listed(titles)}, {said}"
 
 
 def _beats(one: Results, other: Results, metric: str) -> bool:

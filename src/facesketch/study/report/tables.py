@@ -151,6 +151,7 @@ def costs(study: Study, results: Mapping[str, Results]) -> list[dict[str, str]]:
         for name in cell.results.values():
             if name not in results:
                 continue
+            epochs = cell.settings.get("epochs")
             model, environment, trained = results[name].model, environment_of(study, cell), study.course(cell).seconds
             half = str(environment.get("precision", "")).startswith("bf16")
             memory = _memory(study, cell, half, known) if cell.learned else None
@@ -161,7 +162,7 @@ def costs(study: Study, results: Mapping[str, Results]) -> list[dict[str, str]]:
                     "Result": cell.label,
                     "Folder": name,
                     "Seed": "–" if not cell.learned or model.seed is None else str(model.seed),
-                    "Kept epoch": f"{model.best_epoch} of {model.epochs}" if model.best_epoch and model.epochs else "–",
+                    "Kept epoch": f"{model.best_epoch} of {epochs}" if model.best_epoch and epochs else "–",
                     "Parameters": parameters if cell.learned else "none",
                     "Training": "none" if not cell.learned else "–" if trained is None else duration(trained),
                     "Memory": "–" if memory is None else f"{memory / 2**30:.1f} GiB",
