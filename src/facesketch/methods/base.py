@@ -1,4 +1,4 @@
-"""What a method is: networks, losses, and two duties.
+"""What a method is: its networks, and the training step and translation that each one defines.
 
 `training_step` is a generator that yields one `Phase` at a time, so that a method reads like its paper. The trainer
 computes the gradients of each phase's loss and steps that phase's optimiser before it asks for the next one.

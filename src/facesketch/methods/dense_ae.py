@@ -1,4 +1,4 @@
-"""Dense autoencoder: every pixel to every unit. The study found it vague and heavy, and so will you."""
+"""Dense autoencoder: fully connected layers from every pixel to a code and back; large, and vague in what it draws."""
 
 from __future__ import annotations
 
