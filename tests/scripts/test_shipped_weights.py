@@ -40,7 +40,7 @@ def test_mean_of_two_runs_has_the_settings_of_the_first(tmp_path: Path, run_scri
         torch.testing.assert_close(mean[name], (ours[name] + theirs[name]) / 2)
     method, _ = load_method(tmp_path / "mean.safetensors", "last")
     assert isinstance(method, Portrait)
-    assert method.settings.contrast == 1.2
+    assert method.options.contrast == 1.2
 
 
 def test_batch_counters_are_not_averaged(tmp_path: Path, run_script: Run) -> None:
