@@ -4,8 +4,8 @@
 
 It shows that these networks reproduce the study's printed losses before the package corrects its protocol. As in the
 notebooks, photos lie in [0, 1] and the sketches of the CAE in [-1, 1], the CAE ends in a ReLU, test pairs are rotated
-and mirrored too, and validation is on those. Unlike there, every run starts from new weights:
-the notebooks went on from one loss to the next. Their rotations are not known; these are the package's.
+and mirrored too, and validation is on those. Unlike there, every run starts from new weights: the notebooks went on
+from one loss to the next. Their rotations are not known; these are the package's.
 
 docs/results.md sets the losses beside the study's own and beside those of the sound protocol.
 """
@@ -70,7 +70,7 @@ def train(data: Path, run: str, epochs: int) -> list[tuple[float, float]]:
     torch.manual_seed(0)
     size = int(network.removeprefix("cvae-")) if network.startswith("cvae") else 0
     model = VariationalAutoencoder(3, 3, SIDE, latent=size) if size else ConvAutoencoder(3, 3, SIDE)
-    model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # twice as fast on CPUs
+    model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # as the package trains it
     optimiser = torch.optim.Adam(model.parameters(), lr=1e-3)
     sides = split(index(data).pairs, validation=0)
     config = DataConfig(folder=data, size=SIDE, photo_channels=3, sketch_channels=3)

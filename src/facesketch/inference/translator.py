@@ -68,9 +68,9 @@ def load(
     file = hub.fetch(str(path)) if str(path).startswith(hub.PREFIX) else path
     details = shipped.details(file)
     finer = partial(_open, str(details), weights, device, engine) if details else None
-    runs = _open(str(file), weights, device, engine)
-    kept = None if untrained(str(file)) else model_file(Path(file), weights)
-    return Translator(runs, name=str(path), file=kept, finer=finer)
+    opened = _open(str(file), weights, device, engine)
+    source = None if untrained(str(file)) else model_file(Path(file), weights)
+    return Translator(opened, name=str(path), file=source, finer=finer)
 
 
 def require_options(weights: str, engine: str, device: str) -> None:

@@ -95,7 +95,7 @@ def resume(out: str | Path, *, data: str | Path | None = None, quiet: bool = Fal
         out: the run folder.
         data: where the pictures are now, if they have moved.
         quiet: show no progress.
-        **changes: any of `CHANGEABLE`.
+        **changes: `epochs`, `steps`, `precision`, `workers`, `threads`, `devices` or `compile`.
 
     Raises:
         CheckpointError: there is no run, or its state is damaged.
