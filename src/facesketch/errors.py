@@ -7,7 +7,7 @@ name, such as `batch_size` or `align=False`, and the command line prints it as a
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
 
 
@@ -106,6 +106,21 @@ def require_known(value: object, known: Iterable[str], what: str) -> None:
 def count(number: int, word: str, several: str = "") -> str:
     """Return a number and its noun, as in `1 photo`, `2,000 photos` and `3 people`."""
     return f"{number:,} {word if number == 1 else several or word + 's'}"
+
+
+def some(names: Sequence[object], most: int = 3) -> str:
+    """Return the first few names, as in `a, b, c, …`."""
+    return ", ".join([*map(str, names[:most]), *("…" for _ in names[most : most + 1])])
+
+
+def require_seed(seed: int) -> None:
+    """Refuse a seed that NumPy would not take.
+
+    Raises:
+        ConfigError: it is below 0.
+    """
+    if seed < 0:
+        raise ConfigError(f"seed = {seed}: expected at least 0", "give another `seed`")
 
 
 EXTRAS: dict[str, tuple[str, ...]] = {

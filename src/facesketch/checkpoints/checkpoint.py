@@ -21,15 +21,13 @@ from facesketch.checkpoints.header import (
     write_header,
 )
 from facesketch.checkpoints.preprocessing import Preprocessing
-from facesketch.config import DIRECTIONS, Direction, RunConfig
-from facesketch.errors import CheckpointError, ConfigError
+from facesketch.config import RunConfig
+from facesketch.errors import CheckpointError, ConfigError, some
 from facesketch.faces.frame import FaceFrame
 from facesketch.files import atomic, parse_json
 from facesketch.methods.base import Method
 from facesketch.methods.registry import build, method_class
 from facesketch.weights import shipped
-
-_EXAMPLES = 3
 
 
 def save_weights(path: Path, method: Method, config: RunConfig, notes: Mapping[str, Any] | None = None) -> None:
@@ -109,8 +107,7 @@ def start(method: Method, path: Path) -> None:
         CheckpointError: the file is missing, damaged or not a facesketch model.
         ConfigError: weights of another method, direction, width, number of channels or size.
     """
-    shipped_as = next((direction for direction in DIRECTIONS if is_shipped(path, direction)), None)
-    file = shipped.path(shipped_as) if shipped_as else path
+    file = shipped.own(path) or path
     ours, differing = type(method).__name__, ""
     try:
         if file.suffix.lower() == ONNX_SUFFIX:
@@ -124,7 +121,7 @@ def start(method: Method, path: Path) -> None:
             other, config = load_method(file)
             shapes = [{name: tensor.shape for name, tensor in each.state_dict().items()} for each in (method, other)]
             names = [name for name in shapes[0] | shapes[1] if shapes[0].get(name) != shapes[1].get(name)]
-            differing = f"differing: {', '.join(names[:_EXAMPLES])}{', …' if len(names) > _EXAMPLES else ''}"
+            differing = f"differing: {some(names)}"
             method.load_state_dict(other.state_dict())
     except RuntimeError as error:
         seen = f"weights of {config.method.name} of {config.data.size} pixels"
@@ -133,8 +130,3 @@ def start(method: Method, path: Path) -> None:
             f"{path}: {seen}, which differ from those of {ours} of {method.data.size} pixels ({differing})",
             "start from a model of the same method and options",
         ) from error
-
-
-def is_shipped(path: Path, direction: Direction) -> bool:
-    """Tell whether a path is the name of the package's own model for a direction."""
-    return str(path) == direction and not path.exists()

@@ -13,11 +13,10 @@ from facesketch.data.layouts.registry import LAYOUTS
 from facesketch.data.layouts.tree import Tree, walk
 from facesketch.data.pairs import Found, NoPairsError, Pair, Source
 from facesketch.devices import ThreadedMap, processors
-from facesketch.errors import ImageError, count, require_known
+from facesketch.errors import ImageError, count, require_known, some
 from facesketch.images.io import NO_PICTURE
 
 Size = tuple[int, int]
-_EXAMPLES = 3
 
 
 @dataclass(frozen=True)
@@ -151,7 +150,7 @@ def _few(word: str, names: Sequence[object]) -> str:
     if not names:
         return f"no {word}"
     counted = count(len(names), word, "sketches" if word == "sketch" else "")
-    return f"{counted} ({', '.join(map(str, names[:_EXAMPLES]))}{', …' if len(names) > _EXAMPLES else ''})"
+    return f"{counted} ({some(names)})"
 
 
 def check(folder: Path, layout: str = "auto", *, progress: Callable[[int, int], None] | None = None) -> Report:

@@ -15,7 +15,7 @@ from PIL import Image
 
 from facesketch.config import Direction
 from facesketch.data.pairs import Pair
-from facesketch.errors import DataError
+from facesketch.errors import DataError, some
 from facesketch.inference.engines.pencil_engine import PencilEngine
 from facesketch.inference.translator import Translator
 
@@ -26,7 +26,6 @@ TITLES = {
     "pencil": "pencil filter",
 }
 Pictures = Sequence[Image.Image]
-_EXAMPLES = 3
 
 
 def open_pairs(pairs: Sequence[Pair], direction: Direction) -> tuple[tuple[Image.Image, ...], tuple[Image.Image, ...]]:
@@ -58,8 +57,7 @@ def baselines(
         known, targets = open_pairs(references, direction)
         sizes = sorted({picture.size for picture in (*known, *targets, *inputs)})
         if len(sizes) > 1:
-            such = ", ".join(f"{width}x{height}" for width, height in sizes[:_EXAMPLES])
-            such += ", …" if len(sizes) > _EXAMPLES else ""
+            such = some([f"{width}x{height}" for width, height in sizes])
             raise DataError(f"pictures of {such}", "this baseline needs one size, so type: facesketch faces align")
         answers["mean"] = [_mean(targets)] * len(inputs)
         nearest = _nearest(inputs, subjects, known, [pair.subject for pair in references])

@@ -21,7 +21,7 @@ from facesketch.data.pairs import SIDES, Side
 from facesketch.data.split import split as divide
 from facesketch.data.twins import twin_warnings
 from facesketch.devices import pick_device
-from facesketch.errors import ConfigError, DataError, ImageError, count, require_known
+from facesketch.errors import ConfigError, DataError, ImageError, count, require_known, require_seed, some
 from facesketch.evaluation.baselines import TITLES, baselines, open_pairs
 from facesketch.evaluation.evaluator import Evaluator, Measurement, require_metrics, require_some
 from facesketch.evaluation.protocols import count_warnings, recognise, require_protocol
@@ -36,7 +36,6 @@ Progress = Callable[[int, int, str], None]
 """Called with (steps done, steps in all, what comes now)."""
 _FEW_SUBJECTS = 10
 _BATCH = 8
-_EXAMPLES = 3
 
 
 def evaluate(
@@ -100,8 +99,7 @@ def evaluate(
     if (model is None) == (images is None):
         seen = "neither a model nor pictures" if model is None else f"a model ({model}) and `images` {images}"
         raise ConfigError(seen, "give a run folder, a model file or `pencil`, or else `images` FOLDER")
-    if seed < 0:
-        raise ConfigError(f"seed = {seed}: expected at least 0", "give another `seed`")
+    require_seed(seed)
     if out is not None:
         require_name(out)
         forbid_overwriting(data, [out, out.with_suffix(".csv")])
@@ -274,8 +272,7 @@ class Evaluation:
         keys = {stem: stem_of(PurePosixPath(f"{file_name(stem)}.png")) for stem in self.stems}
         missing = [stem for stem, key in keys.items() if key not in files]
         if missing:
-            such = ", ".join(missing[:_EXAMPLES]) + (", …" if len(missing) > _EXAMPLES else "")
-            seen = f"{folder}: {len(missing)} of {len(keys)} {self.split} pictures are missing ({such})"
+            seen = f"{folder}: {len(missing)} of {len(keys)} {self.split} pictures are missing ({some(missing)})"
             raise DataError(seen, "expected one picture per stem, such as f-039-01.png")
         for stem, key in keys.items():
             if len(files[key]) > 1:

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from facesketch.errors import DataError, ImageError
+from facesketch.errors import DataError, ImageError, some
 from facesketch.faces.sface import SFace
 from facesketch.images.io import to_array
 from facesketch.methods.networks.backbones import VGG16Features, load_trunk
@@ -84,8 +84,7 @@ class PictureSet:
     def _stack(self) -> Tensor:
         if len(self._stacks) > 1:
             sizes = [f"{width}x{height}" for width, height in sorted(set(self.sizes))]
-            such = ", ".join(sizes[:3]) + (", …" if len(sizes) > 3 else "")
-            raise DataError(f"pictures of {such}", "expected one size, so type: facesketch faces align")
+            raise DataError(f"pictures of {some(sizes)}", "expected one size, so type: facesketch faces align")
         return self._stacks[0]
 
     @property

@@ -14,7 +14,7 @@ from typing import Any, Literal, Self, TypeVar
 from pydantic import AliasChoices, Field, ValidationError, model_validator
 
 from facesketch.config import Direction, Frozen, explain
-from facesketch.errors import ConfigError, DataError, OutputError, nearest
+from facesketch.errors import ConfigError, DataError, OutputError, nearest, require_seed
 from facesketch.files import parse_json, read_file, write_json, write_text
 from facesketch.metrics.bootstrap import Bootstrap, Interval
 
@@ -201,8 +201,7 @@ def compare(
         ConfigError: two results have no metric in common, or a seed below 0.
         DataError: a file is missing, damaged or not a results file, or the results are of different pictures.
     """
-    if seed < 0:
-        raise ConfigError(f"seed = {seed}: expected at least 0", "give another `seed`")
+    require_seed(seed)
     given = (first, second, *others)
     found = [each if isinstance(each, Results) else Results.load(Path(each)) for each in given]
     often = Counter(each.name for each in found)

@@ -63,8 +63,7 @@ def load(
         ResourceError: the device is not there.
     """
     require_options(weights, engine, device)
-    own = next((each for each in DIRECTIONS if each == str(path) and not Path(path).exists()), None)
-    path = path if own is None else shipped.path(own)
+    path = shipped.own(path) or path
     file = hub.fetch(str(path)) if str(path).startswith(hub.PREFIX) else path
     details = shipped.details(file)
     finer = partial(_open, str(details), weights, device, engine) if details else None

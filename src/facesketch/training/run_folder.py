@@ -12,7 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from facesketch.checkpoints.checkpoint import is_shipped, start
+from facesketch.checkpoints.checkpoint import start
 from facesketch.checkpoints.header import BEST, WEIGHTS
 from facesketch.config import RunConfig, parse, read_toml, to_toml
 from facesketch.data.index import index
@@ -23,6 +23,7 @@ from facesketch.files import read_json, write_json, write_text
 from facesketch.methods.registry import build, method_class, resolve
 from facesketch.training.log import LOG, Course
 from facesketch.training.state import COMING, PREVIOUS, STATE
+from facesketch.weights import shipped
 
 CONFIG, ENVIRONMENT, SAMPLES = "config.toml", "environment.json", "samples"
 _PACKAGES = ("facesketch", "torch", "lightning-fabric", "numpy", "pillow", "safetensors", "torchmetrics")
@@ -45,7 +46,7 @@ def begin(config: RunConfig, out: Path) -> RunConfig:
         raise ConfigError(f"{out}: already holds a run", f"go on with `resume` {out}, or give another `out`")
     if source is not None:
         start(build(config, fresh=False), source)
-        source = source if is_shipped(source, config.direction) else source.resolve()
+        source = source if shipped.own(source) else source.resolve()
     data = data.model_copy(update={"folder": data.folder.resolve()})  # a run is resumed from anywhere
     settings = settings.model_copy(update={"start_from": source})
     return config.model_copy(update={"data": data, "train": settings})

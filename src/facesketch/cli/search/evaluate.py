@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from facesketch.cli.console import Bar, console, escape, percent, table
-from facesketch.errors import ConfigError, require
+from facesketch.errors import require, require_seed
 from facesketch.files import require_folder_name
 
 if TYPE_CHECKING:
@@ -74,8 +74,7 @@ def evaluate(
     quiet
         Show no progress.
     """
-    if seed < 0:
-        raise ConfigError(f"seed = {seed}: expected at least 0", "give another --seed")
+    require_seed(seed)
     if out is not None and out.suffix.lower() != ".json":
         require_folder_name(out)
     require("train", "measuring search")
@@ -116,9 +115,8 @@ def _print(results: SearchResults, written: Path | None) -> None:
     from facesketch.search.answer import LEAD
 
     page = console()
-    people = f"{len(results.stems):,} sketches of {len(set(results.subjects)):,} people"
     page.print(f"[bold]search[/bold] by sketch, embedder {results.embedder}", soft_wrap=True)
-    page.print(f"protocol {results.protocol}, {results.split} split: {people}")
+    page.print(f"protocol {results.protocol}, {results.split} split: {results.counted}")
     page.print(f"[dim]sha256 of the stems {results.stems_hash}[/dim]", soft_wrap=True)
     page.print(f"[dim]described by {escape(results.fingerprint)}[/dim]", soft_wrap=True)
     for line in filter(None, (results.notice, *results.warnings)):

@@ -9,13 +9,11 @@ from cyclopts import Parameter
 
 from facesketch.cli.console import Bar, note, note_some, say_passed_over
 from facesketch.cli.search.info import open_gallery, say
-from facesketch.errors import ConfigError, GalleryError, count
+from facesketch.errors import ConfigError, GalleryError, count, some
 
 if TYPE_CHECKING:
     from facesketch.search.gallery import Gallery
     from facesketch.search.storage.indexing import Report
-
-_EXAMPLES = 10  # names in one line
 
 
 def index(
@@ -111,5 +109,5 @@ def _print(report: Report) -> None:
     note_some([plain(f"turned upright {path}: by {turn}° clockwise") for path, turn in report.turned])
     say_passed_over(report.passed_over)
     if report.unmatched:
-        names = ", ".join(report.unmatched[:_EXAMPLES]) + (", …" if len(report.unmatched) > _EXAMPLES else "")
-        note(plain(f"note: {count(len(report.unmatched), 'name')} of --people matched no photo: {names}"))
+        names = count(len(report.unmatched), "name")
+        note(plain(f"note: {names} of --people matched no photo: {some(report.unmatched, 10)}"))

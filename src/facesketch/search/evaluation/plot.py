@@ -57,8 +57,8 @@ def save_figure(results: SearchResults, path: Path) -> None:
         for row, gallery in enumerate(results.galleries.values()):
             _draw_matches(figure.add_subplot(rows, 2, 2 * row + 1), gallery)
             _draw_alarms(figure.add_subplot(rows, 2, 2 * row + 2), gallery, results.halves)
-        people = f"{len(results.stems):,} sketches of {len(set(results.subjects)):,} people"
-        title = f"Search by sketch on {results.data}, {results.split} split: {people}; embedder {results.embedder}"
+        data = f"{results.data}, {results.split} split: {results.counted}"
+        title = f"Search by sketch on {data}; embedder {results.embedder}"
         figure.suptitle(title, fontsize=11, ha="left", x=0.012)
         figure.savefig(file, format="png", dpi=_DOTS, metadata={"Software": None})
 
@@ -76,7 +76,7 @@ def _draw_matches(axes: Axes, gallery: GalleryScore) -> None:
 def _draw_alarms(axes: Axes, gallery: GalleryScore, halves: int) -> None:
     """Draw the detection and identification rate by the share of false alarms."""
     for name, found in _sorted(gallery):
-        points = [(alarms, rate) for alarms, rate in found.alarms if alarms >= 0.999 / gallery.people]
+        points = found.drawn(gallery.people)
         label = f"{found.title}, {_percent(found.open_set[str(ALARMS[0])].value, 1)} at {_percent(ALARMS[0])}"
         _draw_line(axes, name, label, [rate for _, rate in points], [alarms for alarms, _ in points])
     for alarms in ALARMS:

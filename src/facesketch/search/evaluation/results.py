@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import AliasChoices, Field
 
 from facesketch.config import Frozen
+from facesketch.errors import count
 from facesketch.evaluation.results import read_results
 from facesketch.files import write_json
 from facesketch.metrics.bootstrap import Interval
@@ -78,6 +79,10 @@ class RouteScore(Frozen):
     absent: Chances | None = None
     groups: dict[str, dict[str, GroupScore]] = Field(default_factory=dict)
 
+    def drawn(self, people: int) -> list[tuple[float, float]]:
+        """Return the part of `alarms` that so many people can tell: from one false alarm among them on."""
+        return [point for point in self.alarms if point[0] >= 0.999 / people]
+
 
 class GalleryScore(Frozen):
     """What was found in one gallery.
@@ -124,6 +129,11 @@ class SearchResults(Frozen):
     galleries: dict[str, GalleryScore]
     left_out: dict[str, str] = Field(default_factory=dict)
     seconds: dict[str, float] = Field(default_factory=dict)
+
+    @property
+    def counted(self) -> str:
+        """How many sketches were searched with, and how many people they show."""
+        return f"{count(len(self.stems), 'sketch', 'sketches')} of {count(len(set(self.subjects)), 'person', 'people')}"
 
     def save(self, place: Path) -> Path:
         """Write the file `place` if it ends in `.json`, otherwise `search.json` in that folder, and return its path.

@@ -29,9 +29,8 @@ def searches(study: Study, stems_hash: str) -> list[dict[str, Any]]:
     found = []
     for place, path in enumerate(sorted((study.out / "search").rglob(FILE)), 1):
         results = SearchResults.load(path)
-        people = f"{len(results.stems):,} sketches of {len(set(results.subjects)):,} people"
         other = "" if results.stems_hash == stems_hash else "these are not the study’s own test pictures"
-        facts = f"{results.data}, protocol {results.protocol}, {results.split} split: {people}, "
+        facts = f"{results.data}, protocol {results.protocol}, {results.split} split: {results.counted}, "
         found.append(
             {
                 "title": f"Search with {_EMBEDDERS.get(results.embedder, results.embedder)}",
@@ -56,7 +55,7 @@ def _gallery(name: str, gallery: GalleryScore) -> dict[str, Any]:
         role, dashed = _ROLES.get(key, "six"), key == "pixels"
         rates = each.curve[:_NEAR]
         matches.append(Line(each.title, range(1, len(rates) + 1), rates, role, dashed=dashed))
-        points = [point for point in each.alarms if 0.999 / gallery.people <= point[0] <= _FEW_ALARMS]
+        points = [point for point in each.drawn(gallery.people) if point[0] <= _FEW_ALARMS]
         x, y = [alarm for alarm, _ in points], [rate for _, rate in points]
         alarms.append(Line(each.title, x, y, role, dashed=dashed))
 

@@ -28,6 +28,15 @@ def path(direction: str) -> Path:
     return file
 
 
+def own(name: str | Path) -> Path | None:
+    """Return the model file of a direction that is given in place of a path; None for a path.
+
+    Raises:
+        CheckpointError: the package was installed without it.
+    """
+    return path(str(name)) if str(name) in MODELS and not Path(name).exists() else None
+
+
 def details(model: str | Path) -> Path | None:
     """Return the file of the network that draws faces at 400x500 with this model of the package; None without one."""
     file = Path(__file__).with_name(f"{Path(model).stem}-400x500.onnx")
