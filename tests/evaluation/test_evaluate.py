@@ -16,6 +16,8 @@ from skimage.metrics import structural_similarity
 from facesketch.checkpoints.checkpoint import save_weights
 from facesketch.checkpoints.header import BEST, WEIGHTS
 from facesketch.config import DataConfig, Direction, MethodConfig, RunConfig
+from facesketch.data.index import index
+from facesketch.data.split import split
 from facesketch.data.synthetic.draw import write_sample
 from facesketch.errors import ConfigError, DataError, ImageError
 from facesketch.evaluation import evaluator as measures
@@ -272,6 +274,17 @@ def small_model(folder: Path) -> Translator:
     save_weights(folder / WEIGHTS, method, config, {"epoch": 5})
     save_weights(folder / BEST, method, config, {"epoch": 3})
     return load(folder, device="cpu")
+
+
+def test_a_run_is_measured_on_the_split_of_its_own_layout(arrange: Callable[..., Path], tmp_path: Path) -> None:
+    folder = arrange(tmp_path / "pairs")
+    data = DataConfig(size=32, folder=folder.resolve(), layout="photos-sketches", validation=0.3)
+    config = resolve(RunConfig(method=MethodConfig(name="dense-ae"), data=data))
+    save_weights(tmp_path / "run" / WEIGHTS, build(config), config, {})
+    found = evaluate(tmp_path / "run", folder, metrics=["ssim"], weights="last")
+    tested = split(index(folder, "photos-sketches").pairs, validation=0.3).test
+    assert found.stems == tuple(pair.stem for pair in tested)
+    assert found.stems != tuple(pair.stem for pair in split(index(folder).pairs).test)
 
 
 def test_a_model_is_described_by_its_file(sample: Path, drawn: Evaluation, tmp_path: Path) -> None:

@@ -114,6 +114,7 @@ def evaluate(
     translator = load(model, weights=weights, device=device) if isinstance(model, str | Path) else model
     direction = direction if translator is None else translator.choose(direction)
     assert direction is not None, "`images` has one"
+    learned = None if translator is None else translator.config.data  # a run's folder is kept resolved
     evaluation = Evaluation(
         data,
         direction=direction,
@@ -121,7 +122,8 @@ def evaluate(
         metrics=metrics,
         protocol=protocol,
         seed=seed,
-        validation=None if translator is None else translator.config.data.validation,
+        validation=None if learned is None else learned.validation,
+        layout=learned.layout if learned is not None and learned.folder == data.resolve() else "auto",
         device=pick_device(device),
         progress=progress,
     )
@@ -179,6 +181,7 @@ class Evaluation:
         protocol: str | None = None,
         seed: int = 0,
         validation: float | None = None,
+        layout: str = "auto",
         device: str | torch.device = "cpu",
         progress: Progress | None = None,
     ) -> None:
@@ -189,7 +192,8 @@ class Evaluation:
         self.data, self.direction, self.split, self.metrics = Path(data), direction, split, metrics
         self._seed, self._device = seed, device
         self._progress: Progress = progress or (lambda done, total, what: None)
-        parts = divide(index(self.data).pairs, validation=DataConfig().validation if validation is None else validation)
+        share = DataConfig().validation if validation is None else validation
+        parts = divide(index(self.data, layout).pairs, validation=share)
         self.pairs = parts.side(split)
         if not self.pairs:
             raise DataError(f"{data}: no {split} pairs", f"type: facesketch data check {data}")
