@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import bz2
 import io
+import warnings
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -210,6 +212,15 @@ def test_a_packed_ppm_opens(tmp_path: Path) -> None:
     path.write_bytes(bz2.compress(_encode(noise(12, 10), "PPM")))
     assert is_picture(path)
     assert (np.asarray(open_image(path)) == np.asarray(noise(12, 10))).all()
+
+
+def test_pictures_opened_in_threads_leave_other_warnings_alone() -> None:
+    content, before = _encode(noise(64, 64), "JPEG"), warnings.filters[:]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(open_image, [content] * 48))
+    assert warnings.filters == before
+    odd = _encode(Image.new("P", (16, 16)), "PNG", transparency=b"\0\1")  # of which Pillow warns
+    assert open_image(odd).mode == "RGB"
 
 
 def test_a_box_lets_a_jpeg_be_decoded_smaller_but_not_too_small() -> None:

@@ -65,6 +65,7 @@ _DAMAGED = (
     *(OSError, EOFError, SyntaxError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError),
     *(struct.error, zlib.error, RuntimeError),
 )
+warnings.filterwarnings("ignore", module=r"PIL\.")  # of odd files; `catch_warnings` is not for threads
 
 
 def is_picture(path: PurePath) -> bool:
@@ -86,7 +87,7 @@ def irregular(entry: os.DirEntry[str] | Path) -> str:
         regular = False
     if regular:
         return ""
-    return "a pipe, a socket or a device, not a file" if Path(entry).exists() else "a link that leads nowhere"
+    return "a pipe, a socket or a device, not a file" if os.path.exists(entry) else "a link that leads nowhere"  # noqa: PTH110  it never raises
 
 
 def why_no_picture(path: PurePath) -> str:
@@ -132,7 +133,7 @@ def open_image(source: Path | str | bytes, *, box: int | None = None) -> Image.I
     """
     name = "picture" if isinstance(source, bytes) else str(source)
     data = source if isinstance(source, bytes) else _read(Path(source))
-    with _named(name, data), header(data) as (image, _):
+    with _named(name, data), _header(data) as (image, _):
         if min(image.size) < MIN_SIDE:
             seen = f"{image.width}x{image.height} is too small to hold a face"
             raise ImageError(seen, f"expected at least {MIN_SIDE}x{MIN_SIDE} pixels")
@@ -148,20 +149,30 @@ def pixels_of(data: bytes, most: int) -> int:
         TooLargeError: more than `most`.
         ImageError: not a picture, damaged, or made to take minutes to decode.
     """
-    with _named("picture", data), header(data, most) as (_, pixels):
+    with _named("picture", data), _header(data, most) as (_, pixels):
         return pixels
 
 
 @contextmanager
-def header(data: bytes, most: int = MAX_PIXELS) -> Iterator[tuple[Image.Image, int]]:
+def opened(path: Path) -> Iterator[Image.Image]:
+    """Open a picture without decoding it.
+
+    Raises:
+        ImageError: the file is missing, damaged or not a picture.
+    """
+    data = _read(path)
+    with _named(str(path), data), _header(data) as (image, _):
+        yield image
+
+
+@contextmanager
+def _header(data: bytes, most: int = MAX_PIXELS) -> Iterator[tuple[Image.Image, int]]:
     """Open a file without decoding it, and say how many pixels decoding takes; Pillow's own errors pass."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        needed, profile = lightened(data, most)
-        with Image.open(io.BytesIO(needed), formats=FORMATS) as image:
-            if profile is not None:
-                image.info["icc_profile"] = profile
-            yield image, check_opened(image, needed, most)
+    needed, profile = lightened(data, most)
+    with Image.open(io.BytesIO(needed), formats=FORMATS) as image:
+        if profile is not None:
+            image.info["icc_profile"] = profile
+        yield image, check_opened(image, needed, most)
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import bz2
 from pathlib import Path
 
 import numpy as np
@@ -84,6 +85,27 @@ class TestSideBySide:
         (tmp_path / "0.png").write_bytes(whole[: len(whole) // 2])
         found = index(tmp_path)
         assert [pair.photo.half for pair in found.pairs] == ["right"] * 3
+
+    def test_packed_pictures_are_looked_at_too(self, tmp_path: Path) -> None:
+        for number in range(3):
+            self.halves(tmp_path / f"{number}.ppm", photo_left=False, seed=number)
+            packed = bz2.compress((tmp_path / f"{number}.ppm").read_bytes())
+            (tmp_path / f"{number}.ppm").unlink()
+            (tmp_path / f"{number}.ppm.bz2").write_bytes(packed)
+        assert [pair.photo.half for pair in index(tmp_path).pairs] == ["right"] * 3
+
+    @pytest.mark.parametrize(
+        ("name", "content"),
+        [
+            ("x.avif", b"\0\0\0\x1cftypavif\0\0\0\0av01iloc"),
+            ("x.png", b"\x89PNG\r\n\x1a\n\0\0\0\0tRNS\0\0\0\0"),
+            ("x.tif", b"II*\0\xff\xff\xff\xff"),
+        ],
+    )
+    def test_a_damaged_header_is_no_pair(self, tmp_path: Path, name: str, content: bytes) -> None:
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(NoPairsError):
+            index(tmp_path)
 
     def test_a_folder_of_upright_pictures_is_not_one(self, tmp_path: Path) -> None:
         for name in ("a.png", "b.png"):

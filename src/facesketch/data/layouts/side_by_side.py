@@ -14,7 +14,7 @@ from facesketch.data.layouts.matching import match
 from facesketch.data.layouts.tree import Item, Tree, read
 from facesketch.data.pairs import Found, Half, Source, cut_half
 from facesketch.errors import ImageError
-from facesketch.images.io import header, open_image
+from facesketch.images.io import open_image, opened
 
 WIDE = 1.5
 """A picture that is at least so many times wider than high holds two."""
@@ -72,12 +72,12 @@ def _spread(paths: Sequence[PurePosixPath]) -> list[PurePosixPath]:
 def _ratio(tree: Tree, path: PurePosixPath) -> float | None:
     """Return width over height, as the header says, or None if it cannot be read."""
     try:
-        with header((tree.folder / path).read_bytes()) as (image, _):
+        with opened(tree.folder / path) as image:
             width, height = image.size
             # Pillow decodes a PNG to look for EXIF that is not there, and gives a TIFF's size upright
             told = image.format != "TIFF" and (image.format != "PNG" or "exif" in image.info)
             turned = told and image.getexif().get(_ORIENTATION) in _TURNED
-    except (ImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+    except ImageError:
         return None
     return height / width if turned else width / height
 
