@@ -61,7 +61,7 @@ def require_name(path: Path) -> None:
     Raises:
         OutputError: it is a folder, or can only be one, such as `.`.
     """
-    if not path.name or path.name == ".." or path.is_dir():
+    if not path.name or path.name == ".." or os.path.isdir(path):  # noqa: PTH112  it never raises
         raise OutputError(f"{path}: is a folder", "give the name of a file in it")
 
 
@@ -71,9 +71,9 @@ def require_folder_name(path: Path) -> None:
     Raises:
         OutputError: it is a file, or has the suffix of a file that this program writes.
     """
-    if path.is_dir():
+    if os.path.isdir(path):  # noqa: PTH112  it never raises
         return
-    if path.exists():
+    if os.path.exists(path):  # noqa: PTH110
         raise OutputError(f"{path}: is a file", "give a folder for what is written")
     if path.suffix.lower() in _OF_FILES:
         raise OutputError(f"{path}: named like a file", "give a folder, or make this one first")

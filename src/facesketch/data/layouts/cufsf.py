@@ -15,7 +15,8 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from facesketch.data.layouts.matching import make_pair
 from facesketch.data.layouts.tree import Item, Tree, fold, read, stem_of
 from facesketch.data.pairs import Found
-from facesketch.errors import DataError
+from facesketch.errors import DataError, count
+from facesketch.files import read_file
 from facesketch.images.io import SUFFIXES
 
 _GREY = re.compile(r"(?P<subject>\d{5})(?P<pose>[a-z]{2})\d{3}[a-z]*_(?P<date>\d{6})[a-z]*")
@@ -99,17 +100,22 @@ def _photo(photos: Photos, name: str) -> Item | None:
 def _listed(tree: Tree) -> list[str]:
     """Return the FERET names of the first text file that lists such names."""
     for path in tree.files:
+        if path.suffix.lower() not in _LISTS:
+            continue
         file = tree.folder / path
-        if path.suffix.lower() in _LISTS and file.stat().st_size <= _LONGEST_LIST:
-            lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
-            names = [_line_name(line) for line in lines if line.strip() and not line.lstrip().startswith("#")]
-            if names and all(shot(name) for name in names):
-                return names
+        try:
+            text = read_file(file).decode(errors="replace") if file.stat().st_size <= _LONGEST_LIST else ""
+        except OSError:  # not to be read, so not the list
+            continue
+        lines = [line.strip() for line in text.splitlines()]
+        names = [_line_name(line) for line in lines if line and not line.startswith("#")]
+        if names and all(shot(name) for name in names):
+            return names
     return []
 
 
 def _line_name(line: str) -> str:
-    name = fold(PureWindowsPath(line.strip()).name)  # takes both / and \
+    name = fold(PureWindowsPath(line).name)  # takes both / and \
     while PurePosixPath(name).suffix in SUFFIXES | {".bz2"}:
         name = name.removesuffix(PurePosixPath(name).suffix)
     return name
@@ -121,8 +127,9 @@ def _in_order(tree: Tree, listed: list[str], sketches: list[Item]) -> list[tuple
     if any(sketch for sketch, _ in named):
         return named
     if len(sketches) != len(listed):
+        there = count(len(sketches), "sketch", "sketches")
         raise DataError(
-            f"{tree.folder}: the list names {len(listed)} FERET photos, but there are {len(sketches)} sketches",
+            f"{tree.folder}: the list names {count(len(listed), 'FERET photo')}, but the folder holds {there}",
             "name each sketch by its subject number, such as 00001.jpg",
         )
     return list(zip(sketches, listed, strict=True))
