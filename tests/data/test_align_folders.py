@@ -83,6 +83,21 @@ def test_a_pair_without_a_face_is_left_out_whole_and_named(arrange: Callable[...
     assert told["left_out"] == [{"name": name, "reason": reason} for name, reason in done.left_out]
 
 
+def test_pictures_without_a_counterpart_are_named(arrange: Callable[..., Path], tmp_path: Path) -> None:
+    source = arrange(tmp_path / "set", train=4, validation=0, test=0)
+    first, second = rows(source)[:2]
+    (source / first["sketch"]).unlink()
+    (source / second["photo"]).unlink()
+    done = align_folders([source], tmp_path / "out", FINDER)
+    assert dict(done.passed_over) == {
+        source / first["sketch"]: "no such file",
+        source / second["photo"]: "no such file",
+        source / first["photo"]: "no sketch goes with it",
+        source / second["sketch"]: "no photo goes with it",
+    }
+    assert len(report(tmp_path / "out")["passed_over"]) == 4
+
+
 def test_the_report_counts_and_measures(arrange: Callable[..., Path], tmp_path: Path) -> None:
     source = arrange(tmp_path / "set", train=4, validation=0, test=0)
     Image.new("L", (64, 64), 3).save(source / rows(source)[0]["sketch"])

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from facesketch.data.index import index
+from facesketch.data.index import Index, index
 from facesketch.data.layouts.tree import fold, walk
-from facesketch.data.pairs import NoPairsError, Pair, Source
+from facesketch.data.pairs import NoPairsError, Source
 from facesketch.devices import ThreadedMap, processors
 from facesketch.errors import DataError, FaceError, ImageError, OutputError
 from facesketch.faces import FaceFinder, align, choose
@@ -82,7 +82,7 @@ class AlignedFolders:
     measured: tuple[Measured, ...]
     """Every picture that was read."""
     passed_over: tuple[tuple[Path, str], ...] = ()
-    """Files that are not read as pictures, each with the reason."""
+    """Pictures without a counterpart, and files that are not read as pictures, each with the reason."""
 
     @property
     def turned(self) -> tuple[tuple[str, int], ...]:
@@ -144,7 +144,11 @@ def align_folders(
                 kept.append(unit)
             if progress is not None:
                 progress(len(kept) + len(left_out), len(units))
-    passed = tuple((folder / path, reason) for folder in folders for path, reason in walk(folder).passed_over)
+    passed = tuple(
+        (folder / path, reason)
+        for folder in folders
+        for path, reason in (*_unpaired(folder), *walk(folder).passed_over)
+    )
     done = AlignedFolders(tuple(kept), tuple(left_out), tuple(measured), passed)
     if not kept:
         raise FaceError(f"{folders[0]}: none of {len(units)} could be aligned", f"the first: {left_out[0][1]}")
@@ -187,7 +191,7 @@ def plan(folders: Sequence[Path], suffix: str) -> list[Unit]:
     Raises:
         DataError: as `facesketch.data.index.index`, or a folder has no pictures.
     """
-    paired = [_pairs(folder) for folder in folders]
+    paired = [None if (found := _indexed(folder)) is None else found.pairs for folder in folders]
     reserved = _OWN_FILES if all(pairs is None for pairs in paired) else (*_OWN_FILES, *_OWN_FOLDERS)
     own = [(str(place), folder.resolve().name) for place, folder in enumerate(folders)]
     sets = _distinct([(place, name, name) for place, name in own], reserved)
@@ -215,14 +219,24 @@ def plan(folders: Sequence[Path], suffix: str) -> list[Unit]:
     return units
 
 
-def _pairs(folder: Path) -> tuple[Pair, ...] | None:
+def _indexed(folder: Path) -> Index | None:
     """Return the pairs of a folder, or None if it is just a folder of pictures."""
     try:
-        return index(folder).pairs
+        return index(folder)
     except NoPairsError:
-        if (folder / "pairs.csv").is_file():
+        if walk(folder).find("pairs.csv"):
             raise
         return None
+
+
+def _unpaired(folder: Path) -> list[tuple[str, str]]:
+    """Return the pictures of a folder of pairs that no pair has, and listed files that are not there."""
+    found = _indexed(folder)
+    if found is None:
+        return []
+    missing = [(name, reason) for name, _, reason in (line.rpartition(": ") for line in found.unreadable)]
+    alone = {"no sketch goes with it": found.orphan_photos, "no photo goes with it": found.orphan_sketches}
+    return [*missing, *((name, reason) for reason, names in alone.items() for name in names)]
 
 
 def _distinct(wanted: Sequence[tuple[str, str, str]], reserved: Collection[str] = ()) -> dict[tuple[str, str], str]:
