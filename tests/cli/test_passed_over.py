@@ -137,6 +137,18 @@ def test_faces_align_names_them(command: Run, faces: Path, tmp_path: Path) -> No
     assert len(told) == len(NAMED)
 
 
+def test_pictures_of_other_kinds_are_named_first(command: Run, faces: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name in [f"{number:02}.txt" for number in range(12)] + ["z.heic"]:
+        (folder / name).write_bytes(b"content")
+    answer = command("translate", folder, "--model", "pencil", "--out", tmp_path / "out")
+    assert "z.heic: HEIC is not read" in answer.err
+    Image.open(next((faces / "photos").glob("*.png"))).save(folder / "good.png")
+    answer = command("translate", folder, "--model", "pencil", "--out", tmp_path / "out")
+    assert "z.heic: HEIC is not read" in next(line for line in answer.err.splitlines() if "skipped" in line)
+
+
 @pytest.mark.parametrize("name", ["pipe.csv", "device.csv"])
 def test_lists_are_files_too(name: str, refused: Run, tmp_path: Path, by_pixels: object) -> None:
     picture(tmp_path / "good.png")

@@ -111,7 +111,9 @@ def note_some(lines: Sequence[str], rest: str = "") -> None:
 
 def say_passed_over(files: Sequence[tuple[Path, str]]) -> None:
     """Name on standard error the files that were not read as pictures, unknown kinds of pictures first."""
-    ranked = sorted(files, key=lambda each: each[1].startswith("no "))
+    from facesketch.images.io import NO_PICTURE
+
+    ranked = sorted(files, key=lambda each: each[1] == NO_PICTURE)
     note_some([f"skipped {path}: {reason}" for path, reason in ranked])
 
 

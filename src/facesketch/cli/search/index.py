@@ -86,7 +86,10 @@ def _check(gallery: Gallery, photos: tuple[Path, ...], report: Report) -> None:
     """Refuse a run that found no photo, or left a gallery empty because it could use none."""
     left = len(report.skipped)
     if photos and not (left or report.added or report.refreshed or report.unchanged):
-        seen = "; {}: {}".format(*report.passed_over[0]) if report.passed_over else ""
+        from facesketch.images.io import NO_PICTURE
+
+        first = min(report.passed_over, key=lambda each: each[1] == NO_PICTURE, default=None)
+        seen = f"; {first[0]}: {first[1]}" if first else ""
         raise GalleryError(f"no photo in {', '.join(map(str, photos))}{seen}", "give photos or folders of them")
     if left and not (gallery.exists() and gallery.store.count):
         path, reason = report.skipped[0]

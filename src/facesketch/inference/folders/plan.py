@@ -13,7 +13,7 @@ from pathlib import Path
 
 from facesketch.errors import ConfigError, ImageError, OutputError
 from facesketch.files import is_folder, part_name, require_folder_name
-from facesketch.images.io import EXPECTED, SUFFIXES, WRITABLE, why_passed_over
+from facesketch.images.io import EXPECTED, NO_PICTURE, SUFFIXES, WRITABLE, why_passed_over
 
 _ABANDONED = 60.0  # seconds after which nobody is still writing a half-written file
 _ENDING = re.compile(r"\.[A-Za-z]{2,4}")
@@ -139,6 +139,7 @@ def _mirror(path: Path, out: Path, passed_over: list[Skipped], *, several: bool)
     avoid = None if top.is_relative_to(inside) else inside
     own = path.name if path.name not in {"", ".."} else top.name  # `..` would lead out of the output
     base = out / own if several else out
+    before = len(passed_over)
     found = [
         _Pair(os.fspath(folder), entry.name, there, os.path.splitext(entry.name)[0], entry.is_symlink())  # noqa: PTH122
         for folder, entries in _pictures(path, avoid, passed_over)
@@ -146,7 +147,8 @@ def _mirror(path: Path, out: Path, passed_over: list[Skipped], *, several: bool)
         for entry in entries
     ]
     if not found:
-        seen = f", but {passed_over[0][0]}: {passed_over[0][1]}" if passed_over else f"; expected {EXPECTED}"
+        first = min(passed_over[before:], key=lambda each: each[1] == NO_PICTURE, default=None)
+        seen = f", but {first[0]}: {first[1]}" if first else f"; expected {EXPECTED}"
         raise ImageError(f"{path}: no pictures in this folder{seen}")
     return found
 
