@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 app = cyclopts.App(name="data", help="Check a folder of pairs, or draw one to try things out.")
 
-_EXAMPLES = 3
+_EXAMPLES, _SHARE = 3, 0.12
 _ORIGINS = {"data": "the data", "hash": "hash of subject", "both": "data and hash", "nobody": ""}
 
 
@@ -29,9 +29,9 @@ def check(
     *,
     json: Annotated[bool, cyclopts.Parameter(negative="")] = False,
     layout: str = "auto",
-    validation: float = 0.12,
+    validation: float = _SHARE,
 ) -> None:
-    """Read every picture in a folder, and report which ones form pairs and how the pairs are split.
+    """Read both pictures of every pair in a folder, and report how the pairs are split and what does not fit.
 
     The exit code is 0 if there are pairs to use, 1 if there are none, and 2 if the folder is missing or its list is
     wrong.
@@ -46,6 +46,9 @@ def check(
     from facesketch.data.pairs import NoPairsError
     from facesketch.data.split import split
 
+    split((), validation=validation)  # refuses a share out of range before anything is read
+    flags = f" --layout {layout}" if layout != "auto" else ""
+    flags += f" --validation {validation}" if validation != _SHARE else ""
     try:
         with Bar("reading pictures") as bar:
             report = read(folder, layout, progress=bar)
@@ -59,7 +62,7 @@ def check(
     if json:
         print_json(_facts(report, parts))
     else:
-        _print_report(report, parts)
+        _print_report(report, parts, flags)
     if not report.usable:
         raise SystemExit(1)
 
@@ -130,7 +133,7 @@ def _misfits(report: Report) -> dict[str, tuple[str, Sequence[str]]]:
     }
 
 
-def _print_report(report: Report, parts: Split) -> None:
+def _print_report(report: Report, parts: Split, flags: str) -> None:
     from facesketch.data.pairs import SIDES
 
     index = report.index
@@ -155,11 +158,11 @@ def _print_report(report: Report, parts: Split) -> None:
         sides.add_row(side, str(len(pairs)), str(subjects), _ORIGINS[parts.origin[side]], parts.hash(side)[:12])
     console().print(sides)
     say("")
-    say(*index.notes, *_advice(report, parts))
+    say(*index.notes, *_advice(report, parts, flags))
 
 
-def _advice(report: Report, parts: Split) -> list[str]:
-    """Return what to do next, one line each."""
+def _advice(report: Report, parts: Split, flags: str) -> list[str]:
+    """Return what to do next, one line each; training needs the same flags."""
     from facesketch.data.twins import twin_warnings
 
     lines = [f"warning: {line}" for line in twin_warnings(parts)]
@@ -172,5 +175,5 @@ def _advice(report: Report, parts: Split) -> list[str]:
         lines.append("nothing to train on: the data puts every pair into validation or test")
     else:
         folder = shlex.quote(str(report.index.folder))
-        lines.append(f"next: facesketch train pix2pix --data {folder} --out runs/pix2pix")
+        lines.append(f"next: facesketch train pix2pix --data {folder} --out runs/pix2pix{flags}")
     return lines
