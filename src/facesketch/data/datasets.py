@@ -7,6 +7,7 @@ training sees the same batches.
 from __future__ import annotations
 
 import math
+import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +23,7 @@ from torch.utils.data import DataLoader, Dataset
 from facesketch.config import AugmentConfig, DataConfig, Direction, Domain
 from facesketch.data.augment import draw, move, relight
 from facesketch.data.pairs import Pair, Source
+from facesketch.errors import ResourceError
 from facesketch.faces import fill_corners
 from facesketch.images.fit import Placement, fit
 from facesketch.images.tensors import to_tensor
@@ -99,8 +101,13 @@ class Pictures:
         if math.prod(shape) <= IN_MEMORY_BYTES:
             self.array = np.empty(shape, dtype=np.uint8)
         else:
-            with tempfile.NamedTemporaryFile(prefix="facesketch-") as file:  # unlinked; the mapping keeps it alive
-                self.array = np.memmap(file.name, dtype=np.uint8, mode="w+", shape=shape)
+            place = tempfile.gettempdir()
+            free = shutil.disk_usage(place).free
+            if math.prod(shape) > free:  # writing to the mapping of a full disk kills the process
+                seen = f"{place}: the decoded pictures take {math.prod(shape) >> 20:,} MiB, and {free >> 20:,} are free"
+                raise ResourceError(seen, "free some space, or name another folder in TMPDIR")
+            with tempfile.TemporaryFile(prefix="facesketch-") as file:  # the mapping keeps it alive
+                self.array = np.memmap(file, dtype=np.uint8, mode="w+", shape=shape)
         with ThreadPoolExecutor() as pool:  # Pillow decodes without holding the interpreter
             self.placements = list(pool.map(self._decode, range(len(sources)), sources))
 
