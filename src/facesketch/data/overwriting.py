@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from itertools import chain
 from pathlib import Path
 
 from facesketch.data.index import index
-from facesketch.data.layouts.tree import fold, walk
+from facesketch.data.layouts.tree import ANNOTATION, fold, walk
 from facesketch.errors import ConfigError
-
-_ANNOTATIONS = re.compile(r"anno_(train|val|test)\.json")
 
 
 def forbid_overwriting(data: Path, out: Iterable[Path] = (), *, pictures: Path | None = None) -> None:
@@ -38,7 +35,7 @@ def forbid_overwriting(data: Path, out: Iterable[Path] = (), *, pictures: Path |
         folders |= {path.resolve().parent for path in files}
         if _place(pictures) in {_place(folder) for folder in folders}:
             raise ConfigError(f"`pictures` {pictures}: holds pictures of `data` {data}", "give another folder")
-    lists = [data / path for path in walk(data).files if _ANNOTATIONS.fullmatch(fold(path.name))]
+    lists = [data / path for path in walk(data).files if ANNOTATION.fullmatch(fold(path.name))]
     lists.append(data / "pairs.csv")  # a new one would be read as the data's
     taken = {_place(path) for path in (*files, *lists)}
     for path in out:

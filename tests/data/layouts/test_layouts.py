@@ -97,6 +97,21 @@ class TestPairsCsv:
         assert found.unreadable == ("sketches/c.jpg: no such file",)
         assert (found.orphan_photos, found.orphan_sketches) == (("photos/b.jpg",), ())
 
+    def test_a_photo_with_two_sketches_needs_stems(self, tmp_path: Path) -> None:
+        text = "photo,sketch\nphotos/a.jpg,sketches/a.jpg\nphotos/a.jpg,sketches/b.jpg\n"
+        found = index(self.write(tmp_path, text))
+        assert (list(rows(found)), found.duplicates) == (["a"], (("sketches/a.jpg", "sketches/b.jpg"),))
+
+    def test_stems_of_one_name_in_two_cases_are_one(self, tmp_path: Path) -> None:
+        text = "stem,photo,sketch\nA,photos/a.jpg,sketches/a.jpg\na,photos/b.jpg,sketches/b.jpg\n"
+        assert list(rows(index(self.write(tmp_path, text)))) == ["A"]
+
+    def test_the_list_is_found_in_any_letter_case(self, tmp_path: Path) -> None:
+        folder = self.write(tmp_path, "split,photo,sketch\ntest,photos/a.jpg,sketches/a.jpg\n")
+        (folder / "pairs.csv").rename(folder / "Pairs.CSV")
+        found = index(folder)
+        assert (sides(found), found.passed_over) == ({"a": "test"}, ())
+
     def test_a_name_too_long_for_a_file_is_a_missing_file(self, tmp_path: Path) -> None:
         name = "photos/" + "x" * 5000
         text = f"stem,photo,sketch\na,photos/a.jpg,sketches/a.jpg\nb,{name},sketches/b.jpg\n"
@@ -198,6 +213,10 @@ class TestCuhk:
         assert sides(found) == {"f-039-01": "test", "f2-005-01": "train"}
         assert subjects(found) == {"f-039-01": "f-039", "f2-005-01": "f2-005"}
 
+    def test_cropped_photos_do_not_go_with_uncropped_sketches(self, tmp_path: Path) -> None:
+        with pytest.raises(NoPairsError):
+            index(touch(tmp_path, "CUHK_training_cropped_photos/f-005-01.jpg", "CUHK_training_sketch/f-005-01.jpg"))
+
     def test_cropped_and_uncropped_pictures_are_never_mixed(self, tmp_path: Path) -> None:
         for name in ("f-039-01", "f-040-01"):
             for words in ("", "cropped_"):
@@ -286,7 +305,7 @@ class TestCufsf:
     def test_a_list_of_another_length_is_not_guessed_at(self, tmp_path: Path) -> None:
         (tmp_path / "list.txt").write_text("00005fa010_930831\n00003fb010_930831\n")
         touch(tmp_path, "sketches/s1.jpg", "photos/00003fb010_930831.ppm")
-        with pytest.raises(DataError, match="names 2 FERET photos, but there are 1 sketches"):
+        with pytest.raises(DataError, match="names 2 FERET photos, but the folder holds 1 sketch"):
             index(tmp_path)
 
     def test_what_is_missing_is_reported(self, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import re
 from dataclasses import replace
 
 from facesketch.data.layouts.matching import match
-from facesketch.data.layouts.tree import DOMAIN_WORDS, SPLIT_WORDS, Item, Tree, fold
+from facesketch.data.layouts.tree import ANNOTATION, DOMAIN_WORDS, SPLIT_WORDS, Item, Tree, fold
 from facesketch.data.pairs import Found, Side
 from facesketch.errors import DataError
 from facesketch.files import parse_json, read_file
@@ -18,7 +18,6 @@ _NESTED, _FLAT = (
     )
     for mark in "/_"
 )
-_ANNOTATION = re.compile(r"anno_(?P<side>train|val|test)\.json")
 _IMAGE_NAME = re.compile(r"photo(?P<style>\d+)[/_]image(?P<number>\d+)(?:\.\w+)?")
 
 
@@ -57,7 +56,7 @@ def _annotations(tree: Tree) -> dict[str, tuple[Side, dict[str, str]]]:
     """Return the side and the attributes of each annotated pair by stem."""
     notes: dict[str, tuple[Side, dict[str, str]]] = {}
     for path in (tree.folder / path for path in tree.files):
-        if not (name := _ANNOTATION.fullmatch(fold(path.name))):
+        if not (name := ANNOTATION.fullmatch(fold(path.name))):
             continue
         try:
             entries = parse_json(read_file(path))

@@ -6,6 +6,7 @@ It returns None when the folder does not look like its layout at all. A new layo
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
@@ -29,10 +30,10 @@ def pairs_csv(tree: Tree) -> Found | None:
     Raises:
         DataError: it cannot be read, a column is missing, a split is not known, or a path leaves the folder.
     """
-    table = tree.folder / "pairs.csv"
-    if not (table.exists() or table.is_symlink()):  # a link that leads nowhere is a list that was lost
+    table = tree.folder / (tree.find("pairs.csv") or "pairs.csv")
+    if not os.path.lexists(table):  # a link that leads nowhere is a list that was lost
         return None
-    found, stems = Found(), dict[str, str]()
+    found, stems = Found(), dict[str, tuple[str, str]]()
     for line, row in read_table(table, ("photo", "sketch")):
         where = f"{table}, line {line}"
         photo, sketch = _inside(where, row["photo"]), _inside(where, row["sketch"])
@@ -51,10 +52,12 @@ def pairs_csv(tree: Tree) -> Found | None:
         side: Side | None = SPLIT_WORDS.get(fold(named))
         if named and side is None:
             raise DataError(f"{where}: split '{named}'", "expected train, validation or test")
-        if stem in stems:
-            found.duplicates.append((stems[stem], photo))
+        key = fold(stem)  # stems become names of files, and some systems ignore letter case there
+        if key in stems:
+            first, second = stems[key]
+            found.duplicates.append((second, sketch) if photo == first else (first, photo))
             continue
-        stems[stem] = photo
+        stems[key] = photo, sketch
         attributes = {key: value for key, value in row.items() if key not in _OWN_COLUMNS}
         subject = row.get("subject") or subject_of(fold(stem))
         found.pairs.append(Pair(stem, subject, sources[0], sources[1], side, attributes))
@@ -88,7 +91,7 @@ def cuhk(tree: Tree) -> Found | None:
     variants = [[item for item in items if item.cropped is cropped] for cropped in (True, False)]
     tried = [found for variant in variants if (found := match(variant))]
     if not tried:
-        return match(items)
+        return None
     best = max(tried, key=lambda found: len(found.pairs))
     if all(found.pairs for found in tried) and len(tried) > 1:
         used, other = ("cropped", "uncropped") if best is tried[0] else ("uncropped", "cropped")

@@ -30,7 +30,9 @@ _SETS = frozenset({"cuhk", "cufs"})  # their stems are published without a prefi
 _LITTER = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
 _RESULTS = ({"config.toml", "log.jsonl"}, {"plan.json", "pictures"}, {"search.json", "search.png"})
 """Files by which to know a folder that `train`, `study` or `search evaluate` wrote."""
-_OWN = re.compile(r"pairs\.csv|people\.csv|report\.json|anno_\w+\.json")
+ANNOTATION = re.compile(r"anno_(?P<side>train|val|test)\.json")
+"""The names of FS2K's lists."""
+_OWN = re.compile(rf"pairs\.csv|people\.csv|report\.json|{ANNOTATION.pattern}")
 _SIZE_MARK = re.compile(r"-sz\d+$")
 _SUBJECTS = (
     re.compile(r"([a-z]+\d*-\d+)-\d+"),  # CUHK and AR: f-005-01, m1-010-01
@@ -58,7 +60,7 @@ class Tree:
 
         Lists that this program reads are left out.
         """
-        others = (path for path in self.files if not (is_picture(path) or _OWN.fullmatch(path.name)))
+        others = (path for path in self.files if not (is_picture(path) or _OWN.fullmatch(fold(path.name))))
         named = [(path, why_no_picture(path)) for path in others]
         unsupported = [each for each in named if each[1] != NO_PICTURE]
         return (*unsupported, *self.odd, *(each for each in named if each[1] == NO_PICTURE))
@@ -89,8 +91,11 @@ def walk(folder: Path) -> Tree:
         DataError: it is missing, is a file, cannot be listed, or holds a name that is not UTF-8.
     """
     _require_text(folder)
-    if not folder.is_dir():
-        seen = "a file" if folder.exists() else "no such folder"
+    try:
+        there, seen = folder.is_dir(), "a file" if folder.exists() else "no such folder"
+    except OSError as error:  # too long a name, or below a folder without rights
+        there, seen = False, f"cannot be read ({(error.strerror or 'error').lower()})"
+    if not there:
         raise DataError(f"{folder}: {seen}", "give the folder that holds the photos and sketches")
     found = sorted(_files(folder, PurePosixPath(), frozenset()), key=lambda each: (fold(str(each[0])), str(each[0])))
     files = tuple(path for path, reason in found if not reason)
