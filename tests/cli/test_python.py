@@ -12,9 +12,11 @@ import pytest
 
 import facesketch
 from facesketch.cli.compare import compare
+from facesketch.cli.data import sample
 from facesketch.cli.evaluate import evaluate
 from facesketch.cli.main import main
 from facesketch.cli.study import study
+from facesketch.data.synthetic.draw import write_sample
 from facesketch.evaluation.results import Results
 from facesketch.files import read_json
 from facesketch.study.study import Study
@@ -31,6 +33,7 @@ def no_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (evaluate, facesketch.evaluate, {"quiet"}),
         (compare, facesketch.compare, {"results", "json"}),
         (study, facesketch.study.run, set()),
+        (sample, write_sample, set()),
     ],
 )
 def test_a_verb_has_the_defaults_of_its_function(

@@ -67,7 +67,7 @@ def _same(one: list[Batch], other: list[Batch]) -> bool:
 def test_every_picture_is_decoded_once(pairs: list[Pair], monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[Path] = []
     real: Callable[..., Image.Image] = Source.open
-    monkeypatch.setattr(Source, "open", lambda source, **box: (opened.append(source.path), real(source, **box))[1])
+    monkeypatch.setattr(Source, "open", lambda source: (opened.append(source.path), real(source))[1])
     data = _data(pairs, AugmentConfig())
     for epoch in range(3):
         _epoch(data, epoch)

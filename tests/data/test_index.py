@@ -69,12 +69,6 @@ def test_a_source_cuts_its_half_and_drops_an_odd_middle(tmp_path: Path) -> None:
     assert right.getcolors() == [(100, (0, 0, 255))]
 
 
-def test_a_source_passes_the_box_to_the_decoder(tmp_path: Path) -> None:
-    Image.new("RGB", (800, 400)).save(tmp_path / "wide.jpg")
-    assert Source(tmp_path / "wide.jpg").open(box=100).size == (200, 100)
-    assert Source(tmp_path / "wide.jpg", "left").open(box=100).size == (100, 100)
-
-
 def test_a_source_that_is_gone_says_so(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match="no such file"):
         Source(tmp_path / "gone.png").open()

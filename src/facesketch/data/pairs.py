@@ -28,16 +28,13 @@ class Source:
     path: Path
     half: Half | None = None
 
-    def open(self, *, box: int | None = None) -> Image.Image:
+    def open(self) -> Image.Image:
         """Open the picture as upright `L` or `RGB`, cut to its half.
-
-        Args:
-            box: a JPEG may be decoded at a reduced size not smaller than this square, which is faster.
 
         Raises:
             ImageError: the file is missing, damaged or not a picture.
         """
-        image = open_image(self.path, box=box)
+        image = open_image(self.path)
         return image if self.half is None else cut_half(image, self.half)
 
 

@@ -52,10 +52,11 @@ def split(pairs: Sequence[Pair], *, validation: float = 0.12, test: float = 0.2)
     """Divide pairs into train, validation and test by subject.
 
     A subject stays where the data puts it. If that is on several sides, the strictest counts (test, then validation),
-    and its pairs on the others are left out. A side that the data leaves empty is filled from the subjects that the
-    data trains on or does not assign: a subject goes to test if `draw("test", subject) < test`, and otherwise to
-    validation if `draw("validation", subject) < validation`. If a wanted side is still empty among three subjects or
-    more, it gets the subject with the smallest draw for it. Training comes first, so a single subject is trained on.
+    and its pairs on the others are left out. A subject that the data does not assign goes to test if `draw("test",
+    subject) < test`, and otherwise to validation if `draw("validation", subject) < validation`. A side that the data
+    leaves empty is drawn in the same way from the subjects that the data trains on, too. If a wanted side is still
+    empty among three subjects or more, it gets the subject with the smallest draw for it. Training comes first, so a
+    single subject is trained on.
 
     Examples:
         >>> from facesketch.data.index import index

@@ -36,8 +36,8 @@ class SFace:
     """Describes faces; several threads may share one.
 
     Args:
-        model: SFace (`sface` of the fetched weights).
-        detector: YuNet, or None.
+        model: the file of SFace (`sface` of the fetched weights).
+        detector: the file of YuNet; without it, only aligned pictures can be described.
 
     Raises:
         CheckpointError: a file is missing, ONNX Runtime cannot read it, or it is another network.

@@ -48,7 +48,7 @@ def draw_pair(rng: np.random.Generator, size: int) -> tuple[Image.Image, Image.I
     return Image.fromarray(_bytes(photo + noise / 255.0)), Image.fromarray(_bytes(sketch))
 
 
-def write_sample(folder: Path, *, pairs: int = 40, size: int = 128, seed: int = 0) -> None:
+def write_sample(folder: Path, *, pairs: int = 40, size: int = 256, seed: int = 0) -> None:
     """Write a small data set: `photos/face-0001.png`, `sketches/face-0001.png` and so on, and `pairs.csv`.
 
     Face number i depends only on `seed`, i and `size`, so a larger sample begins with the smaller one. Pixels are the
@@ -111,8 +111,9 @@ def _bytes(field: Field) -> NDArray[np.uint8]:
 
 
 def _shrunk(field: Field, size: int) -> Field:
-    image = Image.fromarray(_bytes(field)).resize((size, size), Image.Resampling.LANCZOS)
-    return np.asarray(image, dtype=np.float64) / 255.0 if len(field) != size else field
+    if len(field) == size:
+        return field
+    return np.asarray(Image.fromarray(_bytes(field)).resize((size, size), Image.Resampling.LANCZOS), np.float64) / 255.0
 
 
 def _check_folder(folder: Path, table: str, pictures: set[str]) -> None:
