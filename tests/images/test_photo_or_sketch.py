@@ -164,7 +164,7 @@ def test_narrow_places_are_those_that_opencv_finds(size: tuple[int, int], width:
 
 def _share(pairs: list[Pair], kind: str, change: Change) -> float:
     sides = [pair.photo if kind == "photo" else pair.sketch for pair in pairs]
-    return float(np.mean([kind_of(change(source.open(box=256))) == kind for source in sides]))
+    return float(np.mean([kind_of(change(source.open())) == kind for source in sides]))
 
 
 @pytest.mark.shared

@@ -147,7 +147,7 @@ def align_folders(
     passed = tuple(
         (folder / path, reason)
         for folder in folders
-        for path, reason in (*_unpaired(folder), *walk(folder).passed_over)
+        for path, reason in (*_unpaired(folder), *((str(path), reason) for path, reason in walk(folder).passed_over))
     )
     done = AlignedFolders(tuple(kept), tuple(left_out), tuple(measured), passed)
     if not kept:
@@ -191,7 +191,8 @@ def plan(folders: Sequence[Path], suffix: str) -> list[Unit]:
     Raises:
         DataError: as `facesketch.data.index.index`, or a folder has no pictures.
     """
-    paired = [None if (found := _indexed(folder)) is None else found.pairs for folder in folders]
+    indexed = [_indexed(folder) for folder in folders]
+    paired = [None if each is None else each.pairs for each in indexed]
     reserved = _OWN_FILES if all(pairs is None for pairs in paired) else (*_OWN_FILES, *_OWN_FOLDERS)
     own = [(str(place), folder.resolve().name) for place, folder in enumerate(folders)]
     sets = _distinct([(place, name, name) for place, name in own], reserved)
