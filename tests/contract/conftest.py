@@ -107,4 +107,4 @@ def trained(tmp_path_factory: pytest.TempPathFactory, settings: Callable[..., di
 @pytest.fixture
 def no_estimate(monkeypatch: pytest.MonkeyPatch) -> None:
     """Start runs at once, without estimating the cost of a step."""
-    monkeypatch.setattr(trainer, "estimate", lambda config, half: Estimate(1, 1, 1, 1))
+    monkeypatch.setattr(trainer, "estimate", lambda config, half, pairs: Estimate(1, 1, 1, 1))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -97,6 +98,14 @@ def test_each_process_resumes_its_own_pool(together: Path) -> None:
     weights, expected = (safetensors.torch.load_file(file) for file in files)
     for key in expected:
         assert torch.equal(weights[key], expected[key])
+
+
+@pytest.mark.slow
+def test_a_run_of_two_processes_goes_on_with_one(together: Path, tmp_path: Path) -> None:
+    run = Path(shutil.copytree(together / "dense-ae", tmp_path / "run"))
+    resume(run, quiet=True, epochs=3)
+    epochs = [(line["epoch"], line["step"]) for line in read_log(run / "log.jsonl") if line["event"] == "epoch"]
+    assert epochs == [(1, 2), (2, 4), (3, 8)]
 
 
 @pytest.mark.slow

@@ -72,10 +72,10 @@ def test_free_memory_is_returned_or_unknown(monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"batch_size": 9}, "out of memory at batch size 9, size 64; give `batch_size` 4"),
-        ({"batch_size": 2}, "out of memory at batch size 2, size 64; give `batch_size` 1"),
-        ({"batch_size": 1}, "out of memory at batch size 1, size 64; give `size` 32"),
-        ({"batch_size": 1, "size": 17}, "out of memory at batch size 1, size 17; give `size` 16"),
+        ({"batch_size": 9}, "out of memory at batch size 9, size 64; begin again with `batch_size` 4"),
+        ({"batch_size": 2}, "out of memory at batch size 2, size 64; begin again with `batch_size` 1"),
+        ({"batch_size": 1}, "out of memory at batch size 1, size 64; begin again with `size` 32"),
+        ({"batch_size": 1, "size": 17}, "out of memory at batch size 1, size 17; begin again with `size` 16"),
     ],
 )
 def test_the_next_smaller_setting_is_named(settings: dict[str, int], said: str) -> None:
@@ -120,7 +120,7 @@ def test_running_out_in_mid_training_names_the_way_out(
         raise error
 
     monkeypatch.setattr(trainer, "optimise", fail)
-    with pytest.raises(ResourceError, match="out of memory at batch size 4, size 32; give `batch_size` 2"):
+    with pytest.raises(ResourceError, match="out of memory at batch size 4, size 32; begin again with `batch_size` 2"):
         train("dense-ae", tmp_path / "run", quiet=True, **_small(faces))
 
 

@@ -20,11 +20,13 @@ import torch
 from facesketch import train
 from facesketch.config import configure
 from facesketch.errors import ConfigError, DataError, OutputError
+from facesketch.methods.dense_ae import DenseAE
 from facesketch.methods.registry import resolve
 from facesketch.study.study import Study, carry_out
 from facesketch.training import state, trainer
 from facesketch.training.cost import estimate
 from facesketch.training.lock import hold
+from facesketch.training.log import read_log
 from facesketch.training.state import PREVIOUS, STATE
 from facesketch.training.trainer import resume
 
@@ -156,6 +158,36 @@ def test_a_finished_run_keeps_one_state_and_can_be_made_longer_bit_for_bit(pairs
     assert all(torch.equal(_weights(run)[name], tensor) for name, tensor in _weights(whole).items())
 
 
+def test_epochs_are_counted_on_from_where_steps_ended(pairs: Path, tmp_path: Path) -> None:
+    run = train("dense-ae", tmp_path / "run", data=pairs, steps=3, **SMALL)  # in the second epoch, of two steps each
+    for epochs, steps in ((2, 3), (3, 5), (4, 7)):
+        resume(run, epochs=epochs, quiet=True)
+        done = [line for line in read_log(run / "log.jsonl") if line["event"] == "epoch"]
+        assert [(line["epoch"], line["step"]) for line in done][-1] == (epochs, steps)
+
+
+def test_a_method_s_own_learning_rates_are_scheduled(
+    pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[list[float]] = []
+    real = trainer.optimise
+
+    def optimise(training: Any, group: Any) -> Any:
+        found = real(training, group)
+        seen.append([part["lr"] for each in training.optimisers.values() for part in each.param_groups])
+        return found
+
+    def optimisers(method: DenseAE, rate: float) -> dict[str, torch.optim.Optimizer]:
+        fast, *others = method.parameters()
+        return {"autoencoder": torch.optim.Adam([{"params": [fast], "lr": 4 * rate}, {"params": others}], rate)}
+
+    monkeypatch.setattr(trainer, "optimise", optimise)
+    monkeypatch.setattr(DenseAE, "optimisers", optimisers)
+    run = train("dense-ae", tmp_path / "run", data=pairs, steps=1, learning_rate=0.01, **SMALL)
+    resume(run, steps=2, quiet=True)
+    assert seen == [[0.04, 0.01], [0.04, 0.01]]
+
+
 def test_a_setting_that_a_run_cannot_change_leaves_it_alone(pairs: Path, tmp_path: Path) -> None:
     run = train("dense-ae", tmp_path / "run", data=pairs, steps=2, **SMALL)
     before = (run / "config.toml").read_bytes()
@@ -184,13 +216,13 @@ def test_a_resumed_run_takes_as_many_threads_as_before(
 
 
 @pytest.mark.parametrize(
-    ("name", "options"), [("dense-ae", {"hidden": 256, "average": 0.9}), ("pix2pix", {"width": 16})]
+    ("name", "options"), [("dense-ae", {"hidden": 256, "average": 0.9}), ("pix2pix", {"width": 16}), ("lle", {})]
 )
 def test_the_disk_space_a_run_takes_is_reported_beforehand(
     name: str, options: dict[str, Any], pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = {"size": 64, "batch_size": 4, "samples": 0, "device": "cpu", "precision": "fp32", **options}
-    cost = estimate(resolve(configure(name, settings)), half=False)
+    cost = estimate(resolve(configure(name, settings)), half=False, pairs=8)
     most, real = 0, state.keep
 
     def keep(training: Any) -> None:

@@ -31,7 +31,7 @@ class Estimate:
     memory: int
     """Bytes needed while training: weights, gradients, Adam's moments and the largest step's activations."""
     flops: int
-    """Floating-point operations of one step, forward and backward."""
+    """Floating-point operations of one batch, forward and backward."""
     weights: int
     """Bytes of a model file."""
     averaged: bool = False
@@ -53,7 +53,7 @@ class Estimate:
         return (2 if self.averaged else 1) * self.weights + 8 * self.parameters
 
 
-def estimate(config: RunConfig, *, half: bool) -> Estimate:
+def estimate(config: RunConfig, *, half: bool, pairs: int = 0) -> Estimate:
     """Count one training step on the meta device, where tensors have shapes but no numbers.
 
     This takes no memory and almost no time, whatever the model's size.
@@ -61,6 +61,7 @@ def estimate(config: RunConfig, *, half: bool) -> Estimate:
     Args:
         config: the resolved settings.
         half: whether activations are bf16.
+        pairs: how many are trained on, which `lle` and `mrf` keep.
     """
     kept: dict[int, torch.UntypedStorage] = {}  # keeps them alive, so that no later one gets the same address
     owned: set[int] = set()
@@ -86,8 +87,10 @@ def estimate(config: RunConfig, *, half: bool) -> Estimate:
                 phase.loss.backward()
     activations = sum(storage.nbytes() for storage in kept.values()) // (2 if half else 1)
     weights = sum(tensor.nbytes for tensor in method.state_dict().values())
-    averaged = bool(config.train.average)
-    memory = parameters * 16 + averaged * weights + activations + _OVERHEAD
+    averaged, exemplars = bool(config.train.average), method.Options.exemplars
+    if exemplars:
+        weights += pairs * side * side * sum(channels)
+    memory = parameters * 16 + (averaged or exemplars) * weights + activations + _OVERHEAD
     return Estimate(parameters, memory, counter.get_total_flops(), weights, averaged)
 
 
@@ -137,4 +140,4 @@ def out_of_memory(config: RunConfig, *, needed: int | None = None, free: int | N
     batch, size = config.train.batch_size or 1, config.data.size
     smaller = f"`batch_size` {batch // 2}" if batch > 1 else f"`size` {max(16, size // 2)}"
     amount = f" (about {needed / 2**30:.1f} GiB needed, {free / 2**30:.1f} free)" if needed and free else ""
-    return ResourceError(f"out of memory at batch size {batch}, size {size}{amount}", f"give {smaller}")
+    return ResourceError(f"out of memory at batch size {batch}, size {size}{amount}", f"begin again with {smaller}")

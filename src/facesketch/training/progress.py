@@ -46,7 +46,7 @@ def announce(config: RunConfig, parts: Split, cost: Estimate, fabric: Fabric, do
     """
     steps = total - done
     half = is_half(fabric)
-    seconds = cost.flops / speed(fabric.device, half) * steps
+    seconds = cost.flops * config.train.accumulate / speed(fabric.device, half) * steps
     direction = "both directions" if family(config.method.name).both_ways else config.direction
     threads = f" with {count(torch.get_num_threads(), 'thread')}" if fabric.device.type == "cpu" else ""
     after = f" more, after step {done:,}," if done else ""
@@ -59,7 +59,8 @@ def announce(config: RunConfig, parts: Split, cost: Estimate, fabric: Fabric, do
     )
     console.print(
         f"{count(steps, 'step')}{after} on {device_name(fabric.device)} "
-        f"in {'bf16' if half else 'fp32'}{threads}: about {cost.memory / 2**30:.1f} GiB and {duration(seconds)}"
+        f"in {'bf16' if half else 'fp32'}{threads}: about {cost.memory / 2**30:.1f} GiB"
+        f"{f' and {duration(seconds)}' if seconds else ''}"
     )
     console.print(f"up to {decimal(cost.room)} of disk space during training, and {decimal(cost.kept)} afterwards")
     for line in [] if done else twin_warnings(parts):

@@ -138,6 +138,8 @@ def prepare(config: RunConfig, out: Path, fabric: Fabric, parts: Split) -> Train
     if method.Options.defaults.channels_last:
         method.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimisers = method.optimisers(settings.learning_rate)
+    for group in (group for each in optimisers.values() for group in each.param_groups):
+        group["initial_lr"] = group["lr"]  # as a method chose it; the schedule multiplies it
     averaged = running_average(method, settings.average) if settings.average else None
     if settings.compile:
         warnings.filterwarnings("ignore", "The .grad attribute of a Tensor")  # the compiler itself looks at it
@@ -154,13 +156,18 @@ def prepare(config: RunConfig, out: Path, fabric: Fabric, parts: Split) -> Train
     if not keys:
         seen = f"{len(data)} training pairs for {fabric.world_size} processes"
         raise ConfigError(seen, "start fewer processes or add pairs")
-    total = settings.steps or (settings.epochs or 1) * math.ceil(len(keys) / settings.accumulate)
+    position = Position()
+    if state is not None:
+        position = Position(**state["position"])  # a run may go on with more or fewer processes, which share an epoch
+        position.batches_done = position.batches_done * len(state["random"]) // fabric.world_size
+    whole, left = (math.ceil((len(keys) - done) / settings.accumulate) for done in (0, position.batches_done))
+    total = settings.steps or position.step + left + whole * ((settings.epochs or 1) - position.epoch - 1)
     validation: list[Batch] = []
     if fabric.is_global_zero and parts.validation:
         unseen = PairDataset(parts.validation, config.data, None, frame=method.frame)
         validation = list(batches(unseen, epoch_keys(len(unseen), validation_size(settings), 0), config.direction))
     log = Log(out / LOG, total)
-    training = Training(config, out, fabric, method, averaged, optimisers, data, validation, log, total, Position())
+    training = Training(config, out, fabric, method, averaged, optimisers, data, validation, log, total, position)
     if state is not None:
         # version 0.1 kept the average among the weights of portrait
         weights = {name: value for name, value in state["method"].items() if not name.startswith("averaged.")}
@@ -176,10 +183,10 @@ def prepare(config: RunConfig, out: Path, fabric: Fabric, parts: Split) -> Train
         elif averaged is not None:
             averaged.module.load_state_dict(state["method"])
             averaged.n_averaged.fill_(extra["followed"])
-        torch.set_rng_state(state["random"][rank].clone())  # given a view into a larger tensor, torch crashes
-        if state["random_cuda"] is not None and fabric.device.type == "cuda":
-            torch.cuda.set_rng_state(state["random_cuda"][rank].clone(), fabric.device)
-        training.position = Position(**state["position"])
+        if rank == fabric.global_rank:  # a process more draws its own noise
+            torch.set_rng_state(state["random"][rank].clone())  # given a view into a larger tensor, torch crashes
+            if state["random_cuda"] is not None and fabric.device.type == "cuda":
+                torch.cuda.set_rng_state(state["random_cuda"][rank].clone(), fabric.device)
         if settings.threads is None and "OMP_NUM_THREADS" not in os.environ:  # sums depend on how they are shared out
             torch.set_num_threads(min(state.get("threads", torch.get_num_threads()), processors()))
     if training.writes:
@@ -189,7 +196,7 @@ def prepare(config: RunConfig, out: Path, fabric: Fabric, parts: Split) -> Train
 
 
 def running_average(method: Method, share: float) -> AveragedModel:
-    """Return a copy of a method whose weights follow it: of n steps each keeps the share, but at most n/(n + 10)."""
+    """Return a copy of a method whose weights follow it: a step keeps this share, but after n at most n / (n + 10)."""
 
     def follow(means: PARAM_LIST, weights: PARAM_LIST, steps: Tensor | int) -> None:
         torch._foreach_lerp_(means, weights, 1 - min(share, int(steps) / (int(steps) + 10)))

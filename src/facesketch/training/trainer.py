@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -53,7 +54,8 @@ def train(
 ) -> Path:
     """Train a method and return the run folder.
 
-    On Ctrl+C or SIGTERM, training ends after the current step and writes a state to resume from.
+    On Ctrl+C or SIGTERM, training ends after the current step and writes a state to resume from. Several processes
+    write a state after each epoch only.
 
     Examples:
         >>> import facesketch
@@ -122,6 +124,7 @@ def resume(out: str | Path, *, data: str | Path | None = None, quiet: bool = Fal
         config = config.model_copy(update=update)
         state = load_state(folder)
         done = {"steps": state["position"]["step"], "epochs": state["position"]["epoch"]} if state else {}
+        del state  # it is as large as the training
         for name, count in done.items():
             asked = getattr(config.train, name)
             if asked is not None and asked < count:
@@ -152,10 +155,11 @@ def _run(config: RunConfig, out: Path, quiet: bool, *, fresh: bool) -> Path:
         locate(name)  # raises if the weights are not here
     again = "give" if fresh else f"`resume` {out} with"
     fabric = launch(steady(config, parts, f"{again} `precision` fp32", quiet=quiet))
-    cost = estimate(config, half=is_half(fabric))
-    free = free_memory(fabric.device)
-    if free is not None and cost.memory > free:  # on a CPU, the system would just kill the process
-        raise out_of_memory(config, needed=cost.memory, free=free)
+    cost = estimate(config, half=is_half(fabric), pairs=len(parts.train))
+    free, here = free_memory(fabric.device), int(os.environ.get("LOCAL_WORLD_SIZE", config.train.devices))
+    needed = cost.memory * (here if fabric.device.type == "cpu" else 1)  # its processes share the memory
+    if free is not None and needed > free:  # on a CPU, the system would just kill the process
+        raise out_of_memory(config, needed=needed, free=free)
     quiet = quiet or not fabric.is_global_zero
     if fabric.is_global_zero:
         if fresh:
@@ -164,7 +168,7 @@ def _run(config: RunConfig, out: Path, quiet: bool, *, fresh: bool) -> Path:
                 (out / name).unlink(missing_ok=True)
         run_folder.record(out, config, run_folder.describe(parts, device_name(fabric.device), precision_name(fabric)))
         run_folder.write_config(config, out)
-    with one_line_errors(config, out), crash_told(f"resume {out} with precision fp32"):
+    with one_line_errors(config, out), crash_told(f"resume {out}{' with precision fp32' if is_half(fabric) else ''}"):
         training = prepare(config, out, fabric, parts)
         position, total = training.position, training.total_steps
         if not quiet:
@@ -240,7 +244,8 @@ def optimise(training: Training, group: Sequence[Batch]) -> dict[str, Tensor]:
     rate = factor(training.settings.schedule, training.position.step, training.total_steps)
     for each in optimisers.values():
         for parameters in each.param_groups:
-            parameters["lr"] = (training.settings.learning_rate or 0.0) * rate
+            asked = training.settings.learning_rate or 0.0  # of states of before, which have no initial rate
+            parameters["lr"] = parameters.get("initial_lr", asked) * rate
     losses: dict[str, Tensor] = {}
     for number, batch in enumerate(group, start=1):
         phases = training.method.training_step(training.placed(batch))
