@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -55,6 +55,11 @@ class CoupledGenerator(nn.Module):
         )
         initialise(self)
 
+    def compile(self, *args: Any, **options: Any) -> None:
+        """Compile the parts, which training calls one by one."""
+        for part in (self.shared, *self.own.values()):
+            part.forward = torch.compile(part.forward, *args, **options)
+
     def forward(self, code: Tensor, domain: Domain) -> Tensor:
         return self.own[domain](self.shared(code))
 
@@ -81,7 +86,7 @@ class CoupledEncoder(nn.Module):
         super().__init__()
         levels = size.bit_length() - 2
         widths = [max(1, width >> level) for level in reversed(range(levels))]
-        shares = [0.0] * (levels - len(dropouts)) + list(dropouts)[-levels:]
+        shares = [0.0] * (levels - len(dropouts)) + list(dropouts)
         kernels = [5 if level < 3 else 3 for level in range(levels)]  # from the picture on
         own = min(own, levels)
 
@@ -95,7 +100,7 @@ class CoupledEncoder(nn.Module):
 
         self.own = nn.ModuleDict({domain: nn.Sequential(*layers(0, own, count)) for domain, count in channels.items()})
         self.shared = nn.Sequential(
-            *layers(own, levels, widths[own - 1] if own else next(iter(channels.values()))),
+            *layers(own, levels, widths[own - 1]),
             nn.Flatten(),
             Linear(widths[-1] * 4, out),
         )

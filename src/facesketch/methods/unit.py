@@ -7,7 +7,7 @@ mentions but does not use.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -27,7 +27,8 @@ class SharedLatent(nn.Module):
 
     Encoder: 7x7 convolution of `width` channels, two 3x3 ones of stride 2 that double them, residual blocks, and the
     shared block, whose result is the mean of the code. Generator: the shared block, residual blocks, two 3x3 transposed
-    convolutions of stride 2, and a 1x1 convolution with tanh. Leaky ReLU throughout, instance norm in the blocks alone.
+    convolutions of stride 2, and a 1x1 convolution with tanh. The blocks have instance norm and ReLU; all else has
+    leaky ReLU and no norm.
 
     Attributes:
         stride: what both sides of a picture must be a multiple of.
@@ -65,6 +66,11 @@ class SharedLatent(nn.Module):
         self.generators = nn.ModuleDict({domain: generator(count) for domain, count in channels.items()})
         initialise(self)
 
+    def compile(self, *args: Any, **options: Any) -> None:
+        """Compile the parts, which `encode` and `decode` call."""
+        for part in (*self.encoders.values(), self.into_code, self.from_code, *self.generators.values()):
+            part.forward = torch.compile(part.forward, *args, **options)
+
     def encode(self, x: Tensor, domain: Domain) -> Tensor:
         """(N, C, H, W) in [-1, 1] -> the mean of the code, (N, 4 width, H / 4, W / 4)."""
         return self.into_code(self.encoders[domain](x))
@@ -84,9 +90,9 @@ class UNIT(Method):
 
     The paper's: networks, noise of spread 1 on the code, losses and their weights, Adam 1e-4 with beta1 0.5, batch 1,
     no pairs; photos and sketches are translated by the other domain's generator. Ours: discriminators are the package's
-    70x70 PatchGANs, one scale and not several. The study's faces fill the frame and have one size, so that coarser
-    scales would judge the whole face, which 88 faces teach a discriminator by heart; and CycleGAN, beside which UNIT
-    stands, has the same.
+    70x70 PatchGANs, one scale and not several. The study's faces fill the frame and have one size, so coarser
+    scales would judge the whole face, and a discriminator would learn 88 of them by heart. CycleGAN, with which UNIT is
+    compared, has the same.
     """
 
     Options = UNITOptions
