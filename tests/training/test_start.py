@@ -51,6 +51,13 @@ def test_it_goes_on_from_the_weights_it_was_given(first: Path, pairs: Path, tmp_
     assert _apart(started, first) < 1e-6 < _apart(seeded, first)
 
 
+def test_a_model_of_the_other_direction_is_refused(pairs: Path, tmp_path: Path) -> None:
+    same = SMALL | {"sketch_channels": 3}  # so that all shapes are equal
+    other = train("dense-ae", tmp_path / "other", data=pairs, **same)
+    with pytest.raises(ConfigError, match="dense-ae for photo2sketch, not of"):
+        train("dense-ae", tmp_path / "run", data=pairs, direction="sketch2photo", start_from=other, **same)
+
+
 def test_a_model_file_will_do(first: Path, pairs: Path, tmp_path: Path) -> None:
     file = first / "weights.safetensors"
     started = train("dense-ae", tmp_path / "run", data=pairs, start_from=file, **SMALL, **STILL)

@@ -108,17 +108,17 @@ def start(method: Method, path: Path) -> None:
         ConfigError: weights of another method, direction, width, number of channels or size.
     """
     file = shipped.own(path) or path
-    ours, differing = type(method).__name__, ""
+    ours, differing, exported = type(method).__name__, "", file.suffix.lower() == ONNX_SUFFIX
     try:
-        if file.suffix.lower() == ONNX_SUFFIX:
-            config = read_header(file).config
-            if method_class(config.method.name) is not type(method) or config.direction != method.direction:
-                seen = f"{config.method.name} for {config.direction}, not of {ours}, {method.direction}"
-                raise ConfigError(f"{path}: weights of {seen}", "start from the same method and direction")
+        other, config = (None, read_header(file).config) if exported else load_method(file)
+        serves = (config.direction,) if other is None else other.translates
+        if method_class(config.method.name) is not type(method) or method.direction not in serves:
+            seen = f"{config.method.name} for {config.direction}, not of {ours}, {method.direction}"
+            raise ConfigError(f"{path}: weights of {seen}", "start from the same method and direction")
+        if other is None:
             weights = {name: torch.from_numpy(values) for name, values in read_onnx_weights(file).items()}
             method.load_exported(weights, config)
         else:
-            other, config = load_method(file)
             shapes = [{name: tensor.shape for name, tensor in each.state_dict().items()} for each in (method, other)]
             names = [name for name in shapes[0] | shapes[1] if shapes[0].get(name) != shapes[1].get(name)]
             differing = f"differing: {some(names)}"

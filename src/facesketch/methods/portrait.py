@@ -84,7 +84,9 @@ class Portrait(Method):
         settings, style = self.options, self._style_weights(batch)
         left, right = batch.columns(self.multiple)
         source, target = batch.source[..., left:right], batch.target[..., left:right]
-        seen = corrupt(source, settings.corrupt, settings.rough) if self.training else source
+        seen = source
+        if self.training:
+            seen = corrupt(source, settings.corrupt, settings.rough, sketches=self.direction == "sketch2photo")
         fake = self.generator(seen, style)  # (N, C, H, W)
         fake_maps, maps = map(self._maps, self._window(_SHIFTED, fake, target))
         judged = self._window(_JUDGED if settings.critic == "features" else _SHIFTED, seen, fake, target)
@@ -195,6 +197,8 @@ class Portrait(Method):
     def load_exported(self, weights: Mapping[str, Tensor], config: RunConfig) -> None:
         """Take an exported generator; a style that the file does not have starts as the file's first."""
         options = PortraitOptions.model_validate(config.method.options)
+        if options.enlarge != self.options.enlarge:  # its weights fit, but would draw a grid
+            raise ConfigError(f"a model with `enlarge` {options.enlarge}", f"give `enlarge` {options.enlarge}")
         known, theirs = options.styles, options.colours
         rows = [known.index(name) if name in known else 0 for name in self.styles or ("",)]
 
