@@ -21,12 +21,12 @@ def _portrait(count: int = 1) -> torch.Tensor:
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.integers(0, 10_000), st.sampled_from([1, 3]), st.floats(0.05, 1.0))
-def test_the_shape_stays_and_so_does_the_range(seed: int, channels: int, strength: float) -> None:
+@given(st.integers(0, 10_000), st.sampled_from([1, 3]), st.booleans(), st.floats(0.05, 1.0))
+def test_the_shape_stays_and_so_does_the_range(seed: int, channels: int, sketches: bool, strength: float) -> None:
     torch.manual_seed(seed)
     images = torch.rand(3, channels, 33, 40) * 2 - 1
     before = images.clone()
-    changed = corrupt(images, strength)
+    changed = corrupt(images, strength, sketches=sketches)
     assert changed.shape == images.shape
     assert bool(torch.isfinite(changed).all())
     assert changed.abs().max() <= 1
@@ -37,23 +37,23 @@ def test_at_strength_nought_nothing_is_changed_and_nothing_drawn() -> None:
     torch.manual_seed(0)
     state = torch.get_rng_state()
     images = _portrait()
-    assert corrupt(images, 0.0) is images
+    assert corrupt(images, 0.0, sketches=False) is images
     assert torch.equal(torch.get_rng_state(), state)
 
 
 def test_the_same_random_state_gives_the_same_disguise() -> None:
     images = _portrait(4)
     torch.manual_seed(5)
-    first = corrupt(images)
+    first = corrupt(images, sketches=False)
     torch.manual_seed(5)
-    assert torch.equal(corrupt(images), first)
-    assert not torch.equal(corrupt(images), first)
+    assert torch.equal(corrupt(images, sketches=False), first)
+    assert not torch.equal(corrupt(images, sketches=False), first)
 
 
 def test_each_picture_is_changed_in_its_own_way_and_some_not_at_all() -> None:
     torch.manual_seed(0)
     images = _portrait(200)
-    changed = corrupt(images)
+    changed = corrupt(images, sketches=False)
     means = changed.mean(dim=(2, 3))
     as_they_were = (changed - images).abs().amax(dim=(1, 2, 3)) < 1e-5
     assert 0.2 < as_they_were.float().mean() < 0.4
@@ -117,7 +117,7 @@ def test_rough_sketches_lose_shading_wobble_and_break() -> None:
     plain[..., 38:42] = 0.0
     shaded = plain.clone()
     shaded[..., 45:, :] -= 0.3
-    assert torch.equal(corrupt(shaded.clamp(0, 1), strength=0.0, rough=0.0), shaded.clamp(0, 1))
+    assert torch.equal(corrupt(shaded.clamp(0, 1), strength=0.0, rough=0.0, sketches=True), shaded.clamp(0, 1))
 
     shade = module._rough(shaded.clamp(0, 1), 1.0)[..., 70:90, 60:75].mean(dim=(1, 2, 3))
     assert 0.3 < (shade > 0.95).float().mean() < 0.95, "some have no shading"
@@ -133,6 +133,16 @@ def test_rough_sketches_lose_shading_wobble_and_break() -> None:
     assert gaps.max() < 0.9
 
 
-def test_photos_are_never_rough() -> None:
-    photos = torch.rand(8, 3, 32, 32) * 2 - 1
-    torch.testing.assert_close(corrupt(photos, strength=0.0, rough=1.0), photos, atol=2e-4, rtol=0)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_photos_are_never_rough(channels: int) -> None:
+    photos = torch.rand(8, channels, 32, 32) * 2 - 1
+    changed = corrupt(photos, strength=0.0, rough=1.0, sketches=False)
+    torch.testing.assert_close(changed, photos, atol=2e-4, rtol=0)
+
+
+def test_sketches_in_colour_keep_their_paper() -> None:
+    torch.manual_seed(6)
+    sketch = torch.ones(40, 3, 64, 48)
+    sketch[:, :, 20:44, 22:26] = -1.0
+    changed = corrupt(sketch, sketches=True)
+    assert (changed.amax(dim=1) - changed.amin(dim=1)).max() < 0.4, "no wall in another colour"

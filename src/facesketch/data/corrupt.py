@@ -17,18 +17,20 @@ _PLAIN = 0.02  # variance of the upper corners, in [-1, 1], under which a backgr
 _NEAR = 0.35  # distance in colour, over the channels, within which a pixel belongs to a plain background
 
 
-def corrupt(images: Tensor, strength: float = 1.0, rough: float = 0.0) -> Tensor:
+def corrupt(images: Tensor, strength: float = 1.0, rough: float = 0.0, *, sketches: bool) -> Tensor:
     """Return corrupted pictures.
 
-    Photos (3 channels) get another exposure, gamma, colour cast and saturation, light from one side, grain, another
-    background where theirs is plain, and some of them blur. Sketches (1 channel) get another paper, contrast, shadow
-    and line width, and some of them blur. A strip along one side of some pictures is black, as turning leaves it.
+    Photos get another exposure and gamma, light from one side, grain, and some of them blur; those in colour also
+    another colour cast and saturation, and another background where theirs is plain. Sketches get another paper,
+    contrast, shadow and line width, and some of them blur. A strip along one side of some pictures is black, as turning
+    leaves it.
 
     Args:
         images: (N, 1 or 3, H, W) in [-1, 1].
         strength: 0 changes nothing; 1 changes pictures as much as those from elsewhere differ.
         rough: share of the sketches that are made to look as if someone who cannot draw drew them: outlines without
             shading, lines that wobble, lines with gaps.
+        sketches: whether the pictures are sketches.
 
     Returns:
         The same shape, in [-1, 1].
@@ -36,14 +38,14 @@ def corrupt(images: Tensor, strength: float = 1.0, rough: float = 0.0) -> Tensor
     if strength == rough == 0:
         return images
     before = unit = (images.float() + 1) / 2
-    if rough and images.shape[1] == 1:
+    if rough and sketches:
         before = unit = _rough(unit, rough)
-    if images.shape[1] == 3:
+    if sketches:
+        unit = _retraced(unit, strength)
+    elif images.shape[1] == 3:
         unit = _new_background(unit, strength)
         unit = _cast(unit, strength)
-    else:
-        unit = _retraced(unit, strength)
-    unit = _exposed(unit, strength * (1.0 if images.shape[1] == 3 else 0.5))
+    unit = _exposed(unit, strength * (0.5 if sketches else 1.0))
     unit = _lit_from_a_side(unit, strength)
     unit = _blurred(unit, strength)
     unit = (unit + torch.randn_like(unit) * _each(unit, 0.0, 0.04 * strength)).clamp(0, 1)
