@@ -75,7 +75,7 @@ class ConvAEOptions(Family):
     encoder: Literal["study", "vgg16", "resnet", "lenet"] = "study"
     """Which encoder to put before the study's decoder."""
     encoder_weights: Path | None = None
-    """A safetensors file of trained encoder weights (vgg16 only); read once, when training starts."""
+    """A safetensors file of trained encoder weights, such as `vgg16_features.safetensors`; read as training starts."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """Share of values to drop after the decoder's first and third layers."""
 
@@ -260,6 +260,12 @@ class PatchOptions(Family):
     """How far around a patch's own place to look for similar patches."""
     neighbours: Annotated[int, Field(ge=1, le=64)] = 5
     """How many training patches to take for each patch."""
+
+    @model_validator(mode="after")
+    def _below_a_patch(self) -> Self:
+        if self.overlap >= self.patch:
+            raise ValueError(f"overlap = {self.overlap}: must be less than patch = {self.patch}")
+        return self
 
 
 class LLEOptions(PatchOptions):

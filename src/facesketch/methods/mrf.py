@@ -51,7 +51,7 @@ class MRF(PatchMethod):
 def cheapest(data: Tensor, across: Tensor, down: Tensor, rounds: int) -> Tensor:
     """Return a choice of the least cost on a grid, found by belief propagation (min-sum).
 
-    On a chain it is exact after as many rounds as the chain is long; on a grid with its loops it is good.
+    On a chain it comes to the cheapest choice of all as the rounds go on; on a grid with its loops, to a good one.
 
     Args:
         data: (H, W, K), what each choice costs alone.

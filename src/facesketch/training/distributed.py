@@ -18,7 +18,7 @@ from torch import Tensor
 
 from facesketch.config import RunConfig, TrainConfig
 from facesketch.devices import computes_in_bf16, free_threads, keep_freed_memory, pick_device
-from facesketch.errors import ResourceError
+from facesketch.errors import ResourceError, count
 from facesketch.training.cost import out_of_memory
 
 
@@ -36,7 +36,9 @@ def launch(settings: TrainConfig) -> Fabric:
     device = pick_device(settings.device)
     there = {"cuda": torch.cuda.device_count(), "mps": 1}.get(device, local)
     if local > there:
-        raise ResourceError(f"`devices` {local}: this machine has {there} {device} devices", f"give `devices` {there}")
+        raise ResourceError(
+            f"`devices` {local}: this machine has {count(there, f'{device} device')}", f"give `devices` {there}"
+        )
     if local > 1 and not torchrun and hasattr(sys, "ps1"):  # each process runs the command or the script
         raise ResourceError(f"`devices` {local}: not from a prompt or notebook", "train from a script or a shell")
     fabric = Fabric(

@@ -82,7 +82,7 @@ class WandbLogger:
             self._run = wandb.init(
                 project=os.environ.get("WANDB_PROJECT", "facesketch"),
                 dir=out,
-                id=known[-1].name.rpartition("-")[2] if known else None,
+                id=known[-1].name.partition("run-")[2].partition("-")[2] if known else None,
                 name=out.name,
                 resume="allow",
                 config=config.model_dump(mode="json", exclude_none=True),

@@ -20,8 +20,9 @@ class UNetGenerator(nn.Module):
 
     At 256 and above: encoder C64-C128-C256-C512-C512-C512-C512 with leaky ReLU 0.2 and no norm on the first, a
     bottleneck of 512 with ReLU, decoder C512-C512-C512-C512-C256-C128-C64 with ReLU and dropout on the first three, and
-    tanh. Smaller sizes have fewer levels, floor(log2(size)), so that the bottleneck is one pixel. The bottleneck has no
-    norm: of one pixel per channel, an instance norm would leave its shift alone and so pass nothing on.
+    tanh. Smaller sizes have fewer levels, floor(log2(size)); the bottleneck is one pixel where the size is a power of
+    two up to 256. It has no norm: of one pixel per channel, an instance norm would leave its shift alone and so pass
+    nothing on.
 
     Attributes:
         stride: what both sides of the input must be a multiple of.
