@@ -128,7 +128,9 @@ def embedder_named(name: str | None = None) -> Embedder:
         made: Embedder = load("embedder", name, more[name])()
         return made
     if Path(name).is_file():
-        return Learned(Path(name))
+        own = Learned(Path(name))
+        own.name = "map"  # nobody measured its scores, so it has no chances
+        return own
     names = [*EMBEDDERS, *more]
     known = f"expected {', '.join(names)}, or a file that `facesketch search fit` wrote"
     raise ConfigError(f"`embedder` {name!r}", nearest(name, names, known))

@@ -15,6 +15,7 @@ from facesketch.study.study import Study
 _NEAR = 20
 _FEW_ALARMS = 0.3  # share of false alarms up to which open-set curves are drawn
 _EMBEDDERS = {"hog": "oriented gradients (HOG)", "sface": "SFace", "learned": "the learned map", "lite": "the lite map"}
+_EMBEDDERS |= {"map": "a map of your own"}
 _ROLES: dict[str, Role] = {"fused": "ink", "to-photo": "one", "to-sketch": "two", "direct": "three"}
 
 
