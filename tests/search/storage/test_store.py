@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import lancedb
@@ -424,6 +426,39 @@ def test_a_gallery_made_before_there_were_facts_gets_them(empty: Store) -> None:
     assert store.facts() == {"gender=f"}
     assert [store.known()[key].facts for key in "ab"] == [("gender", "gender=f"), ()]
     assert store.people(rows.narrowed(["gender=f"])) == (2, 2), "nothing is known of b"
+
+
+def test_two_writers_of_a_gallery_without_facts_lose_nothing(empty: Store) -> None:
+    layout = rows.schema("hog-1", DIMENSION)
+    layout = layout.remove(layout.get_field_index(rows.FACTS))
+    lancedb.connect(empty.uri).create_table("photos", schema=layout, mode="overwrite")
+    stores = [Store.open(empty.uri) for _ in range(3)]
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(lambda store, key: store.upsert([_row(key)]), stores, "abc"))
+    assert sorted(Store.open(empty.uri).photo_keys()) == ["a", "b", "c"]
+
+
+def test_writers_that_make_a_gallery_elsewhere_at_once_lose_nothing(tmp_path: Path) -> None:
+    uri = f"file://{tmp_path / 'gallery'}"  # as in object storage, where nothing can be renamed
+    with ThreadPoolExecutor(4) as pool:
+        stores = list(pool.map(lambda _: Store.create(uri, "hog-1", DIMENSION), range(4)))
+        list(pool.map(lambda store, key: store.upsert([_row(key)]), stores, "abcd"))
+    assert sorted(Store.open(uri).photo_keys()) == ["a", "b", "c", "d"]
+
+
+def test_a_gallery_that_was_deleted_is_said_in_one_line(empty: Store) -> None:
+    empty.upsert([_row("a")])
+    shutil.rmtree(empty.uri)
+    for ask in (empty.known, empty.facts, empty.photo_keys):
+        with pytest.raises(GalleryError, match="cannot be read"):
+            ask()
+
+
+def test_odd_keys_and_numbers_are_no_tracebacks(empty: Store) -> None:
+    empty.upsert([_row("a")])
+    assert empty.delete(["/x/\udcff.png"]) == 0
+    assert empty.thumbnail("/x/\udcff.png") == b""
+    assert [each.key for each in empty.nearest(_row("a").vector, 1 << 33)] == ["a"]
 
 
 if __name__ == "__main__":  # one of the two processes

@@ -143,4 +143,5 @@ def narrowed(facts: Sequence[str]) -> str:
 
 
 def _quoted(text: str) -> str:
+    text = text.encode(errors="backslashreplace").decode()  # a name that is not UTF-8 stands in no table
     return "'" + text.replace("'", "''") + "'"

@@ -165,7 +165,7 @@ class Store:
 
     def known(self) -> dict[str, Known]:
         """Return what is known of every photo, by its key."""
-        names = [name for name in Known._fields if name in self._table.schema.names]
+        names = [name for name in Known._fields if name in self._columns]
         found = self._all("key", *names)
         rows = zip(*(found[name].to_pylist() for name in names), strict=True)
         known = (Known(*row[:5], *(tuple(facts or ()) for facts in row[5:])) for row in rows)
@@ -182,7 +182,7 @@ class Store:
         """Return all facts of the form `column=value`."""
         import pyarrow.compute as pc
 
-        if FACTS not in self._table.schema.names:
+        if FACTS not in self._columns:
             return set()
         found = pc.unique(pc.list_flatten(self._all(FACTS)[FACTS])).to_pylist()
         return {fact for fact in found if "=" in fact}
@@ -211,7 +211,8 @@ class Store:
         assert vector.shape == (self.dimension,), "the table's dimension"
         with _reading(self.uri):
             self._unchanged()
-            query = self._table.search(vector, vector_column_name="vector").distance_type("dot").limit(k)
+            query = self._table.search(vector, vector_column_name="vector").distance_type("dot")
+            query = query.limit(min(k, 1 << 31))  # LanceDB counts in 32 bits
             query = query.select(["key", "person", "label", "_distance"])
             query = query if where is None else query.where(where, prefilter=True)
             found = query.nprobes(_ALL).refine_factor(refined(k)).to_arrow()
@@ -240,6 +241,11 @@ class Store:
                 if "conflict" not in str(error).lower():
                     raise
 
+    @property
+    def _columns(self) -> list[str]:
+        with _reading(self.uri):
+            return list(self._table.schema.names)
+
     def _index(self) -> Any | None:
         return next((each for each in self._table.list_indices() if each.name == _INDEX), None)
 
@@ -257,8 +263,13 @@ class Store:
 
     def _add_facts(self) -> None:
         """Add the column that galleries of before lack."""
-        if FACTS not in self._table.schema.names:
-            self._table.add_columns(schema(self.fingerprint, self.dimension).field(FACTS))
+        while FACTS not in self._table.schema.names:
+            try:
+                self._table.add_columns(schema(self.fingerprint, self.dimension).field(FACTS))
+            except (OSError, RuntimeError, ValueError) as error:
+                said = str(error).lower()
+                if "conflict" not in said and "already exists" not in said:  # otherwise another writer was at it
+                    raise
 
     def _update(self, changed: dict[str, Sequence[Any]]) -> None:
         """Replace some columns of the rows with these keys, and ignore keys that are not there."""
@@ -358,7 +369,12 @@ def _created(uri: str, layout: pa.Schema) -> Any:
                 Path(aside, _FOLDER).rename(Path(uri, _FOLDER))
         if (table := _opened(uri)) is not None:
             return table
-    return _connect(uri).create_table(_TABLE, schema=layout)
+    try:
+        return _connect(uri).create_table(_TABLE, schema=layout)
+    except ValueError as error:
+        if "already exists" not in str(error):
+            raise
+        return _connect(uri).open_table(_TABLE)
 
 
 @cache
@@ -374,7 +390,7 @@ def _reading(uri: str) -> Iterator[None]:
     try:
         yield
     except (OSError, RuntimeError, ValueError) as error:
-        hint = "index the photos into a new gallery" if is_local(uri) else "check its address and your rights"
+        hint = "check its address and your rights, or index the photos into a new gallery"
         raise GalleryError(f"{uri}: the gallery cannot be read ({_reason(error)})", hint) from error
 
 
