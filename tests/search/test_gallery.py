@@ -17,7 +17,7 @@ from facesketch.search import gallery as module
 from facesketch.search.answer import LEAD, Answer, Hit
 from facesketch.search.gallery import Gallery
 from facesketch.search.storage import query_log
-from facesketch.search.storage.rows import Row
+from facesketch.search.storage.rows import Found, Row
 from facesketch.search.storage.store import Store
 
 REDDISH, BLACK = (240, 40, 30), (0, 0, 0)
@@ -249,6 +249,22 @@ def test_the_notice_of_the_describer_is_passed_on(filled: Gallery, sketch: Path,
     assert filled.search(sketch).notice == "faces are guessed"
 
 
+def test_a_search_sees_one_version_while_others_write(
+    filled: Gallery, sketch: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, writes = Store.nearest, [{"no such photo": 1}, {}]  # the first look is followed by a new version
+
+    def nearest(store: Store, *asked: Any) -> list[Found]:
+        found = real(store, *asked)
+        if writes and writes.pop(0):
+            store.delete([found[-1].key])
+        return found
+
+    monkeypatch.setattr(Store, "nearest", nearest)
+    answer = filled.search(sketch)
+    assert (answer.version, answer.size, len(answer.hits)) == (filled.store.version, 3, 3)
+
+
 def test_a_query_is_noted_unless_it_is_not_wanted(filled: Gallery, sketch: Path, colours: Any) -> None:
     answer = filled.search(sketch, 2, route="direct", prior=0.3)
     Gallery(filled.uri, colours, query_log=False).search(sketch)
@@ -257,6 +273,7 @@ def test_a_query_is_noted_unless_it_is_not_wanted(filled: Gallery, sketch: Path,
     assert noted.pop("time").endswith("+00:00")
     assert noted == {
         "probes": [hashlib.sha256(sketch.read_bytes()).hexdigest()],
+        "face": None,
         "gallery": {"version": filled.store.version, "size": 4, "fingerprint": colours.fingerprint},
         "route": "direct",
         "top": 2,

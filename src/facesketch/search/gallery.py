@@ -249,10 +249,14 @@ class Gallery:
             raise ConfigError("no picture to search with", "give a sketch, or several pictures of one person")
         images, digests, names = zip(*map(_open_picture, given), strict=True)
         probes = tuple(self.describer.probe(image, name, face) for image, name in zip(images, names, strict=True))
-        answer = self._answer(probes, top, route, prior, facts)
+        while True:
+            answer = self._answer(probes, top, route, prior, facts)
+            if answer.version == self.store.version:  # otherwise a writer came between its looks
+                break
         if self.query_log and is_local(self.uri):
             record = {
                 "probes": digests,
+                "face": face,
                 "gallery": {"version": answer.version, "size": answer.size, "fingerprint": self.store.fingerprint},
                 "route": route,
                 "top": top,
@@ -274,8 +278,7 @@ class Gallery:
             size = path.stat().st_size
         except OSError:  # there is no such file
             return False
-        names = [os.path.abspath(path), str(path.resolve())]  # noqa: PTH100  links stay as they are
-        asked = [name.encode(errors="replace").decode() for name in names]  # keys are UTF-8
+        asked = [os.path.abspath(path), str(path.resolve())]  # noqa: PTH100  links stay as they are
         return any(key in asked or _is_same_file(Path(key), path) for key in self.store.alike(size, asked))
 
     def info(self) -> GalleryInfo:
