@@ -51,7 +51,7 @@ Tell = Callable[[str], None]
 
 
 def pairwise() -> dict[str, Metric]:
-    """Return the metrics that compare a picture with the true one, those of other distributions last.
+    """Return the metrics that compare a picture with the true one, those that other packages add last.
 
     Raises:
         ConfigError: one of them cannot be imported, or is no `Metric`.
@@ -89,7 +89,7 @@ class Evaluator:
         truth: the true pictures, each of any size.
         subjects: who each shows.
         direction: photos (`sketch2photo`) or sketches (`photo2sketch`) are the true ones.
-        metrics: which to measure, of `NAMES` and of what other distributions add; None for all that apply.
+        metrics: which to measure, of `NAMES` and of what other packages add; None for all that apply.
         seed: of the bootstrap and of NLDA's divisions.
 
     Attributes:

@@ -108,7 +108,7 @@ def _numbers(results: Results) -> list[str]:
     count, people = len(results.stems), len(set(results.subjects))
     lines = [
         f"On the {results.split} side of `{results.protocol}`: {count} pictures of {people} people. Intervals are",
-        "95 %, over people. `copy` is the input itself, a baseline without a model.",
+        "95 %, over people (NLDA: over its random divisions). `copy` is the input itself, a baseline without a model.",
         "",
         "| metric | better | value | interval | copy |",
         "|---|---|---|---|---|",

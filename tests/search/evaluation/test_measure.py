@@ -24,7 +24,7 @@ def _sure(scores: np.ndarray, rest: int) -> tuple[np.ndarray, float]:
 
 
 def test_a_perfect_route_finds_all_and_a_blind_one_nobody() -> None:
-    meter = Meter(NAMES, PEOPLE, divisions=5)
+    meter = Meter(NAMES, divisions=5)
     perfect = meter.measure("perfect", _scores(0.0))
     assert set(perfect.ranks) == {1}
     assert [perfect.rank[k].low for k in ("1", "5", "10")] == [1, 1, 1]
@@ -38,7 +38,7 @@ def test_a_perfect_route_finds_all_and_a_blind_one_nobody() -> None:
 
 def test_rates_are_counts_over_places_and_half_galleries() -> None:
     scores = _scores(0.4, others=8)
-    found = Meter(NAMES, PEOPLE, divisions=5, seed=7).measure("route", scores)
+    found = Meter(NAMES, divisions=5, seed=7).measure("route", scores)
     assert found.ranks == tuple(scores.places())
     for k in (1, 5, 10):
         share = sum(place <= k for place in found.ranks) / PEOPLE
@@ -59,7 +59,7 @@ def test_rates_are_counts_over_places_and_half_galleries() -> None:
 
 def test_open_set_intervals_are_those_of_resampled_people() -> None:
     """Each resample is measured from scratch: whole people repeated, its own threshold, no help from the weights."""
-    scores, meter = _scores(0.4), Meter(NAMES, PEOPLE, divisions=5, seed=1)
+    scores, meter = _scores(0.4), Meter(NAMES, divisions=5, seed=1)
     found = meter.measure("route", scores).open_set["0.1"]
     half = leave_out(scores, list(halves(PEOPLE, 5, 1)))
     rates = []
@@ -75,18 +75,18 @@ def test_open_set_intervals_are_those_of_resampled_people() -> None:
 
 
 def test_more_people_make_the_interval_narrower() -> None:
-    few = Meter(NAMES, PEOPLE, divisions=2).measure("few", _scores(0.5))
+    few = Meter(NAMES, divisions=2).measure("few", _scores(0.5))
     draw, many = np.random.default_rng(0), 320
     people = np.eye(many) + 0.28 * draw.standard_normal((many, many))
     names = [f"s{number}" for number in range(many)]
-    wide = Meter(names, many, divisions=2).measure("many", Scores(people, np.arange(many), np.zeros((many, 0))))
+    wide = Meter(names, divisions=2).measure("many", Scores(people, np.arange(many), np.zeros((many, 0))))
     assert 0.2 < few.rank["1"].value < 0.95
     assert 0.2 < wide.rank["1"].value < 0.95
     assert wide.rank["1"].high - wide.rank["1"].low < (few.rank["1"].high - few.rank["1"].low) / 2
 
 
 def test_calibration_compares_chances_with_what_came_true() -> None:
-    meter = Meter(NAMES, PEOPLE, divisions=5)
+    meter = Meter(NAMES, divisions=5)
     found = meter.measure("perfect", _scores(0.0), _sure)
     assert found.first is not None
     assert found.absent is not None
@@ -100,7 +100,7 @@ def test_calibration_compares_chances_with_what_came_true() -> None:
 
 def test_a_person_who_is_there_but_not_found_is_not_absent() -> None:
     blind = Scores(np.zeros((PEOPLE, PEOPLE)), np.arange(PEOPLE), np.zeros((PEOPLE, 0)))
-    found = Meter(NAMES, PEOPLE, divisions=5).measure("blind", blind, _sure)
+    found = Meter(NAMES, divisions=5).measure("blind", blind, _sure)
     assert found.absent is not None
     assert found.first is not None
     assert found.absent.error.value == pytest.approx(0.4)  # a half is absent, whoever comes first
@@ -110,7 +110,7 @@ def test_a_person_who_is_there_but_not_found_is_not_absent() -> None:
 def test_intervals_of_shares_stay_between_0_and_1() -> None:
     ends = []
     for seed in range(4):
-        found = Meter(NAMES, PEOPLE, divisions=2).measure("route", _scores(0.3, seed))
+        found = Meter(NAMES, divisions=2).measure("route", _scores(0.3, seed))
         ends += [end for rate in found.open_set.values() for end in (rate.low, rate.high)]
     assert 0 <= min(ends) <= max(ends) == 1
 
@@ -122,14 +122,14 @@ def test_chances_count_all_people_of_the_gallery() -> None:
         asked.append((len(scores) + rest, bool((np.diff(scores) <= 0).all())))
         return np.full(len(scores), 0.5 / len(scores)), 0.5
 
-    Meter(NAMES, PEOPLE, divisions=3).measure("route", _scores(0.3, others=150), listen)
+    Meter(NAMES, divisions=3).measure("route", _scores(0.3, others=150), listen)
     assert set(asked) == {(PEOPLE // 2 + 150, True)}
 
 
 def test_a_probe_without_a_face_is_found_by_nobody_and_alarms_nobody() -> None:
     scores = _scores(0.0)
     scores.people[0] = -np.inf
-    found = Meter(NAMES, PEOPLE, divisions=5).measure("route", scores, _sure)
+    found = Meter(NAMES, divisions=5).measure("route", scores, _sure)
     assert found.ranks[0] == PEOPLE
     assert found.rank["1"].value == pytest.approx(1 - 1 / PEOPLE)
     assert found.open_set["0.1"].value == pytest.approx(1 - 1 / PEOPLE)
@@ -138,10 +138,10 @@ def test_a_probe_without_a_face_is_found_by_nobody_and_alarms_nobody() -> None:
 
 
 def test_all_routes_meet_the_same_people() -> None:
-    meter, scores = Meter(NAMES, PEOPLE, divisions=3, seed=5), _scores(0.4)
+    meter, scores = Meter(NAMES, divisions=3, seed=5), _scores(0.4)
     assert meter.measure("route", scores) == meter.measure("route", scores)
-    assert meter.measure("route", scores) == Meter(NAMES, PEOPLE, divisions=3, seed=5).measure("route", scores)
-    assert meter.measure("route", scores) != Meter(NAMES, PEOPLE, divisions=3, seed=6).measure("route", scores)
+    assert meter.measure("route", scores) == Meter(NAMES, divisions=3, seed=5).measure("route", scores)
+    assert meter.measure("route", scores) != Meter(NAMES, divisions=3, seed=6).measure("route", scores)
 
 
 def test_chances_see_the_best_scores_of_the_gallery() -> None:
@@ -153,7 +153,7 @@ def test_chances_see_the_best_scores_of_the_gallery() -> None:
 
     scores = _scores(0.4, others=150)
     scores.people[:, 3] = -np.inf  # a photo without a face
-    Meter(NAMES, PEOPLE, divisions=1).measure("route", scores, asked)
+    Meter(NAMES, divisions=1).measure("route", scores, asked)
     for best, rest in seen:
         assert (len(best), rest) == (100, 60)
         assert np.isfinite(best).all()
@@ -163,7 +163,7 @@ def test_chances_see_the_best_scores_of_the_gallery() -> None:
 def test_groups_are_people_searched_for_among_all() -> None:
     scores = _scores(0.4, others=8)
     says = ["f", "m", "m", ""] * (PEOPLE // 4)
-    found = Meter(NAMES, PEOPLE, divisions=5, groups={"gender": says}).measure("route", scores)
+    found = Meter(NAMES, divisions=5, groups={"gender": says}).measure("route", scores)
     assert {value: group.sketches for value, group in found.groups["gender"].items()} == {"f": 5, "m": 10}
     half, height = leave_out(scores, list(halves(PEOPLE, 5, 0))), found.open_set["0.1"].threshold
     for value, group in found.groups["gender"].items():
@@ -175,7 +175,7 @@ def test_groups_are_people_searched_for_among_all() -> None:
 
 
 def test_a_group_for_itself_is_everybody() -> None:
-    whole = Meter(NAMES, PEOPLE, divisions=5, groups={"all": ["yes"] * PEOPLE}).measure("route", _scores(0.4))
+    whole = Meter(NAMES, divisions=5, groups={"all": ["yes"] * PEOPLE}).measure("route", _scores(0.4))
     (group,) = whole.groups["all"].values()
     assert group.first == whole.rank["1"]
     assert group.alarms.value <= 0.1

@@ -96,7 +96,7 @@ def evaluate(
         results = evaluate_search(
             describer(embedder, photo2sketch=photo2sketch, sketch2photo=sketch2photo),
             task,
-            routes=[route for route in ROUTES if routes is None or route in routes],
+            routes=[route for route in ROUTES if not routes or route in routes],
             distractors=others,
             group_by=group_by or (),
             seed=seed,

@@ -85,7 +85,7 @@ def _remove(gallery: Gallery, names: tuple[str, ...]) -> None:
 def _check(gallery: Gallery, photos: tuple[Path, ...], report: Report) -> None:
     """Refuse a run that found no photo, or left a gallery empty because it could use none."""
     left = len(report.skipped)
-    if photos and not (left or report.added or report.refreshed or report.unchanged):
+    if photos and not (left or report.added or report.refreshed or report.unchanged or report.renamed):
         from facesketch.images.io import NO_PICTURE
 
         first = min(report.passed_over, key=lambda each: each[1] == NO_PICTURE, default=None)

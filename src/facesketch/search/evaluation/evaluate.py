@@ -164,7 +164,7 @@ def evaluate_search(
     groups = task.groups(group_by)
     run = _Run(describer, task, tuple(routes), progress or (lambda done, total, what: None))
     scores = run.compare(distractors)
-    meter = Meter(task.subjects, len(set(task.subjects)), divisions=divisions, seed=seed, groups=groups)
+    meter = Meter(task.subjects, divisions=divisions, seed=seed, groups=groups)
     with run.timed("measuring"):
         galleries = run.measure(scores, meter, distractors)
     return SearchResults(
@@ -296,7 +296,7 @@ class _Run:
     def _chance(self, route: Route, smallest: int) -> Chance | None:
         """Return the chances of a route, unless the smallest gallery has too few people or nothing was measured."""
         if smallest < FEWEST:
-            self.left_out[f"chances of {smallest} people"] = f"too few for chances: there must be {FEWEST} or more"
+            self.left_out[f"chances of {smallest} people"] = f"there must be {FEWEST} or more"
             return None
         try:
             known = calibration(self.describer.embedder, route)

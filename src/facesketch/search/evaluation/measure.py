@@ -30,8 +30,7 @@ class Meter:
     """Measures routes over the same probes, with the same resamples and the same people left out.
 
     Args:
-        subjects: who each probe shows, by name.
-        people: how many people there are, at least 2.
+        subjects: who each probe shows, by name; at least 2 people.
         divisions: how often they are divided into halves.
         seed: of resamples and divisions.
         groups: by the name of a column, its value for each probe; empty where it has none.
@@ -40,17 +39,16 @@ class Meter:
     def __init__(
         self,
         subjects: Sequence[str],
-        people: int,
         *,
         divisions: int = DIVISIONS,
         seed: int = 0,
         groups: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
-        assert people > 1, "one person to find, and one to leave out"
         self._subjects, self._seed, self._groups = np.asarray(subjects), seed, groups or {}
         self._bootstrap = Bootstrap(subjects, seed=seed)
         self._probes = len(subjects)
-        self.masks: list[Mask] = list(halves(people, divisions, seed))
+        assert self._bootstrap.count > 1, "one person to find, and one to leave out"
+        self.masks: list[Mask] = list(halves(self._bootstrap.count, divisions, seed))
 
     def measure(self, title: str, scores: Scores, chance: Chance | None = None) -> RouteScore:
         """Return what a route found, or what a baseline did.

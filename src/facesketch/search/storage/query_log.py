@@ -13,7 +13,7 @@ from facesketch.errors import OutputError
 
 try:
     import fcntl
-except ImportError:  # Windows, where a single write at the end of a file is whole too
+except ImportError:  # Windows, where lines of two processes may mix
     fcntl = None  # type: ignore[assignment]
 
 NAME = "queries.jsonl"
@@ -22,8 +22,8 @@ NAME = "queries.jsonl"
 def append(folder: Path, record: Mapping[str, Any]) -> None:
     """Append a query to a gallery's `queries.jsonl`, with the time in UTC.
 
-    The line is whole or not there, even if several processes append at once, and is on the disk when this returns. If a
-    killed process left an incomplete line, it is ended first. Only the owner may read the file.
+    The line is whole or not there, even if several processes append at once (except on Windows), and is on the disk
+    when this returns. If a killed process left an incomplete line, it is ended first. Only the owner may read the file.
 
     Args:
         folder: the gallery's, on this machine; object storage cannot append to a file.
