@@ -85,6 +85,15 @@ def test_inputs_are_never_overwritten(tmp_path: Path, monkeypatch: pytest.Monkey
         plan([picture], Path("a.png"))
 
 
+def test_letter_case_does_not_tell_names_apart(tmp_path: Path) -> None:
+    picture = _picture(tmp_path / "in" / "IMG.JPG")  # macOS and Windows would write img.jpg over it
+    for paths, out in (([tmp_path / "in"], tmp_path / "in"), ([picture], tmp_path / "in" / "img.jpg")):
+        with pytest.raises(OutputError, match="never overwritten"):
+            plan(paths, out, suffix=".jpg")
+    jobs = plan([_picture(tmp_path / "x" / "A.jpg"), _picture(tmp_path / "y" / "a.jpg")], tmp_path / "out")
+    assert [job.target.name for job in jobs] == ["A.png", "a.jpg.png"]
+
+
 def test_a_folder_inside_the_input_is_not_read_again(tmp_path: Path) -> None:
     _picture(tmp_path / "in" / "a.png")
     _picture(tmp_path / "in" / "out" / "a.png")

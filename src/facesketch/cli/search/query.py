@@ -112,7 +112,7 @@ def _check(pictures: tuple[Path, ...], top: int, face: int | None, sheet: Path |
     if sheet is not None and top > _ON_SHEET:
         raise ConfigError(f"--top {top}: a hit sheet has room for {_ON_SHEET}", "ask for fewer, or use --json")
     for option, path in (("--sheet", sheet), ("--json", json)):
-        if path is not None and path != _PIPE and path.resolve() in [each.resolve() for each in pictures]:
+        if path is not None and path.exists() and any(each.exists() and path.samefile(each) for each in pictures):
             raise ConfigError(f"{option} {path}: is the sketch itself", "give another name")
     if json is not None and json != _PIPE and json.suffix.lower() != ".json":
         raise ConfigError(f"--json {json}", "expected a name that ends in .json, such as hits.json, or - to print it")

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from facesketch.data.layouts.tree import fold
 from facesketch.errors import ConfigError, ImageError, OutputError
 from facesketch.files import is_folder, part_name, require_folder_name
 from facesketch.images.io import EXPECTED, NO_PICTURE, SUFFIXES, WRITABLE, why_passed_over
@@ -191,14 +192,17 @@ def _is_picture(entry: os.DirEntry[str], passed_over: list[Skipped]) -> bool:
 
 
 def _part_clashes(pairs: list[_Pair], sheet: bool) -> None:
-    """Give pictures that would share a name different ones: the second keeps its suffix, a third gets a number."""
+    """Give pictures that would share a name different ones: the second keeps its suffix, a third gets a number.
+
+    Letter case does not count, as it does not on macOS and Windows.
+    """
     taken: set[tuple[str, str]] = set()
     for pair in pairs:
         name, number = pair.name, 1
-        while {(pair.folder, made) for made in _made(pair.stem, sheet)} & taken:
+        while {(pair.folder, fold(made)) for made in _made(pair.stem, sheet)} & taken:
             pair.stem = name if number == 1 else f"{name}-{number}"
             number += 1
-        taken.update((pair.folder, made) for made in _made(pair.stem, sheet))
+        taken.update((pair.folder, fold(made)) for made in _made(pair.stem, sheet))
 
 
 def _made(stem: str, sheet: bool) -> tuple[str, ...]:
@@ -206,15 +210,15 @@ def _made(stem: str, sheet: bool) -> tuple[str, ...]:
 
 
 def _inputs(pairs: list[_Pair]) -> dict[str, set[str]]:
-    """Return the names of the inputs by the real folder they lie in, links under the names they lead to as well."""
+    """Return the folded names of the inputs by the real folder they lie in, also of those that links lead to."""
     folders: dict[str, str] = {}
     inputs: dict[str, set[str]] = {}
     for pair in pairs:
         folder = folders.get(pair.source) or folders.setdefault(pair.source, os.path.realpath(pair.source))
-        inputs.setdefault(folder, set()).add(pair.name)
+        inputs.setdefault(folder, set()).add(fold(pair.name))
         if pair.link:
             real = Path(pair.source, pair.name).resolve()
-            inputs.setdefault(os.fspath(real.parent), set()).add(real.name)
+            inputs.setdefault(os.fspath(real.parent), set()).add(fold(real.name))
     return inputs
 
 
@@ -230,8 +234,8 @@ def _jobs(pairs: list[_Pair], suffix: str, *, overwrite: bool, numbered: bool, s
         plain = f"{pair.stem}{suffix}"
         name, folder = f"{pair.stem}-1{suffix}" if numbered else plain, real(pair.folder)
         beside = f"{pair.stem}-sheet{suffix}" if sheet else None
-        hit = next((made for made in (name, beside) if made in inputs.get(folder, ())), None)
-        if hit is None and plain in without_number.get(folder, ()):
+        hit = next((made for made in (name, beside) if made and fold(made) in inputs.get(folder, ())), None)
+        if hit is None and fold(plain) in without_number.get(folder, ()):
             hit = f"{pair.stem}-2{suffix}"
         if hit is not None:
             seen = f"{Path(pair.folder, hit)}: is one of the inputs and is never overwritten"
