@@ -86,6 +86,13 @@ def test_a_model_is_pushed_fetched_and_used(
     assert (done.returncode, Path(done.stdout.strip().removeprefix("hub:anna/first: "))) == (0, file), done.stderr
 
 
+def test_an_onnx_model_stays_without_a_network(typed: Callable[..., Any], hub: type[Hub]) -> None:
+    hub.files["model.onnx"] = b"a model"
+    kept = typed("models", "fetch", "hub:anna/first")
+    assert kept.returncode == 0, kept.stderr
+    assert typed("models", "fetch", "hub:anna/first", address="http://127.0.0.1:9").stdout == kept.stdout
+
+
 def test_what_the_hub_refuses_is_one_line(typed: Callable[..., Any], hub: type[Hub], run: Path) -> None:
     for words, said, options in (
         (("push", run, "hub:anna/first"), "hub:anna/first: ", {"token": "hf_wrong"}),

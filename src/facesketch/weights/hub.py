@@ -31,7 +31,7 @@ def fetch(name: str) -> Path:
     """
     repository, revision = parse(name)
     with told(name):
-        from huggingface_hub import hf_hub_download
+        from huggingface_hub import hf_hub_download, try_to_load_from_cache
         from huggingface_hub.errors import LocalEntryNotFoundError, RemoteEntryNotFoundError
 
         for file in FILES:
@@ -39,9 +39,12 @@ def fetch(name: str) -> Path:
                 return Path(hf_hub_download(repository, file, revision=revision, cache_dir=cache_folder() / "hub"))
             except RemoteEntryNotFoundError:
                 continue
-            except LocalEntryNotFoundError as error:  # no answer, and nothing fetched before
+            except LocalEntryNotFoundError as error:  # no answer
+                cached = (try_to_load_from_cache(repository, each, cache_folder() / "hub", revision) for each in FILES)
+                if kept := next((each for each in cached if isinstance(each, str)), None):
+                    return Path(kept)
                 raise MissingExtraError(f"{name}: the hub does not answer", "check the network") from error
-    raise MissingExtraError(f"{name}: holds no {' or '.join(FILES)}", "give a model that `push` wrote")
+    raise MissingExtraError(f"{name}: holds no {' or '.join(FILES)}", "give one that facesketch push has uploaded")
 
 
 def parse(name: str) -> tuple[str, str | None]:
