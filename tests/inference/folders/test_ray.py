@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from facesketch.errors import CheckpointError, ImageError, MissingExtraError, OutputError
+from facesketch.errors import CheckpointError, ImageError, MissingExtraError, OutputError, ResourceError
 from facesketch.inference.folders import ray_runner
 from facesketch.inference.folders.pipeline import Limits
 from facesketch.inference.folders.plan import Job, plan
@@ -43,6 +43,11 @@ def test_a_cluster_gets_as_many_workers_as_it_has_room_for(
     alive = [{"Alive": True, "Resources": each} for each in nodes]
     crew = ray_runner._crew([*alive, {"Alive": False, "Resources": {"CPU": 64.0}}], device)
     assert crew == (workers, processors, int(device == "cuda"))
+
+
+def test_a_cluster_without_a_gpu_is_not_waited_for() -> None:
+    with pytest.raises(ResourceError, match="no machine of the Ray cluster has a GPU"):
+        ray_runner._crew([{"Alive": True, "Resources": {"CPU": 8.0}}], "cuda")
 
 
 def test_a_worker_tells_what_became_of_each_job(

@@ -77,7 +77,10 @@ def _crew(nodes: Sequence[dict[str, Any]], device: str) -> tuple[int, int, int]:
     """
     there = [node["Resources"] for node in nodes if node["Alive"]]
     if device == "cuda":
-        return max(1, int(sum(each.get("GPU", 0) for each in there))), 1, 1
+        gpus = int(sum(each.get("GPU", 0) for each in there))
+        if not gpus:  # workers would wait for one without end
+            raise ResourceError("`device` cuda: no machine of the Ray cluster has a GPU", "leave out `device`")
+        return gpus, 1, 1
     processors = [int(each["CPU"]) for each in there if each.get("CPU", 0) >= 1]
     share = min([_PROCESSORS, *processors])
     return max(1, sum(each // share for each in processors)), share, 0
