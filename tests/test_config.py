@@ -12,7 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from facesketch.config import AugmentConfig, DataConfig, MethodConfig, RunConfig, TrainConfig, parse, read_toml, to_toml
+from facesketch.config import (
+    AugmentConfig,
+    DataConfig,
+    MethodConfig,
+    RunConfig,
+    TrainConfig,
+    configure,
+    parse,
+    read_toml,
+    to_toml,
+)
 from facesketch.errors import ConfigError
 
 _TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
@@ -81,6 +91,16 @@ def test_awkward_text_survives_toml(text: str) -> None:
     again = parse(tomllib.loads(toml), "again")
     assert again.data.folder == Path(f"a{text}b")
     assert again.data.layout == text
+
+
+def test_a_file_of_windows_begins_with_a_mark(tmp_path: Path) -> None:
+    (tmp_path / "run.toml").write_text("[train]\nepochs = 3\n", encoding="utf-8-sig")
+    assert configure("pix2pix", {}, tmp_path / "run.toml").train.epochs == 3
+
+
+def test_the_method_is_named_by_its_argument_alone() -> None:
+    with pytest.raises(ConfigError, match="unknown key 'name'"):
+        configure("pix2pix", {"name": "my run"})
 
 
 def test_the_toml_is_what_a_person_would_write() -> None:

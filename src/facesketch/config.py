@@ -78,7 +78,7 @@ class AugmentConfig(Frozen):
     shift: Annotated[float, Field(ge=0, lt=0.9)] = 0.04
     """Largest shift, as a share of the side."""
     elastic: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
-    """Largest elastic shift of single points, as a share of the side; it changes the shape of faces."""
+    """Largest elastic shift of individual points, as a share of the side; it changes the shape of faces."""
     light: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """Largest change of a photo's brightness and contrast, as a share."""
 
@@ -192,7 +192,7 @@ def parse(value: dict[str, Any], origin: str) -> RunConfig:
     try:
         return RunConfig.model_validate(value)
     except ValidationError as error:
-        raise ConfigError(f"{origin}: {explain(error, RunConfig)}") from error
+        raise ConfigError(f"{origin}: {explain(error, RunConfig, settings=True)}") from error
 
 
 SECTIONS: dict[str, type[Frozen]] = {"data": DataConfig, "augment": AugmentConfig, "train": TrainConfig}
@@ -209,6 +209,8 @@ def configure(method: str | None, settings: dict[str, Any], file: Path | None = 
     Raises:
         ConfigError: no method is named, a key is unknown, or a value is out of range.
     """
+    if method is not None and "name" in settings:
+        raise ConfigError("unknown key 'name'", "the method is named by the first argument")
     value = read_toml(file) if file else {}
     for name in (*SECTIONS, "method"):
         if not isinstance(value.get(name, {}), dict):
@@ -229,14 +231,25 @@ def configure(method: str | None, settings: dict[str, Any], file: Path | None = 
     return parse(value | sections, str(file or "settings"))
 
 
-def explain(error: ValidationError, model: type[BaseModel]) -> str:
-    """Turn pydantic's first complaint into one line."""
+def explain(error: ValidationError, model: type[BaseModel], *, settings: bool = False) -> str:
+    """Turn pydantic's first complaint into one line.
+
+    Args:
+        error: what pydantic raised.
+        model: what it checked.
+        settings: whether that is a part of the settings, whose other keys it may be mistaken for.
+    """
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
-        known = _keys(model, [str(part) for part in first["loc"][:-1]])
-        others = [] if model is RunConfig else [key for section in SECTIONS.values() for key in section.model_fields]
-        near = nearest(str(first["loc"][-1]), [*known, *others])  # in Python, `train` takes the keys of all sections
+        *path, key = map(str, first["loc"])
+        known, others = _keys(model, path), list[str]()
+        if settings:
+            home = next((name for name, section in SECTIONS.items() if key in section.model_fields), None)
+            if home is not None:
+                return f"unknown key '{where}'; it belongs in the section [{home}]"
+            others = [] if model is RunConfig else [each for kind in SECTIONS.values() for each in kind.model_fields]
+        near = nearest(key, [*known, *others])  # in Python, `train` takes the keys of all sections
         return f"unknown key '{where}'; {near or 'known: ' + ', '.join(sorted(known))}"
     message = first["msg"].removeprefix("Value error, ")
     message = message[0].lower() + message[1:]
@@ -264,11 +277,11 @@ def read_toml(path: Path) -> dict[str, Any]:
         ConfigError: the file is missing or is not TOML.
     """
     try:
-        return tomllib.loads(read_file(path).decode())
+        return tomllib.loads(read_file(path).decode("utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
         reason = (error.strerror or "error").lower() if isinstance(error, OSError) else "not UTF-8"
         raise ConfigError(f"{path}: cannot be read ({reason})", "give a TOML file with `config`") from error
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # also a number of thousands of digits
         raise ConfigError(f"{path}: not TOML: {error}") from error
     except RecursionError as error:
         raise ConfigError(f"{path}: nested too deeply", "give a TOML file with sections of keys") from error

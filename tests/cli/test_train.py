@@ -201,6 +201,10 @@ def test_a_folder_that_holds_a_run_is_refused(
         ("[train]\nepoch = 3", "unknown key 'train.epoch'; did you mean 'epochs'"),
         ("[trian]\nepochs = 3", "unknown key 'trian'; did you mean 'train'"),
         ("[train]\nepochs = 'three'", "train.epochs = 'three'"),
+        ("[train]\nsize = 128", "unknown key 'train.size'; it belongs in the section [data]"),
+        ("[method]\nepochs = 3", "unknown key 'epochs'; it belongs in the section [train]"),
+        ("epochs = 3", "unknown key 'epochs'; it belongs in the section [train]"),
+        (f"[train]\nseed = {'1' * 5000}", "not TOML"),
         ("[train]\nepochs = 3\nsteps = 3", "epochs and steps both set the length"),
         ("[method]\nlossy = 'mae'", "unknown key 'lossy'; did you mean 'loss'"),
         ("[method]\nname = 3", "method.name = 3"),
@@ -245,6 +249,7 @@ def test_resuming_takes_no_other_settings(
         (["--hidden", "3"], "--hidden"),
         (["--out", "x"], "--out"),
         (["--direction", "sketch2photo"], "--direction"),
+        (["pix2pix"], "pix2pix"),
     ):
         line = refused("train", "--resume", run, *words)
         assert line == f"--resume uses the run's own settings; leave out {name}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -46,11 +47,11 @@ def train(
     from facesketch.training.run_folder import summary
 
     if resume is not None:
-        others = {"out": out, "method": method, "direction": direction, "config": config}
+        others = {"out": out, "direction": direction, "config": config}
         extra = [name for name in (*given, *options) if name not in trainer.CHANGEABLE]
         extra += [name for name, value in others.items() if value is not None]
-        if extra:
-            flags = ", ".join(f"`{name}`" for name in extra)
+        if extra or method is not None:
+            flags = ", ".join([*(f"`{name}`" for name in extra), *filter(None, [method])])
             raise ConfigError("--resume uses the run's own settings", f"leave out {flags}")
         run = trainer.resume(resume, data=data, quiet=quiet, **given)
     elif out is None:
@@ -61,7 +62,7 @@ def train(
         settings |= {} if direction is None else {"direction": direction}
         run = trainer.train(configure(method, settings, config), out, quiet=quiet)
     if not quiet and is_first_process():
-        note(f"{summary(run)}; type: facesketch translate PICTURE --model {run} --out RESULT.png")
+        note(f"{summary(run)}; type: facesketch translate PICTURE --model {shlex.quote(str(run))} --out RESULT.png")
 
 
 def _known(method: str | None, config: Path | None, options: dict[str, str]) -> dict[str, str]:

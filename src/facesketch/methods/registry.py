@@ -87,7 +87,7 @@ def resolve(config: RunConfig) -> RunConfig:
     try:
         options = kind.model_validate(config.method.options)
     except ValidationError as error:
-        raise ConfigError(f"{name}: {explain(error, kind)}") from error
+        raise ConfigError(f"{name}: {explain(error, kind, settings=True)}") from error
     if config.direction not in kind.directions:
         raise ConfigError(f"{name} does not support {config.direction}", f"it supports {', '.join(kind.directions)}")
     if kind.exemplars and train.best_by == "loss":

@@ -120,7 +120,7 @@ def resume(out: str | Path, *, data: str | Path | None = None, quiet: bool = Fal
         try:
             update = {"data": DataConfig(**pictures), "train": TrainConfig(**settings)}
         except ValidationError as error:
-            raise ConfigError(explain(error, RunConfig)) from error
+            raise ConfigError(explain(error, RunConfig, settings=True)) from error
         config = config.model_copy(update=update)
         state = load_state(folder)
         done = {"steps": state["position"]["step"], "epochs": state["position"]["epoch"]} if state else {}
