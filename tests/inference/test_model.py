@@ -355,6 +355,12 @@ def test_models_of_each_direction_are_loaded_when_they_are_needed(
         model(picture, style="sofft")
 
 
+def test_a_style_that_the_package_s_models_lack_is_refused_at_once() -> None:
+    with pytest.raises(ConfigError, match="charcoal"):
+        facesketch.load(style="charcoal")
+    assert facesketch.load(style="fs2k-1").directions == ("photo2sketch", "sketch2photo")
+
+
 # Colours
 
 

@@ -227,6 +227,11 @@ def test_an_unknown_word_for_loading_is_refused_with_the_nearest() -> None:
         load("photo_to_sketch")
 
 
+def test_the_pencil_draws_with_any_engine() -> None:
+    picture = _noise(20, 20)
+    assert np.array_equal(load("pencil", engine="onnx")(picture), load("pencil")(picture))
+
+
 @pytest.mark.parametrize(
     ("settings", "near"),
     [({"direction": "photo_to_sketch"}, "photo2sketch"), ({"precision": "bf17"}, "bf16"), ({"epoch": 3}, "epochs")],

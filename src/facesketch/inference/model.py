@@ -83,7 +83,10 @@ def load(
     opened = partial(load_translator, weights=weights, device=device, engine=engine)
     if path is not None:
         return Model(opened(path), style=style)
-    return Model({each: partial(opened, shipped.path(each)) for each in DIRECTIONS}, style=style)
+    model = Model({each: partial(opened, shipped.path(each)) for each in DIRECTIONS}, style=style)
+    if style is not None:
+        model.check(Request(style=style))
+    return model
 
 
 @dataclass(frozen=True)

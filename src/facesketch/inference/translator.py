@@ -80,16 +80,16 @@ def require_options(weights: str, engine: str, device: str) -> None:
 
 
 def _open(path: str, weights: str, device: str, engine: EngineName) -> Engine:
+    if untrained(path):  # any engine will do
+        from facesketch.inference.engines.pencil_engine import PencilEngine
+
+        return PencilEngine()
     exported = path.lower().endswith(ONNX_SUFFIX)
     if engine == "torch" and exported:
         raise ConfigError(f"{path}: PyTorch does not run .onnx files", "give the run folder, or `engine` onnx")
     if engine in {"onnx", "openvino", "openvino-bf16"} and not exported:
         hint = f"type: facesketch export {path} `out` model.onnx, and give that"
         raise ConfigError(f"{path}: {engine} runs .onnx files", hint)
-    if untrained(path):
-        from facesketch.inference.engines.pencil_engine import PencilEngine
-
-        return PencilEngine()
     if not exported:
         read_header(model_file(Path(path), weights))  # a bad path is reported before a missing extra
         require("train", f"{path}: a model that is not exported to .onnx")
