@@ -93,10 +93,10 @@ def threads() -> int:
 
 @cache
 def free_threads() -> int:
-    """Return how many threads to start a long computation with, and the same in all of this process.
+    """Return how many threads a long computation should use; all calls in a process return the same.
 
-    `OMP_NUM_THREADS`, or one for each processor that no other program uses in at least one of some looks, and at least
-    one. Where others work, threads wait for each other, which costs processor time.
+    That is `OMP_NUM_THREADS`, or the number of processors that other programs leave free, the most seen in a few looks,
+    and at least one. Where others work, threads wait for each other, which costs processor time.
     """
     most = threads()
     if "OMP_NUM_THREADS" in os.environ:
@@ -116,7 +116,8 @@ def sleep_soon() -> None:
     """Have threads that wait for work sleep after some 30 microseconds, about what putting one to sleep costs.
 
     By default OpenMP and OpenBLAS spin for milliseconds. Where other programs need the processors, or a quota counts
-    the time, that costs more than it brings. Call it before the libraries load; what the environment says goes first.
+    the time, that costs more than it brings. Call it before the libraries load; settings in the environment take
+    precedence.
     """
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "1000")

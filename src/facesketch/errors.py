@@ -132,7 +132,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "bulk": ("ray",),
     "tensorboard": ("tensorboard",),
     "wandb": ("wandb",),
-    "hub": ("huggingface_hub",),
+    "hub": ("huggingface_hub", "tomli_w"),
 }
 """The modules that each extra brings, as they are imported."""
 

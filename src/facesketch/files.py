@@ -32,8 +32,8 @@ def atomic(path: Path) -> Iterator[IO[bytes]]:
     """Open a binary file that appears under `path` only once it is complete.
 
     The bytes go to `.NAME.PID.part` in the same folder and are flushed to the disk; the file is then renamed to `path`.
-    When the block raises, nothing is left behind and an older `path` stays as it was. Its first write into a folder
-    also removes the parts that this user's dead processes left there.
+    When the block raises, nothing is left behind and an older `path` stays as it was. The first write of a
+    process into a folder also removes the parts that this user's dead processes left there.
 
     Raises:
         OutputError: the folder cannot be made or written, or the disk is full.

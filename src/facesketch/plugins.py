@@ -26,7 +26,7 @@ def load(what: str, name: str, path: str) -> Any:
 
     Args:
         what: `method`, `metric` or `embedder`, for the error.
-        name: under which it is known.
+        name: its name.
         path: `module:attribute`.
 
     Raises:

@@ -53,7 +53,7 @@ class MethodContract:
         >>> TestPix2Pix().test_result_has_the_size_of_the_input()
 
     Attributes:
-        name: under which `facesketch.list_methods` lists the method.
+        name: the method's name in `facesketch.list_methods()`.
         options: options that make it small, so that its tests take seconds.
         size: the side of the training pictures.
     """
@@ -226,7 +226,7 @@ class EmbedderContract:
         >>> TestHog().test_rows_are_unit_vectors()
 
     Attributes:
-        name: under which a gallery is told to use it.
+        name: the embedder's name.
     """
 
     name: ClassVar[str]

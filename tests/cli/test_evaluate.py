@@ -106,7 +106,7 @@ def test_translated_pictures_are_kept(sample: Path, tmp_path: Path, capsys: pyte
 @pytest.mark.parametrize(
     ("tokens", "line"),
     [
-        ((), "neither a model nor pictures"),
+        ((), "neither a model nor pictures; give a run folder, a model file or 'pencil', or else"),
         (("pencil", "--images", "x"), r"a model \(pencil\) and `images` x"),
         (("--images", "x"), "`images` needs a direction"),
         (("--images", "x", "--direction", "photo2sketch", "--pictures", "y"), "leave it out with `images`"),

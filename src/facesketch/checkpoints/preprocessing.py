@@ -41,7 +41,7 @@ class Preprocessing(Frozen):
     styles: tuple[str, ...] = ()
     """The styles that it has learned; the first is the default."""
     colours: tuple[Part, ...] = ()
-    """What it takes the colour of as a hint."""
+    """The parts whose colour it takes as a hint."""
     faces: FaceFrame | None = None
     """The frame of the faces that it learned from, and so takes; None for pictures of any framing.
 
@@ -51,7 +51,7 @@ class Preprocessing(Frozen):
     @field_validator("faces", mode="before")
     @classmethod
     def _whole(cls, value: Any) -> Any:
-        """Refuse a frame of which only a part is told: defaults would stand in for the rest."""
+        """Refuse an incomplete frame: defaults would stand in for the rest."""
         names = {field.name for field in fields(FaceFrame)}
         if isinstance(value, dict) and value.keys() != names:
             raise ValueError(f"expected {', '.join(sorted(names))}")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
     from rich.table import Table
 
-Quiet = Annotated[bool, Parameter(help="Show no progress.")]
+Quiet = Annotated[bool, Parameter(help="Show no progress.", negative=())]
 Weights = Annotated[
     Literal["best", "last"],
     Parameter(help="Which of a run's weights to use: the best on its validation pairs, or the last."),

@@ -62,7 +62,7 @@ def _system() -> Iterator[Finding]:
     from facesketch.devices import processors
 
     threads = os.environ.get("OMP_NUM_THREADS", "")
-    limit = f"OMP_NUM_THREADS is {threads}" if threads else "all threads are used"
+    limit = f"OMP_NUM_THREADS is {threads}" if threads else "OMP_NUM_THREADS is not set"
     yield Finding("system", "facesketch", "ok", f"{__version__} in {Path(__file__).parents[1]}")
     yield Finding("system", "Python", "ok", f"{platform.python_version()} on {platform.platform()}")
     yield Finding("system", "processors", "ok", f"{processors()} of {os.cpu_count()}; {limit}")

@@ -25,7 +25,8 @@ def export(
 
     Args:
         run: A run folder, or a .safetensors file.
-        out: The .onnx file to write. A model that serves both directions gives one for each, named after it.
+        out: The .onnx file to write. For a model that serves both directions, you get two files, with the
+            direction added to each name.
         precision: `fp16` halves the file, and pictures differ by rounding only. `int8` quarters it, and pictures differ
             a little.
         direction: Export only this direction of a model that serves both.

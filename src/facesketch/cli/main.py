@@ -94,10 +94,12 @@ def main(tokens: Sequence[str] | None = None) -> None:
     except BrokenPipeError:
         raise SystemExit(0) from None
     except OSError as error:
-        if error.errno != errno.ENOSPC:
+        if error.errno == errno.ENOSPC:
+            sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115  Python would fail to flush the old one at exit
+            _stop("standard output cannot be written: the disk is full; free some space, or write elsewhere")
+        if error.filename is None:
             raise
-        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115  Python would fail to flush the old one at exit
-        _stop("standard output cannot be written: the disk is full; free some space, or write elsewhere")
+        _stop(f"{error.filename}: {(error.strerror or 'error').lower()}")
 
 
 def _stop(message: str) -> None:

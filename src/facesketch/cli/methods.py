@@ -7,7 +7,9 @@ import inspect
 from importlib.util import find_spec
 from itertools import pairwise
 from textwrap import dedent
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
 
 from facesketch.cli.console import console, print_json, say, table
 
@@ -15,7 +17,9 @@ if TYPE_CHECKING:
     from facesketch.config import RunConfig
 
 
-def methods(name: str | None = None, /, *, size: int = 256, json: bool = False) -> None:
+def methods(
+    name: str | None = None, /, *, size: int = 256, json: Annotated[bool, Parameter(negative="")] = False
+) -> None:
     """List the families of models, or the options of one.
 
     Args:
@@ -99,7 +103,7 @@ def _print_options(name: str, found: Any) -> None:
             f"and learning rate {defaults.learning_rate:g}."
         )
     told = _docstrings(found)
-    for option, field in found.model_fields.items():
+    for option, field in found.model_fields.items() if found.learned else ():
         flag, about = f"--{option.replace('_', '-')}", field.description or told.get(option, "")
         lines.append(f"  {flag} ({_choices(field)}) default {field.default}" + (f"\n      {about}" if about else ""))
     say(*lines)
@@ -121,4 +125,6 @@ def _choices(field: Any) -> str:
 
     if get_origin(field.annotation) is Literal:
         return "|".join(str(choice) for choice in get_args(field.annotation))
+    if get_origin(field.annotation) is tuple:
+        return "names, separated by commas"
     return getattr(field.annotation, "__name__", "path")

@@ -140,7 +140,7 @@ def _check_paths(paths: Sequence[Path]) -> None:
         if path.is_fifo():
             raise ConfigError(f"{path}: is a pipe", "type `-` and pipe the picture to standard input")
         if str(path).startswith("--") and not path.exists():
-            known = [f"--{name}" for name in names if name != "paths"]
+            known = [f"--{name}" for name in names if name not in {"paths", "colours"}]
             raise ConfigError(f"unknown option {path}", nearest(str(path), known))
 
 

@@ -98,7 +98,7 @@ def evaluate(
     images, out, pictures = (None if path is None else Path(path) for path in (images, out, pictures))
     if (model is None) == (images is None):
         seen = "neither a model nor pictures" if model is None else f"a model ({model}) and `images` {images}"
-        raise ConfigError(seen, "give a run folder, a model file or `pencil`, or else `images` FOLDER")
+        raise ConfigError(seen, "give a run folder, a model file or 'pencil', or else `images` FOLDER")
     require_seed(seed)
     if out is not None:
         require_name(out)

@@ -189,8 +189,9 @@ def plan(preset: str, *, only: Sequence[str] = (), seeds: int | None = None) -> 
 
     for part in only:
         if not any(matches(cell, part) for cell in cells):
-            names = [*FAMILIES, *(cell.name for cell in cells)]
-            raise ConfigError(f"`only` {part}: no such cell", nearest(part, names, "known: " + ", ".join(FAMILIES)))
+            methods = dict.fromkeys(cell.method for cell in cells)
+            names = [*methods, *(cell.name for cell in cells)]
+            raise ConfigError(f"`only` {part}: no such cell", nearest(part, names, f"known: {', '.join(methods)}"))
     wanted = {cell.name for cell in cells if not only or any(matches(cell, part) for part in only)}
     for cell in reversed(cells):  # with the shorter runs that they extend
         if cell.name in wanted and cell.extends:

@@ -56,7 +56,7 @@ def open_published(path: Path, rewritten: Callable[[bytes], bytes]) -> Inference
 
     Args:
         path: the file.
-        rewritten: makes of the file's bytes what ONNX Runtime can read, or runs faster.
+        rewritten: turns the file's bytes into what ONNX Runtime can read, or runs faster.
 
     Raises:
         CheckpointError: the file is missing or damaged, or ONNX Runtime cannot read it.

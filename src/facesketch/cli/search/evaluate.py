@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from facesketch.cli.console import Bar, console, escape, percent, table
+from facesketch.cli.console import Bar, Quiet, console, escape, percent, table
 from facesketch.errors import require, require_seed
 from facesketch.files import require_folder_name
 
@@ -41,7 +41,7 @@ def evaluate(
     sketch2photo: str | None = None,
     out: Path | None = None,
     seed: int = 0,
-    quiet: Annotated[bool, Parameter(negative=())] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Search for the photo of every sketch in a data set, and measure how often it is found and how good chances are.
 
@@ -71,8 +71,6 @@ def evaluate(
         A study's report shows them if the folder is `search/` in the study's folder.
     seed
         The seed of the bootstrap, of who is left out, and of drawn faces.
-    quiet
-        Show no progress.
     """
     require_seed(seed)
     if out is not None and out.suffix.lower() != ".json":

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
-from typing import Annotated
 
-from cyclopts import Parameter
-
-from facesketch.cli.console import Bar, comma_list, say
+from facesketch.cli.console import Bar, Quiet, comma_list, say
 from facesketch.errors import ConfigError, count
 
 
@@ -16,7 +14,7 @@ def fit(
     data: Path,
     out: Path,
     parts: str = "hog,sface",
-    quiet: Annotated[bool, Parameter(negative=())] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Fit a map to your own pairs, to use as --embedder of index, query and evaluate.
 
@@ -30,8 +28,6 @@ def fit(
         The file to write, NAME.safetensors.
     parts
         The embedders to fit the map on: hog, sface, or both as hog,sface; sface needs its weights.
-    quiet
-        Show no progress.
     """
     if out.suffix != ".safetensors" or out.is_dir():
         raise ConfigError(f"--out {out}", "expected a file name that ends in .safetensors")
@@ -43,5 +39,5 @@ def fit(
     fitted.write(out)
     if left_out:
         say(f"left out, no face found: {count(len(left_out), 'pair')}, the first {left_out[0]}")
-    use = f"facesketch search evaluate --data DIR --embedder {out}"
+    use = f"facesketch search evaluate --data DIR --embedder {shlex.quote(str(out))}"
     say(f"{out}: maps to {fitted.dimension} numbers; type: {use}")

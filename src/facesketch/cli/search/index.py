@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from facesketch.cli.console import Bar, note, note_some, say_passed_over
+from facesketch.cli.console import Bar, Quiet, note, note_some, say_passed_over
 from facesketch.cli.search.info import open_gallery, say
 from facesketch.errors import ConfigError, GalleryError, count, some
 
@@ -23,7 +24,7 @@ def index(
     remove: Annotated[tuple[str, ...], Parameter(negative=(), consume_multiple=True, show_default=False)] = (),
     prune: Annotated[bool, Parameter(negative=())] = False,
     embedder: str | None = None,
-    quiet: Annotated[bool, Parameter(negative=())] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Make a gallery of photos, or bring one up to date, reading only new and changed photos.
 
@@ -46,11 +47,9 @@ def index(
     embedder
         What compares faces in a new gallery: learned, lite, sface, hog, or a file that `search fit` wrote; by default
         the best that is installed.
-    quiet
-        Show no progress.
     """
     if not (photos or people or remove or prune):
-        raise ConfigError("nothing to do", f"type: facesketch search index PHOTOS --gallery {gallery}")
+        raise ConfigError("nothing to do", f"type: facesketch search index PHOTOS --gallery {shlex.quote(gallery)}")
     opened = open_gallery(gallery, embedder, create=bool(photos))
     if remove:
         _remove(opened, remove)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from typing import TYPE_CHECKING
 
@@ -42,7 +43,9 @@ def open_gallery(gallery: str, embedder: str | None = None, *, create: bool, que
     try:
         return Gallery(gallery, made_by, create, query_log=query_log)
     except NoGalleryError as error:
-        raise GalleryError(error.seen, f"type: facesketch search index PHOTOS --gallery {gallery}") from error
+        raise GalleryError(
+            error.seen, f"type: facesketch search index PHOTOS --gallery {shlex.quote(gallery)}"
+        ) from error
 
 
 def say(line: str) -> None:

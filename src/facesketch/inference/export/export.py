@@ -77,7 +77,8 @@ def export(
 
     Args:
         source: a run folder or a `.safetensors` file.
-        out: the `.onnx` file; of a model that serves both directions and none given, the direction joins its name.
+        out: the `.onnx` file; if the model serves both directions and you give none, the direction is added to the name
+            of each file.
         direction: one that the model serves.
         weights: which of a run folder's weights.
         precision: `fp32`; `fp16` halves the file and computes in float32; `int8` quarters it and computes in int8.
