@@ -74,6 +74,40 @@ def test_a_sketch_becomes_a_photo_unless_told_otherwise(page: Page, portraits: P
     _heading(page, "Sketch from a photo")
 
 
+def test_a_photo_does_not_take_over_the_style_of_sketches(page: Page, portraits: Path) -> None:
+    page.set_input_files(_INPUT, portraits / "sketches" / "face-0001.png")
+    _heading(page, "Photo from a sketch")
+    page.get_by_label("To photo").check()
+    expect(page.locator(".look[aria-pressed=true]").first).to_have_text("Natural")
+
+
+def test_a_picture_that_is_given_before_the_server_answers_is_framed(
+    new_page: NewPage, everything: str, portraits: Path
+) -> None:
+    page = new_page()
+    held = Held(page, "**/v1/models")
+    page.goto(everything)
+    held.wait(1)
+    with page.expect_request("**/v1/translate") as asked:
+        page.set_input_files(_INPUT, portraits / "photos" / "face-0001.png")
+    sent = asked.value.post_data_buffer or b""
+    assert b"face-0001.png" in sent
+    assert b'name="align"' not in sent
+    held.let_go(0)
+    _done(page)
+
+
+def test_an_example_that_comes_late_does_not_replace_a_picture(page: Page, portraits: Path) -> None:
+    held = Held(page, "**/page/astronaut.jpg")
+    page.get_by_role("button", name="Try this face").click()
+    held.wait(1)
+    page.set_input_files(_INPUT, portraits / "photos" / "face-0001.png")
+    _done(page)
+    held.let_go(0)
+    expect(page.locator(".film")).to_have_count(1)
+    expect(page.locator("#translate-side")).to_contain_text("face-0001.png")
+
+
 def test_the_slider_follows_the_mouse_and_the_keys(page: Page, portraits: Path) -> None:
     page.set_input_files(_INPUT, portraits / "photos" / "face-0001.png")
     _done(page)
@@ -212,6 +246,17 @@ def test_a_token_is_asked_for_until_it_is_right(new_page: NewPage, serving: Serv
     page.goto(url)
     expect(ready).to_be_attached()
     expect(dialog).to_have_count(0)  # it is kept until the window is closed
+    complaints.clear()
+
+
+def test_without_a_token_the_page_says_what_to_do(new_page: NewPage, serving: Serve, complaints: list[str]) -> None:
+    page = new_page()
+    page.goto(serving(token="open-sesame"))
+    page.keyboard.type("“open–sesame”")  # as a chat program writes it
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    page.get_by_role("button", name="Not now").click()
+    expect(page.locator("#connect-error")).to_contain_text("Reload the page and enter the token.")
     complaints.clear()
 
 

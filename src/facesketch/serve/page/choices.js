@@ -48,7 +48,7 @@ export function choices(name, onchange) {
   const sizeField = field("Size", size);
   const fine = el("input", { type: "checkbox", id: `${name}-fine` });
   const fineField = el("label", { class: "check", for: fine.id }, fine, el("span", {}, "Finer lines that follow the picture more than the artist"));
-  const styles = looks("Style of the sketch", (style) => {
+  const styles = looks("Style", (style) => {
     chosen.style = style;
     changed();
   });
@@ -66,7 +66,8 @@ export function choices(name, onchange) {
     styles.node.hidden = offered.length < 2 || (!chosen.direction && direction === "sketch2photo");
     colours.offer(chosen.direction === "photo2sketch" ? [] : (used?.colours ?? []));
     colours.node.hidden ||= direction !== "sketch2photo";
-    extentField.hidden = !used?.faces;
+    // a server that has not answered yet looks for faces by itself
+    extentField.hidden = used?.faces === false;
     // a network of one size draws its frame and no more
     fill(extent, EXTENTS.filter(([value]) => used?.native || value === "face" || value === "as-is"), extent.value);
     const sizes = used?.sizes[direction ?? "photo2sketch"] ?? [];
@@ -80,6 +81,8 @@ export function choices(name, onchange) {
   };
   const directions = [["", "Automatic"], ["photo2sketch", "To sketch"], ["sketch2photo", "To photo"]];
   const direction = segments("Direction", `${name}-direction`, directions, "", (value) => {
+    // photos have other styles than sketches
+    if ((value === "sketch2photo") !== (chosen.direction === "sketch2photo")) chosen.style = "";
     chosen.direction = value;
     changed();
   });

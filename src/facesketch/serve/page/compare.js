@@ -1,6 +1,6 @@
 // The view where one picture goes through every model and every style that the server offers.
 
-import { example, translate } from "./api.js";
+import { example, loadServer, server, translate } from "./api.js";
 import { everyStyle, sourceName, styleName, targetName } from "./choices.js";
 import { blobOf, button, byId, download, el, errorBox, say, stem } from "./dom.js";
 import { intake } from "./intake.js";
@@ -78,6 +78,8 @@ async function compare(picture) {
     if (mine !== run) return;
     parts.head.hidden = false;
     showOriginal(answer);
+    if (!server.models.length) await loadServer();
+    if (mine !== run) return;
     for (const { model, style } of everyStyle(answer.direction)) queue.add({ model, style, direction: answer.direction });
   } catch (error) {
     if (mine === run) parts.grid.replaceChildren(el("li", { class: "card wide" }, errorBox(error, button("Try again", { onclick: () => compare(picture) }))));
@@ -92,10 +94,12 @@ export function startCompare() {
   const start = button("Compare the example", {
     id: "compare-example",
     onclick: async () => {
+      const mine = (run += 1);
       try {
-        await compare(await example());
+        const file = await example();
+        if (mine === run) await compare(file);
       } catch (error) {
-        parts.grid.replaceChildren(el("li", { class: "card wide" }, errorBox(error)));
+        if (mine === run) parts.grid.replaceChildren(el("li", { class: "card wide" }, errorBox(error)));
       }
     },
   });
