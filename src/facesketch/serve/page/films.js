@@ -30,6 +30,7 @@ export function films(root, { select, resultName }) {
   let jobs = [];
   const pack = async () => {
     const done = jobs.filter((job) => job.state === "done");
+    root.querySelector(":scope > .error-box")?.remove();
     try {
       download(await zip(done.map((job) => ({ name: resultName(job), blob: blobOf(job.answer.result) }))), "facesketch.zip");
       say(`${done.length} pictures in facesketch.zip.`);
@@ -68,7 +69,7 @@ export function films(root, { select, resultName }) {
     const node = film(job, chosen, select);
     if (known) known.node.replaceWith(node);
     else list.append(node);
-    if (focused) node.firstChild.focus();
+    if (focused) node.firstChild.focus({ preventScroll: true });
     nodes.set(job, { node, state: job.state, answer: job.answer });
   }
 

@@ -32,7 +32,7 @@ function row(run) {
 function list(runs) {
   const focused = document.activeElement instanceof HTMLElement && document.activeElement.dataset.run;
   parts.list.replaceChildren(...runs.map(row));
-  if (focused) parts.list.querySelector(`[data-run="${CSS.escape(focused)}"]`)?.focus();
+  if (focused) parts.list.querySelector(`[data-run="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
 }
 
 /** Settings as one list: `{train: {seed: 0}}` becomes "train seed". */
@@ -55,11 +55,14 @@ async function showSample(id, numbers) {
     parts.sample.replaceChildren(el("p", { class: "fine" }, "No sample has been drawn yet."));
     return;
   }
-  const number = sample === "latest" ? String(numbers.at(-1)) : sample;
+  const number = String(numbers.find((each) => String(each) === sample) ?? numbers.at(-1));
   const key = `${id}/${number}`;
   if (parts.sample.dataset.key === key) return;
   const url = await pictureUrl(`v1/runs/${encoded(id)}/samples/${encoded(number)}`);
-  if (id !== chosen) return;
+  if (id !== chosen) {
+    URL.revokeObjectURL(url);
+    return;
+  }
   parts.sample.dataset.key = key;
   const image = el("img", { src: url, alt: `Sample ${number} of ${id}: source, result and target, one row for each pair` });
   image.addEventListener("load", () => URL.revokeObjectURL(url), { once: true });
@@ -90,6 +93,8 @@ function otherChoice(runs) {
 function choose(id) {
   [chosen, sample] = [id, "latest"];
   delete parts.sample.dataset.key;
+  delete parts.detail.dataset.shown;
+  for (const part of [parts.charts, parts.settings, parts.sample]) part.replaceChildren();
   refresh();
 }
 
@@ -106,7 +111,10 @@ async function refresh() {
     if (chosen !== null) await showDetail(chosen);
     parts.error.replaceChildren();
   } catch (error) {
-    parts.error.replaceChildren(errorBox(error));
+    const box = errorBox(error);
+    // an alert that stays is read out once, not every few seconds
+    if (parts.error.textContent !== box.textContent) parts.error.replaceChildren(box);
+    if (error.status === 401) return; // it asks for the token again when the view is shown again
   }
   clearTimeout(timer);
   if (visible && !document.hidden) timer = setTimeout(refresh, EVERY);
