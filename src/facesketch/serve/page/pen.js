@@ -1,6 +1,7 @@
 // Draws on a canvas: pointer events with their pressure, and arrow keys for those who use no pointer.
 
 const MOUSE_PRESSURE = 0.45;
+const ERASER = 5; // the button of a pen's other end
 
 /** Let the user draw on a canvas; `tool()` gives {name, size}, `changed()` is called after every mark. */
 export function pen(canvas, paper, tool, changed) {
@@ -13,11 +14,11 @@ export function pen(canvas, paper, tool, changed) {
   canvas.addEventListener("pointerdown", (event) => {
     penSeen ||= event.pointerType === "pen";
     // once a pen is in use, the palm that rests on the glass must not draw
-    if (event.button > 0 || paper.stroke || (penSeen && event.pointerType === "touch")) return;
+    if ((event.button > 0 && event.button !== ERASER) || paper.stroke?.pointer !== undefined || (penSeen && event.pointerType === "touch")) return;
     canvas.setPointerCapture(event.pointerId);
     const { name, size } = tool();
-    // a pen's other end is an eraser
-    paper.begin(event.buttons & 32 ? "eraser" : name, size, at(event));
+    paper.end(); // a stroke that was begun by key
+    paper.begin(event.button === ERASER ? "eraser" : name, size, at(event));
     paper.stroke.pointer = event.pointerId;
     changed();
   });
@@ -50,7 +51,8 @@ function keys(canvas, paper, tool, changed) {
     cross.classList.toggle("down", Boolean(paper.stroke));
   };
   const lift = () => {
-    if (paper.stroke && paper.stroke.pointer === undefined) paper.end();
+    if (!paper.stroke || paper.stroke.pointer !== undefined) return;
+    paper.end();
     changed();
   };
   canvas.addEventListener("keydown", (event) => {
