@@ -1,7 +1,7 @@
 // The view for drawing: paper and tools on one side, the photo made from the drawing on the other.
 
 import { example, server, translate } from "./api.js";
-import { modelsFor, styleName, stylesOf } from "./choices.js";
+import { defaultModel, modelsFor, styleName, stylesOf } from "./choices.js";
 import { blobOf, button, byId, download, el, errorBox, field, fill, loadImage, pngOf, say, segments } from "./dom.js";
 import { latest } from "./latest.js";
 import { palette } from "./palette.js";
@@ -17,6 +17,7 @@ let paper = null;
 let touch = null;
 let made = null;
 let choice = 0;
+let under = "blank"; // the start that is under the drawing
 
 /**
  * Put a face under the drawing, framed by the server: a photo is translated first, a sketch is taken as it is. If
@@ -30,13 +31,13 @@ async function startWith(file, kind) {
     const image = await loadImage(answer.direction === "photo2sketch" ? answer.result : answer.source);
     if (mine !== choice) return;
     paper.setStart({ image, box: [0, 0, WIDTH, HEIGHT] });
-    parts.start.value = kind;
+    parts.start.value = under = kind;
     parts.note.replaceChildren();
     say("The face is under the drawing.");
     changed();
   } catch (error) {
     if (mine !== choice) return;
-    parts.start.value = paper.start ? parts.start.value : "blank";
+    parts.start.value = under;
     refreshTools();
     parts.note.replaceChildren(errorBox(error));
   }
@@ -47,6 +48,7 @@ async function chooseStart() {
   parts.note.replaceChildren();
   if (chosen === "blank") {
     choice += 1;
+    under = "blank";
     paper.setStart(null);
     changed();
   } else if (chosen === "own") parts.file.click();
@@ -59,7 +61,10 @@ async function startWithExample() {
     const file = await example();
     if (mine === choice) await startWith(file, "example");
   } catch (error) {
-    if (mine === choice) parts.note.replaceChildren(errorBox(error));
+    if (mine !== choice) return;
+    parts.start.value = under;
+    refreshTools();
+    parts.note.replaceChildren(errorBox(error));
   }
 }
 
@@ -86,6 +91,7 @@ async function develop() {
   const { file, ink } = await drawing();
   if (ink < LEAST_INK) {
     parts.blank.textContent = hintForMore();
+    parts.error.replaceChildren();
     showPhoto(null);
     return;
   }
@@ -157,7 +163,7 @@ function startChoices() {
     if (file) startWith(file, "own");
   });
   parts.file.addEventListener("cancel", () => {
-    parts.start.value = paper.start ? "example" : "blank";
+    parts.start.value = under;
   });
   const opacity = el("input", { type: "range", min: 0, max: 100, step: 5, value: 70, id: "draw-opacity" });
   opacity.addEventListener("input", () => {
@@ -193,7 +199,7 @@ function photoFigure(searchFor, goTo) {
   parts.modelField = field("Model", parts.model);
   parts.style = el("select", { id: "draw-style" });
   parts.style.addEventListener("change", () => touch());
-  parts.styleField = field("The drawing is in", parts.style);
+  parts.styleField = field("Look of the photo", parts.style);
   parts.colours = palette("draw", () => touch());
   parts.photoActions = el("div", { class: "row" }, button("Photo", { symbol: "download", kind: "primary", label: "Download the photo", onclick: () => download(blobOf(made), "drawn-photo.png") }));
   parts.search = button("Search with it", { symbol: "search", id: "draw-search" });
@@ -234,14 +240,10 @@ function chooseModel() {
 
 function ready() {
   const models = modelsFor("sketch2photo");
-  fill(parts.model, models.map((model) => [model.id, model.title]), (models.find((model) => model.default) ?? models[0])?.id);
+  fill(parts.model, models.map((model) => [model.id, model.title]), defaultModel("sketch2photo").id);
   parts.modelField.hidden = models.length < 2;
   parts.search.hidden = !server.gallery;
   chooseModel();
-  if (!models.length) {
-    const message = "This server has no model that makes photos from sketches.";
-    byId("draw-board").replaceChildren(errorBox({ message, hint: "Start the server with one." }));
-  }
 }
 
 /** Build the view. */
