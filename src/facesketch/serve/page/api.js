@@ -23,6 +23,7 @@ const WORDS = {
 };
 
 let asking = null;
+let remembered = null; // where storage is forbidden
 /** @type {(refused: boolean) => Promise<string | null>} */
 let askToken = async () => null;
 
@@ -33,9 +34,9 @@ export function onTokenNeeded(asker) {
 
 function storedToken() {
   try {
-    return sessionStorage.getItem(TOKEN);
+    return sessionStorage.getItem(TOKEN) ?? remembered;
   } catch {
-    return null;
+    return remembered;
   }
 }
 
@@ -45,7 +46,13 @@ async function newToken(refused) {
     asking = null;
   });
   const token = await asking;
-  if (token) sessionStorage.setItem(TOKEN, token);
+  if (!token) return null;
+  remembered = token;
+  try {
+    sessionStorage.setItem(TOKEN, token);
+  } catch {
+    // It then lasts until the page is closed.
+  }
   return token;
 }
 
@@ -64,8 +71,8 @@ const pause = (seconds, signal) =>
 async function errorOf(response) {
   const [seen, hint] = WORDS[response.status] ?? [`The server answered with an error (${response.status}).`, "Try again."];
   const type = response.headers.get("Content-Type") ?? "";
-  // a proxy may answer with a page of its own
-  const problem = type.startsWith("application/problem+json") ? await response.json().catch(() => ({})) : {};
+  // a proxy may answer with a page of its own, and the server speaks of headers where a token is missing
+  const problem = response.status !== 401 && type.startsWith("application/problem+json") ? await response.json().catch(() => ({})) : {};
   return new ApiError(problem.seen ?? seen, problem.seen ? problem.hint : hint, response.status, problem.field);
 }
 

@@ -4,7 +4,7 @@ import { button, el, field } from "./dom.js";
 
 /** Ask for a token; returns it, or null when the user closes the dialog. */
 export function askForToken(refused) {
-  const input = el("input", { type: "password", autocomplete: "off", required: true, name: "token" });
+  const input = el("input", { type: "password", autocomplete: "off", required: true, name: "token", pattern: "\\s*[!-~]+\\s*", title: "ASCII letters, digits and symbols, without spaces" });
   const words = refused ? "That token was not accepted. Try again." : "The person who started the server chose it.";
   const dialog = el("dialog", { class: "sheet", "aria-labelledby": "token-title" });
   return new Promise((resolve) => {
