@@ -90,8 +90,9 @@ def test_a_style_applies_to_sketches_unless_the_direction_is_named(own: Client) 
 
 
 def test_a_picture_without_a_face_is_refused_in_plain_words(own: Client) -> None:
-    said = problem(own.send(grey(200, (300, 300)), direction="photo2sketch"), 400)
-    assert said == "No face was found in this picture."
+    answer = own.send(grey(200, (300, 300)), direction="photo2sketch")
+    assert problem(answer, 400) == "No face was found in this picture."
+    assert answer.json()["field"] == "align"
 
 
 def test_a_face_that_is_not_there(own: Client, face: bytes) -> None:

@@ -195,10 +195,10 @@ def _size(model: ServedModel, direction: Direction, form: TranslateForm) -> str 
 def _face_problem(count: int, number: int) -> ProblemError:
     if count == 0:
         hint = "Send a picture of a face from the front, or turn off finding the face if it fills the picture."
-        return ProblemError(400, "No face was found in this picture.", hint)
+        return ProblemError(400, "No face was found in this picture.", hint, field="align")
     many = "one face" if count == 1 else f"{count} faces"
     hint = "Leave out the field face." if count == 1 else f"Ask for face 1 to {count}; 1 is the largest."
-    return ProblemError(400, f"The picture shows {many}, so there is no face {number}.", hint)
+    return ProblemError(400, f"The picture shows {many}, so there is no face {number}.", hint, field="face")
 
 
 def _finish(drawn: Sequence[Pixels], job: Job, kind: Kind) -> bytes | Translated:

@@ -21,7 +21,7 @@ let everyFace = null;
 const queue = new Queue(work, onchange);
 
 /** What a result is saved as. */
-export const resultName = (job) => `${stem(job.name)}-${RESULT[job.answer.direction]}.png`;
+const resultName = (job) => `${stem(job.name)}-${RESULT[job.answer.direction]}.png`;
 
 function work(job, signal) {
   const fields = job.asIs ? { ...asked.fields(), margin: null, whole: null, size: null, align: false } : asked.fields();
@@ -68,6 +68,8 @@ function clear() {
   for (const job of queue.jobs) URL.revokeObjectURL(job.preview);
   queue.clear();
   view.current = null;
+  strip.update(queue, null);
+  byId("stage").replaceChildren();
   byId("translate-welcome").hidden = false;
   byId("translate-work").hidden = true;
   byId("translate").classList.remove("at-work");
@@ -115,11 +117,11 @@ function failure(job) {
       queue.restart(job);
     },
   });
-  const useful = job.error.status === 400 && asked.fields().align !== false && !job.asIs;
-  return errorBox(job.error, useful ? asIs : again);
+  return errorBox(job.error, job.error.field === "align" ? asIs : again);
 }
 
 function show(job) {
+  byId("copied").textContent = "";
   const done = job.state === "done";
   const stage = byId("stage");
   stage.setAttribute("aria-busy", String(job.state === "working" || job.state === "waiting"));
@@ -171,11 +173,12 @@ function drawEveryFace() {
 
 /** Download original and result side by side in one picture. */
 async function downloadBoth() {
-  const { source, result, width, height } = view.current.answer;
+  const { name, answer } = view.current;
+  const { source, result, width, height } = answer;
   const canvas = el("canvas", { width: 2 * width, height });
   const paint = canvas.getContext("2d");
   for (const [index, url] of [source, result].entries()) paint.drawImage(await loadImage(url), index * width, 0, width, height);
-  download(await pngOf(canvas), `${stem(view.current.name)}-both.png`);
+  download(await pngOf(canvas), `${stem(name)}-both.png`);
 }
 
 function buildSide() {
@@ -211,8 +214,10 @@ function buildSide() {
 }
 
 async function tryExample() {
+  byId("example-start").nextElementSibling?.remove();
   try {
-    add([await example()]);
+    const file = await example();
+    if (!queue.jobs.length) add([file]); // the user may have given a picture meanwhile
   } catch (error) {
     byId("example-start").after(errorBox(error));
   }
