@@ -24,7 +24,7 @@ def run(
     quiet: bool = False,
     progress: Progress | None = None,
 ) -> Study:
-    """Train and evaluate every method in both directions, write the report and the figures, and return the study.
+    """Train and evaluate every method but `portrait`, write the report and the figures, and return the study.
 
     If it is interrupted, call it again: it goes on with what is missing. A cell that fails does not stop the others;
     the study's `failure` and the report say why it failed.

@@ -95,7 +95,7 @@ def _judge(number: int, text: str, flaws: str, compared: str, parts: Sequence[Pa
         how = f"The smallest difference: {describe(least)}." if least else "Cost alone decides."
         why = f"All {len(parts)} comparisons show it. {how}"
     elif missing := [part for part in deciding if part.difference is None]:
-        why = f"{share} cannot decide: {missing[0].note}."
+        why = f"{len(missing)} of {len(parts)} comparisons cannot decide: {missing[0].note}."
     elif verdict == "does not hold":
         largest = max(deciding, key=lambda part: abs(part.difference.value) if part.difference else 0)
         why = f"{share} {show} the opposite. The largest difference: {describe(largest)}."

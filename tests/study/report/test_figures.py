@@ -39,5 +39,5 @@ def test_a_missing_family_is_reported(tmp_path: Path, fabricate: Fabricate, caps
     verb(fabricate(tmp_path / "study", only=["conv-ae"]), out=out, figures=True)
     assert capsys.readouterr().out == f"{out}\n"
     text = out.read_text(encoding="utf-8")
-    assert text.count("No cell of this figure has finished.") == 9
+    assert text.count("No cell of this figure has finished,") == 9
     assert re.findall(r"https?://|src=\"(?!data:)", text) == []

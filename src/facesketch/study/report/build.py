@@ -61,16 +61,15 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    found.filters |= {"in_numbers": in_numbers, "number": number, "interval": interval}
+    found.filters |= {"in_numbers": in_numbers, "number": number, "interval": interval, "counted": count}
     return found
 
 
 def _context(study: Study, found: Mapping[str, VariantResult]) -> dict[str, Any]:
     names = [name for cell in study.cells for name in cell.results.values()]
     results = {name: Results.load(study.result_file(name)) for name in names if study.result_file(name).exists()}
-    families = {each.cell.method for each in found.values() if each.cell.learned}
-    trainings = f"{count(sum(cell.learned for cell in study.cells), 'training')} of "
-    trainings += count(len(families), "family", "families")
+    trained = [cell for cell in study.cells if cell.learned and study.done(cell)]
+    families = count(len({cell.method for cell in trained}), "family", "families")
     measured = {family_of(name) for each in results.values() for name in (*each.metrics, *each.sets)}
     undone = [cell for cell in study.cells if not study.done(cell)]
     left_out: dict[str, str] = {}
@@ -79,7 +78,7 @@ def _context(study: Study, found: Mapping[str, VariantResult]) -> dict[str, Any]
     return {
         "study": study,
         "version": __version__,
-        "subtitle": f"{trainings}, measured on people that none of them has seen",
+        "subtitle": f"{count(len(trained), 'training')} of {families}, measured on people that none of them has seen",
         "facts": _facts(study, found),
         "people": len({subject for each in results.values() for subject in each.subjects}),
         "warnings": sorted({line for each in results.values() for line in each.warnings}),

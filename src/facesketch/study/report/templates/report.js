@@ -14,12 +14,14 @@ const forms = {
 async function copy(text) {
   try {
     await navigator.clipboard.writeText(text);
+    return true;
   } catch {
     const area = document.body.appendChild(document.createElement("textarea"));
     area.value = text;
     area.select();
-    document.execCommand("copy");
+    const done = document.execCommand("copy");
     area.remove();
+    return done;
   }
 }
 for (const table of document.querySelectorAll("table[data-copy]")) {
@@ -29,8 +31,8 @@ for (const table of document.querySelectorAll("table[data-copy]")) {
     const button = line.appendChild(document.createElement("button"));
     button.textContent = `Copy ${name}`;
     button.addEventListener("click", async () => {
-      await copy(form([...table.rows].map((row) => [...row.cells])));
-      button.textContent = "Copied";
+      const done = await copy(form([...table.rows].map((row) => [...row.cells])));
+      button.textContent = done ? "Copied" : "Not copied";
       setTimeout(() => { button.textContent = `Copy ${name}`; }, 1500);
     });
   }
