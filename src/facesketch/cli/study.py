@@ -26,7 +26,7 @@ def study(
     metrics: str | None = None,
     quiet: Quiet = False,
 ) -> None:
-    """Train and evaluate every family in both directions, and write the report.
+    """Train and evaluate every method but `portrait`, and write the report.
 
     You can stop it at any time: type the same command again, and it goes on with what is missing.
 

@@ -162,7 +162,8 @@ async def _parsed(headers: Headers, body: _Body, limits: Limits, ticket: Ticket,
             raise ProblemError(422, "A field was sent twice.", "Send each field once.")
         contents = [await each.read() for each in files]
         if not all(contents):
-            raise ProblemError(400, "The file is empty.", "Send a picture: PNG, JPEG, WebP, TIFF, BMP or GIF.")
+            hint = "Send a picture: PNG, JPEG, WebP, TIFF, BMP, GIF, AVIF or PPM."
+            raise ProblemError(400, "The file is empty.", hint)
         if sum(map(len, contents)) > limits.upload:
             raise _too_large(limits)
         return contents, {name: str(value) for name, value in fields}

@@ -94,12 +94,12 @@ def file_answer(description: str, *media: str) -> dict[int | str, dict[str, Any]
 
 def user_problem(error: FacesketchError) -> ProblemError:
     """Return a user's mistake as an answer."""
-    return ProblemError(400, _sentence(error.seen), _sentence(error.hint or "try another picture"))
+    return ProblemError(400, sentence(error.seen), sentence(error.hint or "try another picture"))
 
 
 def invalid(error: ValidationError, model: type[BaseModel]) -> ProblemError:
     """Return the answer to fields that are unknown or out of range."""
-    return ProblemError(422, _sentence(explain(error, model)), "See /v1/openapi.json for the fields and their values.")
+    return ProblemError(422, sentence(explain(error, model)), "See /v1/openapi.json for the fields and their values.")
 
 
 def unexpected() -> ProblemError:
@@ -113,7 +113,8 @@ def stopping() -> ProblemError:
     return ProblemError(503, "The server is stopping.", "Try again in a moment.", headers)
 
 
-def _sentence(text: str) -> str:
+def sentence(text: str) -> str:
+    """Return words as a sentence, with a capital and a full stop."""
     text = text.strip()
     return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
 
@@ -136,7 +137,7 @@ def answer_problems(app: FastAPI) -> None:
     async def _misread(_: Request, error: RequestValidationError) -> JSONResponse:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"][1:])
-        return ProblemError(422, _sentence(f"{where}: {first['msg'].lower()}"), "See /v1/openapi.json.").response()
+        return ProblemError(422, sentence(f"{where}: {first['msg'].lower()}"), "See /v1/openapi.json.").response()
 
     @app.exception_handler(Exception)
     async def _crashed(_: Request, __: Exception) -> JSONResponse:
@@ -145,4 +146,4 @@ def answer_problems(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def _plain(_: Request, error: HTTPException) -> JSONResponse:
         hint = "See /v1/openapi.json for what you can ask." if error.status_code in {404, 405} else "Try again."
-        return ProblemError(error.status_code, _sentence(str(error.detail)), hint, error.headers).response()
+        return ProblemError(error.status_code, sentence(str(error.detail)), hint, error.headers).response()

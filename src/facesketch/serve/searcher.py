@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from facesketch.errors import ConfigError, FaceError, SeveralFacesError
 from facesketch.serve.codec import ImageDecoder, data_url
-from facesketch.serve.problems import ProblemError, user_problem
+from facesketch.serve.problems import ProblemError, sentence, user_problem
 from facesketch.serve.schemas import GalleryInfo, Hit, Hits, Probe, SearchForm
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class Searcher:
                 )
                 for each in answer.probes
             ],
-            notice="; ".join(answer.notes),
+            notice=sentence("; ".join(answer.notes)) if answer.notes else "",
         )
 
     def _opened(self, data: bytes) -> Image.Image:

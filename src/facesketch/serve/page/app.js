@@ -12,7 +12,6 @@ import { startTranslate } from "./translate.js";
 
 const THEMES = { system: "The system’s colours", light: "Light colours", dark: "Dark colours" };
 const SYMBOLS = { system: "system", light: "sun", dark: "moon" };
-const LOOPBACK = ["localhost", "127.0.0.1", "[::1]"];
 let views = {};
 let current = "";
 
@@ -44,7 +43,7 @@ function nextTheme() {
 function route(moveFocus) {
   const wanted = location.hash.slice(1);
   if (wanted === "main") return;
-  const name = wanted in views ? wanted : "translate";
+  const name = Object.hasOwn(views, wanted) ? wanted : "translate";
   if (name === current) return;
   views[current]?.hidden?.();
   current = name;
@@ -64,9 +63,7 @@ function route(moveFocus) {
 function describeServer() {
   byId("nav-search").hidden = !server.gallery;
   byId("nav-runs").hidden = !server.runs;
-  const here = LOOPBACK.includes(location.hostname);
-  const place = here ? "Your pictures stay on this computer." : `This page sends pictures to ${location.host} and nowhere else.`;
-  byId("where").textContent = `facesketch ${server.health.version} · ${place}`;
+  byId("where").textContent = `facesketch ${server.health.version} · This page sends pictures to ${location.host} and nowhere else.`;
 }
 
 /** Ask the server what it offers; if it does not answer, say so and offer to try again. */
@@ -94,7 +91,7 @@ function start() {
   views = { translate: startTranslate(), draw: startDraw({ goTo, searchFor: (file) => views.search.receive([file]) }), compare: startCompare(), search: startSearch(), runs: startRuns() };
   byId("theme").addEventListener("click", nextTheme);
   paintThemeButton();
-  watchPage((files) => files.length && views[current].receive?.(files));
+  watchPage((files) => views[current].receive?.(files));
   addEventListener("hashchange", () => route(true));
   document.querySelector(".skip").addEventListener("click", (event) => {
     event.preventDefault();

@@ -35,6 +35,7 @@ async function openCamera(video, box) {
     return stream;
   } catch (error) {
     const [message, hint] = WORDS[error.name] ?? ["The camera could not be started.", "Choose a picture instead."];
+    /** @type {MediaStream | null} */ (video.srcObject)?.getTracks().forEach((track) => track.stop());
     box.replaceWith(errorBox({ message, hint }));
     return null;
   }

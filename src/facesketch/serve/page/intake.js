@@ -5,6 +5,9 @@ import { button, byId, el, icon, say } from "./dom.js";
 
 const ACCEPT = "image/png,image/jpeg,image/webp,image/avif,image/bmp,image/tiff,image/gif";
 
+/** Keep what may be a picture; the server decides by the content. */
+const mayBePicture = (file) => !file.type || file.type.startsWith("image/");
+
 /** Read an entry of a drop: a file, or all files of a folder. */
 async function filesOf(entry) {
   if (entry.isFile) return [await new Promise((resolve, reject) => entry.file(resolve, reject))];
@@ -47,7 +50,9 @@ export function watchPage(receive) {
     if (!hasFiles(event)) return;
     event.preventDefault();
     lift();
-    receive(await dropped(event.dataTransfer));
+    const files = (await dropped(event.dataTransfer).catch(() => [])).filter(mayBePicture);
+    if (files.length) receive(files);
+    else say("No pictures were dropped.");
   });
   addEventListener("paste", (event) => {
     const files = [...(event.clipboardData?.files ?? [])];
@@ -77,8 +82,7 @@ function buttons(onFiles, several, primary) {
 export function intake(root, { several = false, compact = false, words = "", onFiles }) {
   const note = el("p", { class: "fine left-out", hidden: true });
   const receive = (files) => {
-    // keep what may be a picture; the server decides by the content
-    const kept = files.filter((file) => !file.type || file.type.startsWith("image/"));
+    const kept = files.filter(mayBePicture);
     const left = files.length - kept.length;
     note.hidden = left === 0;
     note.textContent = left === 1 ? "One file was left out, as it is not a picture." : `${left} files were left out, as they are not pictures.`;
@@ -86,7 +90,7 @@ export function intake(root, { several = false, compact = false, words = "", onF
     if (kept.length) onFiles(several ? kept : kept.slice(0, 1));
   };
   const row = buttons(receive, several, compact ? "" : "primary");
-  const more = compact ? "or drop or paste them" : "or paste it, or use the camera";
+  const more = compact ? "or drop or paste them" : `or paste ${several ? "them" : "it"}, or use the camera`;
   root.classList.toggle("compact", compact);
   root.replaceChildren(
     ...(compact ? [row, el("p", { class: "fine" }, more)] : [icon("picture"), el("p", { class: "invite" }, words), el("p", { class: "fine" }, more), row]),

@@ -1,7 +1,7 @@
 // One face drawn several times side by side, as buttons that each choose one of the pictures.
 
 import { translate } from "./api.js";
-import { el } from "./dom.js";
+import { blobOf, el } from "./dom.js";
 
 /** `choose(value)` is called when a picture is clicked. */
 export function looks(legend, choose) {
@@ -34,7 +34,7 @@ export function looks(legend, choose) {
     drawing = new AbortController();
     const { signal } = drawing;
     try {
-      const face = await (await fetch(source)).blob();
+      const face = blobOf(source);
       for (const each of buttons) {
         const { result } = await translate(new File([face], "face.jpg"), { align: false, ...fields(each.value) }, { signal });
         each.firstChild.replaceWith(el("img", { src: result, alt: "" }));
