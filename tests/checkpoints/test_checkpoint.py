@@ -167,7 +167,7 @@ def test_weights_that_do_not_fit_are_refused_in_one_line(changed: str, tmp_path:
     assert len(str(caught.value).splitlines()) == 1
 
 
-@pytest.mark.parametrize("other", [_config("pix2pix", width=8), _config("dense-ae")])
+@pytest.mark.parametrize("other", [_config("conv-ae", encoder="lenet"), _config("conv-ae", encoder="vgg16")])
 def test_weights_of_another_model_are_refused_with_few_names(other: RunConfig, tmp_path: Path) -> None:
     path, method, theirs = tmp_path / "model.safetensors", build(_config("conv-ae")), build(other)
     save_weights(path, theirs, other)
