@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Callable
+from functools import cache
 from importlib.metadata import PackageNotFoundError, packages_distributions, requires
 from pathlib import Path
 
@@ -67,13 +68,17 @@ def _brought(extra: str) -> set[str]:
     return {name for name, _ in seen}
 
 
+@cache
+def _provided() -> dict[str, list[str]]:
+    """Return which distributions bring each module that can be imported here."""
+    return {module: [*names] for module, names in packages_distributions().items()}
+
+
 def _absent(extra: str = "") -> list[str]:
     """Return the modules that can be imported here, and could not where an extra alone is installed."""
     brought = _brought(extra)
     return sorted(
-        module
-        for module, names in packages_distributions().items()
-        if not brought & {canonicalize_name(name) for name in names}
+        module for module, names in _provided().items() if not brought & {canonicalize_name(name) for name in names}
     )
 
 
@@ -99,7 +104,7 @@ def alone(tmp_path: Path) -> Callable[..., list[tuple[int, str]]]:
 
 def test_what_is_told_to_install_is_what_the_extra_brings() -> None:
     assert set(EXTRAS) == set(PROJECT["optional-dependencies"]) - {"faces", "all"}
-    provided = packages_distributions()
+    provided = _provided()
     for extra, modules in EXTRAS.items():
         for module in modules:
             names = {canonicalize_name(name) for name in provided.get(module, [module])}
@@ -159,6 +164,8 @@ def test_what_is_missing_is_reported_in_one_line_before_anything_is_written(
         f"search index {photo} --gallery gallery": "search",
         f"search query {photo} --gallery gallery": "search",
         "serve": "serve",
+        f"push {run_folder} hub:anna/first": "hub",
+        f"translate {photo} --model hub:anna/first --out sketch.png": "hub",
         f"translate {faces / 'photos'} --out sketches --no-align --runner ray": "bulk",
     }
     for (line, extra), (code, said) in zip(asked.items(), alone("", *asked), strict=True):

@@ -112,8 +112,12 @@ def test_what_the_hub_refuses_is_one_line(typed: Callable[..., Any], hub: type[H
 
 @pytest.mark.parametrize("name", ["hub:first", "first", "hub:a/b/c", "hub:anna/first@main"])
 def test_a_name_that_is_none_is_refused_before_anything_is_sent(
-    name: str, run: Path, refused: Callable[..., str]
+    name: str, run: Path, refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def told(*_: object) -> None:
+        raise AssertionError("the hub was asked")
+
+    monkeypatch.setattr("facesketch.weights.hub.told", told)
     assert name in refused("push", run, name)
 
 

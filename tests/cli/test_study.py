@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,10 @@ from PIL import Image
 from facesketch.cli.study import study
 from facesketch.config import DIRECTIONS
 from facesketch.errors import DataError, ResourceError
-from facesketch.study.study import Study, _variants, carry_out, samples
+from facesketch.evaluation.results import Results
+from facesketch.study.grid import PRESETS
+from facesketch.study.study import Study, _variants, carry_out, samples, study_costs
+from facesketch.training import trainer
 
 
 @pytest.fixture(autouse=True)
@@ -198,3 +203,30 @@ def test_a_study_by_everything_that_applies_says_so(refused: Callable[..., str],
     _finished(Study.begin(faces, tmp_path, "study", only=["pencil"]))
     said = refused("study", faces, "--out", tmp_path, "--preset", "study", "--metrics", "ssim")
     assert said.startswith(f"{tmp_path}: is measured by every metric that applies; leave out --metrics")
+
+
+def test_a_study_trains_what_is_missing_and_makes_shorter_runs_longer(
+    arrange: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = {"pix2pix": {"epochs": (1, 2), "width": 4, "batch_size": 4}}
+    monkeypatch.setitem(PRESETS, "quick", replace(PRESETS["quick"], size=32, settings=small, metrics=("psnr",)))
+    begun: list[str] = []
+
+    def train(config: Any, out: Path, **more: Any) -> Path:
+        begun.append(out.name)
+        return trainer.train(config, out, **more)
+
+    monkeypatch.setattr("facesketch.study.study.train", train)
+    data = arrange(tmp_path / "pairs")  # 8 to train on, in batches of 4
+    grid = Study.begin(data, tmp_path / "study", "quick", only=["pix2pix-2.photo2sketch"])
+    steps = {name: cost.steps for name, cost in study_costs(grid).items()}
+    assert steps == {"pix2pix-1.photo2sketch": 2, "pix2pix-2.photo2sketch": 2}
+    assert [why for _, why in carry_out(grid, quiet=True)] == [None, None]
+    assert begun == ["pix2pix-1.photo2sketch"], "the longer run goes on from a copy of the shorter one"
+    assert [len(grid.course(cell).epochs) for cell in grid.cells] == [1, 2]
+    shutil.rmtree(grid.run_folder(grid.cells[1]))  # as if it had been killed between two cells
+    grid.result_file("pix2pix-2.photo2sketch").unlink()
+    assert list(study_costs(grid)) == ["pix2pix-2.photo2sketch"]
+    assert [why for _, why in carry_out(grid, quiet=True)] == [None, None]
+    assert begun == ["pix2pix-1.photo2sketch"]
+    assert {Results.load(grid.result_file(cell.name)).model.method for cell in grid.cells} == {"pix2pix"}

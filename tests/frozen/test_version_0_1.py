@@ -38,8 +38,8 @@ def test_run_resumes(tmp_path: Path) -> None:
     assert max(line["epoch"] for line in lines if "epoch" in line) == 2
 
 
-def test_gallery_gives_the_same_hits(tmp_path: Path) -> None:
-    """Their order may change: these drawn faces of 64 pixels look alike, and the package's models keep changing."""
+def test_gallery_is_read(tmp_path: Path) -> None:
+    """The order of its hits may change: these drawn faces look alike, and the package's models keep changing."""
     gallery, out = copied("gallery", tmp_path), tmp_path / "query.json"
     main(["search", "query", str(SKETCH), "--gallery", str(gallery), "--json", str(out)])
     now, then = (json.loads(path.read_text(encoding="utf-8"))["hits"] for path in (out, FROZEN / "query.json"))

@@ -40,6 +40,9 @@ def _encoded(kind: str, size: tuple[int, int] = (16, 16)) -> bytes:
 # What is not needed
 
 
+_LONG = zlib.compress(bytes(100 << 20))
+
+
 def _itxt(size: int) -> bytes:
     return chunk(b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + zlib.compress(bytes(size)))
 
@@ -48,11 +51,11 @@ def _itxt(size: int) -> bytes:
     "extra",
     [
         _itxt(1_100_000),
-        chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(100 << 20))),
-        chunk(b"zTXt", b"Raw profile type exif\0\0" + zlib.compress(bytes(100 << 20))),
+        chunk(b"zTXt", b"Comment\0\0" + _LONG),
+        chunk(b"zTXt", b"Raw profile type exif\0\0" + _LONG),
         chunk(b"zTXt", b"damaged\0\0not deflated"),
         chunk(b"tEXt", b"x" * 3_000_000),
-        chunk(b"iCCP", b"p\0\0" + zlib.compress(bytes(100 << 20))),
+        chunk(b"iCCP", b"p\0\0" + _LONG),
         chunk(b"acTL", b"odd")
         + chunk(b"fcTL", b"odd")
         + chunk(b"pHYs", b"")
@@ -127,10 +130,10 @@ def test_a_wide_png_with_long_texts_is_a_pair(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("scans", [101, 5000])
 def test_a_jpeg_drawn_over_and_over_is_refused_at_once(scans: int) -> None:
-    content, start = progressive(1600, 1600, scans), time.perf_counter()
+    content, start = progressive(1600, 1600, scans), time.process_time()
     with pytest.raises(ImageError, match="scans"):
         open_image(content)
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
 
 
 def test_scans_are_counted_to_the_end_of_the_first_picture() -> None:
@@ -152,10 +155,10 @@ def test_scans_are_counted_to_the_end_of_the_first_picture() -> None:
     ],
 )
 def test_a_coding_that_is_read_value_by_value_must_be_small(content: bytes) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(ImageError, match="save it as PNG"):
         open_image(content)
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
 
 
 def test_a_tiff_of_more_strips_than_it_has_room_for_is_refused() -> None:
@@ -259,11 +262,11 @@ def test_the_pictures_in_an_avif_are_measured(mode: str, frames: int) -> None:
 
 
 def test_an_avif_that_lists_its_picture_many_times_is_refused_at_once() -> None:
-    content, start = _encoded("AVIF"), time.perf_counter()
+    content, start = _encoded("AVIF"), time.process_time()
     place = content.index(b"iloc")
     with pytest.raises(ImageError):
         open_image(content[: place + 8] + b"\x44\0\xff\xff" + bytes([0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 9]) * 5000)
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
 
 
 def test_what_a_tile_takes_counts_as_pixels() -> None:

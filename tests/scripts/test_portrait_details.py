@@ -168,4 +168,5 @@ def test_training_goes_on_from_where_it_stopped(
             run_script("portrait_details", "train", tmp_path / "large", *words)
         weights.append(torch.load(tmp_path / run / "state.pt", weights_only=True))
     assert weights[0]["step"] == weights[1]["step"] == 2
+    assert [float(each["first"]["state"][0]["step"]) for each in weights] == [2, 2], "Adam goes on too"
     assert not torch.equal(weights[0]["network"]["out.weight"], weights[0]["average"]["out.weight"])

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import signal
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -121,3 +123,15 @@ def test_many_takers_never_hold_it_together(tmp_path: Path) -> None:
     outs = [taker.communicate()[0] for taker in takers]
     assert [taker.returncode for taker in takers] == [0, 0, 0]
     assert all(int(out) > 0 for out in outs)
+
+
+@pytest.mark.parametrize(("number", "free"), [(errno.ENOLCK, True), (errno.EACCES, False)])
+def test_where_there_are_no_locks_nobody_is_kept_out(
+    number: int, free: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def acquire(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("filelock.FileLock.acquire", acquire)
+    with nullcontext() if free else pytest.raises(OutputError), hold(tmp_path / "run"):
+        assert (tmp_path / "run").is_dir()

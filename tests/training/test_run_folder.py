@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from facesketch.config import DataConfig, MethodConfig, RunConfig
+from facesketch.config import DataConfig, MethodConfig, RunConfig, configure
 from facesketch.data.index import index
 from facesketch.data.split import split
 from facesketch.errors import ConfigError, DataError
@@ -87,6 +87,15 @@ def test_a_folder_without_training_pairs_is_refused(arrange: Callable[..., Path]
     folder = arrange(tmp_path / "pairs", train=0, validation=0, test=6)
     with pytest.raises(DataError, match="no training pairs; type: facesketch data check"):
         read_split(_config(folder))
+
+
+def test_a_limit_takes_pairs_evenly_and_leaves_the_other_sides_whole(
+    arrange: Callable[..., Path], tmp_path: Path
+) -> None:
+    folder = arrange(tmp_path / "pairs")  # 8, 2 and 2
+    whole, some = (read_split(configure("dense-ae", {"folder": folder, "limit": limit})) for limit in (0, 3))
+    assert some.train == tuple(whole.train[place] for place in (0, 2, 5))
+    assert (some.validation, some.test) == (whole.validation, whole.test)
 
 
 def test_a_run_is_finished_when_its_log_says_so_and_it_has_weights(tmp_path: Path) -> None:
