@@ -225,3 +225,9 @@ def test_a_token_that_cannot_be_sent(token: str) -> None:
 def test_an_origin_that_is_not_one(origin: str) -> None:
     with pytest.raises(ConfigError, match="expected an origin"):
         check(Settings(cors=(origin,)))
+
+
+@pytest.mark.parametrize("name", ["https://faces.example.org", "*.example.org", ""])
+def test_a_host_is_a_name(name: str) -> None:
+    with pytest.raises(ConfigError, match="expected a name"):
+        check(Settings(hosts=(name,)))

@@ -8,7 +8,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from pathlib import Path
 
 import httpx
@@ -42,6 +42,11 @@ def _answer(connection: socket.socket) -> bytes:
     while chunk := connection.recv(65536):
         answer += chunk
     return answer
+
+
+def _send_on(connection: socket.socket, sent: bytes) -> None:
+    while True:
+        connection.sendall(sent)
 
 
 def _queue(running: Running) -> int:
@@ -95,6 +100,61 @@ def test_a_second_head_on_one_connection_has_no_more_time(threaded: Threaded) ->
         began = time.monotonic()
         assert _answer(connection).count(b"200 OK") == 1
         assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize(
+    ("sent", "status", "then"),
+    [
+        (b"GET /x\r\n\r\n", b"400", b""),
+        (b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", b"400", b""),
+        (b"POST /x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n", b"404", b"z"),
+    ],
+)
+def test_no_connection_is_held_for_nothing(threaded: Threaded, sent: bytes, status: bytes, then: bytes) -> None:
+    with threaded(limits=_HASTY) as running, socket.create_connection(("127.0.0.1", running.port)) as connection:
+        connection.sendall(sent)
+        assert connection.recv(65536).startswith(b"HTTP/1.1 " + status)
+        connection.sendall(then)
+        began = time.monotonic()
+        _answer(connection)
+        assert time.monotonic() - began < 5
+
+
+def test_a_client_that_does_not_read_is_let_go(threaded: Threaded) -> None:
+    asked = b"GET /v1/openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with threaded(limits=_HASTY) as running, socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.connect(("127.0.0.1", running.port))
+        connection.settimeout(5)
+        with pytest.raises(OSError, match=r"reset|[Bb]roken pipe"):
+            _send_on(connection, asked)
+        assert httpx.get(f"{running.url}/v1/health").status_code == 200
+
+
+def test_a_refused_request_does_not_spoil_the_end(threaded: Threaded) -> None:
+    odd = b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with socket.socket() as connection:
+        with threaded() as running:
+            connection.connect(("127.0.0.1", running.port))
+            connection.sendall(odd)
+            assert connection.recv(65536).startswith(b"HTTP/1.1 400")
+        assert connection.recv(1) == b"", "it has ended without an error"
+
+
+def test_more_connections_than_it_takes_are_told_to_come_later(threaded: Threaded) -> None:
+    with threaded(limits={"connections": 2}) as running, ExitStack() as open_ones:
+        for _ in range(2):
+            open_ones.enter_context(socket.create_connection(("127.0.0.1", running.port)))
+        answer = httpx.get(f"{running.url}/v1/health")
+        assert problem(answer, 429) == "The server is busy."
+        assert int(answer.headers["retry-after"]) > 0
+
+
+def test_an_upload_to_a_stopping_server_is_answered(threaded: Threaded) -> None:
+    with threaded() as running:
+        running.guard.stopping = True
+        answer = httpx.post(f"{running.url}/v1/translate", content=bytes(8 << 20))
+        assert problem(answer, 503) == "The server is stopping."
 
 
 def test_an_upload_that_is_cut_off_disturbs_no_other(threaded: Threaded) -> None:

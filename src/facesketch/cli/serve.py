@@ -78,7 +78,14 @@ def serve(
     if runs is not None and not runs.is_dir():
         raise ConfigError(f"--runs {runs}: no such folder", "give the folder that holds your trainings' --out folders")
     size = round(bounds.max_upload * (1 << 20))
-    limits = Limits(upload=size, pixels=bounds.max_pixels, queue=bounds.queue, seconds=bounds.timeout)
+    limits = Limits(
+        upload=size,
+        pixels=bounds.max_pixels,
+        queue=bounds.queue,
+        held=max(Limits().held, 2 * size),
+        seconds=bounds.timeout,
+        connections=max(Limits().connections, 2 * bounds.queue),
+    )
     settings = Settings(
         host=host,
         port=port,

@@ -25,7 +25,7 @@ class Problem(BaseModel):
     hint: str
     """How to fix it."""
     field: str | None = None
-    """The form field that fixes it, if there is one."""
+    """`align` or `face`, if that form field decides which face is taken."""
 
 
 class ProblemError(Exception):
@@ -36,7 +36,7 @@ class ProblemError(Exception):
         seen: what was wrong.
         hint: how to fix it.
         headers: more headers of the answer.
-        field: the form field that fixes it.
+        field: the form field that decides which face is taken, if that is what failed.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class ProblemError(Exception):
 
 
 _MEANINGS = {
-    400: "The picture or a field cannot be used.",
+    400: "The picture or a field cannot be used, or the server does not know the host.",
     401: "The token is missing or wrong.",
     403: "A page of another site sent this request.",
     404: "Not found.",
@@ -72,7 +72,7 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     retry = {"headers": {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds."}}}
     return {
         status: {"model": Problem, "description": _MEANINGS[status]} | (retry if status in {429, 503} else {})
-        for status in sorted({401, 503, *statuses})
+        for status in sorted({400, 401, 503, *statuses})
     }
 
 
@@ -109,7 +109,7 @@ def unexpected() -> ProblemError:
 
 def stopping() -> ProblemError:
     """Return the answer to a request that arrives or is still running when the server stops."""
-    headers = {"Retry-After": "5", "Connection": "close"}
+    headers = {"Retry-After": "5"}
     return ProblemError(503, "The server is stopping.", "Try again in a moment.", headers)
 
 

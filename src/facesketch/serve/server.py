@@ -35,7 +35,7 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                http=protocol(limits.silence),
+                http=protocol(limits.silence, limits.connections),
                 ws="none",
                 lifespan="on",
                 log_config=None,
@@ -44,7 +44,6 @@ class Server(uvicorn.Server):
                 proxy_headers=False,
                 timeout_keep_alive=int(_IDLE),
                 timeout_graceful_shutdown=_FAREWELL,
-                limit_concurrency=limits.connections,
                 h11_max_incomplete_event_size=HEAD_BYTES,
             )
         )
@@ -62,9 +61,11 @@ class Server(uvicorn.Server):
         self._until = time.monotonic() + self._limits.grace
 
     async def on_tick(self, counter: int) -> bool:
-        """Stop once no request is running or the grace period is over."""
-        if self._until is not None and (self._app.running == 0 or time.monotonic() > self._until):
-            self.should_exit = True
+        """Stop once no request is running and all answers are sent, or the grace period is over."""
+        if self._until is not None:
+            sending = any(each.transport.get_write_buffer_size() for each in self.server_state.connections)
+            if (self._app.running == 0 and not sending) or time.monotonic() > self._until:
+                self.should_exit = True
         return await super().on_tick(counter)
 
 
@@ -100,6 +101,7 @@ def address(settings: Settings, listening: socket.socket) -> str:
 def serve(app: OuterMiddleware, settings: Settings, listening: socket.socket) -> None:
     """Serve until a signal arrives; a stuck thread does not keep the process from ending."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # it warns of what clients do wrong
     Server(app, settings.limits).run(sockets=[listening])
     until = time.monotonic() + _FAREWELL
     for each in threading.enumerate():

@@ -35,7 +35,7 @@ class Limits(Frozen):
     upload_seconds: _Seconds = 30.0
     """How long an upload may take to arrive."""
     silence: _Seconds = 10.0
-    """How long an upload, or the head of a request, may stall."""
+    """How long an upload, the head of a request, or a client that reads its answer may stall."""
     seconds: _Seconds = 30.0
     """How long an answer may take once the upload has arrived."""
     decoding: _Seconds = 10.0
@@ -43,7 +43,7 @@ class Limits(Frozen):
     batch: _Count = 8
     """Pictures of one shape that go through a network together."""
     connections: _Count = 512
-    """Open connections."""
+    """Open connections; requests on more of them are refused with 429."""
     grace: _Seconds = 60.0
     """How long running requests may take when the server is stopped."""
 
@@ -92,8 +92,8 @@ def check(settings: Settings) -> None:
     """Check that settings are safe to serve with.
 
     Raises:
-        ConfigError: other machines can connect without a token or `no_auth`, the token or an origin is not valid, or
-            searches are logged without a gallery.
+        ConfigError: other machines can connect without a token or `no_auth`, the token, a host or an origin is not
+            valid, or searches are logged without a gallery.
     """
     if settings.query_log and settings.gallery is None:
         raise ConfigError("`query_log` needs a gallery", "give a `gallery`, or leave out `query_log`")
@@ -104,6 +104,9 @@ def check(settings: Settings) -> None:
         )
     if settings.token is not None and not re.fullmatch("[!-~]{8,}", settings.token):
         raise ConfigError("`token`: expected 8 or more ASCII letters, digits and symbols, without spaces")
+    for name in settings.hosts:
+        if not re.fullmatch(r"[A-Za-z0-9._-]+(:\d+)?", name):
+            raise ConfigError(f"`allow_host` {name}: expected a name, such as faces.example.org")
     for origin in settings.cors:
         scheme, _, rest = origin.partition("://")
         if scheme not in {"http", "https"} or not rest or "/" in rest or "*" in rest:
