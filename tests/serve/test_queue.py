@@ -48,6 +48,19 @@ def test_what_takes_too_long_ends_and_keeps_its_place_until_its_thread_is_free(s
     assert client.send(grey(1)).status_code == 200
 
 
+def test_a_decoder_that_has_died_is_replaced() -> None:
+    decoder = ImageDecoder(10_000, 10)
+    try:
+        for _ in range(2):
+            with decoder.open(grey(1)) as image:
+                assert image.size == (16, 12)
+            (idle,) = decoder._idle
+            idle.kill()
+            _until(lambda idle=idle: not idle.alive)
+    finally:
+        decoder.close()
+
+
 def test_a_request_whose_client_has_gone_leaves_the_line(serve: Ask, network: Network) -> None:
     client = serve()
     network.go.clear()

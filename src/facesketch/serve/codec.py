@@ -75,7 +75,12 @@ class ImageDecoder:
         with self._changed:
             if self._closed:
                 raise stopping()
-            process = self._idle.pop() if self._idle else None
+            process = None
+            while self._idle and process is None:
+                process = self._idle.pop()
+                if not process.alive:  # as when the system ran out of memory
+                    process.close()
+                    process = None
         process = process or DecoderProcess(self._seconds)
         with self._changed:
             self._busy.add(process)

@@ -62,6 +62,7 @@ class DecoderProcess:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),  # the same on Windows
             env=os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
         )
         assert self._popen.stdin is not None
@@ -94,6 +95,11 @@ class DecoderProcess:
         answer = self._ask(_GO, pixels=True)
         self.ready = True
         return Image.frombytes(answer["mode"], tuple(answer["size"]), answer["data"])
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process has not ended."""
+        return self._popen.poll() is None
 
     def kill(self) -> None:
         """End the process now; a thread that waits for it gets a `DecodingError`."""
