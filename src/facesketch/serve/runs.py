@@ -162,13 +162,15 @@ class RunStore:
         """Return where each training lies; its id is the folders below the root, joined by `~`."""
         found: dict[str, Place] = {}
         for path in _folders(self._root.path, _DEPTH):
-            if len(found) < _MOST and os.path.lexists(path / CONFIG):
+            if os.path.lexists(path / CONFIG):
                 place = path.relative_to(self._root.path).parts
                 name = "~".join(place) or path.resolve().name or "runs"
                 name = os.fsencode(name).decode("utf-8", "backslashreplace")  # a name need not be UTF-8
                 while name in found:
                     name += "~"
                 found[name] = place
+                if len(found) == _MOST:
+                    break
         return found
 
 

@@ -29,7 +29,7 @@ LINES = 5000
 """About how many step lines a run writes, however long it is."""
 _LONGEST = 1 << 20  # bytes of a line; a run's have some hundred
 _NAMES = 32  # losses that are read; a method has a few
-_KEPT = 128  # courses that are remembered: a report reads each several times, a server all the time
+_KEPT = 512  # courses that are remembered: as many as a server lists, which it reads all the time
 
 _Count = Annotated[int, Field(ge=0, le=2**53)]
 
