@@ -92,6 +92,7 @@ def offer(name: str, title: str, translators: Mapping[Direction, Translator], *,
     """Return a model to serve; requests name it by `name`, and people see `title`."""
     for translator in translators.values():
         translator.name = name  # messages name a model as requests do, never by its path
+        _ = translator.finer  # loaded now, and not by the first request
     needs = {direction: each.preprocessing for direction, each in translators.items()}
     first = next(iter(needs.values()))
     about = Model(

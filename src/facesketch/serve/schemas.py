@@ -230,11 +230,14 @@ class RunDetails(Run):
     """Epochs that have a sample sheet."""
 
 
-def multipart(form: type[_Form]) -> dict[str, Any]:
-    """Return the documentation of a body that holds a picture and the fields of a form."""
+def multipart(form: type[_Form], most: int = 1) -> dict[str, Any]:
+    """Return the documentation of a body that holds a picture, or at most so many, and the fields of a form."""
     schema = form.model_json_schema()
     properties = {name: _never_null(field) for name, field in schema["properties"].items()}
-    picture = {"type": "string", "format": "binary", "description": "The picture."}
+    picture: dict[str, Any] = {"type": "string", "format": "binary", "description": "The picture."}
+    if most > 1:
+        told = f"1 to {most} pictures of one person."
+        picture = {"type": "array", "items": picture, "minItems": 1, "maxItems": most, "description": told}
     body = {
         "type": "object",
         "properties": {"file": picture, **properties},

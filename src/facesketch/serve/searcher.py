@@ -60,7 +60,11 @@ class Searcher:
         except SeveralFacesError as error:
             hint = "Choose one of them; face 1 is the largest."
             raise ProblemError(400, "The sketch shows several faces.", hint, field="face") from error
-        except (FaceError, ConfigError) as error:
+        except FaceError as error:
+            told = user_problem(error).problem
+            field, hint = ("face" if form.face else None), told.hint.replace("`", "")
+            raise ProblemError(400, told.seen, hint, field=field) from error
+        except ConfigError as error:
             raise user_problem(error) from error
         if not where:
             self.count = answer.size

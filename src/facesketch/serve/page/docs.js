@@ -11,7 +11,7 @@ const marked = (text = "") => text.split("`").map((part, place) => (place % 2 ? 
 function values({ type, format, enum: choices, minimum, exclusiveMinimum, maximum, exclusiveMaximum, default: usual }) {
   const [low, high] = [minimum ?? exclusiveMinimum, maximum ?? exclusiveMaximum];
   const range = low === undefined || high === undefined ? "" : `, ${low} to ${high}`;
-  const what = choices?.join(", ") ?? (format === "binary" ? "a file" : type === "string" ? "text" : type);
+  const what = choices?.join(", ") ?? (format === "binary" ? "a file" : type === "array" ? "files" : type === "string" ? "text" : type);
   return `${what}${range}${usual === undefined || usual === "" ? "" : `; ${usual} by default`}`;
 }
 

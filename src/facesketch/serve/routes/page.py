@@ -36,7 +36,7 @@ def _read(path: Path) -> _File:
 def page() -> APIRouter:
     """Return the routes of the page."""
     router = APIRouter(include_in_schema=False)
-    files = {path.name: _read(path) for path in FOLDER.iterdir()}
+    files = {path.name: _read(path) for path in FOLDER.iterdir() if path.suffix in TYPES}
 
     @router.api_route("/", methods=["GET", "HEAD"])
     async def index(request: Request) -> Response:

@@ -31,7 +31,7 @@ _Searcher = Annotated[Searcher, Depends(_searcher)]
     operation_id="search",
     summary="Find the photos that resemble a sketch",
     responses=documented(400, 403, 404, 408, 413, 415, 422, 429, 504),
-    openapi_extra=multipart(SearchForm),
+    openapi_extra=multipart(SearchForm, MOST),
 )
 async def search(request: Request, service: ServiceOf, searcher: _Searcher) -> Hits:
     """Return the photos in the gallery that resemble the sketch sent as `file`. A hit is a lead, not proof.
