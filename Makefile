@@ -25,7 +25,7 @@ bench: install  ## Time training steps and translations, and append the ratios t
 	.venv/bin/python benchmarks/floor.py
 
 demo: install  ## Try everything on drawn faces; DATA=folder takes your own pairs
-	test -n "$(DATA)" -o -d demo/faces || $(FACESKETCH) data sample demo/faces --pairs 40 --size 128 --seed 0
+	test -n "$(DATA)" || $(FACESKETCH) data sample demo/faces --pairs 40 --size 128 --seed 0
 	$(FACESKETCH) study "$(or $(DATA),demo/faces)" --out "demo/study-of-$(notdir $(abspath $(or $(DATA),faces)))"
 
 clean:  ## Remove what these targets made, including .venv

@@ -1,4 +1,4 @@
-"""Time a training step of every family beside a plain textbook loop with the same networks and losses.
+"""Time a training step of the study's five methods beside a plain textbook loop with the same networks and losses.
 
     python benchmarks/training.py [--size 256] [--rounds 5] [--only pix2pix,cyclegan] [--history FILE]
 
@@ -241,7 +241,7 @@ def main(
     """Print a table of medians, ratios and floors.
 
     Args:
-        batch_size: For every family; by default each one's own, at most 8.
+        batch_size: For every method; by default each one's own, at most 8.
         history: A file to append machine, versions, ratios and floors to, as JSON.
     """
     half, most = computes_in_bf16("auto", "cpu"), peaks()
@@ -267,7 +267,10 @@ def main(
 def commit() -> str:
     """Return the short hash of the commit that is checked out, with a `+` if files differ from it."""
     asked = ["git", "describe", "--always", "--exclude=*", "--dirty=+"]
-    return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
+    try:
+        return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "no checkout"
 
 
 if __name__ == "__main__":
