@@ -1,6 +1,6 @@
 """Time a server beside the translator alone, or watch the server's memory.
 
-    python benchmarks/serve.py [--pictures FOLDER] [--model MODEL] [--clients 1 8 64] [--count 64] [--rounds 3]
+    python benchmarks/serve.py [--pictures FOLDER] [--model MODEL] [--clients 1 8 64] [--count 128] [--rounds 3]
     python benchmarks/serve.py --soak 5000
 
 Both sides take the bytes of the same files and return PNG bytes, in turn: the translator in a plain loop in this

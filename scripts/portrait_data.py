@@ -19,7 +19,6 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from facesketch.errors import FaceError
 from facesketch.faces import FaceFinder, align
 from facesketch.images.io import open_image
 
@@ -35,10 +34,7 @@ def opened(path: Path) -> Image.Image:
 def framed(finder: FaceFinder, path: Path) -> Image.Image | None:
     """Return the largest face of a picture, level and in the frame, or None where no face is found."""
     image = opened(path)
-    try:
-        faces = finder.find(image, most=1)
-    except FaceError:
-        return None
+    faces = finder.find(image, most=1)
     return align(image, faces[0]).image if faces else None
 
 

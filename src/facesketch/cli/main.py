@@ -61,7 +61,8 @@ def versions() -> None:
 def completion(shell: Literal["bash", "zsh", "fish", "powershell"], /) -> None:
     """Print a script that lets your shell complete the commands and options of facesketch.
 
-    For bash, type `facesketch completion bash > ~/.local/share/bash-completion/completions/facesketch`.
+    For bash, make the folder ~/.local/share/bash-completion/completions, and type `facesketch completion bash >
+    ~/.local/share/bash-completion/completions/facesketch`.
 
     Args:
         shell: The shell to print it for.
