@@ -149,7 +149,6 @@ def test_faces_are_asked_for_in_words_that_are_understood(tmp_path: Path, refuse
     assert "without finding faces" in refused(*words, "--faces", "all")
     assert "leave out one of them" in refused(*words, "--faces", "all", "--no-align")
     assert "one style" in refused(*words, "--style", "charcoal")
-    assert "expected largest" not in refused(*words, "--engine", "onnx")
     assert "did you mean '--no-align'" in refused(*words[:2], "--no-aling", *words[2:])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png"]
 
