@@ -78,7 +78,7 @@ def _context(study: Study, found: Mapping[str, VariantResult]) -> dict[str, Any]
     return {
         "study": study,
         "version": __version__,
-        "subtitle": f"{count(len(trained), 'training')} of {families}, measured on people that none of them has seen",
+        "subtitle": f"{count(len(trained), 'model')} of {families}, measured on people that none of them has seen",
         "facts": _facts(study, found),
         "people": len({subject for each in results.values() for subject in each.subjects}),
         "warnings": sorted({line for each in results.values() for line in each.warnings}),

@@ -93,7 +93,7 @@ def cost_charts(found: Mapping[str, VariantResult]) -> list[Chart]:
                 ends, role = each.results.metrics[PRIMARY], _ROLES.get(each.cell.method, "six")
                 seconds, hollow = max(each.seconds, 0.1), not each.cell.built
                 dots.append(Dot(str(place), seconds, ends.value, ends.low, ends.high, role, hollow))
-                key[each.cell.family] = Line(each.cell.family, [], [], role)
+                key[each.cell.family] = Line(each.cell.family, [], [], role, dashed=hollow)
         if not dots:
             continue
         baselines = [each for each in baselines_of(found, direction) if PRIMARY in each.metrics]

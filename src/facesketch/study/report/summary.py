@@ -76,15 +76,15 @@ def verdict(found: Mapping[str, VariantResult], direction: Direction) -> Verdict
 
 def _others(found: Mapping[str, VariantResult], direction: Direction, leader: VariantResult) -> str:
     """Say which families the other measures of the main table put first."""
-    agree, differ = [], []
+    agree, differ = list[str](), dict[str, list[str]]()
     for metric in FIRST[1:]:
         best = best_of_families(found, direction, metric)
         if best:
             title = best[0].results.metrics[metric].title
-            agree += [title] if best[0].cell.method == leader.cell.method else []
-            differ += [] if best[0].cell.method == leader.cell.method else [f"{title} puts {best[0].cell.label} first."]
-    said = [f"{listed(agree)} put{'s' if len(agree) == 1 else ''} the same family first."] if agree else []
-    return " ".join([*said, *differ])
+            same = best[0].cell.method == leader.cell.method
+            (agree if same else differ.setdefault(best[0].cell.label, [])).append(title)
+    said = {"the same family": agree, **differ}
+    return " ".join(f"{listed(by)} put{'s' if len(by) == 1 else ''} {which} first." for which, by in said.items() if by)
 
 
 def _count(found: Mapping[str, VariantResult], direction: Direction) -> str:

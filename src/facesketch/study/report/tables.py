@@ -9,6 +9,7 @@ from facesketch.config import Direction
 from facesketch.errors import FacesketchError
 from facesketch.evaluation.results import Measure, Results, paired_difference
 from facesketch.files import read_json
+from facesketch.methods.families import FAMILIES
 from facesketch.metrics.bootstrap import Interval
 from facesketch.study.aggregate import PRIMARY, VariantResult, baseline_results
 from facesketch.study.grid import Cell
@@ -155,6 +156,7 @@ def costs(study: Study, results: Mapping[str, Results]) -> list[dict[str, str]]:
             model, environment, trained = results[name].model, environment_of(study, cell), study.course(cell).seconds
             half = str(environment.get("precision", "")).startswith("bf16")
             memory = _memory(study, cell, half, known) if cell.learned else None
+            learns = cell.learned and not FAMILIES[cell.method].exemplars  # the others only keep the pairs
             each = results[name].seconds.get("translate", 0.0) / len(results[name].stems)
             parameters = "" if model.parameters is None else f"{model.parameters:,}"
             rows.append(
@@ -162,9 +164,9 @@ def costs(study: Study, results: Mapping[str, Results]) -> list[dict[str, str]]:
                     "Result": cell.label,
                     "Folder": name,
                     "Seed": "–" if not cell.learned or model.seed is None else str(model.seed),
-                    "Kept epoch": f"{model.best_epoch} of {epochs}" if model.best_epoch and epochs else "–",
-                    "Parameters": parameters if cell.learned else "none",
-                    "Training": "none" if not cell.learned else "–" if trained is None else duration(trained),
+                    "Kept epoch": f"{model.best_epoch} of {epochs}" if learns and model.best_epoch and epochs else "–",
+                    "Parameters": parameters if learns else "none",
+                    "Training": "none" if not learns else "–" if trained is None else duration(trained),
                     "Memory": "–" if memory is None else f"{memory / 2**30:.1f} GiB",
                     "Translating": duration(each) if each else "–",
                     "Device": " ".join(str(environment[key]) for key in ("device", "precision") if key in environment)
