@@ -14,11 +14,15 @@ import facesketch
 from facesketch.cli.compare import compare
 from facesketch.cli.data import sample
 from facesketch.cli.evaluate import evaluate
+from facesketch.cli.export import export
 from facesketch.cli.main import main
+from facesketch.cli.push import push
 from facesketch.cli.study import study
 from facesketch.data.synthetic.draw import write_sample
+from facesketch.evaluation.publish import push as upload
 from facesketch.evaluation.results import Results
 from facesketch.files import read_json
+from facesketch.inference.export.export import export as write_onnx
 from facesketch.study.study import Study
 
 
@@ -34,6 +38,8 @@ def no_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (compare, facesketch.compare, {"results", "json"}),
         (study, facesketch.study.run, set()),
         (sample, write_sample, set()),
+        (export, write_onnx, {"run"}),
+        (push, upload, set()),
     ],
 )
 def test_a_verb_has_the_defaults_of_its_function(
