@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +13,14 @@ from facesketch.config import MethodConfig, RunConfig
 from facesketch.methods.families import FAMILIES
 from facesketch.methods.networks.blocks import count_parameters
 from facesketch.methods.registry import build, resolve
+
+
+@pytest.fixture(scope="module")
+def every() -> dict[str, Any]:
+    """Return what is told of all methods; counting their parameters takes a while."""
+    command = [sys.executable, "-m", "facesketch", "methods", "--json", "--size", "64"]
+    told: dict[str, Any] = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+    return told
 
 
 def test_json_tells_all_there_is_to_know(command: Callable[..., Any]) -> None:
@@ -66,10 +76,10 @@ def test_a_method_tells_its_options_and_defaults(name: str, command: Callable[..
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-def test_json_tells_one_method_too(name: str, command: Callable[..., Any]) -> None:
+def test_json_tells_one_method_too(name: str, command: Callable[..., Any], every: dict[str, Any]) -> None:
     answer = command("methods", name, "--json", "--size", 64)
     assert (answer.code, answer.err) == (0, "")
-    row, every = json.loads(answer.out), json.loads(command("methods", "--json", "--size", 64).out)
+    row = json.loads(answer.out)
     kind = FAMILIES[name]
     assert row["name"] == name
     assert {key: row[key] for key in every[name] if key != "options"} == {

@@ -10,6 +10,7 @@ import sys
 import time
 import zlib
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,7 @@ def _opens(content: bytes) -> bool:
     return np.abs(np.asarray(open_image(content), int) - (200, 30, 10)).max() <= 2  # type: ignore[no-any-return]
 
 
+@cache
 def _encoded(kind: str, size: tuple[int, int] = (16, 16)) -> bytes:
     file = io.BytesIO()
     Image.new("RGB", size, (200, 30, 10)).save(file, kind, quality=100)

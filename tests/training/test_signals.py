@@ -92,12 +92,19 @@ def pairs(tmp_path: Path, arrange: Callable[..., Path]) -> Path:
     return arrange(tmp_path / "pairs")
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory, arrange: Callable[..., Path]) -> Path:
+    """Return a run that was not stopped; its pairs lie beside it."""
+    folder = tmp_path_factory.mktemp("signals")
+    return train("dense-ae", folder / "whole", data=arrange(folder / "pairs"), epochs=2, **SMALL)
+
+
 @pytest.mark.parametrize(("number", "error"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)])
 @pytest.mark.parametrize("after", [1, 2, 3])
 def test_a_stopped_training_goes_on_as_if_it_had_not_been(
-    pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, error: type[BaseException], after: int
+    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, error: type[BaseException], after: int
 ) -> None:
-    whole = train("dense-ae", tmp_path / "whole", data=pairs, epochs=2, **SMALL)
+    pairs = whole.parent / "pairs"
     asked = []
 
     @contextmanager

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -48,15 +49,15 @@ def test_the_cae_s_encoder_shrinks_as_the_study_says(size: int, sides: list[int]
 @pytest.mark.parametrize(
     ("net", "normalised"),
     [
-        (ConvAutoencoder(3, 3), [32, 128, 256, 512]),
-        (ConvAutoencoder(3, 3, 128), [32, 128, 256]),
-        (ConvAutoencoder(3, 3, 32), [32]),
-        (ConvVAE(3, 3), [32, 128, 256, 512]),
-        (ConvVAE(3, 3, 64), [32, 128]),
+        (lambda: ConvAutoencoder(3, 3), [32, 128, 256, 512]),
+        (lambda: ConvAutoencoder(3, 3, 128), [32, 128, 256]),
+        (lambda: ConvAutoencoder(3, 3, 32), [32]),
+        (lambda: ConvVAE(3, 3), [32, 128, 256, 512]),
+        (lambda: ConvVAE(3, 3, 64), [32, 128]),
     ],
 )
-def test_batch_norm_stands_only_on_the_study_s_layers(net: nn.Module, normalised: list[int]) -> None:
-    assert [layer.num_features for layer in net.modules() if isinstance(layer, nn.BatchNorm2d)] == normalised
+def test_batch_norm_stands_only_on_the_study_s_layers(net: Callable[[], nn.Module], normalised: list[int]) -> None:
+    assert [layer.num_features for layer in net().modules() if isinstance(layer, nn.BatchNorm2d)] == normalised
 
 
 @pytest.mark.parametrize("size", [32, 64, 128, 256, 512])

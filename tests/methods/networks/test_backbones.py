@@ -36,10 +36,13 @@ def vgg_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("trunk", "convolutions", "count"),
-    [(VGG16Features(), VGG_CONVOLUTIONS, 14_714_688), (AlexNetFeatures(), (0, 3, 6, 8, 10), 2_469_696)],
+    ("kind", "convolutions", "count"),
+    [(VGG16Features, VGG_CONVOLUTIONS, 14_714_688), (AlexNetFeatures, (0, 3, 6, 8, 10), 2_469_696)],
 )
-def test_trunks_have_torchvision_s_keys_and_counts(trunk: nn.Module, convolutions: tuple[int, ...], count: int) -> None:
+def test_trunks_have_torchvision_s_keys_and_counts(
+    kind: type[nn.Module], convolutions: tuple[int, ...], count: int
+) -> None:
+    trunk = kind()
     assert set(trunk.state_dict()) == {f"features.{i}.{part}" for i in convolutions for part in ("weight", "bias")}
     assert count_parameters(trunk) == count
 
