@@ -75,98 +75,102 @@ async def _crowded(scope: Any, receive: Any, send: Any) -> None:
     await ProblemError(429, "The server is busy.", "Try again in 5 s.", headers).response()(scope, receive, send)
 
 
+class _Protocol(H11Protocol):
+    """A stricter form of uvicorn's protocol, in which no client holds a connection for nothing."""
+
+    silence: float
+    most: int
+    conn: _Connection
+    _timer: asyncio.TimerHandle | None = None
+    _reader: asyncio.TimerHandle | None = None
+    _refused = False
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self.conn = _Connection(h11.SERVER, HEAD_BYTES)
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        if len(self.connections) > self.most:
+            self.app = _crowded
+        self._expect_head()
+
+    def data_received(self, data: bytes) -> None:
+        if not self._refused:
+            super().data_received(data)
+        if self._refused:  # a timer of its own closes it
+            return
+        if self.conn.their_state is not h11.IDLE and self.conn.our_state is not h11.DONE:
+            self._stop_expecting()
+        elif self._timer is None:  # the next head, or the rest of a body that nobody reads any more
+            self._expect_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_expecting()
+        self._stop_watching()
+        super().connection_lost(exc)
+
+    def shutdown(self) -> None:
+        """Close the connection once its answer is sent; h11 takes no more events where a request was refused."""
+        if self._refused:
+            self.transport.close()
+        else:
+            super().shutdown()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._watch_reader()
+
+    def resume_writing(self) -> None:
+        self._stop_watching()
+        super().resume_writing()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer an invalid request, unless an answer is already on its way, and close the connection."""
+        self._refused = True
+        if self.cycle is not None:
+            self.cycle.disconnected = True  # nobody waits for this answer any more
+            self.cycle.message_event.set()
+        if self.conn.our_state not in {h11.IDLE, h11.SEND_RESPONSE} or not self.transport.can_write_eof():
+            self.transport.close()
+            return
+        self.transport.write(_answer(self.conn.status))
+        self.transport.write_eof()
+        self._stop_expecting()
+        self._timer = self.loop.call_later(_LINGER, self.transport.close)
+
+    def _watch_reader(self) -> None:
+        left = self.transport.get_write_buffer_size()
+        self._reader = self.loop.call_later(self.silence, self._check_reader, left)
+
+    def _check_reader(self, before: int) -> None:
+        if self.transport.get_write_buffer_size() >= before:  # the client has read nothing meanwhile
+            self.transport.abort()
+        else:
+            self._watch_reader()
+
+    def _stop_watching(self) -> None:
+        if self._reader is not None:
+            self._reader.cancel()
+            self._reader = None
+
+    def _expect_head(self) -> None:
+        self._timer = self.loop.call_later(self.silence, self.transport.close)
+
+    def _stop_expecting(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
 def protocol(silence: float, most: int) -> type[H11Protocol]:
-    """Return a stricter form of uvicorn's protocol, in which no client holds a connection for nothing.
+    """Return the protocol for a server.
 
     Args:
         silence: seconds that the head of a request may take, and that a client may read nothing of its answer.
         most: how many connections get more than "busy".
     """
-
-    class Protocol(H11Protocol):
-        conn: _Connection
-        _timer: asyncio.TimerHandle | None = None
-        _reader: asyncio.TimerHandle | None = None
-        _refused = False
-
-        def __init__(self, *given: Any, **named: Any) -> None:
-            super().__init__(*given, **named)
-            self.conn = _Connection(h11.SERVER, HEAD_BYTES)
-
-        def connection_made(self, transport: Any) -> None:
-            super().connection_made(transport)
-            if len(self.connections) > most:
-                self.app = _crowded
-            self._expect_head()
-
-        def data_received(self, data: bytes) -> None:
-            if not self._refused:
-                super().data_received(data)
-            if self._refused:  # a timer of its own closes it
-                return
-            if self.conn.their_state is not h11.IDLE and self.conn.our_state is not h11.DONE:
-                self._stop_expecting()
-            elif self._timer is None:  # the next head, or the rest of a body that nobody reads any more
-                self._expect_head()
-
-        def connection_lost(self, exc: Exception | None) -> None:
-            self._stop_expecting()
-            self._stop_watching()
-            super().connection_lost(exc)
-
-        def shutdown(self) -> None:
-            """Close the connection once its answer is sent; h11 takes no more events where a request was refused."""
-            if self._refused:
-                self.transport.close()
-            else:
-                super().shutdown()
-
-        def pause_writing(self) -> None:
-            super().pause_writing()
-            self._watch_reader()
-
-        def resume_writing(self) -> None:
-            self._stop_watching()
-            super().resume_writing()
-
-        def send_400_response(self, msg: str) -> None:
-            """Answer an invalid request, unless an answer is already on its way, and close the connection."""
-            self._refused = True
-            if self.cycle is not None:
-                self.cycle.disconnected = True  # nobody waits for this answer any more
-                self.cycle.message_event.set()
-            if self.conn.our_state not in {h11.IDLE, h11.SEND_RESPONSE} or not self.transport.can_write_eof():
-                self.transport.close()
-                return
-            self.transport.write(_answer(self.conn.status))
-            self.transport.write_eof()
-            self._stop_expecting()
-            self._timer = self.loop.call_later(_LINGER, self.transport.close)
-
-        def _watch_reader(self) -> None:
-            left = self.transport.get_write_buffer_size()
-            self._reader = self.loop.call_later(silence, self._check_reader, left)
-
-        def _check_reader(self, before: int) -> None:
-            if self.transport.get_write_buffer_size() >= before:  # the client has read nothing meanwhile
-                self.transport.abort()
-            else:
-                self._watch_reader()
-
-        def _stop_watching(self) -> None:
-            if self._reader is not None:
-                self._reader.cancel()
-                self._reader = None
-
-        def _expect_head(self) -> None:
-            self._timer = self.loop.call_later(silence, self.transport.close)
-
-        def _stop_expecting(self) -> None:
-            if self._timer is not None:
-                self._timer.cancel()
-                self._timer = None
-
-    return Protocol
+    return type("Protocol", (_Protocol,), {"silence": silence, "most": most})
 
 
 def _answer(status: int) -> bytes:
