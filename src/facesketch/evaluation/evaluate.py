@@ -156,6 +156,7 @@ class Evaluation:
         split: which side; of the others, only training pictures are opened, for the baselines.
         metrics, protocol, seed, device, progress: as in `evaluate`.
         validation: share of the training subjects that validate, if the data names none.
+        layout: how the folder is laid out, as in `facesketch.data.index.index`.
 
     Attributes:
         pairs: the pairs of this side, sorted by stem.

@@ -198,7 +198,9 @@ class Portrait(Method):
         """Take an exported generator; a style that the file does not have starts as the file's first."""
         options = PortraitOptions.model_validate(config.method.options)
         if options.enlarge != self.options.enlarge:  # its weights fit, but would draw a grid
-            raise ConfigError(f"a model with `enlarge` {options.enlarge}", f"give `enlarge` {options.enlarge}")
+            raise ConfigError(
+                f"the model to start from has `enlarge` {options.enlarge}", f"give `enlarge` {options.enlarge}"
+            )
         known, theirs = options.styles, options.colours
         rows = [known.index(name) if name in known else 0 for name in self.styles or ("",)]
 

@@ -244,7 +244,7 @@ def optimise(training: Training, group: Sequence[Batch]) -> dict[str, Tensor]:
     rate = factor(training.settings.schedule, training.position.step, training.total_steps)
     for each in optimisers.values():
         for parameters in each.param_groups:
-            asked = training.settings.learning_rate or 0.0  # of states of before, which have no initial rate
+            asked = training.settings.learning_rate or 0.0  # older states have no initial rate
             parameters["lr"] = parameters.get("initial_lr", asked) * rate
     losses: dict[str, Tensor] = {}
     for number, batch in enumerate(group, start=1):

@@ -262,7 +262,7 @@ class Store:
         return bool(index.num_unindexed_rows > index.num_indexed_rows or index.num_segments > _PIECES)
 
     def _add_facts(self) -> None:
-        """Add the column that galleries of before lack."""
+        """Add the column that older galleries lack."""
         while FACTS not in self._table.schema.names:
             try:
                 self._table.add_columns(schema(self.fingerprint, self.dimension).field(FACTS))

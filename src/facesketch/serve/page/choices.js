@@ -66,7 +66,7 @@ export function choices(name, onchange) {
     styles.node.hidden = offered.length < 2 || (!chosen.direction && direction === "sketch2photo");
     colours.offer(chosen.direction === "photo2sketch" ? [] : (used?.colours ?? []));
     colours.node.hidden ||= direction !== "sketch2photo";
-    // a server that has not answered yet looks for faces by itself
+    // until the server has named its models, let it look for faces, as it does by default
     extentField.hidden = used?.faces === false;
     // a network of one size draws its frame and no more
     fill(extent, EXTENTS.filter(([value]) => used?.native || value === "face" || value === "as-is"), extent.value);
