@@ -13,9 +13,10 @@ import pytest
 from PIL import Image
 
 from facesketch.errors import ConfigError, FaceError, GalleryError, ImageError
+from facesketch.images.io import open_image
 from facesketch.search import gallery as module
 from facesketch.search.answer import LEAD, Answer, Hit
-from facesketch.search.gallery import Gallery
+from facesketch.search.gallery import Gallery, Opened
 from facesketch.search.storage import query_log
 from facesketch.search.storage.rows import Found, Row
 from facesketch.search.storage.store import Store
@@ -295,6 +296,12 @@ def test_a_probe_is_known_again_by_its_bytes_or_pixels(filled: Gallery, sketch: 
     assert len(set(probes)) == 3
 
 
+def test_the_log_of_a_decoded_picture_holds_the_hash_of_its_file(filled: Gallery, sketch: Path) -> None:
+    filled.search([Opened(open_image(sketch).resize((90, 90)), "ab12")])
+    (line,) = Path(filled.uri, query_log.NAME).read_text().splitlines()
+    assert json.loads(line)["probes"] == ["ab12"]
+
+
 def test_object_storage_has_no_query_log(filled: Gallery, sketch: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "is_local", lambda uri: False)
     assert filled.search(sketch).notice == "object storage has no query log"
@@ -314,12 +321,12 @@ def test_removing_takes_paths_names_and_persons(filled: Gallery, photos: Path, m
 
 
 def test_pruning_removes_what_is_gone_from_the_disk(filled: Gallery, photos: Path, sketch: Path) -> None:
-    assert filled.prune() == []
+    assert filled.prune() == ([], [])
     gone = photos / "red.png"
     gone.unlink()
     assert _names(filled.search(sketch))[0] == "red.png", "until then it is shown as it was"
     assert filled.thumbnail(str(gone))[:2] == b"\xff\xd8"
-    assert filled.prune() == [str(gone)]
+    assert filled.prune() == ([str(gone)], [])
     assert _names(filled.search(sketch)) == ORDER[1:]
     assert filled.thumbnail(str(gone)) == b""
 
@@ -338,12 +345,31 @@ def test_pruning_removes_dangling_links_and_keeps_unreadable_files(
         return real(path, **more)
 
     monkeypatch.setattr(Path, "stat", locked)
-    assert sorted(gallery.prune()) == [str(photos / "link.png"), str(photos / "red.png")]
+    assert sorted(gallery.prune().removed) == [str(photos / "link.png"), str(photos / "red.png")]
+
+
+def test_pruning_keeps_photos_of_a_folder_that_is_missing(filled: Gallery, photos: Path, tmp_path: Path) -> None:
+    away = photos.rename(tmp_path / "unmounted")
+    keys = sorted(filled.store.known())
+    pruned = filled.prune()
+    assert (pruned.removed, sorted(pruned.kept)) == ([], keys)
+    photos.mkdir()  # where a drive would be mounted
+    assert filled.prune().removed == []
+    photos.rmdir()
+    away.rename(photos)
+    assert filled.prune() == ([], [])
+
+
+def test_a_folder_is_removed_if_its_path_ends_in_a_slash(filled: Gallery, photos: Path) -> None:
+    assert filled.remove(str(photos / "more")) == 0
+    assert filled.remove(f"{photos / 'mor'}/") == 0
+    assert filled.remove(f"{photos / 'more'}/") == 2
+    assert filled.remove(f"{photos}/") == 2
 
 
 def test_pruning_leaves_photos_that_have_only_a_name(filled: Gallery) -> None:
     filled.store.upsert([Row("a name", "p", "l", 1, 1, "ab", np.ones(6, np.float32))])
-    assert filled.prune() == []
+    assert filled.prune() == ([], [])
     assert "a name" in filled.store.known()
 
 
@@ -450,7 +476,7 @@ def test_the_describer_is_loaded_when_it_is_needed_and_by_what_the_gallery_was_m
         "facesketch.search.embedding.describer.describer", lambda name=None: loaded.append(name) or colours
     )
     opened = Gallery(filled.uri)
-    assert (opened.info().count, opened.prune(), opened.remove("nobody"), loaded) == (4, [], 0, [])
+    assert (opened.info().count, opened.prune(), opened.remove("nobody"), loaded) == (4, ([], []), 0, [])
     opened.search(sketch)
     opened.search(sketch)
     assert loaded == ["hog"]

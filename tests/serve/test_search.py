@@ -18,7 +18,7 @@ from tests.serve.conftest import Ask, Client, grey, pixels, problem
 from facesketch.errors import FaceError, GalleryError, MissingExtraError, OutputError, SeveralFacesError
 from facesketch.search.answer import LEAD, Answer, Hit
 from facesketch.search.embedding.describer import ROUTES
-from facesketch.search.gallery import Gallery, GalleryInfo
+from facesketch.search.gallery import Gallery, GalleryInfo, Opened
 from facesketch.serve import searcher as searching
 from facesketch.serve.schemas import SearchForm
 
@@ -39,12 +39,12 @@ class Shown:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def search(
-        self, pictures: list[Image.Image], top: int, route: Any, face: int | None, prior: float, where: list[str]
+        self, pictures: list[Opened], top: int, route: Any, face: int | None, prior: float, where: list[str]
     ) -> Answer:
         with self.lock:
             self.at_once += 1
             self.most_at_once = max(self.most_at_once, self.at_once)
-        self.asked.append((*(picture.size for picture in pictures), top, route, face, prior, *where))
+        self.asked.append((*(picture.image.size for picture in pictures), top, route, face, prior, *where))
         if self.error is not None:
             raise self.error
         hits = [

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -29,6 +29,20 @@ if TYPE_CHECKING:
 _LOOKED_AT = 100  # nearest photos at least, so that chances of people beyond the top are computed too
 
 Source = Path | str | bytes | Image.Image
+
+
+class Opened(NamedTuple):
+    """A picture that has been decoded, and the SHA-256 of its file for the query log."""
+
+    image: Image.Image
+    sha256: str
+
+
+class Pruned(NamedTuple):
+    """Keys of photos whose files are missing: those removed, and those kept because their folder is missing too."""
+
+    removed: list[str]
+    kept: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +194,8 @@ class Gallery:
     def remove(self, keys_or_ids: str | Path | Iterable[str | Path]) -> int:
         """Remove photos by their keys or paths, and people by their ids, with all their photos.
 
+        A path that ends in a slash is a folder, and removes all photos in and below it.
+
         Searches no longer find them. Their bytes stay on the disk until the files that they share with other photos
         are rewritten; a gallery made from scratch never had them.
 
@@ -192,25 +208,33 @@ class Gallery:
         single = isinstance(keys_or_ids, (str, Path))
         asked = [str(each) for each in ([keys_or_ids] if single else keys_or_ids)]  # type: ignore[union-attr]
         paths = [os.path.abspath(each) for each in asked]  # noqa: PTH100  links stay as they are
-        gone = self.store.delete(asked + paths, asked)
+        slash = ("/", os.sep)
+        folders = tuple(f"{path}{os.sep}" for path, each in zip(paths, asked, strict=True) if each.endswith(slash))
+        below = [key for key in self.store.photo_keys() if key.startswith(folders)] if folders else []
+        gone = self.store.delete(asked + paths + below, asked)
         if gone:
             self.store.optimise()
         return gone
 
-    def prune(self) -> list[str]:
-        """Remove photos whose files are gone from the disk, and return their keys.
+    def prune(self) -> Pruned:
+        """Remove photos whose files are gone from the disk.
+
+        Where a whole folder is missing or empty, its drive may not be mounted, or it lies on another machine. Its
+        photos stay.
 
         Raises:
             OutputError: the gallery cannot be written.
         """
-        gone = [key for key in self.store.photo_keys() if _is_gone(Path(key))]
-        if self.store.delete(gone):
+        missing = [path for key in self.store.photo_keys() if _is_gone(path := Path(key))]
+        there = {folder: _holds_files(folder) for folder in {path.parent for path in missing}}
+        pruned = Pruned(*([str(path) for path in missing if there[path.parent] is known] for known in (True, False)))
+        if self.store.delete(pruned.removed):
             self.store.optimise()
-        return gone
+        return pruned
 
     def search(
         self,
-        pictures: Source | Sequence[Source],
+        pictures: Source | Sequence[Source | Opened],
         top: int = 10,
         route: Route = "fused",
         face: int | None = None,
@@ -244,6 +268,7 @@ class Gallery:
             raise ConfigError(f"`prior` {prior:g}", "expected a chance above 0 and below 1")
         _ = self.store  # first: without a gallery there is nothing to find
         facts = self._known_facts(where)
+        given: Sequence[Source | Opened]
         given = [pictures] if isinstance(pictures, (Path, str, bytes, Image.Image)) else pictures
         if not given:
             raise ConfigError("no picture to search with", "give a sketch, or several pictures of one person")
@@ -380,6 +405,13 @@ def _is_gone(path: Path) -> bool:
     return False
 
 
+def _holds_files(folder: Path) -> bool:
+    try:
+        return any(folder.iterdir())
+    except OSError:
+        return False
+
+
 def _is_same_file(path: Path, other: Path) -> bool:
     try:
         return path.samefile(other)
@@ -387,8 +419,10 @@ def _is_same_file(path: Path, other: Path) -> bool:
         return False
 
 
-def _open_picture(picture: Source) -> tuple[Image.Image, str, str]:
+def _open_picture(picture: Source | Opened) -> tuple[Image.Image, str, str]:
     """Return a picture, the SHA-256 of its file or pixels, and its name in errors."""
+    if isinstance(picture, Opened):
+        return flatten(picture.image), picture.sha256, "probe"
     if isinstance(picture, Image.Image):
         image = flatten(picture)
         about = f"{image.mode} {image.width} {image.height} ".encode()

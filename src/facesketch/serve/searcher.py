@@ -10,7 +10,6 @@ from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from PIL import Image
 from pydantic import BaseModel
 
 from facesketch.errors import ConfigError, FaceError, SeveralFacesError
@@ -19,7 +18,7 @@ from facesketch.serve.problems import ProblemError, sentence, user_problem
 from facesketch.serve.schemas import GalleryInfo, Hit, Hits, Probe, SearchForm
 
 if TYPE_CHECKING:
-    from facesketch.search.gallery import Gallery
+    from facesketch.search.gallery import Gallery, Opened
 
 Shown = TypeVar("Shown", bound=BaseModel)
 MOST = 8  # pictures of one search
@@ -89,13 +88,14 @@ class Searcher:
             notice=sentence("; ".join(answer.notes)) if answer.notes else "",
         )
 
-    def _opened(self, data: bytes) -> Image.Image:
+    def _opened(self, data: bytes) -> Opened:
         """Decode a picture and shrink it like the photos of a gallery, so that several fit into memory."""
+        from facesketch.search.gallery import Opened
         from facesketch.search.storage.indexing import LONGEST
 
         with self._decoder.open(data) as image:
             image.thumbnail((LONGEST, LONGEST), reducing_gap=2.0)
-            return image
+            return Opened(image, hashlib.sha256(data).hexdigest())
 
     def info(self) -> GalleryInfo:
         """Return what the gallery holds."""

@@ -41,9 +41,10 @@ def index(
         A CSV file with the columns file, id and label that says who the photos show, new ones and those already in the
         gallery.
     remove
-        Photos to remove, by path, or people to remove with all their photos, by id.
+        Photos to remove, by path; all photos of a folder, by a path that ends in a slash; or people to remove with all
+        their photos, by id.
     prune
-        Remove photos that are no longer on the disk.
+        Remove photos that are no longer on the disk, if their folder is.
     embedder
         What compares faces in a new gallery: learned, lite, sface, hog, or a file that `search fit` wrote; by default
         the best that is installed.
@@ -54,8 +55,10 @@ def index(
     if remove:
         _remove(opened, remove)
     if prune:
-        gone = opened.prune() if opened.exists() else []
-        say(f"{count(len(gone), 'photo')} removed, gone from the disk")
+        removed, kept = opened.prune() if opened.exists() else ([], [])
+        say(f"{count(len(removed), 'photo')} removed, gone from the disk")
+        if kept:
+            note(f"{count(len(kept), 'photo')} kept, whose folders are missing too; --remove FOLDER/ removes them")
     skipped = 0
     if photos or people:
         with Bar("reading photos", quiet=quiet) as progress:
