@@ -227,6 +227,13 @@ def test_an_origin_that_is_not_one(origin: str) -> None:
         check(Settings(cors=(origin,)))
 
 
+def test_searches_are_logged_in_a_folder_only() -> None:
+    check(Settings(gallery="faces", query_log=True))
+    for gallery in (None, "s3://bucket/faces"):
+        with pytest.raises(ConfigError, match="leave out `query_log`"):
+            check(Settings(gallery=gallery, query_log=True))
+
+
 @pytest.mark.parametrize("name", ["https://faces.example.org", "*.example.org", ""])
 def test_a_host_is_a_name(name: str) -> None:
     with pytest.raises(ConfigError, match="expected a name"):

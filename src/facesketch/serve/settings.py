@@ -11,6 +11,7 @@ from pydantic import Field
 
 from facesketch.config import Frozen
 from facesketch.errors import ConfigError
+from facesketch.images.io import MAX_PIXELS
 from facesketch.inference.translator import EngineName
 
 _Count = Annotated[int, Field(ge=1)]
@@ -22,7 +23,7 @@ class Limits(Frozen):
 
     upload: _Count = 20 << 20
     """Bytes of one upload."""
-    pixels: _Count = 50_000_000
+    pixels: Annotated[int, Field(ge=1, le=MAX_PIXELS)] = 50_000_000
     """Pixels of one picture, read from its header before it is decoded, and of all pictures that are open at once."""
     side: Annotated[int, Field(ge=64)] = 2048
     """Pixels of the longer side to which a picture without a face frame is shrunk."""
@@ -93,10 +94,14 @@ def check(settings: Settings) -> None:
 
     Raises:
         ConfigError: other machines can connect without a token or `no_auth`, the token, a host or an origin is not
-            valid, or searches are logged without a gallery.
+            valid, or searches are logged without a gallery, or with one in
+            object storage.
     """
     if settings.query_log and settings.gallery is None:
         raise ConfigError("`query_log` needs a gallery", "give a `gallery`, or leave out `query_log`")
+    if settings.query_log and "://" in str(settings.gallery):
+        hint = "give a folder as `gallery`, or leave out `query_log`"
+        raise ConfigError(f"`gallery` {settings.gallery}: object storage has no query log", hint)
     if not settings.loopback and settings.token is None and not settings.no_auth:
         raise ConfigError(
             f"`host` {settings.host}: lets other machines in without a token",
