@@ -160,6 +160,13 @@ def test_figures_stay_level_beside_a_name_of_two_lines(written: list[tuple[str, 
     assert len({down for line, down in written if line.startswith("score")}) == 1
 
 
+def test_a_narrowed_search_says_nothing_of_the_others(written: list[tuple[str, int]]) -> None:
+    _draw(replace(_answer(), where=("gender=female",)))
+    page = " ".join(line for line, _ in written)
+    assert "not among the photos searched" in page
+    assert "in this gallery" not in page
+
+
 def test_a_page_of_many_hits_is_as_long_as_it_has_to_be() -> None:
     few, many = _draw(_answer(1)), _draw(_answer(60))
     assert len(_places(many, RED)) == 60 * (CELL[0] - 2) * (CELL[1] - 2)

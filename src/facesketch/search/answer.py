@@ -50,8 +50,8 @@ class Answer:
 
     Attributes:
         hits: photos, the most alike first.
-        absent: the chance that the person is not in this gallery.
-        elsewhere: the chance that the person is in it, but not among the hits.
+        absent: the chance that the person is not in this gallery, or not among the photos that fit `where`.
+        elsewhere: the chance that the person is there, but not among the hits.
         route: what was compared with what.
         size: photos that were compared: all of the gallery's, or those that fit `where`.
         version: of the gallery; it grows with every change.
@@ -75,11 +75,16 @@ class Answer:
     where: tuple[str, ...] = ()
 
     @property
+    def among(self) -> str:
+        """Where the search looked, in words."""
+        return "among the photos searched" if self.where else "in this gallery"
+
+    @property
     def verdict(self) -> str:
         """The answer in one plain sentence."""
         if not self.hits:
             return "No photo fits." if self.where else "There is nobody in this gallery."
-        best, there = self.hits[0], "among the photos searched" if self.where else "in this gallery"
+        best, there = self.hits[0], self.among
         if not self.calibrated:
             return f"There are no chances: they were not measured for this embedder. {best.label} is nearest."
         if self.absent is None or best.chance is None:

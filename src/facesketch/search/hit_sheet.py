@@ -83,8 +83,8 @@ def _draw_probe(page: _Page, answer: Answer) -> None:
     if answer.absent is not None and answer.elsewhere is not None:
         shares = (
             (max(0.0, 1.0 - answer.absent - answer.elsewhere), _HITS, "among these hits"),
-            (answer.elsewhere, _ELSEWHERE, "someone else in the gallery"),
-            (answer.absent, _ABSENT, "not in this gallery"),
+            (answer.elsewhere, _ELSEWHERE, f"someone else {answer.among}"),
+            (answer.absent, _ABSENT, f"not {answer.among}"),
         )
         start = float(left)
         for share, colour, _ in shares:

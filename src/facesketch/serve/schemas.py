@@ -185,9 +185,9 @@ class Hits(_Answer):
 
     hits: list[Hit]
     absent: float | None
-    """The chance that the person is not in this gallery; null if the gallery has too few people to tell."""
+    """The chance that the person is not among the photos searched; null if they show too few people to tell."""
     elsewhere: float | None
-    """The chance that the person is in the gallery but not among the hits; null if `absent` is."""
+    """The chance that the person is among them but not among the hits; null if `absent` is."""
     verdict: str
     """The answer in one sentence."""
     lead: str

@@ -155,7 +155,7 @@ def _print(answer: Answer, written: list[Path]) -> None:
     facts = f"{count(answer.size, 'photo')}, version {answer.version}, route {answer.route}"
     if answer.absent is not None and answer.elsewhere is not None:
         absent, elsewhere = percent(answer.absent), percent(answer.elsewhere)
-        facts = f"not in this gallery {absent}, in it but not listed {elsewhere}; {facts}"
+        facts = f"not {answer.among} {absent}, there but not listed {elsewhere}; {facts}"
     page.print(f"[dim]{facts}[/dim]", soft_wrap=True)
     if written:
         page.print(f"written: {escape(plain(' and '.join(map(str, written))))}", soft_wrap=True)
