@@ -85,6 +85,13 @@ def test_any_folder_of_pictures_will_do_and_damaged_ones_are_named(tmp_path: Pat
     assert pixels == [(number, 0, 0) for number in range(20) if number != 5]
 
 
+def test_large_photos_are_shrunk_when_they_are_read(tmp_path: Path) -> None:
+    Image.new("RGB", (1024, 4096)).save(tmp_path / "large.png")
+    (chunk,) = distractors(str(tmp_path)).chunks()
+    assert [each.size for each in chunk if isinstance(each, Image.Image)] == [(512, 2048)]
+    assert module._pixels([*chunk, ImageError("damaged")]) == 2048 * 512 * 3
+
+
 def test_nothing_is_read_before_it_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(400):
         (tmp_path / f"{number:03d}.png").touch()

@@ -21,6 +21,7 @@ from facesketch.devices import ThreadedMap
 from facesketch.errors import ConfigError, DataError, ImageError, ResourceError
 from facesketch.faces.frame import FRAME
 from facesketch.images.io import is_picture
+from facesketch.search.storage.indexing import LONGEST
 
 SYNTHETIC = "synthetic"
 _SIDE = 208  # pixels of a drawn square in which the eyes are as far apart as in the frame
@@ -126,7 +127,7 @@ class FolderOfPhotos:
     def chunks(self) -> Iterator[list[Image.Image | ImageError]]:
         """Read them, some ahead of the one that is asked for."""
         jobs = [self.sources[start : start + _CHUNK] for start in range(0, self.count, _CHUNK)]
-        with ThreadedMap(_read, jobs, most=_AHEAD) as read:
+        with ThreadedMap(_read, jobs, most=_AHEAD, size=_pixels) as read:
             yield from read
 
 
@@ -154,11 +155,17 @@ def folder_of_photos(folder: Path, besides: Iterable[Path] = ()) -> FolderOfPhot
     return FolderOfPhotos(f"{len(sources):,} photos of {folder.resolve().name}", sources)
 
 
+def _pixels(read: list[Image.Image | ImageError]) -> int:
+    return sum(each.width * each.height * 3 for each in read if isinstance(each, Image.Image))
+
+
 def _read(sources: tuple[Source, ...]) -> list[Image.Image | ImageError]:
     read: list[Image.Image | ImageError] = []
     for source in sources:
         try:
-            read.append(source.open())
+            picture = source.open()
+            picture.thumbnail((LONGEST, LONGEST), reducing_gap=2.0)  # as a gallery does
+            read.append(picture)
         except ImageError as error:
             read.append(error)
     return read
