@@ -182,6 +182,6 @@ def test_a_map_is_fitted_to_pairs_and_loaded_by_its_path(arrange: Callable[..., 
     embedder = embedder_named(str(out))
     assert isinstance(embedder, Learned)
     assert (embedder.name, "map" in {name for name, _ in CALIBRATIONS}) == ("map", False)
-    assert embedder.id.startswith("learned-")
+    assert embedder.id.startswith("map-"), "a gallery names it, and asks for no weights that it does not use"
     with pytest.raises(ConfigError, match="`parts` 'vgg'"):
         fit(data, ["vgg"])

@@ -128,9 +128,7 @@ def embedder_named(name: str | None = None) -> Embedder:
         made: Embedder = load("embedder", name, more[name])()
         return made
     if Path(name).is_file():
-        own = Learned(Path(name))
-        own.name = "map"  # nobody measured its scores, so it has no chances
-        return own
+        return Learned(Path(name), "map")  # nobody measured its scores, so it has no chances
     names = [*EMBEDDERS, *more]
     known = f"expected {', '.join(names)}, or a file that `facesketch search fit` wrote"
     raise ConfigError(f"`embedder` {name!r}", nearest(name, names, known))
