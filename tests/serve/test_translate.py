@@ -50,6 +50,9 @@ def test_the_whole_answer_shows_what_was_framed_and_made(own: Client, face: byte
     assert np.abs(source.astype(int) - np.asarray(portrait.source)).mean() < 3
     assert portrait.face is not None
     assert told["face"]["box"] == pytest.approx(portrait.face.box, abs=0.1)
+    large = open_image(face).resize((2560, 2560))
+    whole = own.send(png(large), accept="application/json", whole="true").json()
+    assert whole["face"]["box"] == pytest.approx([10 * value for value in told["face"]["box"]], rel=0.1)
     assert (told["faces"], told["style"], told["direction"]) == (1, "fs2k-1", "photo2sketch")
     assert (told["turned"], told["notice"]) == (0, "")
 

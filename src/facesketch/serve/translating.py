@@ -59,12 +59,14 @@ class Job:
         pipeline: what framed it, and makes a portrait of the result.
         model: the model that translates it.
         faces: how many faces the picture shows.
+        shrunk: how many times as wide the upload was as the picture in which the face was found.
     """
 
     framed: FramedFace
     pipeline: Model
     model: ServedModel
     faces: int
+    shrunk: float = 1.0
 
     def headers(self) -> dict[str, str]:
         """Return the headers of the answer."""
@@ -142,6 +144,7 @@ class UploadTranslator:
             if form.face > 1 and not align:
                 seen = f"The server did not look for faces, so there is no face {form.face}."
                 raise ProblemError(400, seen, "Leave out the field face.")
+            width = image.width
             if not align or form.whole:
                 image = shrunk(image, self._limits.native if form.resolution == "native" else self._limits.side)
             fields = {"margin", "whole", "resolution"}
@@ -161,7 +164,7 @@ class UploadTranslator:
                 framed = pipeline.prepare(image, request, keep_source=keep)[0]
             except FaceError as error:
                 raise _face_problem(finder.count, form.face) from error
-        return Job(framed, pipeline, model, finder.count)
+        return Job(framed, pipeline, model, finder.count, width / image.width)
 
 
 def _decided(model: ServedModel, form: TranslateForm) -> Direction | None:
@@ -207,7 +210,7 @@ def _finish(drawn: Sequence[Pixels], job: Job, kind: Kind) -> bytes | Translated
         return encoded(portrait.picture, kind.upper(), QUALITY)
     assert portrait.source is not None, "kept for this answer"
     source, face, turned = portrait.source, portrait.face, portrait.turned
-    box: Any = None if face is None else tuple(round(float(value), 1) for value in face.box)
+    box: Any = None if face is None else tuple(round(float(value) * job.shrunk, 1) for value in face.box)
     if source.size != job.framed.size:
         source = source.resize(job.framed.size, Image.Resampling.BICUBIC)
     return Translated(
