@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facesketch.config import DIRECTIONS, Direction
-from facesketch.errors import nearest
+from facesketch.errors import ResourceError, nearest
 from facesketch.inference.translator import Translator, load
 from facesketch.serve.problems import ProblemError
 from facesketch.serve.schemas import Model
@@ -78,7 +78,12 @@ def load_catalogue(settings: Settings) -> Catalogue:
         ResourceError: the device is not there.
     """
     device = "cpu" if settings.device == "mps" else settings.device  # ONNX Runtime has no MPS
-    own = {direction: load(shipped.path(direction), device=device) for direction in DIRECTIONS}
+    try:
+        own = {direction: load(shipped.path(direction), device=device) for direction in DIRECTIONS}
+    except ResourceError:  # PyTorch may have a device that ONNX Runtime lacks
+        if not settings.models:
+            raise
+        own = {direction: load(shipped.path(direction), device="cpu") for direction in DIRECTIONS}
     offered = [offer("portrait", "Portrait (comes with facesketch)", own, default=True)]
     for name in settings.models:
         translator = load(name, device=settings.device, engine=settings.engine)
