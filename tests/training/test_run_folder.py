@@ -98,7 +98,8 @@ def test_a_limit_takes_pairs_evenly_and_leaves_the_other_sides_whole(
     assert (some.validation, some.test) == (whole.validation, whole.test)
 
 
-def test_a_run_is_finished_when_its_log_says_so_and_it_has_weights(tmp_path: Path) -> None:
+def test_a_run_is_finished_when_its_log_says_so_and_it_has_weights(faces: Path, tmp_path: Path) -> None:
+    write_config(configure("dense-ae", {"folder": faces, "epochs": 1}), tmp_path)
     log = Log(tmp_path / "log.jsonl", 1)
     log.event("epoch", step=1, epoch=1, best=True, why="first")
     assert not finished(tmp_path)
@@ -106,6 +107,9 @@ def test_a_run_is_finished_when_its_log_says_so_and_it_has_weights(tmp_path: Pat
     assert not finished(tmp_path)
     (tmp_path / "weights.safetensors").write_bytes(b"")
     assert finished(tmp_path)
+    for longer in ({"epochs": 2}, {"steps": 2}):  # as after a longer training that stopped before its first step
+        write_config(configure("dense-ae", {"folder": faces} | longer), tmp_path)
+        assert not finished(tmp_path)
 
 
 def test_the_summary_names_the_best_epoch(tmp_path: Path) -> None:

@@ -140,8 +140,12 @@ def record(out: Path, config: RunConfig, environment: dict[str, Any]) -> None:
 
 
 def finished(out: Path) -> bool:
-    """Tell whether a run has ended."""
-    return Course.read(out / LOG).last.get("event") == "end" and (out / WEIGHTS).exists()
+    """Tell whether a run has ended, and is as long as its settings say: they may have been made longer since."""
+    last = Course.read(out / LOG).last
+    if last.get("event") != "end" or not (out / WEIGHTS).exists():
+        return False
+    asked = reopen(out).train
+    return bool(last["epoch"] >= (asked.epochs or 0) and last["step"] >= (asked.steps or 0))
 
 
 def summary(out: Path) -> str:
