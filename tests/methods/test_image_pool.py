@@ -38,6 +38,13 @@ def test_once_full_half_of_the_pictures_are_old_ones() -> None:
     assert sum(shown_old) / len(shown_old) == pytest.approx(100, rel=0.1), "a picture waits 2 x 50 turns on average"
 
 
+def test_pictures_kept_in_bf16_are_handed_back_in_fp32() -> None:
+    torch.manual_seed(0)
+    pool = ImagePool(2)
+    pool.images = [_picture(number)[0].bfloat16() for number in range(2)]
+    assert {pool.exchange(_picture(number)).dtype for number in range(10)} == {torch.float32}
+
+
 def test_an_old_picture_makes_room_for_the_fresh_one() -> None:
     torch.manual_seed(1)
     pool = ImagePool(3)

@@ -41,7 +41,7 @@ class ImagePool:
             elif torch.rand(()).item() >= 0.5:
                 old = int(torch.randint(self.capacity, ()).item())
                 shown[place], self.images[old] = self.images[old], image.clone()
-        return torch.stack(shown)
+        return torch.stack([image.to(fresh.dtype) for image in shown])  # kept ones are bf16 if the run began in it
 
 
 class CycleGAN(Method):
