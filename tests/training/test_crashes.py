@@ -101,7 +101,8 @@ def test_a_training_that_crashes_says_how_to_go_on(pairs: Path, tmp_path: Path, 
     assert 'precision = "fp32"' in (run / "config.toml").read_text()
 
 
-def test_a_worker_that_dies_is_one_line(pairs: Path, tmp_path: Path, dying: Callable[..., None]) -> None:
+@pytest.mark.parametrize("workers", [1, 3])
+def test_a_worker_that_dies_is_one_line(pairs: Path, tmp_path: Path, dying: Callable[..., None], workers: int) -> None:
     site = tmp_path / "site"
     site.mkdir()
     (site / "sitecustomize.py").write_text(
@@ -109,14 +110,25 @@ def test_a_worker_that_dies_is_one_line(pairs: Path, tmp_path: Path, dying: Call
         "if 'train' in sys.orig_argv:\n"
         "    import facesketch.data.datasets as datasets\n"
         "    real = datasets.PairDataset.__getitem__\n"
-        "    dies = lambda: datasets.torch.utils.data.get_worker_info() and os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    own = datasets.torch.utils.data.get_worker_info\n"
+        "    dies = lambda: own() and own().id == 0 and os.kill(os.getpid(), signal.SIGKILL)\n"
         "    datasets.PairDataset.__getitem__ = lambda self, key: (dies(), real(self, key))[1]\n"
     )
     environment = {**os.environ, "PYTHONPATH": f"{site}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
     run = tmp_path / "run"
     words = ["dense-ae", "--data", pairs, "--out", run, "--size", "32", "--epochs", "1"]
-    command = [sys.executable, "-m", "facesketch", "train", *map(str, words), "--workers", "1", "--device", "cpu"]
-    done = subprocess.run([*command, "--quiet"], capture_output=True, text=True, env=environment)
+    command = [
+        sys.executable,
+        "-m",
+        "facesketch",
+        "train",
+        *map(str, words),
+        "--workers",
+        str(workers),
+        "--device",
+        "cpu",
+    ]
+    done = subprocess.run([*command, "--quiet"], capture_output=True, text=True, env=environment, timeout=100)
     assert done.returncode == 2, done.stderr
     assert "Traceback" not in done.stderr
     assert "a process that prepares batches died" in done.stderr

@@ -53,6 +53,7 @@ def crash_told(advice: str) -> Iterator[None]:
             yield
         finally:
             faulthandler.disable()
+            watcher.kill()  # forked workers may hold its input open, so it would wait for them, and they for us
 
 
 def steady(config: RunConfig, parts: Split, advice: str, *, quiet: bool = False) -> TrainConfig:
@@ -107,7 +108,8 @@ def _rehearse(config: RunConfig, learning: Sequence[int], validating: Sequence[i
         channels = config.data.photo_channels, config.data.sketch_channels
         photo, sketch = (torch.full((count, each, side, side), -1.0) for each in channels)
         places = (Placement((side, side), (side, side), (0, 0)),) * count
-        batch = Batch(photo, sketch, (), (), places, config.direction, ("",) * count)
+        style = next(iter(method.styles), "")
+        batch = Batch(photo, sketch, (), (), places, config.direction, (style,) * count)
         return batch.channels_last() if channels_last else batch
 
     for size in learning:
