@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -212,7 +213,19 @@ def batches(dataset: PairDataset, keys: list[list[Key]], direction: Direction, w
     """Yield the batches that `keys` name, prepared by `workers` processes (0: in this one)."""
     own = torch.Generator()  # without it the loader draws from the random state that a model's noise comes from
     stack = partial(_stack, direction=direction)  # a local function would reach forked processes only
-    yield from DataLoader(dataset, batch_sampler=keys, collate_fn=stack, num_workers=workers, generator=own)
+    yield from DataLoader(
+        dataset,
+        batch_sampler=keys,
+        collate_fn=stack,
+        num_workers=workers,
+        worker_init_fn=_leave_interrupts,
+        generator=own,
+    )
+
+
+def _leave_interrupts(worker: int) -> None:
+    """Leave Ctrl+C, which reaches every process of a terminal, to the one that trains: it ends after its step."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _stack(items: list[Item], direction: Direction) -> Batch:
