@@ -14,6 +14,7 @@ from PIL import Image
 
 from facesketch.data.align_folders import align_folders, plan
 from facesketch.data.index import index
+from facesketch.data.synthetic.draw import draw_pair
 from facesketch.errors import DataError, FaceError, OutputError
 from facesketch.faces import Face, FaceFinder
 from facesketch.images.io import open_image
@@ -49,6 +50,20 @@ def add_column(folder: Path, column: str, value: str) -> None:
         writer = csv.DictWriter(file, list(table[0]))
         writer.writeheader()
         writer.writerows(table)
+
+
+def test_landscapes_are_pictures_and_side_by_side_pairs_are_pairs(tmp_path: Path) -> None:
+    for number in range(4):
+        photo, sketch = draw_pair(np.random.default_rng(number), 96)
+        for folder, right in (("landscapes", draw_pair(np.random.default_rng(10 + number), 96)[0]), ("pairs", sketch)):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            page = Image.new("RGB", (192, 96))
+            page.paste(photo)
+            page.paste(right, (96, 0))
+            page.save(tmp_path / folder / f"{number}.png")
+    made = [align_folders([tmp_path / each], tmp_path / f"{each}-out", FINDER) for each in ("landscapes", "pairs")]
+    assert [(each.pairs, each.left_out) for each in made] == [(0, ()), (4, ())]
+    assert len([*(tmp_path / "landscapes-out").glob("[0-9].png")]) == 4
 
 
 def test_pairs_stay_pairs_with_all_that_is_known_of_them(arrange: Callable[..., Path], tmp_path: Path) -> None:

@@ -26,7 +26,9 @@ from facesketch.faces.frame import FRAME
 from facesketch.files import require_folder_name, write_json, write_text
 from facesketch.images.contact_sheet import sheet
 from facesketch.images.io import open_image, save_image
+from facesketch.images.photo_or_sketch import kind_of
 
+_LOOKED_AT = 9  # pictures that tell side-by-side pairs from landscapes
 _ON_CONTACT = 48  # pictures on the contact sheet
 _ACROSS = 8
 _TABLE, _REPORT, _CONTACT = "pairs.csv", "report.json", "contact.png"
@@ -223,11 +225,16 @@ def plan(folders: Sequence[Path], suffix: str) -> list[Unit]:
 def _indexed(folder: Path) -> Index | None:
     """Return the pairs of a folder, or None if it is just a folder of pictures."""
     try:
-        return index(folder)
+        found = index(folder)
     except NoPairsError:
         if walk(folder).find("pairs.csv"):
             raise
         return None
+    if found.layout == "side-by-side":  # or landscapes, which are as wide
+        few = found.pairs[:: max(1, len(found.pairs) // _LOOKED_AT)]
+        if sum(kind_of(pair.photo.open()) != kind_of(pair.sketch.open()) for pair in few) * 2 <= len(few):
+            return None
+    return found
 
 
 def _unpaired(folder: Path) -> list[tuple[str, str]]:
