@@ -243,6 +243,7 @@ class TestCuhk:
         assert rows(found)["ar-m-001-01"] == ("AR_photo/m-001-01.jpg", "AR_sketch/m-001-01-sz1.jpg")
         assert rows(found)["m-001-01"] == ("CUHK_testing_photo/m-001-01.jpg", "CUHK_testing_sketch/m-001-01-sz1.jpg")
         assert sides(found) == {"ar-m-001-01": None, "m-001-01": "test"}
+        assert found.subjects == ("ar-m-001", "m-001")
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from pathlib import Path
 from facesketch.data.layouts.tree import Item, subject_of
 from facesketch.data.pairs import Found, Pair, Source
 
+_OTHER_SETS = {"ar", "xm2vts"}
 _SECOND_SERIES = re.compile(r"^([fm])2-")
 _KEYS: tuple[Callable[[Item], Hashable], ...] = (
     lambda item: (item.rest, item.split, item.stem),
@@ -66,7 +67,9 @@ def match(items: Sequence[Item]) -> Found | None:
         side = photo.split or sketch.split
         stem = f"{side}-{name}" if side and seen[name] > 1 else name
         who = subject_of(sketch.stem)  # not of `stem`: it may begin with folders, which no pattern knows
-        found.pairs.append(make_pair(stem, photo, sketch, subject=stem if who == sketch.stem else who))
+        sets = [each for each in sketch.rest if each in _OTHER_SETS]  # their numbers begin at 1, as CUHK's do
+        subject = stem if who == sketch.stem else "-".join([*sets, who])
+        found.pairs.append(make_pair(stem, photo, sketch, subject=subject))
     return found
 
 
