@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from skimage.metrics import structural_similarity
 
+from facesketch import train
 from facesketch.checkpoints.checkpoint import save_weights
 from facesketch.checkpoints.header import BEST, WEIGHTS
 from facesketch.config import DataConfig, Direction, MethodConfig, RunConfig
@@ -325,3 +326,15 @@ def test_a_picture_without_a_face_is_like_nobody(sample: Path, monkeypatch: pyte
         Image.new("L", (32, 32), 20).save(path)
     with pytest.raises(ConfigError, match="left out; identity, rank-sface: no face was found in any picture"):
         measured.of_images(folder)
+
+
+def test_results_are_written_beside_data_that_only_the_models_layout_reads(
+    arrange: Callable[..., Path], tmp_path: Path
+) -> None:
+    data = arrange(tmp_path / "data", train=4, validation=1, test=2)
+    (data / "pairs.csv").unlink()
+    run = train("dense-ae", tmp_path / "run", data=data, layout="photos-sketches", steps=1, size=32, quiet=True)
+    (data / "pairs.csv").write_text("stem,photo,sketch\nx,photos/gone.png,sketches/gone.png\n")
+    results = evaluate(run, data, metrics=["ssim"], out=tmp_path / "results.json", pictures=tmp_path / "made")
+    assert (tmp_path / "results.json").exists()
+    assert results.metrics["ssim"].value > 0

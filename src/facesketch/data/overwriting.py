@@ -11,13 +11,16 @@ from facesketch.data.layouts.tree import ANNOTATION, fold, walk
 from facesketch.errors import ConfigError
 
 
-def forbid_overwriting(data: Path, out: Iterable[Path] = (), *, pictures: Path | None = None) -> None:
+def forbid_overwriting(
+    data: Path, out: Iterable[Path] = (), *, pictures: Path | None = None, layout: str = "auto"
+) -> None:
     """Check that no result overwrites a picture or a list of the data.
 
     Args:
         data: the folder of pairs.
         out: the files that will be written.
         pictures: the folder that translated pictures will go to.
+        layout: of the folder of pairs.
 
     Raises:
         ConfigError: one of the files is the data's, or the folder holds pictures of it.
@@ -26,7 +29,7 @@ def forbid_overwriting(data: Path, out: Iterable[Path] = (), *, pictures: Path |
     data, out = Path(data), list(out)
     if pictures is None and not out:
         return
-    found = index(data)
+    found = index(data, layout)
     alone = chain(found.orphan_photos, found.orphan_sketches, *found.duplicates)
     files = [source.path for pair in found.pairs for source in (pair.photo, pair.sketch)]
     files += [data / name for name in alone]

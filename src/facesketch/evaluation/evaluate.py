@@ -102,10 +102,6 @@ def evaluate(
     require_seed(seed)
     if out is not None:
         require_name(out)
-        forbid_overwriting(data, [out, out.with_suffix(".csv")])
-        if out.suffix.lower() != ".json":
-            hint = f"give a name that ends in .json, such as {out.with_suffix('.json')}"
-            raise ConfigError(f"`out` {out}: not the name of a JSON file", hint)
     if images is not None:
         if direction is None:
             raise ConfigError("`images` needs a direction", "give `direction` photo2sketch or sketch2photo")
@@ -115,6 +111,12 @@ def evaluate(
     direction = direction if translator is None else translator.choose(direction)
     assert direction is not None, "`images` has one"
     learned = None if translator is None else translator.config.data  # a run's folder is kept resolved
+    layout = learned.layout if learned is not None and learned.folder == data.resolve() else "auto"
+    if out is not None:
+        forbid_overwriting(data, [out, out.with_suffix(".csv")], layout=layout)
+        if out.suffix.lower() != ".json":
+            hint = f"give a name that ends in .json, such as {out.with_suffix('.json')}"
+            raise ConfigError(f"`out` {out}: not the name of a JSON file", hint)
     evaluation = Evaluation(
         data,
         direction=direction,
@@ -123,7 +125,7 @@ def evaluate(
         protocol=protocol,
         seed=seed,
         validation=None if learned is None else learned.validation,
-        layout=learned.layout if learned is not None and learned.folder == data.resolve() else "auto",
+        layout=layout,
         device=pick_device(device),
         progress=progress,
     )
@@ -191,7 +193,7 @@ class Evaluation:
         require_protocol(protocol)
         require_metrics(metrics or ())
         self.data, self.direction, self.split, self.metrics = Path(data), direction, split, metrics
-        self._seed, self._device = seed, device
+        self._seed, self._device, self._layout = seed, device, layout
         self._progress: Progress = progress or (lambda done, total, what: None)
         share = DataConfig().validation if validation is None else validation
         parts = divide(index(self.data, layout).pairs, validation=share)
@@ -246,7 +248,7 @@ class Evaluation:
         """
         translator.choose(self.direction)
         pictures = None if pictures is None else Path(pictures)
-        forbid_overwriting(self.data, pictures=pictures)
+        forbid_overwriting(self.data, pictures=pictures, layout=self._layout)
         started, made = time.perf_counter(), list[Image.Image]()
         for start in range(0, len(self.inputs), _BATCH):
             self._progress(start, len(self.inputs), "translating")
