@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,11 +19,12 @@ from torch import nn
 from facesketch import train
 from facesketch.checkpoints.checkpoint import load_method
 from facesketch.checkpoints.header import read_header
-from facesketch.config import DIRECTIONS, Direction
+from facesketch.config import DIRECTIONS, Direction, configure
 from facesketch.data.index import index
 from facesketch.data.pairs import Source
 from facesketch.data.split import split
 from facesketch.errors import ConfigError, MissingExtraError
+from facesketch.inference.engines.base import STYLE
 from facesketch.inference.export import export as exporting
 from facesketch.inference.export import trace as graph
 from facesketch.inference.export.export import LIMITS, export
@@ -31,7 +32,7 @@ from facesketch.inference.export.quantise import halve
 from facesketch.inference.export.trace import trace
 from facesketch.inference.translator import load
 from facesketch.methods.networks.blocks import normalisation
-from facesketch.methods.registry import without_paths
+from facesketch.methods.registry import build, resolve, without_paths
 
 SMALL: dict[str, Any] = {"size": 32, "batch_size": 4, "hidden": 16, "latent": 8, "device": "cpu", "quiet": True}
 
@@ -93,6 +94,27 @@ def test_int8_is_smaller_still_and_says_how_far_off_it_is(run: Path, tmp_path: P
     }
     expected, result = (np.asarray(load(path)(_face(run))).astype(float) for path in (run, small.path))
     assert np.abs(result - expected).mean() < 2 * LIMITS["int8"][1]
+
+
+def test_int8_is_calibrated_in_every_style_and_in_light_and_dark_colours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = {"styles": "pen,chalk", "colours": "skin", "width": 4, "size": 64, "perceptual": "none", "faces": True}
+    config = resolve(configure("portrait", {"direction": "sketch2photo"} | options))
+    shown: list[Any] = []
+
+    def quantise(model: object, inputs: Iterable[Any]) -> None:
+        shown.extend(inputs)
+        raise InterruptedError
+
+    monkeypatch.setattr(exporting, "trace", lambda *_: None)
+    monkeypatch.setattr(exporting, "quantise", quantise)
+    with pytest.raises(InterruptedError):
+        exporting._export(build(config), config, "sketch2photo", "int8", tmp_path / "small.onnx", {})
+    told = np.concatenate([each[STYLE] for each in shown])
+    assert told[:, :2].sum(axis=0).min() > 10, "each of two styles in half of 32 pictures"
+    assert told[:, 2:].max() > 1.5
+    assert told[:, 2:].min() < -1.5
 
 
 @pytest.mark.usefixtures("quick")

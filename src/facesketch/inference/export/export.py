@@ -125,7 +125,8 @@ def _export(
         model = halve(model)
     elif precision == "int8":
         side = (method.frame, method.frame)
-        model = quantise(model, (_inputs(method, direction, [picture], side) for picture in pictures))
+        shown = (_inputs(method, direction, [picture], side, shift=each) for each, picture in enumerate(pictures))
+        model = quantise(model, shown)
     batches = _batches(method)
     largest, mean = _differences(method, direction, with_header(model, {}), pictures, batches)
     most, most_mean = LIMITS[precision]
@@ -177,7 +178,7 @@ def _inputs(
         styles = np.eye(max(len(method.styles), 1), dtype=np.float32)
         rows = [styles[(shift + row) % len(styles)] for row in range(len(pictures))]
         chosen = np.stack([*rows[:-1], styles.mean(axis=0) if len(rows) > 1 else rows[-1]])
-        told = np.random.default_rng(shift).uniform(-1, 1, (len(rows), method.conditions - len(styles)))
+        told = np.random.default_rng(shift).uniform(-2, 2, (len(rows), method.conditions - len(styles)))
         inputs[STYLE] = np.concatenate([chosen, told.astype(np.float32)], axis=1)
     return inputs
 
