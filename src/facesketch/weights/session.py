@@ -43,12 +43,17 @@ def open_session(model: bytes, name: str, device: str = "cpu", *, published: boo
     # a thread that waits by spinning takes the processor from those that read and write pictures meanwhile
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.disable_quant_qdq", str(int(published)))
-    try:
-        return onnxruntime.InferenceSession(model, options, providers=[provider])
+    try:  # without the fallback, which prints to the standard output that it computes on the processor
+        session = onnxruntime.InferenceSession(model, options, providers=[provider], enable_fallback=0)
     except Exception as error:  # each kind of damage has its own exception, and their base is Exception itself
         line = str(error).splitlines()[0]
+        if provider != _PROVIDERS["cpu"]:
+            raise ResourceError(f"`device` {device}: ONNX Runtime cannot use it ({line})", "try cpu") from error
         hint = "fetch it again" if published else "export it again"
         raise CheckpointError(f"{name}: ONNX Runtime cannot read the graph ({line})", hint) from error
+    if provider not in session.get_providers():  # it was built for the device, and found no driver or library
+        raise ResourceError(f"`device` {device}: ONNX Runtime cannot use it here", "check its drivers, or try cpu")
+    return session
 
 
 def open_published(path: Path, rewritten: Callable[[bytes], bytes]) -> InferenceSession:

@@ -72,6 +72,16 @@ def test_a_device_that_is_not_there_is_one_line(exported: Write) -> None:
         OnnxEngine(exported(), "mps")
 
 
+def test_a_device_that_is_built_in_but_does_not_work_is_one_line(
+    exported: Write, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    there = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr("onnxruntime.get_available_providers", lambda: there)
+    with pytest.raises(ResourceError, match="`device` cuda: ONNX Runtime cannot use it"):
+        OnnxEngine(exported(), device="cuda")
+    assert capfd.readouterr().out == "", "a picture may go there"
+
+
 def test_a_graph_that_cannot_be_read_is_one_line(exported: Write) -> None:
     path = exported()
     path.write_bytes(path.read_bytes().replace(b"MatMul", b"MtaMul").replace(b"Mul", b"Muu"))
