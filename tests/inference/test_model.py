@@ -571,6 +571,12 @@ def test_what_nobody_can_mean_is_refused(asked: dict[str, Any], model: Model) ->
         model(Image.new("RGB", (64, 64)), **asked)
 
 
+@pytest.mark.parametrize("wrong", [{"direction": "sketch"}, {"resolution": "full", "whole": True}])
+def test_unknown_words_are_refused_before_a_picture_is_drawn(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=next(iter(wrong))):
+        facesketch.load()(Image.new("RGB", (64, 64)), **wrong)
+
+
 @pytest.mark.parametrize("wrong", [{"engine": "onnxx"}, {"device": "gpu"}, {"weights": "good"}])
 @pytest.mark.parametrize("path", [None, "pencil"])
 def test_unknown_words_are_refused_when_a_model_is_loaded(path: str | None, wrong: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from PIL import Image
 
 from facesketch.config import DIRECTIONS, Direction
 from facesketch.errors import ConfigError, FaceError, require_known
-from facesketch.faces import Face, FaceFinder, FaceFrame, align, choose
+from facesketch.faces import Face, FaceFinder, FaceFrame, align, choose, fill_corners
 from facesketch.faces.colours import AUTO, LIGHT_GREY, PARTS, VARIANTS, Colours, Part, named
 from facesketch.faces.finder import Which, upright_in
 from facesketch.faces.turns import Turn, turned
@@ -215,7 +215,7 @@ def _framed(image: Image.Image, face: Face, *, frame: FaceFrame, scale: int) -> 
 
 def _whole(image: Image.Image, face: Face, *, frame: FaceFrame, scale: int) -> Image.Image:
     """Return a picture upright and so large that a face in it is as large as in the frame."""
-    image, face = upright_in(image, face)
+    image, face = upright_in(fill_corners(image), face)
     zoom = scale * min(frame.eye_distance / math.dist(*face.eyes), _WHOLE / max(image.size))
     size = (max(1, round(zoom * image.width)), max(1, round(zoom * image.height)))
     return image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
@@ -365,6 +365,9 @@ class Model:
         if asked.whole and (asked.margin or asked.faces == "all"):
             raise ConfigError(f"`whole` draws one picture, without `{needing[0]}`", "leave out one of them")
         _ = asked.hints  # refuses what is no colour, whatever a picture shows
+        require_known(asked.resolution, get_args(Resolution), "resolution")
+        if asked.direction is not None:
+            require_known(asked.direction, DIRECTIONS, "direction")
         if self._own is None and asked.direction is None:  # each model checks its own pictures
             if asked.style is not None:
                 self._chosen_style(asked, "photo2sketch")
