@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from facesketch.errors import ImageError, OutputError
-from facesketch.inference.folders.pipeline import Limits, run, write
+from facesketch.inference.folders.pipeline import Limits, run, side_by_side, write
 from facesketch.inference.folders.plan import Job, plan
 from facesketch.inference.model import FramedFace, Model, Portrait
 from facesketch.inference.translator import Translator
@@ -274,3 +274,9 @@ def test_a_sheet_shows_input_and_output_side_by_side(tmp_path: Path, model: Mode
     inputs, outputs = ((pixels == colour).all(axis=2) for colour in ((10, 50, 0), (245, 205, 255)))
     assert inputs.sum() == outputs.sum() == 64 * 48
     assert inputs.nonzero()[1].max() < outputs.nonzero()[1].min(), "the input stands left"
+
+
+def test_a_sheet_shows_a_wide_output_whole() -> None:
+    tones = Portrait(Image.new("RGB", (120, 50), "red"), "sketch2photo", None, Image.new("L", (40, 50)))
+    pixels = np.asarray(side_by_side([tones]))
+    assert (pixels == (255, 0, 0)).all(axis=2).sum() == 120 * 50

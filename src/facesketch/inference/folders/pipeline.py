@@ -154,4 +154,6 @@ def write(job: Job, portraits: list[Portrait]) -> None:
 
 def side_by_side(portraits: list[Portrait]) -> Image.Image:
     """Return one picture of what was translated beside its translation, a row for each face."""
-    return sheet([(each.source, each.picture) for each in portraits], ENDS[portraits[0].direction])
+    rows = [(each.source, each.picture) for each in portraits]
+    widths, heights = zip(*(each.size for row in rows for each in row if each is not None), strict=True)
+    return sheet(rows, ENDS[portraits[0].direction], cell=(max(widths), max(heights)))
