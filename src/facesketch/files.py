@@ -23,7 +23,7 @@ _OF_FILES = {
     *(".png", ".jpg", ".jpeg", ".webp", ".tif"),
 }
 _PART = re.compile(r"\..+\.(?P<pid>\d+)\.part")
-_IN_FLIGHT = 1.0  # seconds; a younger part may be written by another machine's process
+_IN_FLIGHT = 60.0  # seconds; a younger part may be written by another machine's process, whose clock may differ
 _swept: set[Path] = set()
 
 
