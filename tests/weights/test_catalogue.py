@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -15,7 +16,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save, save_file
 
-from facesketch.errors import CheckpointError, ConfigError, MissingExtraError, OutputError
+from facesketch.errors import CheckpointError, ConfigError, MissingExtraError, OutputError, ResourceError
 from facesketch.weights.catalogue import WEIGHTS, Digest, Weight, cache_folder, locate, verify
 from facesketch.weights.download import fetch, read
 
@@ -110,6 +111,19 @@ def test_a_download_that_breaks_off_goes_on_where_it_stopped(publisher: Publishe
     assert fetch("toy").read_bytes() == BODY
     assert publisher.asked == [None, "bytes=2000000-"]
     assert _files() == ["toy.onnx"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such locks there")
+def test_two_processes_do_not_write_into_one_part(publisher: Publisher, entry: Weight) -> None:
+    import fcntl
+
+    cache_folder().mkdir()
+    with (cache_folder() / "net.onnx.part").open("wb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(ResourceError, match="another process is fetching it"):
+            fetch("toy")
+    assert publisher.asked == []
+    assert fetch("toy").read_bytes() == BODY
 
 
 def test_a_server_without_ranges_is_read_from_the_start(publisher: Publisher, entry: Weight) -> None:

@@ -6,6 +6,8 @@ import errno
 import hashlib
 import os
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from http import HTTPStatus
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
@@ -13,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
 
-from facesketch.errors import CheckpointError, MissingExtraError, OutputError, require
+from facesketch.errors import CheckpointError, MissingExtraError, OutputError, ResourceError, require
 from facesketch.files import atomic
 from facesketch.weights.catalogue import Progress, Weight, cache_folder, differs, weight
 
@@ -59,32 +61,60 @@ def fetch(name: str, *, progress: Progress | None = None) -> Path:
         MissingExtraError: the server does not answer or breaks off, or there is no PyTorch to read what is published.
         CheckpointError: the file that came is another; it is removed.
         OutputError: the folder cannot be written.
+        ResourceError: another process is fetching the same weights.
     """
     entry = weight(name)
     kept = cache_folder() / entry.file
     if kept.is_file() and not differs(kept, entry.kept):
         return kept
     installed = entry.installed_copy()
-    if installed is not None and not differs(installed, entry.published):
-        _convert(installed, entry, kept)
-        return kept
-    if entry.pth is not None:
-        require("train", f"fetching {name}")
-    part = kept.with_name(entry.address.rpartition("/")[2] + ".part")
+    elsewhere = "set FACESKETCH_MODELS to another folder"
     try:
-        _download(entry, part, progress)
-        if difference := differs(part, entry.published):
-            part.unlink()
-            raise CheckpointError(f"{entry.address}: {difference}", f"it was removed: type `{entry.command}` again")
+        if installed is not None and not differs(installed, entry.published):
+            _convert(installed, entry, kept)
+            return kept
         if entry.pth is not None:
-            _convert(part, entry, kept)
-            part.unlink()
-        else:
-            part.replace(kept)
+            require("train", f"fetching {name}")
+        part = kept.with_name(entry.address.rpartition("/")[2] + ".part")
+        part.parent.mkdir(parents=True, exist_ok=True)
+        with _alone(part):
+            _download(entry, part, progress)
+            if difference := differs(part, entry.published):
+                part.unlink()
+                raise CheckpointError(f"{entry.address}: {difference}", f"it was removed: type `{entry.command}` again")
+            if entry.pth is not None:
+                _convert(part, entry, kept)
+                part.unlink()
+            else:
+                part.replace(kept)
+    except OutputError as error:
+        raise OutputError(error.seen, elsewhere) from error
     except OSError as error:
         reason = "the disk is full" if error.errno == errno.ENOSPC else (error.strerror or type(error).__name__).lower()
-        raise OutputError(f"{kept}: cannot be written ({reason})", "set FACESKETCH_MODELS to another folder") from error
+        raise OutputError(f"{kept}: cannot be written ({reason})", elsewhere) from error
     return kept
+
+
+@contextmanager
+def _alone(part: Path) -> Iterator[None]:
+    """Keep other processes from writing into a part, where the system has locks for that.
+
+    Raises:
+        ResourceError: another process is writing into it.
+    """
+    with part.open("ab") as file:
+        with suppress(ImportError):
+            import fcntl
+
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise ResourceError(f"{part}: another process is fetching it", "wait until it is done") from error
+        try:
+            yield
+        finally:
+            if part.is_file() and not part.stat().st_size:
+                part.unlink()  # nothing came
 
 
 def _convert(source: Path, entry: Weight, kept: Path) -> None:
@@ -103,7 +133,6 @@ def _convert(source: Path, entry: Weight, kept: Path) -> None:
 def _download(entry: Weight, part: Path, progress: Progress | None) -> None:
     """Bring `part` to the published size, starting from what is there."""
     size, again = entry.published.size, f"type `{entry.command}` again to resume"
-    part.parent.mkdir(parents=True, exist_ok=True)
     have = part.stat().st_size if part.is_file() else 0
     if have == size:
         return

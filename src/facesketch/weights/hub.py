@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from facesketch.errors import ConfigError, MissingExtraError, require
+from facesketch.errors import ConfigError, MissingExtraError, OutputError, require
 from facesketch.weights.catalogue import cache_folder
 
 PREFIX = "hub:"
@@ -65,6 +65,7 @@ def told(name: str) -> Iterator[None]:
 
     Raises:
         MissingExtraError: the extra `hub` is not installed, or the hub refuses or does not answer.
+        OutputError: the cache folder cannot be written.
     """
     require("hub", name)
     from huggingface_hub.errors import HTTPError, RepositoryNotFoundError  # type: ignore[attr-defined]
@@ -78,6 +79,8 @@ def told(name: str) -> Iterator[None]:
     except RepositoryNotFoundError as error:
         seen = f"{name}: no such model, or not one that you may see"
         raise MissingExtraError(seen, "check the name; for private models type: hf auth login") from error
+    except PermissionError as error:
+        raise OutputError(f"{name}: {error}", "set FACESKETCH_MODELS to another folder") from error
     except (HTTPError, OSError) as error:
         line = " ".join(str(error).split())[:200] or type(error).__name__
         raise MissingExtraError(f"{name}: {line}", "check the network, and type: hf auth login") from error
