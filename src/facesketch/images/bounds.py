@@ -68,6 +68,9 @@ def _png(data: bytes) -> tuple[bytes, bytes | None]:
             kept.append(_chunk(name, _clear_colour(data[24], data[25], body)))
         elif name == b"iCCP" and profile is None:
             profile = _inflated(body.partition(b"\0")[2][1:], LARGEST_PROFILE)
+        elif name == b"tEXt" and body.startswith(_TURNED + b"\0") and len(body) <= _LARGEST_TEXT and not turned:
+            turned = True
+            kept.append(data[start:end])
         elif name == b"zTXt" and body.startswith(_TURNED + b"\0") and not turned:
             turned = True
             text = _inflated(body[len(_TURNED) + 2 :], _LARGEST_TEXT)
