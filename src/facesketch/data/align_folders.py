@@ -7,6 +7,7 @@ import io
 import math
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from itertools import chain, count
@@ -231,8 +232,11 @@ def _indexed(folder: Path) -> Index | None:
             raise
         return None
     if found.layout == "side-by-side":  # or landscapes, which are as wide
-        few = found.pairs[:: max(1, len(found.pairs) // _LOOKED_AT)]
-        if sum(kind_of(pair.photo.open()) != kind_of(pair.sketch.open()) for pair in few) * 2 <= len(few):
+        differ = []
+        for pair in found.pairs[:: max(1, len(found.pairs) // _LOOKED_AT)]:
+            with suppress(ImageError):
+                differ.append(kind_of(pair.photo.open()) != kind_of(pair.sketch.open()))
+        if sum(differ) * 2 <= len(differ):
             return None
     return found
 
