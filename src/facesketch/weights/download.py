@@ -7,7 +7,7 @@ import hashlib
 import os
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from http import HTTPStatus
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
@@ -102,14 +102,18 @@ def _alone(part: Path) -> Iterator[None]:
     Raises:
         ResourceError: another process is writing into it.
     """
+    try:
+        import fcntl
+    except ImportError:  # on Windows, where an open file cannot be renamed either
+        yield
+        return
     with part.open("ab") as file:
-        with suppress(ImportError):
-            import fcntl
-
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise ResourceError(f"{part}: another process is fetching it", "wait until it is done") from error
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ResourceError(f"{part}: another process is fetching it", "wait until it is done") from error
+        except OSError:  # a file system without locks
+            pass
         try:
             yield
         finally:
