@@ -36,6 +36,7 @@ def open_session(model: bytes, name: str, device: str = "cpu", *, published: boo
     if provider not in there:
         known = ", ".join(device for device, provider in _PROVIDERS.items() if provider in there)
         raise ResourceError(f"`device` {device}: ONNX Runtime has no such device here", f"expected auto or {known}")
+    elsewhere = provider != _PROVIDERS["cpu"]
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors only
     options.intra_op_num_threads = 1 if published else threads()
@@ -47,11 +48,11 @@ def open_session(model: bytes, name: str, device: str = "cpu", *, published: boo
         session = onnxruntime.InferenceSession(model, options, providers=[provider], enable_fallback=0)
     except Exception as error:  # each kind of damage has its own exception, and their base is Exception itself
         line = str(error).splitlines()[0]
-        if provider != _PROVIDERS["cpu"]:
+        if elsewhere:
             raise ResourceError(f"`device` {device}: ONNX Runtime cannot use it ({line})", "try cpu") from error
         hint = "fetch it again" if published else "export it again"
         raise CheckpointError(f"{name}: ONNX Runtime cannot read the graph ({line})", hint) from error
-    if provider not in session.get_providers():  # it was built for the device, and found no driver or library
+    if elsewhere and provider not in session.get_providers():  # it was built for the device, and found no driver
         raise ResourceError(f"`device` {device}: ONNX Runtime cannot use it here", "check its drivers, or try cpu")
     return session
 
