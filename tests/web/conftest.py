@@ -17,6 +17,7 @@ from PIL import Image, ImageOps
 from playwright.sync_api import Browser, Locator, Page, Route, expect, sync_playwright
 
 from facesketch.data.synthetic.draw import write_sample
+from facesketch.search.gallery import Opened
 
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 _LOUD = ("error", "warning", "assert")
@@ -131,7 +132,7 @@ class Shelved:
         self.routes: list[Any] = []
 
     def search(
-        self, pictures: list[Image.Image], top: int, route: str, face: int | None, prior: float, where: list[str]
+        self, pictures: list[Opened], top: int, route: str, face: int | None, prior: float, where: list[str]
     ) -> SimpleNamespace:
         self.routes.append((route, top, prior))
         names = ("Anna", "Ben", "Cleo", "")
@@ -139,7 +140,7 @@ class Shelved:
             SimpleNamespace(place=n, key=str(n), person=f"p{n}", label=label, score=0.9 - 0.1 * n, chance=0.4 / n)
             for n, label in enumerate(names[:top], 1)
         ]
-        (picture,) = pictures
+        picture = pictures[0].image
         probe = SimpleNamespace(framed=picture, translated=ImageOps.invert(picture.convert("L")), turn=0)
         if self.few:
             for hit in hits:
