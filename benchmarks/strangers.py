@@ -1,7 +1,7 @@
 """Measure a model on people it was not trained on, beside the artists' sketches of them.
 
     python benchmarks/strangers.py --data DIR --model RUN_OR_ONNX [--style NAME|own] [--direction photo2sketch]
-        [--seen DIR] [--out FOLDER] [--colours skin,hair,background]
+        [--seen DIR] [--out FOLDER] [--colours skin,hair,background] [--details]
 
 DIR holds aligned pairs, 200x250 with the eyes at (75, 125) and (125, 125), and a `pairs.csv`. Its columns style, hair,
 gender, smile and frontal_face, if present, define groups of people. Skin is grouped by the CIELAB lightness of cheeks
@@ -14,7 +14,7 @@ people, and photos that SFace takes for one person count as one.
 styles. `--seen` names the pairs that the model was trained on. The groups `seen` and `not seen` then separate people
 of whom those pairs hold another photo. `--colours` tells a model that takes them those colours of each true photo. For
 photos the Fréchet distance of VGG16's features from those of the true photos and the grid of the spectrum are printed
-too. FOLDER gets `strangers.json` and `sheet.png`.
+too. `--details` draws at 400x500 and measures that reduced to 200x250. FOLDER gets `strangers.json` and `sheet.png`.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ from facesketch.config import Direction
 from facesketch.data.index import index
 from facesketch.data.pairs import Pair
 from facesketch.errors import DataError
-from facesketch.faces.colours import Colours, measure
+from facesketch.faces.colours import AUTO, Colours, measure
 from facesketch.faces.finder import FaceFinder
 from facesketch.faces.sface import SFace
 from facesketch.files import write_json
@@ -69,7 +69,7 @@ from facesketch.weights.catalogue import locate
 Array = NDArray[np.float64]
 Embed = Callable[[Sequence[Image.Image]], Array]
 WEAK = 0.85
-SHOWN, BATCH = 40, 8
+SHOWN = 40
 COLUMNS = ("style", "hair", "gender", "smile", "frontal_face")
 # Where YuNet puts the points of an aligned face on average, for photos in which it finds none
 _USUAL = ((71.5, 127.0), (124.5, 127.0), (97.5, 156.0), (75.0, 177.5), (121.0, 179.0))
@@ -138,26 +138,25 @@ def find(finder: FaceFinder, photo: Image.Image) -> Places:
 
 
 def translate(
-    translator: Translator, people: People, direction: Direction, style: str | None, told: Sequence[str] = ()
+    translator: Translator,
+    people: People,
+    direction: Direction,
+    style: str | None,
+    told: Sequence[str] = (),
+    details: bool = False,
 ) -> list[Image.Image]:
     """Translate all people, `style="own"` in the style of their artist, and told these colours of their photos."""
-    if told:
-        names = [pair.attributes.get("style", "") if style == "own" else style for pair in people.pairs]
-        measured = [measure(np.asarray(photo.convert("RGB"))) for photo in people.photos]
-        colours = [Colours(**{part: getattr(each, part) for part in told}) for each in measured]
-        asked = zip(people.sketches, names, colours, strict=True)
-        return [translator.translate([one], direction, style=name, colours=known)[0] for one, name, known in asked]
+    made, large = [], (2 * WIDTH, 2 * HEIGHT)
     sources = people.photos if direction == "photo2sketch" else people.sketches
-    drawn = [pair.attributes.get("style", "") for pair in people.pairs]
-    styles = drawn if style == "own" else [style] * len(drawn)
-    results: dict[int, Image.Image] = {}
-    for each in dict.fromkeys(styles):
-        rows = [row for row, name in enumerate(styles) if name == each]
-        for start in range(0, len(rows), BATCH):
-            batch = rows[start : start + BATCH]
-            pictures = translator.translate([sources[row] for row in batch], direction, style=each)
-            results.update(zip(batch, pictures, strict=True))
-    return [results[row] for row in range(len(sources))]
+    for pair, photo, source in zip(people.pairs, people.photos, sources, strict=True):
+        name = pair.attributes.get("style", "") if style == "own" else style
+        measured = measure(np.asarray(photo.convert("RGB"))) if told else AUTO
+        colours = Colours(**{part: getattr(measured, part) for part in told})
+        larger = source.resize(large, Image.Resampling.BICUBIC) if details else None
+        prepared = translator.prepare(source, direction, larger=larger)
+        (array,) = translator.run([prepared], direction, name, colours)
+        made.append(translator.restore(array, prepared).resize(source.size, Image.Resampling.LANCZOS))
+    return made
 
 
 def measure_sketches(people: People, ours: Sequence[Image.Image], embed: Embed) -> dict[str, Array]:
@@ -339,17 +338,19 @@ def main(
     seen: Path | None = None,
     out: Path | None = None,
     colours: str = "",
+    details: bool = False,
 ) -> None:
     """Measure, print and write the results.
 
     Args:
         colours: Of skin, hair and background, those of the true photo to tell the model.
+        details: Draw at 400x500, and reduce that to 200x250.
     """
     embed, translator = embedding(), load(model)
     people = read(data, embed, seen)
     direction = translator.choose(direction)
     style = choose_style(style, translator, people)
-    ours = translate(translator, people, direction, style, colours.split(",") if colours else ())
+    ours = translate(translator, people, direction, style, colours.split(",") if colours else (), details)
     values = (measure_sketches if direction == "photo2sketch" else measure_photos)(people, ours, embed)
     measured, even = summarise(people, values), evenness(people, values, direction)
     drawn, count = style or "the model's first", len(set(people.names.tolist()))
