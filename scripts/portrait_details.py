@@ -10,12 +10,13 @@
 FS2K's faces are levelled at 240x300, which is all they have; people of its held-out pairs and small faces are left out.
 Test people are there with the split `test` and are not learned from.
 
-`people` takes the training photos of what `scripts/portrait_people.py` wrote that are in FACES at 400x500, and draws
-each in one of the package's styles. The training pairs of FS2K come as they are, at 200x250.
+`people` takes the training photos of what `scripts/portrait_people.py` wrote. Those that are in FACES at 400x500 are
+drawn in one of the package's styles; all others come with their sketches as they are, at 200x250.
 
 `train` draws each picture with the package's model at half of its size, once, and moves the true one so that its lines
 lie where the drawing has them: what is to be learned is how they look, not where they lie. A true photo also takes the
-colours of the drawn one, apart from its details. Type it again with more steps to go on.
+broad colours of the drawn one, and what was drawn gets more faults, to be mended. Photos are learned from by turns in
+parts and whole. Type it again with more steps to go on.
 """
 
 from __future__ import annotations
@@ -62,26 +63,35 @@ FRAME = FaceFrame()
 BATCH, BORDER, SHIFT = 4, 10, 12  # pixels; scans of drawings end in a line, which BORDER leaves out
 RATE, BETAS, AVERAGE, SAVED = 6e-4, (0.5, 0.99), 0.995, 100
 ABSOLUTE, PERCEPTUAL = 6.0, 4.0
-TINT = 12.0  # pixels of 400: what is wider than that is colour and light, which a true photo takes from the drawn one
-TOLD, REDUCED = 0.8, 3  # share of photos drawn in the true colours; one in so many is also learned from at 240x300
+TINT = 40.0  # pixels of 400: what is wider than that is colour and light, which a true photo takes from the drawn one
+TOLD = 0.8  # share of photos drawn in the true colours
+WHOLE = (496, 400)  # rows and columns of a whole face: as many as the network takes
 
 
 class Recipe(NamedTuple):
     """What differs between the directions."""
 
     channels: tuple[int, int]  # of the picture, and of what is drawn
-    widths: tuple[int, int, int, int]  # of the network: fine, coarse, blocks; and of the critic
-    keeps: bool  # whether what half of the sides can hold stays as it was drawn
+    network: dict[str, Any]  # widths, blocks, and whether what half of the sides can hold stays as it was drawn
+    critic: int  # its width
     patch: int
     edges: float
     adversarial: float
     shares: dict[str, float]  # of patches, by kind of pair
+    whole: str = ""  # the kind of pair from which every other step learns a whole picture
 
 
 RECIPES: dict[Direction, Recipe] = {
-    "photo2sketch": Recipe((3, 1), (24, 48, 4, 20), True, 128, 6.0, 0.3, {"cuhk": 0.7, "fs2k": 0.3}),
+    "photo2sketch": Recipe((3, 1), {"keeps": True}, 20, 128, 6.0, 0.3, {"cuhk": 0.7, "fs2k": 0.3}),
     "sketch2photo": Recipe(
-        *((1, 3), (32, 96, 6, 28), False, 160, 2.0, 0.4), {"faces": 0.45, "cuhk": 0.15, "reduced": 0.1, "fs2k": 0.3}
+        channels=(1, 3),
+        network={"fine": 32, "coarse": 96, "blocks": 2, "deep": 192, "dilations": (1, 2, 4, 1, 2, 1), "keeps": False},
+        critic=28,
+        patch=160,
+        edges=2.0,
+        adversarial=0.4,
+        shares={"faces": 0.4, "cuhk": 0.1, "people": 0.25, "fs2k": 0.25},
+        whole="faces",
     ),
 }
 
@@ -89,9 +99,11 @@ RECIPES: dict[Direction, Recipe] = {
 class _Styled(nn.Module):
     """A convolution whose channels each style scales and shifts: (N, C, H, W) and weights (N, S) -> (N, C', H, W)."""
 
-    def __init__(self, before: int, after: int, styles: int, *, kernel: int = 3, stride: int = 1) -> None:
+    def __init__(
+        self, before: int, after: int, styles: int, *, kernel: int = 3, stride: int = 1, dilation: int = 1
+    ) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(before, after, kernel, stride=stride, padding=1, bias=False)
+        self.conv = nn.Conv2d(before, after, kernel, stride, padding=dilation, dilation=dilation, bias=False)
         self.scale, self.shift = nn.Parameter(torch.ones(styles, after)), nn.Parameter(torch.zeros(styles, after))
 
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
@@ -103,9 +115,9 @@ class _Styled(nn.Module):
 class _Residual(nn.Module):
     """Two convolutions and a shortcut."""
 
-    def __init__(self, channels: int, styles: int) -> None:
+    def __init__(self, channels: int, styles: int, dilation: int = 1) -> None:
         super().__init__()
-        self.first, self.second = (_Styled(channels, channels, styles) for _ in range(2))
+        self.first, self.second = (_Styled(channels, channels, styles, dilation=dilation) for _ in range(2))
 
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
         changed: Tensor = x + self.second(F.leaky_relu(self.first(x, style), 0.2), style)
@@ -115,7 +127,8 @@ class _Residual(nn.Module):
 class Details(nn.Module):
     """Adds details to an enlarged drawing: (N, source + target, H, W) in [-1, 1], (N, S) -> (N, target, H, W).
 
-    H and W are multiples of 4. It works at half the sides, where it keeps what is fine, and at a quarter.
+    H and W are multiples of `stride`. It works at half the sides, where it keeps what is fine, at a quarter, and, if it
+    is deep, at an eighth, from where it sees the whole face.
 
     Args:
         source: channels of the picture.
@@ -123,19 +136,36 @@ class Details(nn.Module):
         fine: channels at half the sides.
         coarse: channels at a quarter.
         blocks: residual blocks there.
+        deep: channels at an eighth; 0 for a network without that level.
+        dilations: of the residual blocks there.
         styles: how many styles it draws in.
         keeps: in evaluation mode, add nothing that half of the sides can hold: there the first network knows the person
             better.
     """
 
     def __init__(
-        self, source: int, target: int, styles: int, fine: int = 24, coarse: int = 48, blocks: int = 4, *, keeps: bool
+        self,
+        source: int,
+        target: int,
+        styles: int,
+        *,
+        fine: int = 24,
+        coarse: int = 48,
+        blocks: int = 4,
+        deep: int = 0,
+        dilations: tuple[int, ...] = (),
+        keeps: bool,
     ) -> None:
         super().__init__()
-        self.target, self.keeps = target, keeps
+        self.target, self.keeps, self.stride = target, keeps, 8 if deep else 4
         self.first = _Styled(4 * (source + target), fine, styles)
         self.down = _Styled(fine, coarse, styles, kernel=4, stride=2)
         self.blocks = nn.ModuleList(_Residual(coarse, styles) for _ in range(blocks))
+        if deep:
+            self.descend = _Styled(coarse, deep, styles, kernel=4, stride=2)
+            self.deep = nn.ModuleList(_Residual(deep, styles, dilation) for dilation in dilations)
+            self.ascend = _Styled(deep, coarse, styles)
+            self.join = _Styled(2 * coarse, coarse, styles)
         self.up = _Styled(coarse, fine, styles)
         self.merge = _Styled(2 * fine, fine, styles)
         self.touch = _Styled(fine, fine, styles)
@@ -153,6 +183,12 @@ class Details(nn.Module):
         x = F.leaky_relu(self.down(fine, style), 0.2)  # (N, coarse, H / 4, W / 4)
         for block in self.blocks:
             x = block(x, style)
+        if self.stride == 8:
+            wide = F.leaky_relu(self.descend(x, style), 0.2)  # (N, deep, H / 8, W / 8)
+            for block in self.deep:
+                wide = block(wide, style)
+            wide = F.leaky_relu(self.ascend(F.interpolate(wide, scale_factor=2.0, mode="nearest"), style), 0.2)
+            x = F.leaky_relu(self.join(torch.cat([wide, x], dim=1), style), 0.2)
         x = F.leaky_relu(self.up(F.interpolate(x, scale_factor=2.0, mode="nearest"), style), 0.2)
         x = F.leaky_relu(self.merge(torch.cat([x, fine], dim=1), style), 0.2)
         x = F.leaky_relu(self.touch(x, style), 0.2)
@@ -210,7 +246,7 @@ def pairs(given: argparse.Namespace) -> None:
 
 
 def people(given: argparse.Namespace) -> None:
-    """Draw the large photos of people, and copy FS2K's pairs."""
+    """Draw the large photos of people, and copy the pairs of all others."""
     drawer, rows = load("photo2sketch"), list[dict[str, str]]()
     styles, large = (
         drawer.preprocessing.styles,
@@ -221,7 +257,7 @@ def people(given: argparse.Namespace) -> None:
     seen: set[str] = set()
     for row in read(given.folder):
         stem = Path(row["photo"]).stem
-        if row["split"] != "train" or stem in seen or not (stem in large or row["set"] == "fs2k"):
+        if row["split"] != "train" or stem in seen or row["set"] == "cuhk":
             continue
         seen.add(stem)
         places = {"photo": f"photos/{stem}.png", "sketch": f"sketches/{stem}.png"}
@@ -233,7 +269,7 @@ def people(given: argparse.Namespace) -> None:
             sketch = drawer.restore(drawer.run([prepared], "photo2sketch", of_style)[0], prepared)
         else:
             photo, sketch = (open_image(given.folder / row[kind]) for kind in ("photo", "sketch"))
-            style = row["style"] if row["style"].startswith("fs2k") else "fs2k"
+            style = "fs2k" if row["set"] == "fs2k" else "people"
         photo.convert("RGB").save(given.out / places["photo"])
         sketch.convert("L").save(given.out / places["sketch"])
         rows.append({"stem": stem, "split": "train", "style": style, **places})
@@ -311,10 +347,7 @@ def lessons(folders: list[Path], direction: Direction) -> Iterator[tuple[str, Le
         colours = measure(small) if rng.random() < TOLD else AUTO
         (drawn,) = enlarged(drawer, [sketch], None, colours)
         target = tinted(to_drawing(np.asarray(photo), drawn), drawn)
-        lesson = Lesson(np.asarray(sketch)[None, ..., None], drawn[None], target, 0)
-        yield kind, lesson
-        if kind != "fs2k" and number % REDUCED == 0:
-            yield "reduced", reduced(lesson)
+        yield kind, Lesson(np.asarray(sketch)[None, ..., None], drawn[None], target, 0)
 
 
 def enlarged(drawer: Translator, sources: list[Image.Image], style: str | None, colours: Colours = AUTO) -> Pixels:
@@ -326,13 +359,23 @@ def enlarged(drawer: Translator, sources: list[Image.Image], style: str | None, 
     return np.stack([np.asarray(each.resize(size, Image.Resampling.BICUBIC)) for each in halved])
 
 
-def reduced(lesson: Lesson) -> Lesson:
-    """Return a lesson at 240x300, where the drawn picture is as soft as it is at 400x500."""
-    size = (round(OWN_SCALE * SMALL[0]), round(OWN_SCALE * SMALL[1]))
-    source, drawn, target = (Image.fromarray(each.squeeze()) for each in lesson[:3])
-    soft = drawn.resize((size[0] // 2, size[1] // 2), Image.Resampling.LANCZOS).resize(size, Image.Resampling.BICUBIC)
-    smaller = [np.asarray(each.resize(size, Image.Resampling.LANCZOS)) for each in (source, target)]
-    return Lesson(smaller[0][None, ..., None], np.asarray(soft)[None], smaller[1], lesson.style)
+def faulty(drawn: NDArray[np.float64], sketch: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
+    """Return a drawn photo, 0 to 255, with up to three more faults: a place smeared, stained, doubled or hatched."""
+    rows, columns = np.ogrid[: drawn.shape[0], : drawn.shape[1]]
+    for _ in range(rng.integers(4)):
+        (row, column), reach = rng.uniform(0, drawn.shape[:2]), rng.uniform(5, 20)
+        place = np.exp(-((rows - row) ** 2 + (columns - column) ** 2) / (2 * reach**2))[..., None]
+        way = rng.integers(4)
+        if way == 0:
+            worse = cv2.GaussianBlur(drawn, (0, 0), rng.uniform(2, 5))
+        elif way == 1:
+            worse = drawn + rng.normal(0, 25, 3)
+        elif way == 2:
+            worse = np.roll(drawn, rng.integers(-6, 7, 2), (0, 1))
+        else:
+            worse = drawn * (0.4 + 0.6 * sketch / 255)
+        drawn = drawn + place * (worse - drawn)
+    return drawn
 
 
 def rough(sketch: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
@@ -350,28 +393,30 @@ def rough(sketch: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.f
 
 
 def patches(known: dict[str, list[Lesson]], recipe: Recipe, step: int, styles: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Return what a step sees: (N, C + C', P, P) pictures and drawings, (N, C', P, P) true ones, (N, S) styles.
+    """Return what a step sees: (N, C + C', P, Q) pictures and drawings, (N, C', P, Q) true ones, (N, S) styles.
 
-    Half of the patches lie near the features. The drawings' contrast varies, as that of another first stage would, and
-    the sketches are roughened.
+    It is four patches, or one whole picture. Half of the patches lie near the features. The drawings' contrast varies,
+    as that of another first stage would; photos get faults, and their sketches are roughened.
     """
-    rng, found, side = np.random.default_rng(step), [], recipe.patch
+    rng, found = np.random.default_rng(step), []
+    whole = step % 2 == 0 and recipe.whole in known
     kinds = {kind: share for kind, share in recipe.shares.items() if known.get(kind)}
-    for _ in range(BATCH):
-        of_kind = known[rng.choice([*kinds], p=np.array([*kinds.values()]) / sum(kinds.values()))]
-        lesson = of_kind[rng.integers(len(of_kind))]
+    size, border = np.array(WHOLE if whole else (recipe.patch, recipe.patch)), 0 if whole else BORDER
+    for _ in range(1 if whole else BATCH):
+        kind = recipe.whole if whole else rng.choice([*kinds], p=np.array([*kinds.values()]) / sum(kinds.values()))
+        lesson = known[kind][rng.integers(len(known[kind]))]
         which, sides = rng.integers(len(lesson.sources)), lesson.target.shape[:2]
-        least, most = BORDER, np.array(sides) - side - BORDER
-        near = rng.normal((0.52, 0.5), (0.13, 0.15)) * sides - side / 2
-        top, left = near.clip(least, most).astype(int) if rng.random() < 0.5 else rng.integers(least, most + 1)
-        part = np.s_[top : top + side, left : left + side]
+        most = np.array(sides) - size - border
+        near = rng.normal((0.52, 0.5), (0.13, 0.15)) * sides - size / 2
+        top, left = near.clip(border, most).astype(int) if rng.random() < 0.5 else rng.integers(border, most + 1)
+        part = np.s_[top : top + size[0], left : left + size[1]]
         source, drawn, target = (
             each[part].astype(np.float64) for each in (lesson.sources[which], lesson.drawn[which], lesson.target)
         )
         if recipe.channels[1] == 1:
             drawn = 255 - rng.uniform(0.93, 1.07) * (255 - drawn)
         else:
-            source = rough(source, rng)
+            drawn, source = faulty(drawn, source, rng), rough(source, rng)
         all_of_it = np.concatenate([source, drawn, target], 2).clip(0, 255) / 127.5 - 1
         pixels = all_of_it[:, ::-1] if rng.random() < 0.5 else all_of_it
         found.append((pixels.transpose(2, 0, 1).astype(np.float32), lesson.style))
@@ -385,14 +430,14 @@ def build(direction: Direction) -> tuple[Details, int]:
     recipe, styles = RECIPES[direction], 1
     if direction == "photo2sketch":
         styles = len(load(direction).preprocessing.styles)
-    return Details(*recipe.channels, styles, *recipe.widths[:3], keeps=recipe.keeps), styles
+    return Details(*recipe.channels, styles, **recipe.network), styles
 
 
 def train(given: argparse.Namespace) -> None:
     """Train the network and an average of its weights, beside a critic that judges patches at changing places."""
     torch.manual_seed(0)
     recipe, (network, styles) = RECIPES[given.direction], build(given.direction)
-    critic = FeatureCritic(sum(recipe.channels) + recipe.channels[1], CHANNELS["alex"], recipe.widths[3])
+    critic = FeatureCritic(sum(recipe.channels) + recipe.channels[1], CHANNELS["alex"], recipe.critic)
     average = deepcopy(network).requires_grad_(False)
     distance = PerceptualDistance("alex").load(locate("alexnet"), locate("lpips-alex"))
     optimisers = [torch.optim.Adam(each.parameters(), RATE, BETAS) for each in (network, critic)]
@@ -443,8 +488,8 @@ def learn(
         fake = network(source, style)
     fake = fake.float()
     top, left = torch.randint(SHIFT, (2,)).tolist()
-    side = recipe.patch - SHIFT
-    shown = [each[..., top : top + side, left : left + side] for each in (source, target, fake)]
+    bottom, right = source.shape[2] - SHIFT + top, source.shape[3] - SHIFT + left
+    shown = [each[..., top:bottom, left:right] for each in (source, target, fake)]
     with half:
         with torch.no_grad():
             maps = distance.maps(shown[1])
@@ -476,8 +521,9 @@ def export(given: argparse.Namespace) -> None:
     header, (network, styles) = read_header(shipped.path(given.direction)), build(given.direction)
     network.load_state_dict(torch.load(given.folder / "state.pt", weights_only=True)["average"])
     batch, *sides = (torch.export.Dim(name, min=1) for name in ("batch", "rows", "columns"))
-    shapes: Any = {IMAGE: {0: batch, 2: 4 * sides[0], 3: 4 * sides[1]}, STYLE: {0: batch}}
-    pictures, told = torch.rand(2, 4, 100, 80) * 2 - 1, torch.eye(styles)[[0, int(styles > 1)]]
+    shapes: Any = {IMAGE: {0: batch, **{2 + n: network.stride * side for n, side in enumerate(sides)}}}
+    shapes[STYLE] = {0: batch}
+    pictures, told = torch.rand(2, 4, 96, 80) * 2 - 1, torch.eye(styles)[[0, int(styles > 1)]]
     program = {IMAGE: pictures, STYLE: told}
     if styles == 1:
         del shapes[STYLE], program[STYLE]
@@ -497,9 +543,10 @@ def export(given: argparse.Namespace) -> None:
     fuse(model)
     model = halve(model)
     frame = FaceFrame(*SIZE, (150.0, 250.0), (250.0, 250.0))
-    needs = header.preprocessing.model_copy(update={"longest_side": SIZE[1], "multiple": 4, "faces": frame})
+    own = {"longest_side": SIZE[1], "multiple": network.stride, "faces": frame}
     if styles == 1:
-        needs = needs.model_copy(update={"styles": (), "colours": ()})
+        own |= {"styles": (), "colours": ()}
+    needs = header.preprocessing.model_copy(update=own)
     content = with_header(model, write_header(header.config, needs, {"details": True}))
     with torch.inference_mode():
         expected = network(*program.values()).numpy()
