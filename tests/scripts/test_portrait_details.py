@@ -160,7 +160,7 @@ def test_photos_of_people_are_drawn_where_they_are_large(tmp_path: Path, run_scr
     with (tmp_path / "out" / "pairs.csv").open(newline="") as file:
         written = {row["stem"]: row for row in csv.DictReader(file)}
     assert {stem: row["style"] for stem, row in written.items()} == {"a": "faces", "b": "fs2k", "d": "people"}
-    sizes = [open_image(tmp_path / "out" / written[stem]["sketch"]).size for stem in "abd"]
+    sizes = [open_image(tmp_path / "out" / written[stem]["sketch"]).size for stem in ("a", "b", "d")]
     assert sizes == [(400, 500), (200, 250), (200, 250)]
 
 
