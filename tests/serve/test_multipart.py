@@ -85,6 +85,13 @@ def test_a_bomb_is_refused_by_its_header(serve: Ask, size: tuple[int, int]) -> N
     assert "more than 1,000,000 pixels" in said
 
 
+def test_no_limit_lets_in_a_picture_that_nothing_opens(serve: Ask) -> None:
+    client = serve(limits={"pixels": 300_000_000})
+    said = problem(client.send(_claims(12_500, 9_000, b"")), 413)
+    assert "more than 100,000,000 pixels" in said
+    assert client.request("GET", "/v1/health").json()["limits"]["pixels"] == 100_000_000
+
+
 def _tile(side: int) -> bytes:
     """Return a TIFF of 64x64 pixels, whose one tile unpacks to a square of zeros."""
     packer, left = zlib.compressobj(1), side * side

@@ -34,8 +34,8 @@ class Bounds(Frozen):
 
     max_upload: Annotated[float, Field(gt=0.001)] = 20.0
     """Largest upload, in MiB."""
-    max_pixels: Annotated[int, Field(ge=1, le=100_000_000)] = 50_000_000
-    """Largest picture, in pixels; no picture may have more than 100 million."""
+    max_pixels: Annotated[int, Field(ge=1)] = 50_000_000
+    """Largest picture, in pixels, up to 100 million; also the most of all that are open at once."""
     queue: Annotated[int, Field(ge=1)] = 128
     """Most requests at once, waiting ones included; further ones get a 429."""
     timeout: Annotated[float, Field(gt=0)] = 30.0

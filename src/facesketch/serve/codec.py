@@ -13,7 +13,7 @@ from PIL import Image
 
 from facesketch.errors import ImageError
 from facesketch.images.fit import content_size
-from facesketch.images.io import encoded
+from facesketch.images.io import MAX_PIXELS, encoded
 from facesketch.serve.decoding import DecoderProcess, DecodingError
 from facesketch.serve.problems import ProblemError, stopping, user_problem
 
@@ -30,13 +30,17 @@ QUALITY = 92
 class ImageDecoder:
     """Decodes uploads in child processes, with a limit on the pixels of all that are open at once.
 
+    Attributes:
+        largest: the most pixels of one picture.
+
     Args:
-        pixels: the most pixels of one picture, and of all open ones together.
+        pixels: the most pixels of all open pictures together, and of one, up to `MAX_PIXELS`.
         seconds: how long one picture may take to decode.
     """
 
     def __init__(self, pixels: int, seconds: float) -> None:
-        self._most, self._seconds, self._taken = pixels, seconds, 0
+        self._most, self.largest = pixels, min(pixels, MAX_PIXELS)
+        self._seconds, self._taken = seconds, 0
         self._line, self._changed = deque[object](), threading.Condition()
         self._idle, self._busy, self._closed = list[DecoderProcess](), set[DecoderProcess](), False
 
@@ -51,7 +55,7 @@ class ImageDecoder:
         with ExitStack() as held:
             with self._process() as process:
                 try:
-                    pixels = process.measure(data, self._most)
+                    pixels = process.measure(data, self.largest)
                     self._enter(pixels)
                     held.callback(self._leave, pixels)
                     image = process.decode()
@@ -120,7 +124,7 @@ class ImageDecoder:
                 return ProblemError(415, "The upload is not a picture.", hint)
             case "large":
                 hint = "Scale it down and send it again."
-                return ProblemError(413, f"The picture has more than {self._most:,} pixels.", hint)
+                return ProblemError(413, f"The picture has more than {self.largest:,} pixels.", hint)
             case "time" | "memory":
                 what = "time" if error.kind == "time" else "memory"
                 return ProblemError(

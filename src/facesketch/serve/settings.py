@@ -11,7 +11,6 @@ from pydantic import Field
 
 from facesketch.config import Frozen
 from facesketch.errors import ConfigError
-from facesketch.images.io import MAX_PIXELS
 from facesketch.inference.translator import EngineName
 
 _Count = Annotated[int, Field(ge=1)]
@@ -23,8 +22,8 @@ class Limits(Frozen):
 
     upload: _Count = 20 << 20
     """Bytes of one upload."""
-    pixels: Annotated[int, Field(ge=1, le=MAX_PIXELS)] = 50_000_000
-    """Pixels of one picture, read from its header before it is decoded, and of all pictures that are open at once."""
+    pixels: _Count = 50_000_000
+    """Pixels of all pictures that are open at once, and of one picture, read from its header before it is decoded."""
     side: Annotated[int, Field(ge=64)] = 2048
     """Pixels of the longer side to which a picture without a face frame is shrunk."""
     native: Annotated[int, Field(ge=64)] = 1024

@@ -25,7 +25,7 @@ async def health(service: ServiceOf) -> Health:
         gallery=None if service.searcher is None else service.searcher.count,
         runs=service.run_store is not None,
         queue=service.admission.active,
-        limits=Bounds(bytes=limits.upload, pixels=limits.pixels),
+        limits=Bounds(bytes=limits.upload, pixels=service.translator.decoder.largest),
     )
 
 
