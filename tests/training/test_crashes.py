@@ -116,18 +116,8 @@ def test_a_worker_that_dies_is_one_line(pairs: Path, tmp_path: Path, dying: Call
     )
     environment = {**os.environ, "PYTHONPATH": f"{site}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
     run = tmp_path / "run"
-    words = ["dense-ae", "--data", pairs, "--out", run, "--size", "32", "--epochs", "1"]
-    command = [
-        sys.executable,
-        "-m",
-        "facesketch",
-        "train",
-        *map(str, words),
-        "--workers",
-        str(workers),
-        "--device",
-        "cpu",
-    ]
+    words = ["dense-ae", "--data", pairs, "--out", run, "--size", 32, "--epochs", 1, "--workers", workers]
+    command = [sys.executable, "-m", "facesketch", "train", *map(str, words), "--device", "cpu"]
     done = subprocess.run([*command, "--quiet"], capture_output=True, text=True, env=environment, timeout=100)
     assert done.returncode == 2, done.stderr
     assert "Traceback" not in done.stderr
